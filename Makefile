@@ -1,0 +1,42 @@
+# Needs Python >= 3.11 and make, nothing else. `make quickstart` and `make test` set up what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help quickstart test test-slow check lint lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 14
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+quickstart: $(INSTALLED)  ## synthetic cells -> classifier -> density -> explanations -> one page
+	$(BIN)/cellxai quickstart --config configs/quickstart.yaml
+
+test: $(INSTALLED)  ## the fast tests
+	$(BIN)/pytest -n auto
+
+test-slow: $(INSTALLED)  ## the tests that take minutes
+	$(BIN)/pytest -m slow
+
+lint: $(INSTALLED)  ## style, types, import arrows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+check: lint test test-slow  ## all that CI runs
+
+lock:  ## pin the newest versions again, with hashes; needs uv
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --upgrade --output-file requirements.lock
+
+clean:  ## removes the environment and caches; runs/ stays
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
