@@ -1,0 +1,26 @@
+"""The command line ``gmm``: which verb is which function."""
+
+import sys
+
+from gmm.commandline import Verb, run
+
+ABOUT = "batched Gaussian mixtures over matrices in .npy, .csv and .safetensors"
+
+VERBS = {
+    "fit": Verb("gmm.verbs:fit", "fit one mixture"),
+    "sweep": Verb(
+        "gmm.verbs:sweep", "fit many K and covariance types, keep the best by BIC or AIC"
+    ),
+    "score": Verb("gmm.verbs:score", "log-density of each row, in nats"),
+    "sample": Verb("gmm.verbs:sample", "draw new rows"),
+    "plot": Verb("gmm.verbs:plot", "a picture of the rows under their components"),
+}
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run("gmm", ABOUT, VERBS))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""The parser of one verb, built from a function's signature: jsonargparse with short help and errors."""
+
+import argparse
+import importlib
+import inspect
+import re
+import shutil
+from collections.abc import Callable, Container, Iterable, Sequence
+from typing import Any
+
+import jsonargparse
+
+from gmm.mistakes import explain_mistake
+
+# How jsonargparse says that a name is unknown; the group is the name.
+UNKNOWN_NAME = (
+    re.compile(r"unrecognized arguments: (?:--)?([\w.]+)"),
+    re.compile(r"Option '([\w.]+)' is not accepted"),
+    re.compile(r"does not accept (?:option|nested key) '([\w.]+)'"),
+    re.compile(r"Key '([\w.]+)' is not (?:expected|accepted)"),
+)
+UNKNOWN_CLASS = re.compile(r"given class_path '(?P<path>[\w.]+)':\s+(?P<why>[^\n]+)")
+LONGEST_ERROR = 400  # characters; unions of types can print a page
+
+
+def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) -> dict[str, Any]:
+    """The arguments of ``function``, parsed from words and configs, with every object built.
+
+    Raises:
+        ValueError: If a word, key, value or class is wrong; one line that names the nearest right one.
+        SystemExit: After ``--help`` or ``--print_config``.
+    """
+    parser = parser_of(prog, function)
+    try:
+        arguments = parser.parse_args(list(words))
+        return {
+            name: value
+            for name, value in vars(parser.instantiate(arguments)).items()
+            if name != "config"
+        }
+    except argparse.ArgumentError as error:
+        raise ValueError(in_one_line(str(error), option_names(parser))) from error
+
+
+def parser_of(prog: str, function: Callable[..., Any]) -> "VerbParser":
+    """Options from the signature of a function, ``--config`` and ``--print_config`` beside them."""
+    summary = (inspect.getdoc(function) or "").partition("\n\n")[0].replace("\n", " ")
+    parser = VerbParser(prog=prog, description=summary, exit_on_error=False, allow_abbrev=False)
+    parser.add_argument(
+        "--config", action=jsonargparse.ActionConfigFile, help="YAML of options; repeatable"
+    )
+    parser.add_function_arguments(function, fail_untyped=True)
+    return parser
+
+
+class VerbParser(jsonargparse.ArgumentParser):
+    """A parser whose help has one line per option, so that the help of a verb fits a screen."""
+
+    def format_help(self) -> str:
+        """The summary and a line per option, cut at the width of the terminal."""
+        width = shutil.get_terminal_size((100, 40)).columns
+        rows = [row for action in self._actions if (row := option_row(action, self.required_args))]
+        column = min(max(len(option) for option, _ in rows) + 4, 44)
+        lines = [f"  {option:<{column - 2}}{text}"[:width].rstrip() for option, text in rows]
+        return "\n".join([f"{self.prog}: {self.description}"[: 2 * width], "", *lines, ""])
+
+
+def option_names(parser: jsonargparse.ArgumentParser) -> list[str]:
+    """Dotted names of all options, without dashes."""
+    return [
+        option[2:]
+        for action in parser._actions
+        for option in action.option_strings
+        if option.startswith("--") and not option.endswith(".help")
+    ]
+
+
+def in_one_line(message: str, options: list[str]) -> str:
+    """An error of jsonargparse as one line that names the nearest valid names."""
+    text = " ".join(message.split())
+    text = text if len(text) <= LONGEST_ERROR else text[: LONGEST_ERROR - 1] + "…"
+    chosen = UNKNOWN_CLASS.search(message)
+    for pattern in UNKNOWN_NAME:
+        if found := pattern.search(message):
+            inside = options_of_class(chosen["path"]) if chosen else options
+            return explain_mistake(text, found.group(1), inside)
+    if chosen and "has no attribute" in chosen["why"]:
+        module, _, name = chosen["path"].rpartition(".")
+        return explain_mistake(text, name, public_classes(module))
+    return text
+
+
+def option_row(action: argparse.Action, required: Container[str]) -> tuple[str, str] | None:
+    """What the help prints of one option: its name, and its meaning with the default."""
+    option = action.option_strings[-1] if action.option_strings else action.dest
+    if option.endswith(".help") or action.help == argparse.SUPPRESS or action.dest == "help":
+        return None
+    if type(action).__name__ == "_ActionConfigLoad":  # the header of a group, no option
+        return None
+    text = " ".join((action.help or "").replace("%%", "%").split())
+    default = action.default
+    if default is None or default is argparse.SUPPRESS or isinstance(default, type):
+        shown = " (required)" if action.dest in required else ""
+    else:
+        shown = f" [{default_text(default)}]"
+    return option, first_sentence(text) + shown
+
+
+def first_sentence(text: str) -> str:
+    """The text up to its first full stop that ends a sentence."""
+    return re.split(r"(?<=[.;])\s", text, maxsplit=1)[0].rstrip(".;")
+
+
+def default_text(default: Any) -> str:
+    """A default as a user would type it; of an object only its class."""
+    if isinstance(default, jsonargparse.Namespace):
+        return str(default.get("class_path", "…")).rpartition(".")[2]
+    return " ".join(str(default).split())
+
+
+def options_of_class(class_path: str) -> list[str]:
+    """Names of the arguments that a class takes."""
+    module, _, name = class_path.rpartition(".")
+    return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
+
+
+def public_classes(module: str) -> Iterable[str]:
+    """Names of the classes defined in a module."""
+    return [
+        name
+        for name, value in vars(importlib.import_module(module)).items()
+        if inspect.isclass(value) and not name.startswith("_") and value.__module__ == module
+    ]
