@@ -1,0 +1,1 @@
+"""Readers of cell images: one record per image, whatever the layout on disk."""

@@ -1,0 +1,78 @@
+"""One record per image: what every reader of a data set returns."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int32
+
+MaskLoader = Callable[[], Int32[np.ndarray, "h w"]]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image with its label.
+
+    Args:
+        id: Unique in its source, and safe as a file name.
+        path: The image file.
+        label: Name of the class.
+        group: Images that must not be parted by a split (a plate, a patient), if known.
+        load_mask: Reads the instance labels, 0 where there is no cell; ``None`` without masks.
+        load_cause: Reads the planted cause map, non-zero on the pixels that make the class;
+            ``None`` for real images, where the cause is not known.
+    """
+
+    id: str
+    path: Path
+    label: str
+    group: str | None = None
+    load_mask: MaskLoader | None = None
+    load_cause: MaskLoader | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a data set.
+
+    Args:
+        where: The file or the row, as a reader would look it up: ``train.csv row 17``.
+        what: The value got, what was expected, and the way out.
+    """
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A data set as found: the sound records, and every fault."""
+
+    records: tuple[Record, ...]
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in alphabetical order, which is the order of the logits."""
+        return tuple(sorted({record.label for record in self.records}))
+
+
+class Source(ABC):
+    """A data set on disk. Subclass it in a file of your own and name it in ``data.class_path``.
+
+    Arguments of ``__init__`` are kept as attributes of the same name, so that a run folder can
+    record the source that it was made from.
+    """
+
+    @abstractmethod
+    def scan(self) -> Scan:
+        """Lists the images without decoding them: broken rows become faults, the rest is kept.
+
+        Raises:
+            FileNotFoundError: If the folder or its table does not exist at all.
+        """

@@ -1,0 +1,148 @@
+"""A synthetic scene as a value: what lies where, and through which optics it is seen."""
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+import numpy as np
+
+from cellxai.data.synthetic.anatomy import ANATOMIES, REAL_HEIGHT, REAL_WIDTH
+from cellxai.data.synthetic.cells import grow_cells
+from cellxai.data.synthetic.debris import scatter_debris, scatter_foreign
+from cellxai.data.synthetic.parts import Part
+
+CLASSES = tuple(ANATOMIES)
+SPOILED_FOCUS_PX = 3.0  # five times what any other image has
+
+
+class Stream(IntEnum):
+    """One random stream per concern, so that taking a part out changes nothing else."""
+
+    CELLS = 0
+    DEBRIS = 1
+    OPTICS = 2
+    TEXTURE = 3
+    ILLUMINATION = 4
+    NOISE = 5
+    FOREIGN = 6
+
+
+@dataclass(frozen=True)
+class Optics:
+    """How the microscope sees the scene; drawn alike for every class.
+
+    Args:
+        focus_px: Standard deviation of the blur in focus, px.
+        defocus_px: Blur where the dish is tilted out of focus, px.
+        tilt: Direction in which the focus is lost, rad.
+        halo_px: Width of the bright halo, px.
+        contrast: Grey levels per grey level of the thickness map.
+        shading: Standard deviation of the uneven illumination, grey levels.
+        noise: Standard deviation of the camera's noise, grey levels.
+        texture: Relative unevenness of what is inside a cell.
+    """
+
+    focus_px: float
+    defocus_px: float
+    tilt: float
+    halo_px: float
+    contrast: float
+    shading: float
+    noise: float
+    texture: float
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Everything that determines an image; ``render`` draws it.
+
+    Args:
+        seed: Of the data set.
+        index: Of the image in it.
+        height: Px. Lengths scale with ``height / 520``.
+        width: Px.
+        label: Name of the class.
+        parts: In drawing order.
+        optics: Not touched by removing parts.
+    """
+
+    seed: int
+    index: int
+    height: int
+    width: int
+    label: str
+    parts: tuple[Part, ...]
+    optics: Optics
+
+    @property
+    def cells(self) -> tuple[int, ...]:
+        """Ids of the cell bodies."""
+        return tuple(part.id for part in self.parts if part.kind == "body")
+
+    def without(self, *part_ids: int) -> "Scene":
+        """The same scene without these parts: on-manifold removal.
+
+        Everything else is rendered bit for bit as before. A body takes its processes with it, as
+        processes without a cell are seen in no dish.
+
+        Raises:
+            ValueError: If a part is not in the scene.
+        """
+        unknown = set(part_ids) - {part.id for part in self.parts}
+        if unknown:
+            raise ValueError(
+                f"part {min(unknown)} is not in scene {self.index}, expected one of "
+                f"{len(self.parts)} ids; take them from Scene.parts or Scene.cells"
+            )
+        kept = [p for p in self.parts if p.id not in part_ids and p.cell not in part_ids]
+        return replace(self, parts=tuple(kept))
+
+    def stream(self, concern: Stream) -> np.random.Generator:
+        """A fresh generator for one concern, the same at every call."""
+        return _stream(self.seed, self.index, concern)
+
+
+def compose_scene(
+    seed: int,
+    index: int,
+    height: int = REAL_HEIGHT,
+    width: int = REAL_WIDTH,
+    spoiled: bool = False,
+) -> Scene:
+    """Scene ``index`` of the data set ``seed``; its class is ``CLASSES[index % 3]``.
+
+    Args:
+        seed: From 0.
+        index: From 0.
+        height: Px.
+        width: Px.
+        spoiled: The same cells far out of focus under a fibre and a bubble.
+    """
+    label = CLASSES[index % len(CLASSES)]
+    scale = height / REAL_HEIGHT
+    parts = grow_cells(ANATOMIES[label], _stream(seed, index, Stream.CELLS), height, width)
+    debris = _stream(seed, index, Stream.DEBRIS)
+    parts += scatter_debris(debris, height, width, scale, len(parts) + 1)
+    if spoiled:
+        foreign = _stream(seed, index, Stream.FOREIGN)
+        parts += scatter_foreign(foreign, height, width, scale, len(parts) + 1)
+    optics = _draw_optics(_stream(seed, index, Stream.OPTICS), scale, spoiled)
+    return Scene(seed, index, height, width, label, parts, optics)
+
+
+def _draw_optics(rng: np.random.Generator, scale: float, spoiled: bool) -> Optics:
+    sharpness = max(scale, 0.6)  # below it a blur narrower than a pixel would leave stairs
+    optics = Optics(
+        focus_px=rng.uniform(0.35, 0.6) * sharpness,
+        defocus_px=rng.uniform(0.7, 1.6) * sharpness,
+        tilt=rng.uniform(0, 2 * np.pi),
+        halo_px=rng.uniform(1.1, 1.5) * sharpness,
+        contrast=rng.uniform(1.5, 3.7),
+        shading=rng.uniform(0.5, 2.0),
+        noise=rng.uniform(0.8, 1.8),
+        texture=rng.uniform(0.12, 0.25),
+    )
+    return replace(optics, focus_px=SPOILED_FOCUS_PX * sharpness) if spoiled else optics
+
+
+def _stream(seed: int, index: int, concern: Stream) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence((seed, index), spawn_key=(concern,)))

@@ -1,0 +1,188 @@
+"""Writes synthetic images as a data set in the Sartorius layout."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Int32, UInt8
+
+from cellxai.data.synthetic.anatomy import REAL_HEIGHT, REAL_WIDTH
+from cellxai.data.synthetic.render import render_image
+from cellxai.data.synthetic.scene import CLASSES
+from cellxai.runfolder import atomic, write_csv, write_json
+
+LEAST_SIDE_PX = 64  # a cell of a smaller frame is a few pixels, and no class is to be seen
+RENDERING = 1  # rises when the same seed gives other pixels, so that old folders are noticed
+CHUNK = 4  # images handed to a process at once
+PNG_LEVEL = 3
+
+Row = dict[str, str | int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The arguments that determine every byte of a folder, kept in its ``synthesize.json``."""
+
+    n_images: int
+    seed: int
+    height: int
+    width: int
+    spoiled: bool
+    rendering: int = RENDERING
+
+
+@dataclass(frozen=True)
+class Synthesized:
+    """What ``synthesize`` made.
+
+    Args:
+        root: The folder, to be read as ``cellxai.data.sartorius.Sartorius``.
+        n_images: Per class.
+        seconds: Wall-clock time; 0 where the folder was there already.
+    """
+
+    root: Path
+    n_images: dict[str, int]
+    seconds: float
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{n} {label}" for label, n in self.n_images.items())
+        if not self.seconds:
+            return f"{self.root}: {counts}, as made before"
+        return f"{self.root}: {counts}, in {self.seconds:.1f} s"
+
+
+def synthesize(
+    out: Path,
+    n_images: int = 240,
+    seed: int = 0,
+    height: int = REAL_HEIGHT,
+    width: int = REAL_WIDTH,
+    spoiled: bool = False,
+    n_workers: int = 1,
+) -> Synthesized:
+    """Renders synthetic phase-contrast cells in the Sartorius layout.
+
+    Writes ``train/*.png``, ``train.csv`` with one mask per cell, and ``causes/*.png``, white on the
+    pixels that make the class. The same arguments give the same bytes, whatever ``n_workers``. A
+    folder that is complete is left as it is; an interrupted one is made anew. A script that passes
+    ``n_workers`` above 1 needs the usual ``if __name__ == "__main__":``.
+
+    Args:
+        out: Folder to write to.
+        n_images: Images in all, shared equally by the three classes.
+        seed: Of everything random, from 0.
+        height: Of the images, px; cells scale with it.
+        width: Of the images, px.
+        spoiled: The same cells as no microscopist would keep them: far out of focus, under a fibre
+            and a bubble. For showing what a density flags.
+        n_workers: Processes that render.
+
+    Raises:
+        ValueError: If an argument is out of range, or ``out`` holds other data.
+    """
+    plan = Plan(n_images, seed, height, width, spoiled)
+    _check(plan, n_workers)
+    counts = {label: len(range(k, n_images, len(CLASSES))) for k, label in enumerate(CLASSES)}
+    if _is_complete(out, plan):
+        return Synthesized(out, counts, 0.0)
+    start = time.perf_counter()
+    write_json(out / "synthesize.json", asdict(plan) | {"complete": False})
+    images = _map(partial(_write_image, out, plan), n_images, n_workers)
+    write_csv(out / "train.csv", [row for rows in images for row in rows])
+    write_json(out / "synthesize.json", asdict(plan) | {"complete": True})
+    return Synthesized(out, counts, time.perf_counter() - start)
+
+
+def label_runs(labels: Int32[np.ndarray, "h w"]) -> dict[int, str]:
+    """The run-length encoding of every label but 0, as ``encode_rle`` gives it for each mask.
+
+    One pass over the frame finds the runs of all labels, where a call per mask would read the frame
+    hundreds of times.
+    """
+    flat = labels.ravel()
+    start = np.concatenate([[0], np.flatnonzero(np.diff(flat)) + 1])
+    length = np.diff(start, append=flat.size)
+    order = np.argsort(flat[start], kind="stable")
+    pairs = np.stack([start + 1, length], axis=-1)[order]
+    present, first = np.unique(flat[start][order], return_index=True)
+    runs = np.split(pairs, first[1:])
+    return {
+        int(label): " ".join(map(str, own.ravel().tolist()))
+        for label, own in zip(present, runs, strict=True)
+        if label
+    }
+
+
+def _check(plan: Plan, n_workers: int) -> None:
+    least = {"n_images": len(CLASSES), "seed": 0, "height": LEAST_SIDE_PX, "width": LEAST_SIDE_PX}
+    given = asdict(plan) | {"n_workers": n_workers}
+    for name, lowest in (least | {"n_workers": 1}).items():
+        if given[name] < lowest:
+            raise ValueError(f"{name}={given[name]}, expected at least {lowest}")
+
+
+def _is_complete(out: Path, plan: Plan) -> bool:
+    """Whether ``out`` holds what ``plan`` asks for; anything else in it is not written over."""
+    record = out / "synthesize.json"
+    if not record.exists():
+        if out.is_dir() and any(out.iterdir()):
+            raise ValueError(f"{out} holds other files; name a new or an empty folder as out")
+        return False
+    found = json.loads(record.read_text(encoding="utf-8"))
+    for name, value in asdict(plan).items():
+        if found.get(name) != value:
+            raise ValueError(
+                f"{out} was made with {name}={found.get(name)}, got {name}={value}; "
+                f"name another folder as out, or delete this one"
+            )
+    return found.get("complete") is True and (out / "train.csv").is_file()
+
+
+def _map(write: Callable[[int], list[Row]], n_images: int, n_workers: int) -> Iterator[list[Row]]:
+    """Rows of every image in order, however many processes make them."""
+    if n_workers == 1:
+        yield from map(write, range(n_images))
+        return
+    # Not fork: the child of a process that has used OpenCV or torch can inherit a locked thread
+    # pool. One thread in each, or n processes would run n pools of as many threads as cores.
+    context = get_context("spawn")
+    with ProcessPoolExecutor(
+        n_workers, context, initializer=cv2.setNumThreads, initargs=(1,)
+    ) as pool:
+        yield from pool.map(write, range(n_images), chunksize=CHUNK)
+
+
+def _write_image(out: Path, plan: Plan, index: int) -> list[Row]:
+    """Writes one image with its cause map, and returns its rows of ``train.csv``."""
+    rendered = render_image(plan.seed, index, plan.height, plan.width, plan.spoiled)
+    image_id = f"synthetic-{index:06d}"
+    _write_png(out / "train" / f"{image_id}.png", rendered.image)
+    _write_png(out / "causes" / f"{image_id}.png", rendered.cause.astype(np.uint8) * 255)
+    return [
+        {
+            "id": image_id,
+            "annotation": runs,
+            "width": plan.width,
+            "height": plan.height,
+            "cell_type": rendered.label,
+            "plate_time": "",
+            "sample_date": "",
+            "sample_id": "",
+            "elapsed_timedelta": "",
+        }
+        for runs in label_runs(rendered.masks).values()
+    ]
+
+
+def _write_png(path: Path, image: UInt8[np.ndarray, "h w"]) -> None:
+    encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])[1]
+    with atomic(path) as temporary:
+        temporary.write_bytes(encoded.tobytes())

@@ -1,0 +1,129 @@
+"""Where everything about one run lies on disk, and how files get there whole or not at all."""
+
+import csv
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The layout of a run folder: a name for every file that a verb writes and another reads.
+
+    Args:
+        root: The folder itself, usually ``runs/<name>``.
+    """
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The whole resolved config; ``cellxai fit --config`` reruns it."""
+        return self.root / "config.yaml"
+
+    @property
+    def split(self) -> Path:
+        """Which image belongs to which part."""
+        return self.root / "split.csv"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, device, seeds and the fingerprint of the data."""
+        return self.root / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One row per epoch."""
+        return self.root / "metrics.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """``best.ckpt`` and ``last.ckpt``."""
+        return self.root / "checkpoints"
+
+    @property
+    def evaluation(self) -> Path:
+        """Predictions, report and confusion matrix."""
+        return self.root / "evaluation"
+
+    @property
+    def density(self) -> Path:
+        """The mixture, the scores and their pictures."""
+        return self.root / "density"
+
+    @property
+    def explain(self) -> Path:
+        """Maps and pictures of the explained images."""
+        return self.root / "explain"
+
+    @property
+    def benchmark(self) -> Path:
+        """``results.sqlite`` and the tables made from it."""
+        return self.root / "benchmark"
+
+    @property
+    def report(self) -> Path:
+        """The self-contained page."""
+        return self.root / "report" / "index.html"
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends without an error.
+
+    The temporary file lies in the same folder, because ``os.replace`` is atomic only within one
+    file system; its content is on disk before it gets the name, so a kill leaves the old or the new
+    file and nothing between.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays: writers such as matplotlib choose the format by it.
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes ``value`` as indented JSON, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes rows of equal keys as CSV with a header, atomically.
+
+    Raises:
+        ValueError: If there is no row, hence no header.
+    """
+    if not rows:
+        raise ValueError(f"{path}: no row to write, expected at least one")
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, fieldnames=list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Rows of a CSV file with a header, as strings."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file.
+
+    Raises:
+        ValueError: If it is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: no valid JSON: {error}") from error
