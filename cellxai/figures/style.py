@@ -1,0 +1,97 @@
+"""The look that all pictures share, and how one gets to disk.
+
+The colours are Okabe and Ito's eight (2008), which stay apart for every kind of colour vision.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from cellxai.runfolder import atomic
+
+DPI = 120
+
+INK = "#1f2933"
+GREY = "#7b8794"
+FAINT = "#e4e7eb"
+BLUE = "#0072B2"
+SKY = "#56B4E9"
+ORANGE = "#E69F00"
+GREEN = "#009E73"
+VERMILLION = "#D55E00"
+PURPLE = "#CC79A7"
+YELLOW = "#F0E442"
+
+SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
+"""One colour per set or curve, in this order."""
+
+POSITIVE = GREEN  # what speaks for the explained class, in every picture
+NEGATIVE = VERMILLION
+
+SIGNED = LinearSegmentedColormap.from_list("signed", [NEGATIVE, "#ffffff", POSITIVE])
+SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9ccbe6", BLUE, "#003d63"])
+
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
+    "font.size": 9,
+    "text.color": INK,
+    # Class names are the user's: one that holds a dollar sign is a name, not a formula.
+    "text.parse_math": False,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.8,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+    "legend.edgecolor": "none",
+    "legend.fontsize": 8,
+    "figure.titlesize": 11,
+    "figure.titleweight": "bold",
+    "figure.facecolor": "white",
+    "savefig.dpi": DPI,
+}
+
+
+@contextmanager
+def drawing(path: Path, width: float, height: float, *, sheet: bool = False) -> Iterator[Figure]:
+    """An empty figure in our style; it is saved under ``path`` when the block ends.
+
+    Args:
+        path: The PNG to write, whole or not at all.
+        width: In inches, of ``DPI`` pixels each.
+        height: In inches.
+        sheet: For pictures of a fixed shape, which then stand close together.
+    """
+    with rc_context(STYLE):
+        layout = "compressed" if sheet else "constrained"
+        figure = Figure(figsize=(width, height), layout=layout)
+        yield figure
+        with atomic(path) as temporary:
+            figure.savefig(temporary)
+
+
+def picture_axes(axes: Axes, title: str = "") -> Axes:
+    """Turns ``axes`` into a frame for a picture: no ticks, no grid, no spines."""
+    axes.set(xticks=[], yticks=[])
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    axes.set_title(title)
+    return axes

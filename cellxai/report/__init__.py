@@ -1,0 +1,1 @@
+"""One self-contained HTML page from the saved results of a run: ``page.report``."""

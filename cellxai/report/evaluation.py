@@ -1,0 +1,170 @@
+"""Section about how often the classifier is right, and where it is not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cellxai.report.numbers import percent, wilson_interval
+from cellxai.report.reading import Card, Picture, Section, attempt, embed, read_json, read_rows
+from cellxai.runfolder import RunFolder
+
+MOST_TRUSTED = ("test", "validation")
+CAVEATS = {
+    "validation": "The best checkpoint was chosen on these images: expect less on new ones.",
+    "train": "The classifier learnt from these very images: this is no estimate at all.",
+}
+MOST_MISTAKES = 25  # more are in predictions.csv; the page is to be read
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How well one class is recognised; shares in [0, 1], ``support`` in images."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """The figures of one part of the images.
+
+    Args:
+        name: ``test``, ``validation`` …
+        n_images: In this part.
+        n_right: Classified as labelled.
+        accuracy: Share of the images that is.
+        balanced_accuracy: Mean recall of the classes, which a frequent class cannot dominate.
+        interval: 95 % confidence interval of the accuracy.
+        classes: One row per class.
+    """
+
+    name: str
+    n_images: int
+    n_right: int
+    accuracy: float
+    balanced_accuracy: float
+    interval: tuple[float, float]
+    classes: tuple[ClassScore, ...]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An image that is classified otherwise than labelled; ``confidence`` in [0, 1]."""
+
+    id: str
+    part: str
+    label: str
+    predicted: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the template draws.
+
+    Args:
+        parts: The one to quote first.
+        caveats: What to keep in mind, one sentence each.
+        confusion: The picture.
+        mistakes: Of the part to quote first, the most confident first, at most ``MOST_MISTAKES``.
+        n_mistakes: All of them.
+        problem: Why the mistakes cannot be listed.
+    """
+
+    parts: tuple[Part, ...]
+    caveats: tuple[str, ...]
+    confusion: Picture
+    mistakes: tuple[Mistake, ...]
+    n_mistakes: int
+    problem: str
+
+
+def evaluation_section(folder: RunFolder, command: str) -> Section:
+    """Accuracy, classes, confusion matrix and mistakes."""
+    source = folder.evaluation / "report.json"
+    found, problem = attempt(source, lambda: _read_evaluation(folder, source))
+    return Section(
+        "evaluation",
+        "Evaluation",
+        "How often the predicted class is the labelled one. Precision: of the images called so, "
+        "the share that is so; recall: of the images that are so, the share that is found.",
+        command,
+        found,
+        problem,
+        () if found is None else (_card(found.parts[0]),),
+    )
+
+
+def _card(part: Part) -> Card:
+    low, high = part.interval
+    detail = (
+        f"{part.n_right} of {part.n_images} {part.name} images; "
+        f"95 % interval {percent(low, 0)} to {percent(high, 0)}"
+    )
+    return Card("Accuracy", percent(part.accuracy), detail)
+
+
+def _read_evaluation(folder: RunFolder, source: Path) -> Evaluation:
+    saved = read_json(source)
+    parts = tuple(_read_part(name, part) for name, part in saved["parts"].items())
+    order = _order(saved.get("judged_part"))
+    parts = tuple(sorted(parts, key=lambda part: order(part.name)))
+    predictions = folder.evaluation / "predictions.csv"
+    mistakes, problem = attempt(predictions, lambda: _read_mistakes(predictions, order))
+    mistakes = mistakes or []
+    alt = "Confusion matrix: images by true class (rows) and predicted class (columns)."
+    return Evaluation(
+        parts,
+        _caveats(saved, parts[0]),
+        embed(folder.root, folder.evaluation / "confusion.png", alt),
+        tuple(mistakes[:MOST_MISTAKES]),
+        len(mistakes),
+        problem if predictions.exists() else "evaluation/predictions.csv is missing",
+    )
+
+
+def _order(judged_part: Any) -> Callable[[str], int]:
+    """Place of a part by name: the one to quote first, then by how little it chose."""
+    names = (judged_part, *MOST_TRUSTED)
+    return lambda part: names.index(part) if part in names else len(names)
+
+
+def _read_part(name: str, saved: dict[str, Any]) -> Part:
+    n_images = int(saved["n_images"])
+    if n_images < 1:
+        raise ValueError(f"part {name!r} has n_images={n_images}, expected at least 1")
+    accuracy = float(saved["accuracy"])
+    n_right = round(accuracy * n_images)
+    return Part(
+        name,
+        n_images,
+        n_right,
+        accuracy,
+        float(saved["balanced_accuracy"]),
+        wilson_interval(n_right, n_images),
+        tuple(_read_class(label, scores) for label, scores in saved["per_class"].items()),
+    )
+
+
+def _read_class(name: str, saved: dict[str, Any]) -> ClassScore:
+    precision, recall, f1 = (float(saved[key]) for key in ("precision", "recall", "f1"))
+    return ClassScore(name, precision, recall, f1, int(saved["support"]))
+
+
+def _caveats(saved: dict[str, Any], first: Part) -> tuple[str, ...]:
+    worth = f"One {first.name} image is worth {percent(1 / first.n_images)} of accuracy."
+    note = str(saved.get("note") or CAVEATS.get(first.name, ""))
+    return (f"{note[0].upper()}{note[1:].rstrip('.')}.", worth) if note else (worth,)
+
+
+def _read_mistakes(path: Path, order: Callable[[str], int]) -> list[Mistake]:
+    wrong = [row for row in read_rows(path) if row["label"] != row["predicted"]]
+    mistakes = [
+        Mistake(row["id"], row["part"], row["label"], row["predicted"], float(row["confidence"]))
+        for row in wrong
+    ]
+    return sorted(mistakes, key=lambda one: (order(one.part), -one.confidence))

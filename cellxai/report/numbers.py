@@ -1,0 +1,53 @@
+"""Numbers as the page prints them; what is no finite number becomes a dash."""
+
+from math import isfinite, sqrt
+
+DASH = "–"
+NORMAL_95 = 1.959964  # two-sided 95 % quantile of the standard normal distribution
+
+
+def decimal(value: float | None, digits: int = 2) -> str:
+    """``−1,234.50``."""
+    if value is None or not isfinite(value):
+        return DASH
+    return f"{value:,.{digits}f}".replace("-", "−")
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """``95.0 %`` for 0.95."""
+    text = decimal(None if share is None else 100 * share, digits)
+    return text if text == DASH else f"{text} %"
+
+
+def nats(value: float | None) -> str:
+    """``−38.0``, and ``−2.7·10⁷`` where the digits before the point say nothing any more."""
+    if value is None or not isfinite(value) or abs(value) < 1e6:
+        return decimal(value, 1)
+    lead, power = f"{value:.1e}".split("e")
+    raised = str(int(power)).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{lead}·10{raised}".replace("-", "−")
+
+
+def duration(seconds: float | None) -> str:
+    """``0.4 s``, ``25 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if seconds is None or not isfinite(seconds):
+        return DASH
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def wilson_interval(n_right: int, n_images: int) -> tuple[float, float]:
+    """95 % confidence interval of a share: Wilson (1927), sensible for few images and at 0 or 1.
+
+    Args:
+        n_right: Images counted.
+        n_images: Of how many; at least one.
+    """
+    share, z2 = n_right / n_images, NORMAL_95**2 / n_images
+    centre = (share + z2 / 2) / (1 + z2)
+    half = sqrt(z2 * (share * (1 - share) + z2 / 4)) / (1 + z2)
+    return max(centre - half, 0.0), min(centre + half, 1.0)

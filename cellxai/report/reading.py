@@ -1,0 +1,154 @@
+"""Saved results, read so that a missing or broken file is a line on the page and never a crash."""
+
+import csv
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cellxai.runfolder import read_csv
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MALFORMED = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    csv.Error,
+)
+"""What reading a file raises that somebody cut, edited or wrote with another version."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One figure at the top of the page.
+
+    Args:
+        name: What it is.
+        value: The figure.
+        detail: Of what, and how sure.
+    """
+
+    name: str
+    value: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture to embed.
+
+    Args:
+        alt: What it shows, for who cannot see it.
+        uri: The ``data:`` address; empty if it cannot be shown.
+        width: In pixels.
+        height: In pixels.
+        problem: Why it cannot be shown.
+    """
+
+    alt: str
+    uri: str = ""
+    width: int = 0
+    height: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the page.
+
+    Args:
+        key: Its anchor, and the name of the macro that draws it.
+        title: Its heading.
+        explanation: For a newcomer, what it says and what it does not.
+        command: Makes it, where it is missing.
+        found: What the template draws; ``None`` where there is nothing to draw.
+        problem: Why a file that is there cannot be shown, in one line.
+        cards: Its figures for the top of the page.
+    """
+
+    key: str
+    title: str
+    explanation: str
+    command: str
+    found: Any = None
+    problem: str = ""
+    cards: tuple[Card, ...] = ()
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error on one line, with its type where that is half of the message."""
+    text = " ".join(str(error).split())
+    return text if type(error) is ValueError else f"{type(error).__name__}: {text}"
+
+
+def attempt(source: Path, read: Callable[[], Any]) -> tuple[Any, str]:
+    """What ``read`` returns, or ``None`` and the problem, which is empty without ``source``."""
+    if not source.exists():
+        return None, ""
+    try:
+        return read(), ""
+    except MALFORMED as error:
+        return None, f"{source.parent.name}/{source.name} cannot be shown ({one_line(error)})"
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file, at least one.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    rows = read_csv(path)
+    if not rows:
+        raise ValueError("the table has no row")
+    return rows
+
+
+def read_yaml(path: Path) -> Any:
+    """The value of a YAML file; tags that would build Python objects are refused.
+
+    Raises:
+        ValueError: If it is no YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"no valid YAML, {error}") from None
+
+
+def dig(value: Any, *keys: str) -> Any:
+    """The value under nested keys; ``None`` where one is absent."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def embed(run: Path, path: Path, alt: str) -> Picture:
+    """The picture as a ``data:`` address, if it is a PNG that lies in the run folder.
+
+    The name may come from a file that anyone edited, and the page is made to be passed on: a name
+    or a link that leads out of the run folder would publish some other file.
+    """
+    try:
+        if not path.resolve().is_relative_to(run.resolve()):
+            return Picture(alt, problem=f"{path.name} lies outside the run folder, not embedded")
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        return Picture(alt, problem=f"{path.name} cannot be shown ({type(error).__name__})")
+    if not content.startswith(PNG_SIGNATURE) or len(content) < 24:
+        return Picture(alt, problem=f"{path.name} cannot be shown (no PNG)")
+    # A PNG opens with its signature, then length and name of the header, then width and height.
+    width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
+    return Picture(alt, "data:image/png;base64," + b64encode(content).decode(), width, height)

@@ -1,0 +1,32 @@
+"""Confusion matrix."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cellxai.figures.confusion import accuracy_line, draw_confusion, row_shares
+
+
+def test_shares_of_a_class_add_up_to_one_and_an_empty_class_has_none():
+    matrix = np.array([[3, 1, 0], [0, 0, 0], [2, 2, 4]])
+    np.testing.assert_allclose(row_shares(matrix).sum(1), [1, 0, 1])
+    np.testing.assert_allclose(row_shares(matrix)[0], [0.75, 0.25, 0])
+
+
+def test_the_title_states_accuracy_and_misclassification():
+    line = accuracy_line(np.array([[9, 1], [1, 9]]), "test")
+    assert line == "test: accuracy 90.0 %, misclassification 10.0 %, 20 images"
+    assert accuracy_line(np.zeros((2, 2), int), "test") == "test: no images"
+
+
+@pytest.mark.parametrize("n_classes", [1, 3, 30])
+def test_any_number_of_classes_is_drawn(tmp_path, n_classes):
+    names = [f"class {i}" for i in range(n_classes)]
+    draw_confusion(np.eye(n_classes, dtype=int), names, tmp_path / "confusion.png", "test")
+    with Image.open(tmp_path / "confusion.png") as picture:
+        assert min(picture.size) > 200
+
+
+def test_a_class_name_is_no_formula(tmp_path):
+    draw_confusion(np.array([[1]]), [r"$\no^{formula"], tmp_path / "confusion.png", "test")
+    assert (tmp_path / "confusion.png").is_file()

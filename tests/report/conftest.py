@@ -1,0 +1,221 @@
+"""A run folder as the verbs leave it, drawn with the real pictures and invented figures."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellxai.figures.confusion import draw_confusion
+from cellxai.figures.curves import draw_curves
+from cellxai.figures.density import draw_extremes, draw_histogram
+from cellxai.figures.explanations import draw_comparison, draw_lime_panels
+
+CLASSES = ("astro", "cort", "shsy5y")
+PARTS = {"train": 30, "validation": 9, "test": 12}
+CONFUSION = np.array([[4, 0, 0], [1, 3, 0], [0, 0, 4]])
+EXPLAINERS: tuple[str, ...] = ("lime", "saliency", "integrated_gradients", "grad_cam", "occlusion")
+CONFIG = """\
+seed: 7
+data:
+  class_path: cellxai.data.sartorius.Sartorius
+  init_args: {root: cells}
+model:
+  backbone:
+    class_path: cellxai.classifier.Timm
+    init_args: {name: tf_efficientnetv2_b0, pretrained: false}
+training: {max_epochs: 12, learning_rate: 0.001}
+split: {validation: 0.2, test: 0.2}
+"""
+
+
+def write_table(path: Path, rows: list[dict]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+
+
+def write_json(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def cell_image(generator: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    image = np.full(shape, 0.5)
+    for _ in range(8):
+        row, column = generator.random(2) * shape
+        distance = np.hypot(y - row, x - column) / (0.08 * shape[0])
+        image += 0.3 * np.exp(-((distance - 1.4) ** 2) * 6) - 0.3 * np.exp(-(distance**2))
+    return np.repeat(np.clip(image, 0, 1)[..., None], 3, -1)
+
+
+def write_training(root: Path) -> None:
+    versions = {"python": "3.12.3", "torch": "2.11.0", "timm": "1.0.24", "cellxai": "0.1.0"}
+    environment = {
+        "created": "2026-11-22T06:41:00+00:00",
+        "command": "cellxai fit --config configs/fit/sartorius.yaml",
+        "device": "cpu (2 threads)",
+        "versions": versions,
+        "seed": 7,
+        "data": {
+            "n_images": 51,
+            "classes": dict.fromkeys(CLASSES, 17),
+            "fingerprint": "sha256:9f2c41d07b",
+            "faults": ["train.csv row 17: file train/missing.png does not exist"],
+        },
+        "n_parameters": 6188372,
+        "seconds": 74.2,
+        "git_revision": "0a1b2c3",
+    }
+    (root / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    write_json(root / "environment.json", environment)
+    split = [
+        {"id": f"{part}{i:03d}", "label": CLASSES[i % 3], "group": "", "part": part}
+        for part, count in PARTS.items()
+        for i in range(count)
+    ]
+    write_table(root / "split.csv", split)
+    epochs = np.arange(12)
+    metrics = [
+        {
+            "epoch": str(epoch),
+            "train_loss": f"{1.1 * np.exp(-epoch / 3):.5f}",
+            "validation_loss": f"{np.exp(-epoch / 3) + 0.02 * max(epoch - 7, 0) + 0.1:.5f}",
+            "train_accuracy": f"{1 - 0.6 * np.exp(-epoch / 3):.5f}",
+            "validation_accuracy": f"{1 - 0.65 * np.exp(-epoch / 3):.5f}",
+            "learning_rate": "0.001",
+        }
+        for epoch in epochs
+    ]
+    write_table(root / "metrics.csv", metrics)
+    draw_curves(metrics, root / "curves.png")
+
+
+def write_evaluation(root: Path) -> None:
+    folder = root / "evaluation"
+    scores = {"precision": 0.93, "recall": 0.91, "f1": 0.92, "support": 4}
+    part = {
+        "n_images": 12,
+        "accuracy": 11 / 12,
+        "balanced_accuracy": 0.917,
+        "per_class": dict.fromkeys(CLASSES, scores),
+        "confusion": CONFUSION.tolist(),
+    }
+    report = {"classes": CLASSES, "parts": {"test": part}, "checkpoint": "best", "note": ""}
+    write_json(folder / "report.json", report)
+    right = {"id": "test000", "part": "test", "label": "astro", "predicted": "astro"}
+    wrong = {"id": "test007", "part": "test", "label": "cort", "predicted": "astro"}
+    write_table(
+        folder / "predictions.csv", [right | {"confidence": 0.98}, wrong | {"confidence": 0.71}]
+    )
+    draw_confusion(CONFUSION, CLASSES, folder / "confusion.png", "test")
+
+
+def write_density(root: Path) -> None:
+    folder, generator = root / "density", np.random.default_rng(0)
+    sets = {
+        "train": generator.normal(-20, 6, 30),
+        "validation": generator.normal(-22, 7, 9),
+        "test": generator.normal(-22, 7, 12),
+        "phc_u373": -np.exp(generator.normal(9, 1, 37)),
+    }
+    rows = [
+        {"id": f"{name}{i:03d}", "set": name, "label": CLASSES[i % 3], "log_density": score}
+        | {"unfamiliar": int(score < -38)}
+        for name, scores in sets.items()
+        for i, score in enumerate(scores)
+    ]
+    write_table(folder / "scores.csv", rows)
+    summary = {
+        "n_components": 3,
+        "covariance_type": "diag",
+        "n_dimensions": 12,
+        "threshold_nats": -38.0,
+        "percent": 4.0,
+        "calibrated_on": "validation",
+        "n_calibration": 9,
+        "sets": {
+            name: {
+                "n_images": len(scores),
+                "share_flagged": float((scores < -38).mean()),
+                "median": float(np.median(scores)),
+            }
+            for name, scores in sets.items()
+        },
+        "warnings": ["9 calibration images are few: the 4 % quantile is the lowest of them."],
+        "auroc": {"phc_u373": 1.0},
+    }
+    write_json(folder / "summary.json", summary)
+    draw_histogram(sets, -38.0, folder / "histogram.png", 4.0)
+    images = [cell_image(generator, (52, 70)) for _ in range(12)]
+    titles = [f"test{i:03d}\n{-20.0 - i:.1f} nats" for i in range(12)]
+    draw_extremes(images, titles, folder / "extremes.png")
+
+
+def write_explanations(root: Path) -> None:
+    folder, generator = root / "explain", np.random.default_rng(1)
+    superpixels = np.arange(52 * 70).reshape(52, 70) // 70 // 9 * 7 + np.arange(70) // 10
+    entries = []
+    for number, label in enumerate(CLASSES):
+        image = cell_image(generator, (52, 70))
+        coefficients = generator.normal(0, 0.1, superpixels.max() + 1)
+        name, title = f"test{number:03d}", f"test{number:03d}: {label}, probability 0.98"
+        draw_lime_panels(image, superpixels, coefficients, folder / f"{name}_lime.png", title)
+        values: np.ndarray = coefficients[superpixels]
+        maps = dict.fromkeys(EXPLAINERS, values)
+        notes = dict.fromkeys(EXPLAINERS, "500 forwards, 6.1 s, ok")
+        draw_comparison(image, maps, folder / f"{name}.png", title, notes=notes)
+        cost = {"status": "ok", "reason": "", "forwards": 500, "backwards": 0, "seconds": 6.1}
+        costs = {key: cost | {"surrogate_r2": None} for key in EXPLAINERS}
+        costs["lime"]["surrogate_r2"] = 0.71
+        costs["guided_backprop"] = costs["saliency"] | {
+            "status": "degraded",
+            "reason": "equals the plain gradient: this network has no ReLU to override",
+        }
+        entry = {"id": name, "label": label, "predicted": label, "target": label}
+        pictures = {"lime": f"{name}_lime.png", "comparison": f"{name}.png"}
+        entries.append(
+            entry | pictures | {"probability": 0.98, "part": "test", "explainers": costs}
+        )
+    settings = {"superpixels": "slic, 60 segments", "baseline": "blur, sigma 8 px"}
+    write_json(folder / "index.json", settings | {"images": entries})
+
+
+def write_benchmark(root: Path) -> None:
+    metrics = {"deletion": "lower", "insertion": "higher", "cells_hit": "higher"}
+    rows = [
+        {
+            "explainer": explainer,
+            "metric": metric,
+            "mean": 0.5 + 0.05 * place * (1 if direction == "lower" else -1),
+            "low": 0.4,
+            "high": 0.6,
+            "n_images": 51,
+            "n_degenerate": int(explainer == "grad_cam"),
+            "chance": "" if metric == "deletion" else 0.033,
+            "direction": direction,
+        }
+        for place, explainer in enumerate(EXPLAINERS)
+        for metric, direction in metrics.items()
+    ]
+    write_table(root / "benchmark" / "table.csv", rows)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Never written to: a test that breaks something copies it."""
+    root = tmp_path_factory.mktemp("runs") / "sartorius"
+    root.mkdir()
+    for write in (
+        write_training,
+        write_evaluation,
+        write_density,
+        write_explanations,
+        write_benchmark,
+    ):
+        write(root)
+    return root

@@ -1,0 +1,26 @@
+"""Numbers on the page."""
+
+import pytest
+from scipy.stats import binomtest
+
+from cellxai.report.numbers import DASH, decimal, duration, nats, percent, wilson_interval
+
+
+@pytest.mark.parametrize(("n_right", "n_images"), [(0, 5), (5, 5), (11, 12), (190, 200)])
+def test_the_interval_is_wilsons(n_right, n_images):
+    expected = binomtest(n_right, n_images).proportion_ci(0.95, method="wilson")
+    assert wilson_interval(n_right, n_images) == pytest.approx(tuple(expected), abs=1e-6)
+
+
+@pytest.mark.parametrize("write", [decimal, percent, nats, duration])
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_what_is_no_finite_number_is_a_dash(write, value):
+    assert write(value) == DASH
+
+
+def test_numbers_are_short_and_have_their_unit():
+    assert decimal(-1234.5) == "−1,234.50"
+    assert percent(0.95) == "95.0 %"
+    assert [nats(-38.04), nats(-2.7e7)] == ["−38.0", "−2.7·10⁷"]
+    seconds = [0.42, 25.0, 200.0, 7500.0]
+    assert [duration(one) for one in seconds] == ["0.4 s", "25 s", "3 min 20 s", "2 h 05 min"]

@@ -1,0 +1,224 @@
+"""The report page."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from cellxai.report.page import report
+
+SECTIONS = ("data", "training", "evaluation", "density", "explanations", "benchmark")
+RESULTS = {  # the file that a section lives on
+    "data": "split.csv",
+    "training": "metrics.csv",
+    "evaluation": "evaluation/report.json",
+    "density": "density/summary.json",
+    "explanations": "explain/index.json",
+    "benchmark": "benchmark/table.csv",
+}
+ATTACK = "<script>alert('x')</script>\"><img src=x>"
+
+
+class Page(HTMLParser):
+    """The tags of a page and the text of its sections."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.html = path.read_text(encoding="utf-8")
+        self.feed(self.html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    def section(self, key: str) -> str:
+        return self.html.split(f'<section id="{key}"')[1].split("<section ")[0]
+
+
+@pytest.fixture
+def run(finished_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished_run, tmp_path / "sartorius"))
+
+
+def test_the_page_of_a_finished_run_has_every_section_and_lacks_nothing(finished_run):
+    made = report(finished_run)
+    page = Page(made.path)
+    assert made.path == finished_run / "report" / "index.html"
+    assert made.n_bytes == made.path.stat().st_size
+    assert (made.missing, made.problems) == ((), ())
+    assert page.open == []
+    assert {*SECTIONS, "rerun"} <= {attributes.get("id") for attributes in page.all("section")}
+    assert "cannot be shown" not in page.html
+
+
+def test_the_page_is_one_file_that_fetches_nothing_and_runs_nothing(finished_run):
+    page = Page(report(finished_run).path)
+    pictures = page.all("img")
+    assert len(pictures) == 4 + 2 * 3
+    assert all(picture["src"].startswith("data:image/png;base64,") for picture in pictures)
+    assert all(picture["alt"] for picture in pictures)
+    assert not {"script", "link", "iframe", "object", "form"} & {tag for tag, _ in page.tags}
+    assert "http:" not in page.html
+    assert "https:" not in page.html
+    policy = [one["content"] for one in page.all("meta") if "http-equiv" in one]
+    assert policy == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+    assert "url(" not in page.html
+
+
+def test_every_link_leads_to_a_place_on_the_page(finished_run):
+    page = Page(report(finished_run).path)
+    places = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    assert {link["href"].removeprefix("#") for link in page.all("a")} <= places
+
+
+def test_every_table_names_its_columns_and_rows(finished_run):
+    page = Page(report(finished_run).path)
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert all(header["scope"] in ("row", "col") for header in page.all("th"))
+
+
+def test_the_page_says_what_the_files_say(finished_run):
+    page = Page(report(finished_run).path)
+    assert "11 of 12 test images; 95 % interval 65 % to 99 %" in page.html
+    assert "tf_efficientnetv2_b0" in page.html
+    assert "train.csv row 17" in page.section("data")
+    assert "test007" in page.section("evaluation")
+    assert "test000" not in page.section("evaluation")
+    assert "9 calibration images are few" in page.section("density")
+    assert "no ReLU to override" in page.section("explanations")
+    assert "★ 0.500" in page.section("benchmark")
+
+
+def test_a_run_that_was_only_trained_says_which_command_makes_the_rest(run):
+    for folder in ("evaluation", "density", "explain", "benchmark"):
+        shutil.rmtree(run / folder)
+    made = report(run)
+    commands = [f"cellxai {verb} --run {run}" for verb in ("evaluate", "density", "explain")]
+    assert made.missing == (*commands, f"cellxai benchmark --run {run}")
+    page = Page(made.path)
+    assert all(command in page.html for command in made.missing)
+    assert all(f"not in it yet: {command}" in str(made) for command in made.missing)
+
+
+def test_a_run_with_nothing_but_its_config_has_a_page(run):
+    for path in run.iterdir():
+        if path.name != "config.yaml":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert report(run).problems == ()
+
+
+@pytest.mark.parametrize("section", RESULTS)
+@pytest.mark.parametrize("content", [b"", b"{}", b"a,b\n1,2\n", b"\xff\xfe\x00"])
+def test_a_broken_file_costs_its_own_section_and_one_line(run, section, content):
+    (run / RESULTS[section]).write_bytes(content)
+    made = report(run)
+    page = Page(made.path)
+    assert len(made.problems) == 1
+    assert Path(RESULTS[section]).name in made.problems[0]
+    assert "\n" not in made.problems[0]
+    for other in SECTIONS:
+        assert ("cannot be shown" in page.section(other)) == (other == section)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "environment.json"])
+def test_a_broken_head_costs_one_line(run, name):
+    (run / name).write_text("{[: !!python/object/apply:os.system ['true']", encoding="utf-8")
+    made = report(run)
+    assert [name in problem for problem in made.problems] == [True]
+    assert "cannot be shown" in Page(made.path).html
+
+
+def test_broken_lists_beside_a_sound_report_are_named(run):
+    (run / "evaluation" / "predictions.csv").write_text("id\n1\n", encoding="utf-8")
+    (run / "density" / "scores.csv").unlink()
+    page = Page(report(run).path)
+    assert "predictions.csv cannot be shown" in page.section("evaluation")
+    assert "scores.csv is missing" in page.section("density")
+
+
+def test_a_folder_that_is_no_run_is_an_error_in_one_line(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no config\.yaml in it, expected a run folder"):
+        report(tmp_path)
+
+
+def test_labels_ids_and_notes_are_text_and_never_markup(run):
+    for path in [*run.rglob("*.json"), *run.rglob("*.csv")]:
+        text = path.read_text(encoding="utf-8")
+        quoted = json.dumps(ATTACK)[1:-1] if path.suffix == ".json" else ATTACK.replace('"', "'")
+        path.write_text(quoted.join(re.split(r"\bastro\b|\blime\b(?=,)", text)), "utf-8")
+    made = report(run)
+    page = Page(made.path)
+    assert made.problems == ()
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert all(picture["src"].startswith("data:") for picture in page.all("img"))
+    assert "&lt;script&gt;" in page.section("data")
+    assert "&lt;script&gt;" in page.section("explanations")
+
+
+def test_half_a_surrogate_pair_in_a_label_is_no_crash(run):
+    index = run / "explain" / "index.json"
+    saved = json.loads(index.read_text(encoding="utf-8"))
+    saved["images"][0]["label"] = "\ud800"
+    index.write_text(json.dumps(saved), encoding="utf-8")
+    assert report(run).problems == ()
+
+
+def rename_picture(run: Path, name: str) -> Page:
+    index = run / "explain" / "index.json"
+    saved = json.loads(index.read_text(encoding="utf-8"))
+    saved["images"][0]["lime"] = name
+    index.write_text(json.dumps(saved), encoding="utf-8")
+    return Page(report(run).path)
+
+
+@pytest.fixture
+def secret(run: Path, finished_run: Path) -> Path:
+    return Path(shutil.copy(finished_run / "curves.png", run.parent / "secret.png"))
+
+
+def test_a_picture_inside_the_run_folder_is_embedded(run):
+    assert len(rename_picture(run, "../curves.png").all("img")) == 10
+
+
+@pytest.mark.parametrize("name", ["../../secret.png", "{folder}/secret.png", "link.png"])
+def test_a_picture_outside_the_run_folder_is_named_and_not_embedded(run, secret, name):
+    (run / "explain" / "link.png").symlink_to(secret)
+    page = rename_picture(run, name.format(folder=run.parent))
+    assert "lies outside the run folder" in page.section("explanations")
+    assert len(page.all("img")) == 9
+
+
+def test_a_run_folder_reached_through_a_link_is_no_way_out(run, tmp_path):
+    (tmp_path / "latest").symlink_to(run)
+    page = Page(report(tmp_path / "latest").path)
+    assert len(page.all("img")) == 10
+
+
+@pytest.mark.parametrize("name", ["gone.png", "a\0b.png", "x" * 5000, "index.json", "."])
+def test_a_picture_that_is_none_costs_one_line(run, name):
+    page = rename_picture(run, name)
+    assert "cannot be shown" in page.section("explanations")
+    assert len(page.all("img")) == 9
+
+
+def test_one_broken_entry_leaves_the_other_images(run):
+    index = run / "explain" / "index.json"
+    saved = json.loads(index.read_text(encoding="utf-8"))
+    saved["images"][0] = {"id": "test000"}
+    saved["images"].append(None)
+    index.write_text(json.dumps(saved), encoding="utf-8")
+    page = Page(report(run).path)
+    assert page.section("explanations").count("cannot be shown") == 2
+    assert len(page.all("img")) == 8
