@@ -5,11 +5,11 @@ the verb is called, so ``--help`` of a program that needs torch answers without 
 """
 
 import importlib
-import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gmm.mistakes import explain_mistake
@@ -43,7 +43,7 @@ def run(
     """Runs one verb and returns the exit code.
 
     A verb's result is printed; its ``exit_code`` is returned if it has one, otherwise 0. A user's
-    mistake (``ValueError``, ``OSError``) gives 2 and one line, with the traceback under ``--debug``.
+    mistake (``ValueError``, ``OSError``) gives 2 and one line, and under ``--debug`` the traceback.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
@@ -66,8 +66,9 @@ def run(
 def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
     """Parses the words of one verb, calls it, prints its result."""
     # A user's own classes lie beside their config. Last, so that no file there hides a library.
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
     try:
         from gmm.verb_parser import arguments_of
 

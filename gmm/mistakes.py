@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 
 def explain_mistake(problem: str, word: str, valid: Iterable[str], most: int = 3) -> str:
-    """``problem``, then the nearest valid words, or all of them where few exist and none is near."""
+    """``problem``, then the nearest valid words, or all where few exist and none is near."""
     names = sorted(set(valid))
     near = nearest(word, names, most)
     if near:

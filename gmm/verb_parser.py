@@ -1,14 +1,16 @@
-"""The parser of one verb, built from a function's signature: jsonargparse with short help and errors."""
+"""The parser of one verb, built from a function's signature, with short help and errors."""
 
 import argparse
 import importlib
 import inspect
 import re
 import shutil
-from collections.abc import Callable, Container, Iterable, Sequence
+import textwrap
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import jsonargparse
+from jsonargparse import ActionConfigFile  # pyright: ignore[reportPrivateImportUsage]
 
 from gmm.mistakes import explain_mistake
 
@@ -27,7 +29,7 @@ def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) 
     """The arguments of ``function``, parsed from words and configs, with every object built.
 
     Raises:
-        ValueError: If a word, key, value or class is wrong; one line that names the nearest right one.
+        ValueError: If a word, key, value or class is wrong; one line, with the nearest right one.
         SystemExit: After ``--help`` or ``--print_config``.
     """
     parser = parser_of(prog, function)
@@ -47,22 +49,29 @@ def parser_of(prog: str, function: Callable[..., Any]) -> "VerbParser":
     summary = (inspect.getdoc(function) or "").partition("\n\n")[0].replace("\n", " ")
     parser = VerbParser(prog=prog, description=summary, exit_on_error=False, allow_abbrev=False)
     parser.add_argument(
-        "--config", action=jsonargparse.ActionConfigFile, help="YAML of options; repeatable"
+        "--config", action=ActionConfigFile, help="YAML file of options, repeatable"
     )
     parser.add_function_arguments(function, fail_untyped=True)
+    parameters = inspect.signature(function).parameters.values()
+    parser.required_names = frozenset(p.name for p in parameters if p.default is p.empty)
     return parser
 
 
 class VerbParser(jsonargparse.ArgumentParser):
     """A parser whose help has one line per option, so that the help of a verb fits a screen."""
 
+    required_names: frozenset[str] = frozenset()  # jsonargparse tells them only by an error
+
     def format_help(self) -> str:
         """The summary and a line per option, cut at the width of the terminal."""
         width = shutil.get_terminal_size((100, 40)).columns
-        rows = [row for action in self._actions if (row := option_row(action, self.required_args))]
-        column = min(max(len(option) for option, _ in rows) + 4, 44)
-        lines = [f"  {option:<{column - 2}}{text}"[:width].rstrip() for option, text in rows]
-        return "\n".join([f"{self.prog}: {self.description}"[: 2 * width], "", *lines, ""])
+        rows = [row for action in self._actions if (row := option_row(action, self.required_names))]
+        column = max(len(option) for option, _, _ in rows) + 4
+        lines = [
+            f"  {option:<{column - 2}}{clipped(text, width - column - len(default))}{default}"
+            for option, text, default in rows
+        ]
+        return "\n".join([textwrap.fill(f"{self.prog}: {self.description}", width), "", *lines, ""])
 
 
 def option_names(parser: jsonargparse.ArgumentParser) -> list[str]:
@@ -90,9 +99,9 @@ def in_one_line(message: str, options: list[str]) -> str:
     return text
 
 
-def option_row(action: argparse.Action, required: Container[str]) -> tuple[str, str] | None:
-    """What the help prints of one option: its name, and its meaning with the default."""
-    option = action.option_strings[-1] if action.option_strings else action.dest
+def option_row(action: argparse.Action, required: Container[str]) -> tuple[str, str, str] | None:
+    """What the help prints of one option: its name, its meaning, its default."""
+    option = (action.option_strings[-1] if action.option_strings else action.dest).rstrip("+")
     if option.endswith(".help") or action.help == argparse.SUPPRESS or action.dest == "help":
         return None
     if type(action).__name__ == "_ActionConfigLoad":  # the header of a group, no option
@@ -103,7 +112,12 @@ def option_row(action: argparse.Action, required: Container[str]) -> tuple[str, 
         shown = " (required)" if action.dest in required else ""
     else:
         shown = f" [{default_text(default)}]"
-    return option, first_sentence(text) + shown
+    return option, first_sentence(text).replace("``", ""), shown
+
+
+def clipped(text: str, width: int) -> str:
+    """The text, shortened to a width where it is longer."""
+    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
 
 
 def first_sentence(text: str) -> str:
@@ -113,8 +127,8 @@ def first_sentence(text: str) -> str:
 
 def default_text(default: Any) -> str:
     """A default as a user would type it; of an object only its class."""
-    if isinstance(default, jsonargparse.Namespace):
-        return str(default.get("class_path", "…")).rpartition(".")[2]
+    if isinstance(default, (jsonargparse.Namespace, Mapping)) and "class_path" in default:
+        return str(default["class_path"]).rpartition(".")[2]
     return " ".join(str(default).split())
 
 

@@ -1,0 +1,140 @@
+"""The interface of a covariance type."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+ROUNDING = 64 * torch.finfo(torch.float64).eps  # of a sum of many products, relative to it
+
+
+class Covariance(ABC):
+    """The mathematics that depends on the covariance type.
+
+    Throughout, ``x`` has samples last, centred on a reference; ``quadratics`` are products of its
+    features, and ``chol`` is a precision factor U of the precision P = U Uᵀ in its inner shape.
+    """
+
+    @abstractmethod
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        """Outer shape of one mixture's covariances, precisions and factors: scikit-learn's."""
+
+    @abstractmethod
+    def inner_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        """Inner shape of one mixture's factors, without the axis of runs."""
+
+    @abstractmethod
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Free parameters of the covariances."""
+
+    @abstractmethod
+    def packs(self, n_features: int) -> bool:
+        """Whether :meth:`quadratics` are few enough to be worth writing down."""
+
+    @abstractmethod
+    def scratch(self, n_components: int, n_features: int) -> int:
+        """Numbers per sample that one E- and M-step of one run write down."""
+
+    @abstractmethod
+    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "m n"] | None:
+        """The products of features whose sums are second moments; None unless it packs."""
+
+    @abstractmethod
+    def second_moments(
+        self,
+        x: Float[Tensor, "d n"],
+        quadratics: Float[Tensor, "m n"] | None,
+        resp: Float[Tensor, "run k n"],
+    ) -> Float[Tensor, "run kq m"]:
+        """Sums of the quadratics of a chunk, weighted by responsibilities."""
+
+    @abstractmethod
+    def estimate(
+        self,
+        counts: Float[Tensor, "run k"],
+        means: Float[Tensor, "run k d"],
+        second: Float[Tensor, "run kq m"],
+        reg_covar: float,
+    ) -> Float[Tensor, "run ..."]:
+        """M-step covariances, Bishop (2006) eq. 9.25, from sums about the reference.
+
+        Args:
+            counts: Responsibilities summed over samples.
+            means: Component means about the same reference.
+            second: Sums from :meth:`second_moments`.
+            reg_covar: Added to every variance, in squared units of the samples.
+        """
+
+    @abstractmethod
+    def factorise(
+        self, covariances: Float[Tensor, "run ..."]
+    ) -> tuple[Float[Tensor, "run ..."], Bool[Tensor, " run"]]:
+        """Precision factors, and which runs have positive definite covariances."""
+
+    @abstractmethod
+    def factorise_precisions(
+        self, precisions: Float[Tensor, "run ..."]
+    ) -> tuple[Float[Tensor, "run ..."], Bool[Tensor, " run"]]:
+        """Precision factors from precisions, and which runs have positive definite ones."""
+
+    @abstractmethod
+    def precisions(self, chol: Float[Tensor, "run ..."]) -> Float[Tensor, "run ..."]:
+        """P = U Uᵀ."""
+
+    @abstractmethod
+    def covariances(self, chol: Float[Tensor, "run ..."]) -> Float[Tensor, "run ..."]:
+        """The inverse of U Uᵀ."""
+
+    @abstractmethod
+    def log_determinant(
+        self, chol: Float[Tensor, "run ..."], n_features: int
+    ) -> Float[Tensor, "run kq"]:
+        """Log determinant of U, which is half that of the precision."""
+
+    @abstractmethod
+    def quadratic_coefficients(self, chol: Float[Tensor, "run ..."]) -> Float[Tensor, "run kq m"]:
+        """Coefficients of xᵀ P x in the quadratics of x."""
+
+    @abstractmethod
+    def precision_times(
+        self, chol: Float[Tensor, "run ..."], vectors: Float[Tensor, "run k d"]
+    ) -> Float[Tensor, "run k d"]:
+        """P v for one vector per component."""
+
+    @abstractmethod
+    def squared_distances(
+        self, chol: Float[Tensor, "run ..."], deviations: Float[Tensor, "run k d n"]
+    ) -> Float[Tensor, "run k n"]:
+        """Squared Mahalanobis distances ‖Uᵀ (x - μ)‖²."""
+
+    @abstractmethod
+    def colour(
+        self, chol: Float[Tensor, "run ..."], noise: Float[Tensor, "run k d n"]
+    ) -> Float[Tensor, "run k d n"]:
+        """U⁻ᵀ z: standard normal noise with the covariances of the components."""
+
+    def dense(
+        self, chol: Float[Tensor, "run ..."], n_components: int, n_features: int
+    ) -> Float[Tensor, "run k d d"]:
+        """One covariance matrix per component, whatever the type."""
+        eye = torch.eye(n_features, dtype=chol.dtype, device=chol.device)
+        shape = (chol.shape[0], n_components, n_features, n_features)
+        factors = self.colour(chol, eye.expand(shape))
+        return factors @ factors.mT
+
+
+def significant(
+    difference: Float[Tensor, "run ..."], minuend: Float[Tensor, "run ..."]
+) -> Float[Tensor, "run ..."]:
+    """The difference where it exceeds its rounding error, otherwise 0.
+
+    Equal samples away from the reference would otherwise have a variance of pure rounding, and a
+    collapsed run would win by it.
+    """
+    return difference.where(difference.abs() > ROUNDING * minuend.abs(), 0.0)
+
+
+def finite(values: Float[Tensor, "run ..."]) -> Bool[Tensor, " run"]:
+    """Which runs have finite values only."""
+    return values.isfinite().flatten(1).all(-1)

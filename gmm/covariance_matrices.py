@@ -1,0 +1,179 @@
+"""Covariances that are matrices: ``full`` and ``tied``."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from typing_extensions import override
+
+from gmm.covariance_base import Covariance, finite, significant
+
+MOST_PACKED_FEATURES = 64
+# Beyond, the d(d+1)/2 products of a chunk leave the cache (64 features: 2080 rows), while one
+# d × n × d product per component is large enough to run at full speed by itself.
+
+
+class Full(Covariance):
+    """One matrix per component. ``Tied`` is the one subclass: it pools components, no more."""
+
+    @override
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return (n_components, n_features, n_features)
+
+    @override
+    def inner_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return (n_components, n_features, n_features)
+
+    @override
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_components * n_features * (n_features + 1) // 2
+
+    def pooled(self, per_component: Float[Tensor, "run k *rest"]) -> Float[Tensor, "run kq *rest"]:
+        """Sums over the components that share a matrix: here, none do."""
+        return per_component
+
+    @override
+    def packs(self, n_features: int) -> bool:
+        return n_features <= MOST_PACKED_FEATURES
+
+    @override
+    def scratch(self, n_components: int, n_features: int) -> int:
+        if self.packs(n_features):
+            return n_features * (n_features + 3) // 2 + n_components
+        return n_features * n_components
+
+    @override
+    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "m n"] | None:
+        if not self.packs(len(x)):
+            return None
+        return torch.cat([row * x[i:] for i, row in enumerate(x)])
+
+    @override
+    def second_moments(
+        self,
+        x: Float[Tensor, "d n"],
+        quadratics: Float[Tensor, "m n"] | None,
+        resp: Float[Tensor, "run k n"],
+    ) -> Float[Tensor, "run kq m"]:
+        shares = self.pooled(resp)
+        if quadratics is not None:
+            return shares @ quadratics.T
+        products = [((x * share) @ x.T).flatten() for share in shares.flatten(0, 1)]
+        return torch.stack(products).unflatten(0, shares.shape[:2])
+
+    @override
+    def estimate(
+        self,
+        counts: Float[Tensor, "run k"],
+        means: Float[Tensor, "run k d"],
+        second: Float[Tensor, "run kq m"],
+        reg_covar: float,
+    ) -> Float[Tensor, "run kq d d"]:
+        n_features = means.shape[-1]
+        between = counts[..., None, None] * means[..., :, None] * means[..., None, :]
+        total = unpacked(second, n_features)
+        within = significant(total - self.pooled(between), total)
+        eye = torch.eye(n_features, dtype=means.dtype, device=means.device)
+        return within / self.pooled(counts)[..., None, None] + reg_covar * eye
+
+    @override
+    def factorise(
+        self, covariances: Float[Tensor, "run kq d d"]
+    ) -> tuple[Float[Tensor, "run kq d d"], Bool[Tensor, " run"]]:
+        # cholesky_ex: one collapsed run must not raise for its siblings.
+        lower, info = torch.linalg.cholesky_ex(covariances)
+        chol = inverse_triangular(lower, upper=False).mT.contiguous()
+        return chol, (info == 0).all(-1) & finite(chol)
+
+    @override
+    def factorise_precisions(
+        self, precisions: Float[Tensor, "run kq d d"]
+    ) -> tuple[Float[Tensor, "run kq d d"], Bool[Tensor, " run"]]:
+        # Reversing rows and columns turns the lower factor L Lᵀ into the upper one U Uᵀ.
+        lower, info = torch.linalg.cholesky_ex(precisions.flip(-2, -1))
+        return lower.flip(-2, -1), (info == 0).all(-1) & finite(lower)
+
+    @override
+    def precisions(self, chol: Float[Tensor, "run kq d d"]) -> Float[Tensor, "run kq d d"]:
+        return chol @ chol.mT
+
+    @override
+    def covariances(self, chol: Float[Tensor, "run kq d d"]) -> Float[Tensor, "run kq d d"]:
+        inverse = inverse_triangular(chol, upper=True)
+        return inverse.mT @ inverse
+
+    @override
+    def log_determinant(
+        self, chol: Float[Tensor, "run kq d d"], n_features: int
+    ) -> Float[Tensor, "run kq"]:
+        return chol.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+    @override
+    def quadratic_coefficients(
+        self, chol: Float[Tensor, "run kq d d"]
+    ) -> Float[Tensor, "run kq m"]:
+        precisions = self.precisions(chol)
+        rows, columns = torch.triu_indices(*chol.shape[-2:], device=chol.device)
+        # Off the diagonal, x_i x_j stands for x_j x_i too.
+        return precisions[..., rows, columns] * torch.where(rows == columns, 1, 2)
+
+    @override
+    def precision_times(
+        self, chol: Float[Tensor, "run kq d d"], vectors: Float[Tensor, "run k d"]
+    ) -> Float[Tensor, "run k d"]:
+        return (chol @ (chol.mT @ vectors[..., None]))[..., 0]
+
+    @override
+    def squared_distances(
+        self, chol: Float[Tensor, "run kq d d"], deviations: Float[Tensor, "run k d n"]
+    ) -> Float[Tensor, "run k n"]:
+        return (chol.mT @ deviations).square().sum(-2)
+
+    @override
+    def colour(
+        self, chol: Float[Tensor, "run kq d d"], noise: Float[Tensor, "run k d n"]
+    ) -> Float[Tensor, "run k d n"]:
+        return torch.linalg.solve_triangular(chol.mT, noise, upper=False)
+
+
+class Tied(Full):
+    """One matrix that all components share."""
+
+    @override
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return (n_features, n_features)
+
+    @override
+    def inner_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return (1, n_features, n_features)
+
+    @override
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_features * (n_features + 1) // 2
+
+    def pooled(self, per_component: Float[Tensor, "run k *rest"]) -> Float[Tensor, "run 1 *rest"]:
+        """Sums over all components.
+
+        scikit-learn takes every sample once instead, which is the same where responsibilities sum
+        to 1; where they do not (seeds alone), its covariance depends on the origin and this does
+        not.
+        """
+        return per_component.sum(1, keepdim=True)
+
+
+def unpacked(second: Float[Tensor, "run kq m"], n_features: int) -> Float[Tensor, "run kq d d"]:
+    """Symmetric matrices from their upper triangles, or from all their elements."""
+    if second.shape[-1] == n_features * n_features:
+        return second.unflatten(-1, (n_features, n_features))
+    rows, columns = torch.triu_indices(n_features, n_features, device=second.device)
+    matrices = second.new_empty(*second.shape[:-1], n_features, n_features)
+    matrices[..., rows, columns] = second
+    matrices[..., columns, rows] = second
+    return matrices
+
+
+def inverse_triangular(
+    factor: Float[Tensor, "*run d d"], *, upper: bool
+) -> Float[Tensor, "*run d d"]:
+    """The inverse of a triangular matrix."""
+    eye = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
+    return torch.linalg.solve_triangular(factor, eye, upper=upper)

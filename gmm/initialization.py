@@ -1,0 +1,126 @@
+"""Where EM starts: responsibilities of every restart, from its own seed.
+
+A restart draws from its own generator on the CPU, so it neither depends on the other restarts of
+its batch nor on the device.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from typing_extensions import override
+
+from gmm.clustering import kmeans, spread_samples
+from gmm.covariance import Covariance
+from gmm.em import from_responsibilities
+from gmm.options import InitMethod
+from gmm.parameters import Parameters
+
+PART = 4096
+# Samples for which responsibilities exist at a time. Fixed, since random ones are drawn part by
+# part: a size that followed the machine would make another start of the same seed.
+
+
+class Start(ABC):
+    """Initial responsibilities of a batch of restarts; read as often as there are types to fit."""
+
+    @abstractmethod
+    def responsibilities(self) -> Iterator[Float[Tensor, "run k part"]]:
+        """Those of the first ``PART`` samples, of the next ``PART``, and so on."""
+
+    def parameters(
+        self, x: Float[Tensor, "n d"], covariance: Covariance, reg_covar: float
+    ) -> tuple[Parameters, Tensor]:
+        """The parameters after one M-step, and which runs have positive definite covariances."""
+        return from_responsibilities(x, self.responsibilities(), PART, covariance, reg_covar)
+
+
+@dataclass(frozen=True)
+class Assigned(Start):
+    """Every sample belongs wholly to one component, or to none.
+
+    Args:
+        labels: Component of each sample; -1 for none.
+        n_components: Components of each run.
+    """
+
+    labels: Int[Tensor, "run n"]
+    n_components: int
+
+    @override
+    def responsibilities(self) -> Iterator[Float[Tensor, "run k part"]]:
+        components = torch.arange(self.n_components, device=self.labels.device)[:, None]
+        for part in self.labels.split(PART, dim=1):
+            yield (part[:, None] == components).double()
+
+
+@dataclass(frozen=True)
+class Random(Start):
+    """Uniform random numbers, normalised to sum to 1 over the components.
+
+    Args:
+        seeds: One per restart.
+        n_samples: Samples to draw for.
+        n_components: Components of each run.
+        device: Where they go.
+    """
+
+    seeds: Sequence[int]
+    n_samples: int
+    n_components: int
+    device: torch.device
+
+    @override
+    def responsibilities(self) -> Iterator[Float[Tensor, "run k part"]]:
+        sources = generators(self.seeds)
+        for first in range(0, self.n_samples, PART):
+            shape = (self.n_components, min(PART, self.n_samples - first))
+            drawn = [torch.rand(shape, dtype=torch.float64, generator=g) for g in sources]
+            resp = torch.stack(drawn).to(self.device)
+            yield resp / resp.sum(1, keepdim=True)
+
+
+def start(
+    x: Float[Tensor, "n d"], n_components: int, method: InitMethod, seeds: Sequence[int]
+) -> Start:
+    """The start of one restart per seed.
+
+    Args:
+        x: Samples.
+        n_components: Components of each run.
+        method: ``kmeans`` clusters the samples; ``k-means++`` gives each component one of samples
+            far apart, ``random_from_data`` one sample at random; ``random`` shares every sample out
+            at random.
+        seeds: One per restart.
+    """
+    if method == "random":
+        return Random(seeds, len(x), n_components, x.device)
+    centred = x - x.mean(0)
+    if method == "kmeans":
+        return Assigned(kmeans(centred, n_components, generators(seeds)), n_components)
+    choose = {"k-means++": spread_samples, "random_from_data": distinct_samples}[method]
+    chosen = choose(centred, n_components, generators(seeds))
+    return Assigned(labels_of_seeds(chosen, len(x)), n_components)
+
+
+def generators(seeds: Sequence[int]) -> list[torch.Generator]:
+    """One source of random numbers per restart."""
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def distinct_samples(
+    x: Float[Tensor, "n d"], n_components: int, sources: Sequence[torch.Generator]
+) -> Int[Tensor, "run k"]:
+    """Indices of different samples, all equally likely."""
+    chosen = [torch.randperm(len(x), generator=source)[:n_components] for source in sources]
+    return torch.stack(chosen).to(x.device)
+
+
+def labels_of_seeds(chosen: Int[Tensor, "run k"], n_samples: int) -> Int[Tensor, "run n"]:
+    """Component k for the k-th chosen sample of each run, -1 for all others."""
+    labels = chosen.new_full((len(chosen), n_samples), -1)
+    components = torch.arange(chosen.shape[1], device=chosen.device)
+    return labels.scatter(1, chosen, components.expand_as(chosen))

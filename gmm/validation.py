@@ -1,0 +1,150 @@
+"""Checks of what users pass in: one line that names the argument, its value and the way out."""
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gmm.covariance import COVARIANCES, Covariance
+from gmm.options import InitMethod
+
+MOST_LISTED = 3  # faulty values named before the rest are only counted
+
+
+def checked_tensor(x: Tensor) -> Float[Tensor, "n d"]:
+    """Samples as floating point; float32 and float64 stay what they are, others become float64.
+
+    Raises:
+        ValueError: If they are complex, or no matrix, or empty.
+    """
+    if x.is_complex() or x.ndim != 2 or 0 in x.shape:
+        raise ValueError(
+            f"x has shape {tuple(x.shape)} and dtype {x.dtype}, expected real samples in rows, "
+            f"n × d, at least 1 × 1; reshape with x[:, None] if there is one feature"
+        )
+    return x if x.dtype in (torch.float32, torch.float64) else x.double()
+
+
+def check_finite(x: Float[Tensor, "n d"]) -> None:
+    """Refuses NaN and infinity.
+
+    Raises:
+        ValueError: Naming row, column and value of the first ones.
+    """
+    # A sum is finite only if all terms are; it needs no mask as large as the samples.
+    if x.sum().isfinite() or x.isfinite().all():
+        return
+    faults = (~x.isfinite()).nonzero().tolist()
+    named = [f"x[{row}, {column}] is {_word(x[row, column].item())}" for row, column in faults]
+    rest = f" and {len(faults) - MOST_LISTED} more" if len(faults) > MOST_LISTED else ""
+    raise ValueError(
+        f"{', '.join(named[:MOST_LISTED])}{rest}; expected finite numbers, "
+        f"remove these rows or fill them in"
+    )
+
+
+def _word(value: float) -> str:
+    return "NaN" if value != value else str(value)
+
+
+def check_sample_count(n_samples: int, n_components: int) -> None:
+    """Refuses fewer samples than components.
+
+    Raises:
+        ValueError: If there are too few.
+    """
+    if n_samples < n_components:
+        raise ValueError(
+            f"n_components={n_components} needs at least as many samples, "
+            f"got n_samples={n_samples}; pass n_components<={n_samples} or more data"
+        )
+
+
+def check_feature_count(n_features: int, expected: int, estimator: str) -> None:
+    """Refuses samples of another dimension than the mixture's.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    if n_features != expected:
+        raise ValueError(
+            f"X has {n_features} features, but {estimator} is expecting {expected} features "
+            f"as input; pass the columns that it was fitted on"
+        )
+
+
+def check_settings(settings: dict[str, Any]) -> None:
+    """Refuses values that no fit can use.
+
+    Args:
+        settings: An estimator's parameters by name.
+
+    Raises:
+        ValueError: Naming the parameter, its value and what was expected.
+    """
+    for name, least in {"n_components": 1, "n_init": 1, "max_iter": 0}.items():
+        _check_number(name, settings[name], Integral, f"an integer >= {least}", least)
+    for name in ("tol", "reg_covar"):
+        _check_number(name, settings[name], Real, "a number >= 0", 0)
+    _check_choice("covariance_type", settings["covariance_type"], list(COVARIANCES))
+    _check_choice("init_params", settings["init_params"], get_args(InitMethod))
+
+
+def _check_number(name: str, value: Any, kind: type, expected: str, least: int) -> None:
+    # Not >=: NaN must fail too.
+    if not isinstance(value, kind) or isinstance(value, bool) or not value >= least:  # type: ignore
+        raise ValueError(f"{name}={value!r}, expected {expected}; set {name}")
+
+
+def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name}={value!r}, expected one of {', '.join(choices)}")
+
+
+def check_shape(name: str, values: Tensor, expected: tuple[int, ...]) -> None:
+    """Refuses an initial value of another shape.
+
+    Raises:
+        ValueError: If the shape differs.
+    """
+    if tuple(values.shape) != expected:
+        raise ValueError(
+            f"{name} has shape {tuple(values.shape)}, expected {expected} "
+            f"for these samples, n_components and covariance_type"
+        )
+
+
+def check_weights(weights: Float[Tensor, " k"]) -> None:
+    """Refuses initial weights that are no probabilities.
+
+    Raises:
+        ValueError: If one is negative or they do not sum to 1.
+    """
+    total = weights.sum().item()
+    if (weights < 0).any() or abs(total - 1) > 1e-6:
+        raise ValueError(
+            f"weights_init has least element {weights.min().item():.6g} and sum {total:.6g}, "
+            f"expected none below 0 and sum 1; divide it by its sum"
+        )
+
+
+def checked_precision_factors(
+    precisions: Tensor, covariance: Covariance, n_components: int, n_features: int
+) -> Float[Tensor, "run ..."]:
+    """Factors of initial precisions, in their inner shape.
+
+    Raises:
+        ValueError: If a precision is not symmetric and positive definite.
+    """
+    check_shape("precisions_init", precisions, covariance.shape(n_components, n_features))
+    inner = precisions.reshape(1, *covariance.inner_shape(n_components, n_features))
+    chol, valid = covariance.factorise_precisions(inner)
+    if not valid.all() or not torch.allclose(covariance.precisions(chol), inner, rtol=1e-4):
+        raise ValueError(
+            "precisions_init is not symmetric and positive definite, expected the inverse of "
+            "a covariance; pass precisions_ of a fitted mixture or None"
+        )
+    return chol

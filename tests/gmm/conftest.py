@@ -1,0 +1,30 @@
+"""Samples that the tests of the mixtures share."""
+
+import numpy as np
+import pytest
+import torch
+
+COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
+
+
+@pytest.fixture(params=COVARIANCE_TYPES)
+def covariance_type(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def blobs() -> np.ndarray:
+    """Three correlated, overlapping clusters of 4 features, about 150 samples each."""
+    random = np.random.default_rng(7)
+    parts = [
+        random.normal(size=(n, 4)) @ random.normal(size=(4, 4)) + random.normal(size=4) * 2
+        for n in (120, 150, 180)
+    ]
+    return np.concatenate(parts)
+
+
+@pytest.fixture(scope="session")
+def soft_responsibilities() -> torch.Tensor:
+    """Random responsibilities of two runs of three components for ``blobs``."""
+    resp = torch.rand(2, 3, 450, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    return resp / resp.sum(1, keepdim=True)

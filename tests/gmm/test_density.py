@@ -1,0 +1,90 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.distributions import MultivariateNormal
+
+from gmm import density
+from gmm.covariance import COVARIANCES
+from gmm.em import from_responsibilities
+
+
+@pytest.fixture
+def mixture(covariance_type, blobs, soft_responsibilities):
+    """Samples and two mixtures of them."""
+    covariance, x = COVARIANCES[covariance_type], torch.from_numpy(blobs)
+    resp = soft_responsibilities**4
+    resp = resp / resp.sum(1, keepdim=True)
+    return x, from_responsibilities(x, [resp], len(x), covariance, 1e-3)[0], covariance
+
+
+def by_definition(x, parameters, covariance):
+    """log w_k + log N(x | μ_k, Σ_k) by torch.distributions."""
+    dense = covariance.dense(
+        parameters.precisions_cholesky, parameters.n_components, parameters.n_features
+    )
+    normal = MultivariateNormal(parameters.means, covariance_matrix=dense)
+    return parameters.weights.log() + normal.log_prob(x[:, None, None])
+
+
+def test_log_density_is_that_of_torch_distributions(mixture):
+    expected = by_definition(*mixture).logsumexp(-1).T
+    torch.testing.assert_close(density.log_density(*mixture), expected, rtol=1e-11, atol=1e-11)
+
+
+def test_responsibilities_follow_bayes_rule_and_labels_are_the_largest(mixture):
+    expected = by_definition(*mixture).softmax(-1).transpose(0, 1)
+    found = density.responsibilities(*mixture)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+    assert torch.equal(density.labels(*mixture), found.argmax(-1))
+
+
+def test_float32_samples_cost_no_more_than_their_rounding(mixture):
+    x, parameters, covariance = mixture
+    found = density.log_density(x.float(), parameters, covariance)
+    expected = density.log_density(x.float().double(), parameters, covariance)
+    torch.testing.assert_close(found, expected, rtol=1e-13, atol=1e-13)
+
+
+def test_more_features_than_are_packed_take_the_residual_form_and_agree(monkeypatch, mixture):
+    expected = density.log_density(*mixture)
+    monkeypatch.setattr(type(mixture[2]), "packs", lambda self, n_features: False)
+    found = density.log_density(*mixture)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_the_gradient_points_at_the_mean_of_a_single_gaussian():
+    parameters = density.Parameters(
+        torch.ones(1, 1, dtype=torch.float64),
+        torch.tensor([[[1.0, 2.0]]], dtype=torch.float64),
+        torch.ones(1, 1, 2, dtype=torch.float64),
+    )
+    x = torch.tensor([[4.0, 6.0]], dtype=torch.float64, requires_grad=True)
+    density.log_density(x, parameters, COVARIANCES["diag"]).sum().backward()
+    torch.testing.assert_close(x.grad, torch.tensor([[-3.0, -4.0]], dtype=torch.float64))
+
+
+def test_far_samples_keep_finite_log_densities_and_probabilities(mixture):
+    x, parameters, covariance = mixture
+    far = x[:3] * 1e6
+    assert density.log_density(far, parameters, covariance).isfinite().all()
+    found = density.responsibilities(far, parameters, covariance)
+    torch.testing.assert_close(found.sum(-1), torch.ones_like(found[..., 0]))
+
+
+def test_draws_have_the_mixtures_moments(mixture):
+    _, parameters, covariance = mixture
+    first = parameters.selected(torch.tensor([0]))
+    n_samples = 40_000
+    x, component = density.draw(first, covariance, n_samples, torch.Generator().manual_seed(5))
+    dense = covariance.dense(first.precisions_cholesky, 3, 4)[0]
+    for k in range(3):
+        mine = x[component == k]
+        error = (mine.mean(0) - first.means[0, k]) / (dense[k].diagonal() / len(mine)).sqrt()
+        assert error.abs().max() < 5  # standard errors
+        scale = dense[k].diagonal().max()
+        assert (mine.T.cov() - dense[k]).abs().max() < 10 * scale / math.sqrt(len(mine))
+    shares = component.bincount() / n_samples
+    np.testing.assert_allclose(shares, first.weights[0], atol=0.02)
+    assert (component.diff() >= 0).all()
