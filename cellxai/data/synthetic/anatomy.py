@@ -67,7 +67,7 @@ ANATOMIES = {
         process_kind="process",
     ),
     "astro": Anatomy(
-        colonies=(6, 12),
+        colonies=(7, 13),
         cells=(1, 1),
         spacing=0.0,
         radius=(7.0, 12.0),
@@ -84,10 +84,10 @@ ANATOMIES = {
         process_kind="process",
     ),
     "cort": Anatomy(
-        colonies=(4, 7),
-        cells=(3, 6),
+        colonies=(7, 11),
+        cells=(5, 9),
         spacing=2.0,
-        radius=(9.0, 13.0),
+        radius=(9.5, 13.5),
         elongation=(1.0, 1.35),
         processes=(5, 9),
         length=(25.0, 170.0),
@@ -101,3 +101,8 @@ ANATOMIES = {
         process_kind="neurite",
     ),
 }
+
+
+def seen_share(height: int, width: int, scale: float) -> float:
+    """How much of the dish that a real frame shows a frame of these px shows at a scale."""
+    return height * width / (scale**2 * REAL_HEIGHT * REAL_WIDTH)

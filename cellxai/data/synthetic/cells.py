@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from cellxai.data.synthetic.anatomy import REAL_HEIGHT, REAL_WIDTH, Anatomy
+from cellxai.data.synthetic.anatomy import Anatomy, seen_share
 from cellxai.data.synthetic.parts import (
     Kind,
     Part,
@@ -52,10 +52,9 @@ class Bodies:
 
 
 def grow_cells(
-    anatomy: Anatomy, rng: np.random.Generator, height: int, width: int
+    anatomy: Anatomy, rng: np.random.Generator, height: int, width: int, scale: float
 ) -> tuple[Part, ...]:
     """The cells of one image: each body under its own processes."""
-    scale = height / REAL_HEIGHT
     centre, radius = _settle(anatomy, rng, height, width, scale)
     bodies = _bodies(anatomy, rng, centre, radius, _orientation(rng, centre / scale))
     owner, limbs = _limbs(anatomy, rng, bodies, scale)
@@ -66,7 +65,7 @@ def _settle(
     anatomy: Anatomy, rng: np.random.Generator, height: int, width: int, scale: float
 ) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " n"]]:
     """Centres (x, y) and radii: colonies on a jittered grid, cells in them like sunflower seeds."""
-    share = (width / height) / (REAL_WIDTH / REAL_HEIGHT)
+    share = seen_share(height, width, scale)
     n_colonies = max(1, round(rng.uniform(*anatomy.colonies) * share))
     sizes = rng.integers(*anatomy.cells, size=n_colonies, endpoint=True)
     colony = np.repeat(_spread(rng, n_colonies, height, width), sizes, axis=0)

@@ -3,24 +3,29 @@
 import numpy as np
 from jaxtyping import Float
 
+from cellxai.data.synthetic.anatomy import seen_share
 from cellxai.data.synthetic.parts import Part, Shape, blob, fading, paths, ribbons, shapes
 
 # Per real frame, the same for every class: debris must say nothing about the label.
-N_SPECKS = (20, 320)
-N_FLOATERS = (6, 90)
-N_CLUMPS = (0, 6)
+N_SPECKS = (10, 120)
+N_FLOATERS = (3, 30)
+N_CLUMPS = (0, 2)
 CLUMP_SIZE = (4, 12)
-REMNANT_PROBABILITY = 0.25  # a dead cell that lies flat and dark in the focal plane
+REMNANT_PROBABILITY = 0.1  # a dead cell that lies flat and dark in the focal plane
 
 
 def scatter_debris(
     rng: np.random.Generator, height: int, width: int, scale: float, first_id: int
 ) -> tuple[Part, ...]:
     """Specks, floating round cells, clumps of them and now and then a flat dead cell."""
+    share = seen_share(height, width, scale)
+    specks, floaters, clumps = (
+        _anywhere(rng, count, height, width, share) for count in (N_SPECKS, N_FLOATERS, N_CLUMPS)
+    )
     groups = [
-        *((s,) for s in _specks(rng, _anywhere(rng, N_SPECKS, height, width), scale)),
-        *_floaters(rng, _anywhere(rng, N_FLOATERS, height, width), scale),
-        *(_clump(rng, at, scale) for at in _anywhere(rng, N_CLUMPS, height, width)),
+        *((speck,) for speck in _specks(rng, specks, scale)),
+        *_floaters(rng, floaters, scale),
+        *(_clump(rng, at, scale) for at in clumps),
     ]
     if rng.random() < REMNANT_PROBABILITY:
         groups.append(_remnant(rng, _anywhere(rng, (1, 1), height, width)[0], scale))
@@ -38,10 +43,10 @@ def scatter_foreign(
 
 
 def _anywhere(
-    rng: np.random.Generator, count: tuple[int, int], height: int, width: int
+    rng: np.random.Generator, count: tuple[int, int], height: int, width: int, share: float = 1.0
 ) -> Float[np.ndarray, "n 2"]:
     """Points (x, y); clean dishes are common, dirty ones rare."""
-    n = round(count[0] + (count[1] - count[0]) * rng.random() ** 2)
+    n = round(share * (count[0] + (count[1] - count[0]) * rng.random() ** 2))
     return rng.uniform(0, 1, (n, 2)) * (width, height)
 
 

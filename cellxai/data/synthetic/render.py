@@ -50,9 +50,10 @@ def render_image(
     height: int = REAL_HEIGHT,
     width: int = REAL_WIDTH,
     spoiled: bool = False,
+    magnification: float = 1.0,
 ) -> Rendered:
     """Image ``index`` of the data set ``seed`` with its truth; see ``compose_scene``."""
-    scene = compose_scene(seed, index, height, width, spoiled)
+    scene = compose_scene(seed, index, height, width, spoiled, magnification)
     masks = instance_labels(scene)
     return Rendered(render(scene), masks, _cause(scene, masks), scene.label)
 
@@ -60,7 +61,7 @@ def render_image(
 def render(scene: Scene) -> UInt8[np.ndarray, "h w"]:
     """The image of a scene, a pure function of it."""
     optics = scene.optics
-    grey = _phase_contrast(_thickness(scene), optics, scene.height / REAL_HEIGHT)
+    grey = _phase_contrast(_thickness(scene), optics, scene.scale)
     grey *= optics.contrast
     grey += _illumination(scene)
     grey += _noise(scene)

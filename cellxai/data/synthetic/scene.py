@@ -58,8 +58,9 @@ class Scene:
     Args:
         seed: Of the data set.
         index: Of the image in it.
-        height: Px. Lengths scale with ``height / 520``.
+        height: Px.
         width: Px.
+        scale: Px of this frame per px of a real one of 520 rows, for every length.
         label: Name of the class.
         parts: In drawing order.
         optics: Not touched by removing parts.
@@ -69,6 +70,7 @@ class Scene:
     index: int
     height: int
     width: int
+    scale: float
     label: str
     parts: tuple[Part, ...]
     optics: Optics
@@ -107,6 +109,7 @@ def compose_scene(
     height: int = REAL_HEIGHT,
     width: int = REAL_WIDTH,
     spoiled: bool = False,
+    magnification: float = 1.0,
 ) -> Scene:
     """Scene ``index`` of the data set ``seed``; its class is ``CLASSES[index % 3]``.
 
@@ -116,17 +119,18 @@ def compose_scene(
         height: Px.
         width: Px.
         spoiled: The same cells far out of focus under a fibre and a bubble.
+        magnification: 2 shows a quarter of the dish, every cell at twice the size.
     """
     label = CLASSES[index % len(CLASSES)]
-    scale = height / REAL_HEIGHT
-    parts = grow_cells(ANATOMIES[label], _stream(seed, index, Stream.CELLS), height, width)
+    scale = magnification * height / REAL_HEIGHT
+    parts = grow_cells(ANATOMIES[label], _stream(seed, index, Stream.CELLS), height, width, scale)
     debris = _stream(seed, index, Stream.DEBRIS)
     parts += scatter_debris(debris, height, width, scale, len(parts) + 1)
     if spoiled:
         foreign = _stream(seed, index, Stream.FOREIGN)
         parts += scatter_foreign(foreign, height, width, scale, len(parts) + 1)
     optics = _draw_optics(_stream(seed, index, Stream.OPTICS), scale, spoiled)
-    return Scene(seed, index, height, width, label, parts, optics)
+    return Scene(seed, index, height, width, scale, label, parts, optics)
 
 
 def _draw_optics(rng: np.random.Generator, scale: float, spoiled: bool) -> Optics:
@@ -136,7 +140,7 @@ def _draw_optics(rng: np.random.Generator, scale: float, spoiled: bool) -> Optic
         defocus_px=rng.uniform(0.7, 1.6) * sharpness,
         tilt=rng.uniform(0, 2 * np.pi),
         halo_px=rng.uniform(1.1, 1.5) * sharpness,
-        contrast=rng.uniform(1.5, 3.7),
+        contrast=rng.uniform(2.0, 3.6),
         shading=rng.uniform(0.5, 2.0),
         noise=rng.uniform(0.8, 1.8),
         texture=rng.uniform(0.12, 0.25),

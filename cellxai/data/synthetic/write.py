@@ -35,6 +35,7 @@ class Plan:
     height: int
     width: int
     spoiled: bool
+    magnification: float
     rendering: int = RENDERING
 
 
@@ -66,6 +67,7 @@ def synthesize(
     height: int = REAL_HEIGHT,
     width: int = REAL_WIDTH,
     spoiled: bool = False,
+    magnification: float = 1.0,
     n_workers: int = 1,
 ) -> Synthesized:
     """Renders synthetic phase-contrast cells in the Sartorius layout.
@@ -83,12 +85,13 @@ def synthesize(
         width: Of the images, px.
         spoiled: The same cells as no microscopist would keep them: far out of focus, under a fibre
             and a bubble. For showing what a density flags.
+        magnification: 2 shows a quarter of the dish, every cell at twice the size.
         n_workers: Processes that render.
 
     Raises:
         ValueError: If an argument is out of range, or ``out`` holds other data.
     """
-    plan = Plan(n_images, seed, height, width, spoiled)
+    plan = Plan(n_images, seed, height, width, spoiled, magnification)
     _check(plan, n_workers)
     counts = {label: len(range(k, n_images, len(CLASSES))) for k, label in enumerate(CLASSES)}
     if _is_complete(out, plan):
@@ -122,6 +125,8 @@ def label_runs(labels: Int32[np.ndarray, "h w"]) -> dict[int, str]:
 
 
 def _check(plan: Plan, n_workers: int) -> None:
+    if not plan.magnification > 0:
+        raise ValueError(f"magnification={plan.magnification}, expected a number above 0")
     least = {"n_images": len(CLASSES), "seed": 0, "height": LEAST_SIDE_PX, "width": LEAST_SIDE_PX}
     given = asdict(plan) | {"n_workers": n_workers}
     for name, lowest in (least | {"n_workers": 1}).items():
@@ -162,7 +167,9 @@ def _map(write: Callable[[int], list[Row]], n_images: int, n_workers: int) -> It
 
 def _write_image(out: Path, plan: Plan, index: int) -> list[Row]:
     """Writes one image with its cause map, and returns its rows of ``train.csv``."""
-    rendered = render_image(plan.seed, index, plan.height, plan.width, plan.spoiled)
+    rendered = render_image(
+        plan.seed, index, plan.height, plan.width, plan.spoiled, plan.magnification
+    )
     image_id = f"synthetic-{index:06d}"
     _write_png(out / "train" / f"{image_id}.png", rendered.image)
     _write_png(out / "causes" / f"{image_id}.png", rendered.cause.astype(np.uint8) * 255)

@@ -1,0 +1,171 @@
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cellxai.data.folder import ImageFolder
+from cellxai.data.records import Record, Scan, Source
+from cellxai.data.sartorius import Sartorius
+from cellxai.data.transforms import Transforms
+from cellxai.data.wbc import WhiteBloodCells
+from cellxai.inspection import check, choose, describe, preview
+
+COLUMNS = ("id", "annotation", "width", "height", "cell_type")
+SMALL = Transforms(image_size=(24, 32))
+
+
+def pixels(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (12, 16), dtype=np.uint8)
+
+
+def write_sartorius(root: Path, cells: list[tuple[str, str, str]]) -> Sartorius:
+    """A folder with a sound image for each id of ``cells`` (id, annotation, class)."""
+    (root / "train").mkdir()
+    for seed, image_id in enumerate(sorted({cell[0] for cell in cells})):
+        Image.fromarray(pixels(seed)).save(root / "train" / f"{image_id}.png")
+    with (root / "train.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(COLUMNS)
+        table.writerows((image_id, rle, 16, 12, label) for image_id, rle, label in cells)
+    return Sartorius(root)
+
+
+@pytest.fixture
+def faulty(tmp_path) -> Sartorius:
+    """One of each fault that a folder of cell images can have, and two sound images."""
+    data = write_sartorius(
+        tmp_path,
+        [
+            ("sound1", "1 2", "cort"),  # row 2
+            ("missing", "1 2", "cort"),
+            ("unknown", "1 2", "hela"),  # row 4
+            ("truncated", "1 2", "astro"),
+            ("deep", "1 2", "astro"),  # row 6
+            ("bad-rle", "1 2", "astro"),
+            ("bad-rle", "190 9", "astro"),  # row 8
+            ("two", "1 2", "cort"),
+            ("two", "5 2", "astro"),  # row 10
+            ("sound2", "1 2", "astro"),
+        ],
+    )
+    images = tmp_path / "train"
+    (images / "missing.png").unlink()
+    whole = (images / "truncated.png").read_bytes()
+    (images / "truncated.png").write_bytes(whole[: len(whole) // 2])
+    Image.fromarray(pixels(0).astype(np.uint16) * 100).save(images / "deep.png")
+    return data
+
+
+def test_check_lists_all_faults_each_in_one_line_that_names_file_or_row(faulty):
+    report = check(faulty)
+    lines = str(report).splitlines()
+    named = [
+        ("missing.png", "no such file"),
+        ("train.csv row 4", "unknown class 'hela'"),
+        ("train.csv row 8", "start 190 length 9"),
+        ("train.csv row 10", "'astro' here and 'cort' in train.csv row 9"),
+        ("truncated.png", "truncated or corrupt"),
+        ("deep.png", "16-bit grey is not read: convert to 8 bits by a rule"),
+    ]
+    assert len(lines) == len(named) + 1
+    for where, what in named:
+        assert len([line for line in lines if where in line and what in line]) == 1, where
+    assert lines[-1] == "6 faults; 3 usable images (astro 2, cort 1)"
+    assert report.exit_code == 3
+
+
+def test_check_of_sound_data_says_so_and_exits_with_0(tmp_path):
+    report = check(write_sartorius(tmp_path, [("a", "1 2", "cort"), ("b", "", "astro")]))
+    assert str(report) == "no faults; 2 usable images (astro 1, cort 1)"
+    assert report.exit_code == 0
+
+
+def test_check_lists_a_table_without_its_columns(tmp_path):
+    data = write_sartorius(tmp_path, [("a", "1 2", "cort")])
+    (tmp_path / "train.csv").write_text("id,annotation,cell_type\na,1 2,cort\n")
+    report = check(data)
+    assert "train.csv: no column 'width', 'height'" in str(report)
+    assert (report.exit_code, report.n_images) == (3, 0)
+
+
+def test_check_finds_masks_and_causes_that_do_not_fit_their_image(tmp_path):
+    data = write_sartorius(tmp_path, [("a", "1 2", "cort"), ("b", "1 2", "cort")])
+    Image.fromarray(pixels(0)[:10]).save(tmp_path / "train" / "a.png")
+    (tmp_path / "causes").mkdir()
+    (tmp_path / "causes" / "b.png").write_bytes(b"broken")
+    mask, cause = check(data).faults
+    assert "mask of image a: 12×16 pixels, but " in str(mask)
+    assert str(mask).endswith("a.png has 10×16")
+    assert "cause of image b" in str(cause)
+    assert "b.png: no image" in str(cause)
+
+
+def test_check_finds_the_mistakes_of_a_source_of_ones_own(tmp_path):
+    Image.fromarray(pixels(0)).save(tmp_path / "a.png")
+
+    class Own(Source):
+        def scan(self) -> Scan:
+            records = [Record(name, tmp_path / "a.png", "x") for name in ("same", "same", "../up")]
+            return Scan(tuple(records))
+
+    lines = str(check(Own())).splitlines()
+    assert lines[0] == "id 'same': 2 images have it, expected one"
+    assert lines[1].startswith("id '../up': no file name")
+
+
+def test_check_of_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="gone"):
+        check(ImageFolder(tmp_path / "gone"))
+
+
+def test_real_data_sets_are_sound(shared_data):
+    report = check(Sartorius(shared_data / "sartorius", labels="labels.csv"))
+    assert (report.n_images, report.faults) == (51, ())
+    assert report.classes == {"astro": 14, "cort": 26, "shsy5y": 11}
+    assert check(WhiteBloodCells(shared_data / "wbc")).n_images == 300
+
+
+def test_preview_draws_a_png_with_each_class_in_it(tmp_path):
+    cells = [(f"{label}{i}", "1 40", label) for label in ("astro", "cort") for i in range(5)]
+    data = write_sartorius(tmp_path, cells)
+    shown = preview(data, tmp_path / "out" / "preview.png", SMALL, n_images=3)
+    assert [name[:-1] for name in shown.images] == ["astro", "astro", "cort"]
+    assert str(shown) == f"{shown.path}: 3 images as stored, prepared and augmented"
+    picture = Image.open(shown.path)
+    assert picture.format == "PNG"
+    assert picture.width > 800
+    # Nothing half-written is left behind.
+    assert [path.name for path in shown.path.parent.iterdir()] == ["preview.png"]
+
+
+def test_preview_is_the_same_picture_for_the_same_seed(tmp_path):
+    data = write_sartorius(tmp_path, [(f"a{i}", "1 40", "cort") for i in range(5)])
+
+    def drawn(seed: int) -> bytes:
+        path = preview(data, tmp_path / "p.png", SMALL, n_images=1, seed=seed).path
+        return np.array(Image.open(path)).tobytes()
+
+    assert drawn(1) == drawn(1)
+    assert drawn(1) != drawn(2)
+
+
+def test_every_class_has_an_image_even_if_that_makes_more_than_asked_for():
+    records = [Record(f"{label}{i}", Path(), label) for label in "abc" for i in range(4)]
+    assert [record.label for record in choose(records, 1, seed=0)] == ["a", "b", "c"]
+    assert [record.label for record in choose(records, 5, seed=0)] == ["a", "a", "b", "b", "c"]
+    assert len(choose(records, 99, seed=0)) == 12
+
+
+def test_preview_of_nothing_says_what_to_do(tmp_path):
+    data = write_sartorius(tmp_path, [])
+    with pytest.raises(ValueError, match="run `cellxai check`"):
+        preview(data, tmp_path / "p.png")
+
+
+def test_the_steps_are_described_in_their_order():
+    assert describe(Transforms(crop=96, colour="rgb", clahe=False)) == (
+        "always: rgb → resize to 224×224    "
+        "training only: crop 96×96 → flip left-right 50%, upside-down 50% → brightness ±20%"
+    )
