@@ -1,0 +1,1 @@
+"""Explainers of any ``images → logits`` model, and the measures that judge them."""

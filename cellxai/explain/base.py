@@ -1,0 +1,114 @@
+"""The one interface of an explainer, and what it answers with."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cellxai.explain.baselines import Baseline
+from cellxai.explain.status import Status
+from cellxai.explain.superpixels import Superpixels, consecutive
+
+Model = Callable[[Float[Tensor, "b c h w"]], Float[Tensor, "b k"]]
+"""Images in [0, 1] to one logit per class; a ``torch.nn.Module`` where layers must be found."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all explainers of one batch share, so that methods differ only in method.
+
+    Args:
+        superpixels: Labels of each image's superpixels; any integers, kept as 0…s−1.
+        baseline: What replaces hidden pixels, in the units of the images.
+        seed: Makes every random choice repeatable: the same seed gives the same attribution.
+        batch_size: Images per forward pass at most.
+    """
+
+    superpixels: Int[Tensor, "b h w"]
+    baseline: Float[Tensor, "b c h w"]
+    seed: int = 0
+    batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        # A gap in the labels would be a superpixel without pixels, and its coefficient a fiction.
+        object.__setattr__(self, "superpixels", consecutive(self.superpixels))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an attribution took: images through the model forwards and backwards, and time."""
+
+    forwards: int = 0
+    backwards: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Signed evidence per pixel for the explained class, in units of the target logit.
+
+    Args:
+        values: The map; positive speaks for the target.
+        superpixel_values: Coefficient of each superpixel, NaN-padded to the largest s, for methods
+            that have them.
+        surrogate_r2: Weighted R² of the surrogate model, for methods that fit one.
+        completeness_gap: Sum of the map less the change of the target logit from baseline to image,
+            for methods that promise 0.
+        cost: Filled in by :func:`cellxai.explain.cost.measured`.
+        status: ``degraded`` where the method runs but is not what its name says on this model,
+            ``unsupported`` where it cannot run at all and the map is NaN.
+        reason: Why the status is not ``ok``.
+    """
+
+    values: Float[Tensor, "b h w"]
+    superpixel_values: Float[Tensor, "b s"] | None = None
+    surrogate_r2: Float[Tensor, " b"] | None = None
+    completeness_gap: Float[Tensor, " b"] | None = None
+    cost: Cost = field(default_factory=Cost)
+    status: Status = "ok"
+    reason: str = ""
+
+
+class Explainer(ABC):
+    """Explains one prediction per image. Subclasses are final: wrap one, never override it.
+
+    Arguments of ``__init__`` are kept as attributes of the same name: results are stored with them.
+    """
+
+    @abstractmethod
+    def attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
+        """Signed evidence per pixel for ``targets``; a batch gives what its images give alone.
+
+        Args:
+            model: Images in [0, 1] to logits, in evaluation mode.
+            images: The images to explain.
+            targets: The class to explain, one per image.
+            context: Superpixels, baseline, seed and budget, shared by all explainers.
+        """
+
+
+def context_of(
+    images: Float[Tensor, "b c h w"],
+    superpixels: Superpixels,
+    baseline: Baseline,
+    seed: int = 0,
+    batch_size: int = 32,
+) -> Context:
+    """Segments the images once and fills their baseline: what every explainer is then given."""
+    labels = consecutive(superpixels.segment(images))
+    return Context(labels, baseline.fill(images, labels), seed, batch_size)
+
+
+def unsupported(images: Float[Tensor, "b c h w"], reason: str) -> Attribution:
+    """The answer of a method that cannot explain this model: NaN maps, and why."""
+    nothing = torch.full_like(images[:, 0], torch.nan)
+    return Attribution(nothing, status="unsupported", reason=reason)

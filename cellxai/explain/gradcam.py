@@ -1,0 +1,104 @@
+"""Grad-CAM by Captum, at the last convolution that still sees where things are."""
+
+from collections.abc import Mapping
+
+import torch
+from captum.attr import LayerGradCam
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported
+from cellxai.explain.gradients import summed_over_channels
+
+
+class GradCam(Explainer):
+    """Activations of one layer weighted by their mean gradient (arXiv:1610.02391, eq. 1–2).
+
+    Signed: the paper's final ReLU is left out, as evidence against the target is an answer too.
+    Upsampled bilinearly from the layer to the image.
+
+    Args:
+        layer: Dotted name as in ``model.named_modules()``; by default the last convolution to run
+            whose output is larger than 1×1, which passes over squeeze-and-excite gates.
+    """
+
+    def __init__(self, layer: str | None = None) -> None:
+        self.layer = layer
+
+    def attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
+        """See :meth:`Explainer.attribute`.
+
+        Raises:
+            ValueError: If the named layer does not exist, does not run or is not spatial.
+        """
+        if not isinstance(model, nn.Module):
+            return unsupported(images, "Grad-CAM needs the layers of a torch.nn.Module")
+        layer = named_layer(model, self.layer, images) if self.layer else last_conv(model, images)
+        if layer is None:
+            return unsupported(images, "no convolution has an output larger than 1×1")
+        maps = LayerGradCam(model, layer).attribute
+        coarse = summed_over_channels(maps, images, targets, context.batch_size)
+        shape = images.shape[-2:]
+        return Attribution(F.interpolate(coarse[:, None], shape, mode="bilinear")[:, 0])
+
+
+def last_conv(model: nn.Module, images: Float[Tensor, "b c h w"]) -> nn.Module | None:
+    """The last convolution to run whose output is larger than 1×1, if there is one."""
+    convolutions = {name: m for name, m in model.named_modules() if isinstance(m, nn.Conv2d)}
+    shapes = output_shapes(model, convolutions, images)
+    spatial = [name for name, shape in shapes.items() if is_spatial(shape)]
+    return convolutions[spatial[-1]] if spatial else None
+
+
+def named_layer(model: nn.Module, name: str, images: Float[Tensor, "b c h w"]) -> nn.Module:
+    """The layer of that name, if its output has places to weigh.
+
+    Raises:
+        ValueError: If it does not exist, does not run or is not spatial.
+    """
+    layers = dict(model.named_modules())
+    if name not in layers:
+        raise ValueError(f"layer='{name}' is not in the model; its last is '{list(layers)[-1]}'")
+    shape = output_shapes(model, {name: layers[name]}, images).get(name)
+    if shape is None or not is_spatial(shape):
+        found = "no tensor" if shape is None else f"shape {list(shape)}"
+        raise ValueError(
+            f"layer='{name}' gives {found}, Grad-CAM needs [b c h w] larger than 1×1; "
+            "name an earlier layer, or none for the last spatial convolution"
+        )
+    return layers[name]
+
+
+def is_spatial(shape: torch.Size) -> bool:
+    """Whether an output of that shape is [b c h w] with more than one place."""
+    return len(shape) == 4 and shape[-2] * shape[-1] > 1
+
+
+@torch.no_grad()
+def output_shapes(
+    model: nn.Module, layers: Mapping[str, nn.Module], images: Float[Tensor, "b c h w"]
+) -> dict[str, torch.Size]:
+    """Shapes of the layers' outputs in the order in which they run, found with one image."""
+    shapes: dict[str, torch.Size] = {}
+
+    def remember(name: str, output: object) -> None:
+        if isinstance(output, Tensor):
+            shapes[name] = output.shape
+
+    handles = [
+        layer.register_forward_hook(lambda _, __, output, name=name: remember(name, output))
+        for name, layer in layers.items()
+    ]
+    try:
+        model(images[:1])
+    finally:
+        for handle in handles:
+            handle.remove()
+    return shapes

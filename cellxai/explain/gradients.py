@@ -1,0 +1,115 @@
+"""Attributions from the gradient of the target logit with respect to the pixels, by Captum."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from captum import attr
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cellxai.explain.base import Attribution, Context, Explainer, Model
+
+
+class Saliency(Explainer):
+    """|∂ logit / ∂ pixel|, summed over the channels (Simonyan et al. 2014, arXiv:1312.6034).
+
+    Never negative: it says how much a pixel matters, not in which direction.
+    """
+
+    def attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
+        """See :meth:`Explainer.attribute`."""
+        maps = attr.Saliency(model).attribute
+        return Attribution(summed_over_channels(maps, images, targets, context.batch_size))
+
+
+class InputXGradient(Explainer):
+    """Pixel times ∂ logit / ∂ pixel, summed over the channels (Shrikumar et al. 2016).
+
+    Signed, and relative to a black image whatever the baseline: a black pixel always gets 0.
+    """
+
+    def attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
+        """See :meth:`Explainer.attribute`."""
+        maps = attr.InputXGradient(model).attribute
+        return Attribution(summed_over_channels(maps, images, targets, context.batch_size))
+
+
+class IntegratedGradients(Explainer):
+    """Gradients on the straight line from baseline to image (arXiv:1703.01365, eq. 1).
+
+    Signed; the map sums to logit(image) − logit(baseline) up to the reported completeness gap.
+
+    Args:
+        n_steps: Points of the Gauss-Legendre quadrature, each one forward and one backward.
+    """
+
+    def __init__(self, n_steps: int = 50) -> None:
+        if n_steps < 1:
+            raise ValueError(f"n_steps={n_steps} integrates nothing; pass n_steps>=1")
+        self.n_steps = n_steps
+
+    def attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
+        """See :meth:`Explainer.attribute`."""
+        method = attr.IntegratedGradients(model)
+        # One image at a time: its steps fill the batch, and the memory does not grow with b.
+        singles = zip(images.split(1), context.baseline.split(1), targets.split(1), strict=True)
+        maps, gaps = zip(
+            *(
+                method.attribute(
+                    with_gradient(image),
+                    baseline,
+                    target,
+                    n_steps=self.n_steps,
+                    internal_batch_size=context.batch_size,
+                    return_convergence_delta=True,
+                )
+                for image, baseline, target in singles
+            ),
+            strict=True,
+        )
+        values = torch.cat(maps).detach().sum(1).to(images.dtype)
+        return Attribution(values, completeness_gap=torch.cat(gaps).detach().to(images.dtype))
+
+
+def with_gradient(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """A copy that gradients reach, so that the caller's tensor stays as it is."""
+    return images.detach().clone().requires_grad_()
+
+
+def summed_over_channels(
+    attribute: Callable[..., Any],
+    images: Float[Tensor, "b c h w"],
+    targets: Int[Tensor, " b"],
+    batch_size: int,
+) -> Float[Tensor, "b rows columns"]:
+    """The maps that a gradient method of Captum gives, batch by batch, in its own resolution.
+
+    Args:
+        attribute: Captum's method; it is given the images and ``target``, and returns a tensor
+            (its annotation also names tuples, for models of several inputs).
+        images: The images to explain.
+        targets: The class to explain, one per image.
+        batch_size: Images per call at most.
+    """
+    batches = zip(images.split(batch_size), targets.split(batch_size), strict=True)
+    maps = [attribute(with_gradient(some), target=target) for some, target in batches]
+    return torch.cat(maps).detach().sum(1)

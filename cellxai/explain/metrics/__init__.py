@@ -1,0 +1,1 @@
+"""Measures of an attribution, one family a file."""

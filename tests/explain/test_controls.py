@@ -1,0 +1,33 @@
+import numpy as np
+import torch
+from scipy.ndimage import sobel
+
+from cellxai.explain.base import Context
+from cellxai.explain.controls import Edges, RandomAttribution, sobel_magnitude
+from cellxai.explain.cost import measured
+
+
+def test_random_maps_repeat_by_seed_and_image_in_any_batch(net, images, targets, context):
+    together = RandomAttribution().attribute(net, images, targets, context).values
+    last = Context(context.superpixels[2:], context.baseline[2:], seed=7)
+    alone = RandomAttribution().attribute(net, images[2:], targets[2:], last).values
+    other = Context(context.superpixels, context.baseline, seed=8)
+    assert torch.equal(together[2:], alone)
+    assert not torch.equal(together[0], together[1])
+    assert not torch.equal(
+        RandomAttribution().attribute(net, images, targets, other).values, together
+    )
+
+
+def test_sobel_equals_scipys(images):
+    grey = images.mean(1)
+    slopes = [[sobel(one, axis, mode="nearest") / 8 for axis in (0, 1)] for one in grey.numpy()]
+    expected = torch.tensor(np.array(slopes)).norm(dim=1)
+    torch.testing.assert_close(sobel_magnitude(grey), expected)
+
+
+def test_controls_never_ask_the_model(net, images, targets, context):
+    for control in (RandomAttribution(), Edges()):
+        attribution = measured(control, net, images, targets, context)
+        assert attribution.values.shape == (3, 16, 16)
+        assert (attribution.cost.forwards, attribution.cost.backwards) == (0, 0)
