@@ -15,7 +15,7 @@ PLAIN = (str, int, float, bool, type(None))
 
 
 def as_config(value: Any) -> Any:
-    """A settings object as the plain values of its YAML: ``class_path`` and ``init_args`` of a class.
+    """A settings object as plain values for YAML: ``class_path`` and ``init_args`` of a class.
 
     Every class that a config may name keeps the arguments of its ``__init__`` as attributes of the
     same name, as scikit-learn's estimators do; this is what makes it recordable.

@@ -3,7 +3,23 @@
 import os
 from pathlib import Path
 
+# One thread in each test process, told before torch is imported: two processes of two threads on
+# two cores spend most of their time waiting for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
+from jaxtyping import install_import_hook
+
+# Shapes and dtypes are checked where the maths is. Not in what a user calls first: there, wrong
+# values are tested on purpose, and the answer has to be its own error and not the checker's.
+CHECKED = [
+    "cellxai.classifier", "cellxai.data", "cellxai.density", "cellxai.evaluation",
+    "cellxai.explain", "cellxai.explanation", "cellxai.subjects", "cellxai.training",
+    "gmm.anomaly", "gmm.covariance_base", "gmm.covariance_matrices", "gmm.covariance_variances",
+    "gmm.criteria", "gmm.density", "gmm.em", "gmm.initialization", "gmm.parameters",
+    "gmm.statistics",
+]  # fmt: skip
+install_import_hook(CHECKED, "beartype.beartype")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -18,3 +34,27 @@ def shared_data() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run on 24 synthetic images with masks and causes; verbs may add their folders."""
+    # Imported here: the tests of `gmm` and of the data need neither Lightning nor timm.
+    from cellxai.classifier.backbone import TimmBackbone
+    from cellxai.classifier.module import ModelSettings
+    from cellxai.data.sartorius import Sartorius
+    from cellxai.data.synthetic import synthesize
+    from cellxai.data.transforms import Transforms
+    from cellxai.training.fit import fit
+    from cellxai.training.settings import TrainingSettings
+
+    folder = tmp_path_factory.mktemp("tiny")
+    synthesize(folder / "cells", n_images=24, height=64, width=64)
+    fit(
+        Sartorius(folder / "cells"),
+        folder / "run",
+        transforms=Transforms(image_size=(64, 64)),
+        model=ModelSettings(TimmBackbone("test_efficientnet")),
+        training=TrainingSettings(epochs=2, batch_size=8, device="cpu"),
+    )
+    return folder / "run"

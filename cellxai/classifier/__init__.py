@@ -1,0 +1,1 @@
+"""The classifier: a backbone from timm or of your own, a head, and how they are trained."""

@@ -1,0 +1,118 @@
+"""``evaluate``: how often a trained classifier is right, and where it is wrong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from sklearn.metrics import balanced_accuracy_score, classification_report, confusion_matrix
+from torch import Tensor
+
+from cellxai.figures.confusion import draw_confusion
+from cellxai.runfolder import write_csv, write_json
+from cellxai.training.settings import Device
+from cellxai.training.trained import TrainedRun, load_run
+
+NOTES = {
+    "test": "the test images had no say in training, in the choice of the epoch or of a threshold",
+    "validation": "the kept checkpoint was chosen on these validation images, so it flatters",
+    "train": "there are no images but those trained on: this says nothing of new ones",
+}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What ``evaluate`` found.
+
+    Args:
+        folder: Where predictions, report and picture lie.
+        accuracy: Share of right predictions per part.
+        judged_part: The part to quote.
+    """
+
+    folder: Path
+    accuracy: dict[str, float]
+    judged_part: str
+
+    def __str__(self) -> str:
+        figures = ", ".join(f"{part} {value:.3f}" for part, value in self.accuracy.items())
+        return f"{self.folder}: accuracy {figures}; {NOTES[self.judged_part]}"
+
+
+def evaluate(run: Path, device: Device = "auto") -> Evaluation:
+    """Judges a trained run: predictions, a report per class and the confusion matrix.
+
+    Args:
+        run: The run folder of `cellxai fit`.
+        device: Where to compute; "auto" takes a CUDA device when there is one.
+    """
+    trained = load_run(run, device)
+    folder = trained.folder.evaluation
+    predictions, parts = [], {}
+    for part in trained.parts:
+        probabilities = trained.outputs(part)[0].softmax(-1)
+        predictions += prediction_rows(trained, part, probabilities)
+        parts[part] = judge(trained.labels(part), probabilities.argmax(-1), trained.classes)
+    write_csv(folder / "predictions.csv", predictions)
+    judged = trained.judged_part
+    report = {
+        "classes": list(trained.classes), "parts": parts, "judged_part": judged,
+        "checkpoint": trained.checkpoint, "note": NOTES[judged],
+    }  # fmt: skip
+    write_json(folder / "report.json", report)
+    matrix = np.array(parts[judged]["confusion"])
+    draw_confusion(matrix, trained.classes, folder / "confusion.png", judged)
+    return Evaluation(folder, {part: found["accuracy"] for part, found in parts.items()}, judged)
+
+
+def prediction_rows(
+    trained: TrainedRun, part: str, probabilities: Float[Tensor, "n k"]
+) -> list[dict[str, Any]]:
+    """One row per image: what it is, what was predicted, and how surely."""
+    rows = []
+    for record, row in zip(trained.images.records(part), probabilities, strict=True):
+        predicted = int(row.argmax())
+        each = {f"p_{name}": f"{p:.6f}" for name, p in zip(trained.classes, row, strict=True)}
+        rows.append(
+            {"id": record.id, "part": part, "label": record.label,
+             "predicted": trained.classes[predicted], "confidence": f"{row[predicted]:.6f}"} | each
+        )  # fmt: skip
+    return rows
+
+
+def judge(
+    labels: Int[Tensor, " n"], predicted: Int[Tensor, " n"], classes: Sequence[str]
+) -> dict[str, Any]:
+    """Accuracy, balanced accuracy, the report per class and the confusion matrix of one part.
+
+    A class without a single prediction has precision 0; one without images counts in no mean.
+    """
+    known = list(range(len(classes)))
+    table = classification_report(
+        labels,
+        predicted,
+        labels=known,
+        target_names=list(classes),
+        output_dict=True,
+        zero_division=0,
+    )
+    return {
+        "n_images": len(labels),
+        "accuracy": float(torch.eq(labels, predicted).double().mean()),
+        "balanced_accuracy": float(balanced_accuracy_score(labels, predicted)),
+        "per_class": {name: per_class(table[name]) for name in classes},
+        "confusion": confusion_matrix(labels, predicted, labels=known).tolist(),
+    }
+
+
+def per_class(row: dict[str, float]) -> dict[str, float]:
+    """One class's row of the report, under the names of the field."""
+    return {
+        "precision": row["precision"],
+        "recall": row["recall"],
+        "f1": row["f1-score"],
+        "support": int(row["support"]),
+    }

@@ -1,0 +1,88 @@
+"""The images of a trained run that are explained: which, for which class, what is known."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from cellxai.data.records import MaskLoader, Record
+from cellxai.training.trained import TrainedRun
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One image to explain.
+
+    Args:
+        record: What it is.
+        part: Which part it belongs to.
+        image: As the network sees it, in [0, 1], on the device of the run.
+        target: The explained class: the predicted one, right or wrong.
+        probability: Of the predicted class.
+        truth: Known regions by name: ``cells`` from masks, ``cause`` where it was planted.
+    """
+
+    record: Record
+    part: str
+    image: Float[Tensor, "1 3 h w"]
+    target: int
+    probability: float
+    truth: dict[str, Bool[Tensor, "h w"]]
+
+
+def subjects(
+    trained: TrainedRun, part: str | None = None, per_class: int | None = None
+) -> list[Subject]:
+    """Images of a part with their predicted class.
+
+    They are taken by the order of their ids, never by how well they can be explained.
+
+    Args:
+        trained: The run.
+        part: Which part; by default the one that had least say in the training.
+        per_class: The first so many of each class; ``None`` for all.
+
+    Raises:
+        ValueError: If the part has no image, or ``per_class`` is not positive.
+    """
+    chosen = trained.judged_part if part is None else part
+    if chosen not in trained.parts:
+        raise ValueError(
+            f"part={chosen!r}: no image there; expected one of {', '.join(trained.parts)}"
+        )
+    if per_class is not None and per_class < 1:
+        raise ValueError(f"images_per_class={per_class}: expected at least 1")
+    logits, _ = trained.outputs(chosen)
+    indices = first_of_each_class(trained.images.records(chosen), per_class)
+    return [subject(trained, chosen, index, logits[index]) for index in indices]
+
+
+def first_of_each_class(records: tuple[Record, ...], per_class: int | None) -> list[int]:
+    """Places of the first records of each class, in the order of class and id."""
+    order = sorted(range(len(records)), key=lambda i: (records[i].label, records[i].id))
+    taken: dict[str, int] = {}
+    chosen = []
+    for index in order:
+        label = records[index].label
+        taken[label] = taken.get(label, 0) + 1
+        if per_class is None or taken[label] <= per_class:
+            chosen.append(index)
+    return chosen
+
+
+def subject(trained: TrainedRun, part: str, index: int, logits: Float[Tensor, " k"]) -> Subject:
+    """One image with its predicted class and known regions."""
+    record = trained.images.records(part)[index]
+    loaders = {"cells": record.load_mask, "cause": record.load_cause}
+    return Subject(
+        record, part, trained.pixels(part, index), int(logits.argmax()),
+        float(logits.softmax(-1).max()),
+        {name: region(trained, load) for name, load in loaders.items() if load is not None},
+    )  # fmt: skip
+
+
+def region(trained: TrainedRun, load: MaskLoader) -> Bool[Tensor, "h w"]:
+    """A known region in the geometry of what the network sees."""
+    labels = trained.transforms.prepare_mask(load())
+    return torch.from_numpy(labels != 0).to(trained.device)

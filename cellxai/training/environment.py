@@ -1,0 +1,68 @@
+"""What a run was made with, so that its folder is evidence by itself."""
+
+import hashlib
+import platform
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cellxai.data.records import Fault, Record
+
+NAMED = ("cellxai", "torch", "torchvision", "timm", "lightning", "captum", "lime", "albumentations",
+         "opencv-python-headless", "scikit-learn", "numpy")  # fmt: skip
+
+
+def describe_environment(seed: int, device: str, n_parameters: int) -> dict[str, Any]:
+    """Versions, device, seed and command of this process."""
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "device": device,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in NAMED},
+        },
+        "platform": platform.platform(),
+        "seed": seed,
+        "n_parameters": n_parameters,
+        "git_revision": git_revision(),
+    }
+
+
+def describe_data(records: Sequence[Record], faults: Sequence[Fault]) -> dict[str, Any]:
+    """Counts and the fingerprint of a data set."""
+    return {
+        "n_images": len(records),
+        "classes": dict(sorted(Counter(record.label for record in records).items())),
+        "fingerprint": fingerprint(records),
+        "faults": [str(fault) for fault in faults],
+    }
+
+
+def fingerprint(records: Sequence[Record]) -> str:
+    """SHA-256 over ids, labels and the bytes of every image, in the order of the ids."""
+    total = hashlib.sha256()
+    for record in sorted(records, key=lambda record: record.id):
+        content = hashlib.sha256(record.path.read_bytes()).hexdigest()
+        total.update(f"{record.id}\0{record.label}\0{content}\n".encode())
+    return total.hexdigest()
+
+
+def git_revision() -> str | None:
+    """Commit of the working directory, ``+`` behind it where files differ; ``None`` outside git."""
+    try:
+        revision = git("rev-parse", "--short=12", "HEAD")
+        return revision + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def git(*words: str) -> str:
+    """What a git command prints."""
+    done = subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()

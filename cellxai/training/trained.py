@@ -1,0 +1,129 @@
+"""Reading a trained run back: the classifier, its images, and which of them it was trained on."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cellxai.classifier.module import CellClassifier
+from cellxai.configuration import build_arguments
+from cellxai.data.datamodule import CellImages, to_batch
+from cellxai.data.splits import PARTS
+from cellxai.data.transforms import Transforms
+from cellxai.runfolder import RunFolder
+from cellxai.training.fit import fit, load_images
+from cellxai.training.settings import Device, choose_device
+
+Checkpoint = Literal["best", "last"]
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A trained classifier with the images it knows.
+
+    Args:
+        folder: The run folder.
+        classifier: In evaluation mode, on ``device``.
+        images: The data set, parted as in training.
+        transforms: What happens to an image before the network.
+        checkpoint: Which checkpoint the weights are from.
+        device: Where it computes.
+    """
+
+    folder: RunFolder
+    classifier: CellClassifier
+    images: CellImages
+    transforms: Transforms
+    checkpoint: Checkpoint
+    device: torch.device
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in the order of the logits."""
+        return self.images.classes
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that have images, train first."""
+        return tuple(part for part in PARTS if self.images.records(part))
+
+    @property
+    def judged_part(self) -> str:
+        """The part that had least say in the training: test, else validation, else train."""
+        return self.parts[-1]
+
+    def outputs(
+        self, part: str, of: CellImages | None = None
+    ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n f"]]:
+        """Logits and penultimate features of a part, on the CPU, in the order of its records.
+
+        Args:
+            part: Which part.
+            of: Other images than the run's own, prepared in the same way.
+        """
+        with torch.inference_mode():
+            batches = (self.images if of is None else of).tensor_batches(part)
+            features = torch.cat(
+                [self.classifier.features(images.to(self.device)) for images, _ in batches]
+            )
+            return self.classifier.head[-1](features).cpu(), features.cpu()
+
+    def pixels(self, part: str, index: int) -> Float[Tensor, "1 3 h w"]:
+        """One image of a part as the network sees it, on the device."""
+        return to_batch(self.images.images(part)[index : index + 1]).to(self.device)
+
+    def labels(self, part: str) -> Int[Tensor, " n"]:
+        """True classes of a part."""
+        return self.images.labels(part)
+
+
+def load_run(run: Path, device: Device = "auto") -> TrainedRun:
+    """Reads a run folder: config, split, weights and images.
+
+    Raises:
+        FileNotFoundError: If the folder holds no config or no checkpoint.
+        ValueError: If the data or the config changed since the training.
+    """
+    folder = RunFolder(run)
+    if not folder.config.exists():
+        raise FileNotFoundError(f"{run} holds no config.yaml; expected the --run of `cellxai fit`")
+    settings = build_arguments(fit, folder.config)
+    images, _ = load_images(
+        settings["data"],
+        replace(settings["split"], file=folder.split),
+        settings["transforms"],
+        settings["training"].batch_size,
+        settings["seed"],
+    )
+    checkpoint, path = find_checkpoint(folder)
+    classifier = CellClassifier(
+        settings["model"].backbone.build(load_weights=False),
+        settings["model"].head,
+        len(images.classes),
+    )
+    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    try:
+        classifier.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path}: does not fit the network of {folder.config} with {len(images.classes)} "
+            "classes; the data or the config changed since the training"
+        ) from error
+    chosen = choose_device(device)
+    return TrainedRun(
+        folder, classifier.eval().to(chosen), images, settings["transforms"], checkpoint, chosen
+    )
+
+
+def find_checkpoint(folder: RunFolder) -> tuple[Checkpoint, Path]:
+    """The best checkpoint, or the last where no validation part chose a best one."""
+    for name in ("best", "last"):
+        path = folder.checkpoints / f"{name}.ckpt"
+        if path.exists():
+            return name, path
+    raise FileNotFoundError(
+        f"{folder.checkpoints} holds no checkpoint; run `cellxai fit --config {folder.config}`"
+    )
