@@ -1,0 +1,103 @@
+"""``quickstart``: the whole product once, on cells that it renders itself."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from cellxai.classifier.module import ModelSettings
+from cellxai.data.sartorius import Sartorius
+from cellxai.data.synthetic import synthesize
+from cellxai.data.transforms import Transforms
+from cellxai.density import density
+from cellxai.evaluation import evaluate
+from cellxai.explanation import explain
+from cellxai.report.page import report
+from cellxai.runfolder import RunFolder, read_json
+from cellxai.training.fit import fit
+from cellxai.training.settings import TrainingSettings, choose_device, device_name
+
+N_SPOILED = 24  # enough for a share and a histogram
+
+
+@dataclass(frozen=True)
+class Quickstart:
+    """What ``quickstart`` made.
+
+    Args:
+        page: The report.
+        accuracy: On the validation images.
+        seconds: From start to page.
+    """
+
+    page: Path
+    accuracy: float
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"validation accuracy {self.accuracy:.3f}; all done in {self.seconds:.0f} s\n"
+            f"open the report: {self.page.resolve()}"
+        )
+
+
+def quickstart(
+    run: Path = Path("runs/quickstart"),
+    n_images: int = 300,
+    magnification: float = 1.5,
+    transforms: Transforms = Transforms(image_size=(128, 128), brightness=0.05),
+    model: ModelSettings = ModelSettings(),
+    training: TrainingSettings = TrainingSettings(),
+    seed: int = 0,
+) -> Quickstart:
+    """Renders cells, trains on them, judges, scores density, explains, and writes the report.
+
+    The same call again picks up what is finished. Everything lies in one run folder.
+
+    Args:
+        run: Folder of the run; the rendered images lie in its data/.
+        n_images: Images to render, a third of each class.
+        magnification: Of the rendered cells; they are rendered at the size that the network sees.
+        transforms: What happens to an image before the network.
+        model: The network.
+        training: How it is trained.
+        seed: Of everything that is drawn.
+    """
+    start = time.perf_counter()
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(f"computing on {device_name(choose_device(training.device))}", markup=False)
+    known, spoiled = run / "data" / "cells", run / "data" / "spoiled"
+    render = partial(
+        synthesize, height=transforms.image_size[0], width=transforms.image_size[1],
+        magnification=magnification, n_workers=os.cpu_count() or 1,
+    )  # fmt: skip
+    device = training.device
+    steps: dict[str, Callable[[], object]] = {
+        "render cells": lambda: render(known, n_images, seed),
+        "render cells that no microscopist would keep": lambda: render(
+            spoiled, N_SPOILED, seed + 1, spoiled=True
+        ),
+        "train a classifier": lambda: fit(
+            Sartorius(known), run, transforms=transforms, model=model, training=training, seed=seed
+        ),
+        "judge it on images it has not seen": lambda: evaluate(run, device),
+        "ask which images it does not know": lambda: density(
+            run, unfamiliar={"spoiled": Sartorius(spoiled)}, seed=seed, device=device
+        ),
+        "ask what it is looking at": lambda: explain(run, seed=seed, device=device),
+        "write the page": lambda: report(run),
+    }
+    for number, (doing, work) in enumerate(steps.items(), 1):
+        console.print(f"{number}/{len(steps)} {doing}", style="bold")
+        console.print(f"    {work()}", markup=False)
+    page = RunFolder(run).report
+    return Quickstart(page, validation_accuracy(run), time.perf_counter() - start)
+
+
+def validation_accuracy(run: Path) -> float:
+    """The figure that ``evaluate`` wrote."""
+    return read_json(RunFolder(run).evaluation / "report.json")["parts"]["validation"]["accuracy"]
