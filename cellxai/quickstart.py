@@ -11,6 +11,7 @@ from rich.console import Console
 
 from cellxai.classifier.module import ModelSettings
 from cellxai.data.sartorius import Sartorius
+from cellxai.data.splits import SplitSettings
 from cellxai.data.synthetic import synthesize
 from cellxai.data.transforms import Transforms
 from cellxai.density import density
@@ -21,7 +22,8 @@ from cellxai.runfolder import RunFolder, read_json
 from cellxai.training.fit import fit
 from cellxai.training.settings import TrainingSettings, choose_device, device_name
 
-N_SPOILED = 24  # enough for a share and a histogram
+OTHER_OBJECTIVE = 5.0  # magnification: a cell fills the frame
+N_UNFAMILIAR = 24  # enough for a share and a histogram
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,9 @@ class Quickstart:
 
 def quickstart(
     run: Path = Path("runs/quickstart"),
-    n_images: int = 300,
+    n_images: int = 600,
     magnification: float = 1.5,
+    split: SplitSettings = SplitSettings(validation_share=0.12, test_share=0.12),
     transforms: Transforms = Transforms(image_size=(128, 128), brightness=0.05),
     model: ModelSettings = ModelSettings(),
     training: TrainingSettings = TrainingSettings(),
@@ -62,6 +65,7 @@ def quickstart(
         run: Folder of the run; the rendered images lie in its data/.
         n_images: Images to render, a third of each class.
         magnification: Of the rendered cells; they are rendered at the size that the network sees.
+        split: Which images train, validate, test.
         transforms: What happens to an image before the network.
         model: The network.
         training: How it is trained.
@@ -70,7 +74,7 @@ def quickstart(
     start = time.perf_counter()
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(f"computing on {device_name(choose_device(training.device))}", markup=False)
-    known, spoiled = run / "data" / "cells", run / "data" / "spoiled"
+    known, unfamiliar = run / "data" / "cells", run / "data"
     render = partial(
         synthesize, height=transforms.image_size[0], width=transforms.image_size[1],
         magnification=magnification, n_workers=os.cpu_count() or 1,
@@ -78,15 +82,23 @@ def quickstart(
     device = training.device
     steps: dict[str, Callable[[], object]] = {
         "render cells": lambda: render(known, n_images, seed),
-        "render cells that no microscopist would keep": lambda: render(
-            spoiled, N_SPOILED, seed + 1, spoiled=True
+        "render cells out of focus": lambda: render(
+            unfamiliar / "out of focus", N_UNFAMILIAR, seed + 1, spoiled=True
+        ),
+        "render cells through another objective": lambda: render(
+            unfamiliar / "other objective", N_UNFAMILIAR, seed + 2, magnification=OTHER_OBJECTIVE
         ),
         "train a classifier": lambda: fit(
-            Sartorius(known), run, transforms=transforms, model=model, training=training, seed=seed
+            Sartorius(known), run, split, transforms, model, training, seed
         ),
         "judge it on images it has not seen": lambda: evaluate(run, device),
         "ask which images it does not know": lambda: density(
-            run, unfamiliar={"spoiled": Sartorius(spoiled)}, seed=seed, device=device
+            run,
+            unfamiliar={
+                name: Sartorius(unfamiliar / name) for name in ("out of focus", "other objective")
+            },
+            seed=seed,
+            device=device,
         ),
         "ask what it is looking at": lambda: explain(run, seed=seed, device=device),
         "write the page": lambda: report(run),

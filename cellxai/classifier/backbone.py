@@ -9,6 +9,7 @@ import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from timm.data import resolve_model_data_config  # pyright: ignore[reportPrivateImportUsage]
 from torch import Tensor, nn
 
 
@@ -78,7 +79,7 @@ class TimmBackbone(Backbone):
         module = create(self.name, self.pretrained and load_weights, self.options)
         if load_weights and self.weights is not None:
             load_backbone_weights(module, self.weights, self.name)
-        data = timm.data.resolve_model_data_config(module)
+        data = resolve_model_data_config(module)
         return FeatureNetwork(
             module, feature_width(module), self.mean or data["mean"], self.std or data["std"]
         )
@@ -95,7 +96,12 @@ def check_model_name(name: str) -> None:
 def create(name: str, pretrained: bool, options: dict[str, bool | int | float | str]) -> nn.Module:
     """``timm.create_model`` without a classifier; a failed download becomes one clear line."""
     try:
-        return timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
+        return timm.create_model(
+            name,
+            pretrained=pretrained,
+            num_classes=0,
+            **options,  # pyright: ignore[reportArgumentType]
+        )
     except TypeError as error:
         raise ValueError(f"model.backbone.options={options}: {error}") from error
     except Exception as error:

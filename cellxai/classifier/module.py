@@ -85,6 +85,10 @@ class CellClassifier(L.LightningModule):
         monitor: The loss whose plateau lowers the learning rate.
     """
 
+    mean: Float[Tensor, "c 1 1"]
+    std: Float[Tensor, "c 1 1"]
+    class_weights: Float[Tensor, " k"] | None
+
     def __init__(
         self,
         features: FeatureNetwork,

@@ -84,8 +84,8 @@ ANATOMIES = {
         process_kind="process",
     ),
     "cort": Anatomy(
-        colonies=(7, 11),
-        cells=(5, 9),
+        colonies=(5, 9),
+        cells=(5, 8),
         spacing=2.0,
         radius=(9.5, 13.5),
         elongation=(1.0, 1.35),

@@ -140,9 +140,9 @@ def _draw_optics(rng: np.random.Generator, scale: float, spoiled: bool) -> Optic
         defocus_px=rng.uniform(0.7, 1.6) * sharpness,
         tilt=rng.uniform(0, 2 * np.pi),
         halo_px=rng.uniform(1.1, 1.5) * sharpness,
-        contrast=rng.uniform(2.0, 3.6),
+        contrast=rng.uniform(2.4, 3.6),
         shading=rng.uniform(0.5, 2.0),
-        noise=rng.uniform(0.8, 1.8),
+        noise=rng.uniform(0.6, 1.4),
         texture=rng.uniform(0.12, 0.25),
     )
     return replace(optics, focus_px=SPOILED_FOCUS_PX * sharpness) if spoiled else optics

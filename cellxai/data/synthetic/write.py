@@ -19,7 +19,7 @@ from cellxai.data.synthetic.scene import CLASSES
 from cellxai.runfolder import atomic, write_csv, write_json
 
 LEAST_SIDE_PX = 64  # a cell of a smaller frame is a few pixels, and no class is to be seen
-RENDERING = 1  # rises when the same seed gives other pixels, so that old folders are noticed
+RENDERING = 2  # rises when the same seed gives other pixels, so that old folders are noticed
 CHUNK = 4  # images handed to a process at once
 PNG_LEVEL = 3
 

@@ -1,0 +1,36 @@
+"""Ask which images a trained classifier does not know, in Python: copy this file and edit it.
+
+python scripts/score_density.py [--run RUN] [--unfamiliar FOLDER]
+cost: 20 s of one CPU core; expect: about 4 % of the held-out images flagged, five images
+"""
+
+import argparse
+from pathlib import Path
+
+from cellxai.api import density
+from cellxai.data.sartorius import Sartorius
+from cellxai.runfolder import read_csv
+
+N_SHOWN = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, default=Path("runs/quickstart"))
+    parser.add_argument("--unfamiliar", type=Path, default=Path("runs/quickstart/data/spoiled"))
+    parser.add_argument("--percent", type=float, default=4.0, help="of the held-out images flagged")
+    options = parser.parse_args()
+    found = density(
+        options.run,
+        n_components=(1, 2, 3),
+        percent=options.percent,
+        unfamiliar={"unfamiliar": Sartorius(options.unfamiliar)},  # any Source, as many as you like
+    )
+    print(found)
+    rows = [row for row in read_csv(found.folder / "scores.csv") if row["set"] != "train"]
+    for row in sorted(rows, key=lambda row: float(row["log_density"]))[:N_SHOWN]:
+        print(f"{row['id']} ({row['set']}): {row['log_density']} nats")
+
+
+if __name__ == "__main__":
+    main()

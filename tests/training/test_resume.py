@@ -1,0 +1,115 @@
+"""A run that was killed at any point and started again is the run that was never killed."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from cellxai.classifier.module import CellClassifier
+from cellxai.runfolder import read_csv
+from cellxai.training import fit as training
+from cellxai.training.callbacks import AtomicCheckpoints
+from cellxai.training.fit import fit
+
+
+class Killed(BaseException):
+    """Not an error, so that nothing tidies up after it."""
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, call: int, written: bool) -> None:
+    """Ends the process, as it were, before or after the given checkpoint is written."""
+    save = AtomicCheckpoints.save_checkpoint
+    calls = iter(range(1, 99))
+
+    def save_or_die(self, *arguments, **named) -> None:
+        dies = next(calls) == call
+        if written or not dies:
+            save(self, *arguments, **named)
+        if dies:
+            raise Killed
+
+    monkeypatch.setattr(AtomicCheckpoints, "save_checkpoint", save_or_die)
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """Same table, same best and last weights, same state of optimiser and schedule."""
+    assert read_csv(one / "metrics.csv") == read_csv(other / "metrics.csv")
+    for name in ("best.ckpt", "last.ckpt"):
+        a, b = (torch.load(run / "checkpoints" / name, weights_only=True) for run in (one, other))
+        assert a["epoch"] == b["epoch"]
+        torch.testing.assert_close(a["state_dict"], b["state_dict"], rtol=0, atol=0)
+        torch.testing.assert_close(a["optimizer_states"], b["optimizer_states"], rtol=0, atol=0)
+        assert a["lr_schedulers"] == b["lr_schedulers"]
+
+
+@pytest.fixture
+def whole(settings, tmp_path) -> Path:
+    """A run that nobody disturbed."""
+    return fit(run=tmp_path / "whole", **settings()).run
+
+
+@pytest.mark.parametrize("written", [False, True])
+@pytest.mark.parametrize("call", [1, 2, 3, 4])
+def test_a_run_killed_at_any_checkpoint_continues_as_if_nothing_had_happened(
+    settings, tmp_path, monkeypatch, whole, call, written
+):
+    with monkeypatch.context() as patch:
+        kill_at(patch, call, written)
+        with pytest.raises(Killed):
+            fit(run=tmp_path / "killed", **settings())
+    assert not training.is_finished(training.RunFolder(tmp_path / "killed"))
+    fit(run=tmp_path / "killed", **settings())
+    assert_same_run(whole, tmp_path / "killed")
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_the_first_epoch_stays_the_best_though_killed_between_two_checkpoints(
+    settings, tmp_path, monkeypatch, written
+):
+    def worse_every_epoch(self, batch, batch_index) -> None:
+        self.log("validation_loss", float(self.trainer.current_epoch))
+        self.log("validation_accuracy", 0.5)
+
+    monkeypatch.setattr(CellClassifier, "validation_step", worse_every_epoch)
+    fit(run=tmp_path / "whole", **settings(epochs=2))
+    with monkeypatch.context() as patch:
+        kill_at(patch, 1, written)
+        with pytest.raises(Killed):
+            fit(run=tmp_path / "killed", **settings(epochs=2))
+    fit(run=tmp_path / "killed", **settings(epochs=2))
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
+    best = torch.load(tmp_path / "killed" / "checkpoints" / "best.ckpt", weights_only=True)
+    assert best["epoch"] == 0
+
+
+def test_the_plateau_lowered_the_rate_in_these_runs(whole):
+    rates = [float(row["learning_rate"]) for row in read_csv(whole / "metrics.csv")]
+    assert rates[0] == 0.05
+    assert rates[-1] < rates[0]
+
+
+@pytest.mark.parametrize("patience", [None, 1])
+def test_a_run_killed_after_its_last_epoch_is_not_trained_further(
+    settings, tmp_path, monkeypatch, patience
+):
+    options = {"early_stopping_patience": patience, "epochs": 12 if patience else 3}
+    whole = fit(run=tmp_path / "whole", **settings(**options))
+    assert whole.epochs < 12
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "draw_curves", die)
+        with pytest.raises(Killed):
+            fit(run=tmp_path / "killed", **settings(**options))
+    fit(run=tmp_path / "killed", **settings(**options))
+    assert_same_run(whole.run, tmp_path / "killed")
+
+
+def test_a_finished_run_is_read_and_not_trained_again(settings, tmp_path, monkeypatch, whole):
+    monkeypatch.setattr(training, "train", None)
+    monkeypatch.setattr(training, "load_images", None)
+    again = fit(run=whole, **settings())
+    assert again.epochs == 4
+    assert str(again).startswith(f"{whole}: 4 epochs in ")

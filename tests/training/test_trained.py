@@ -1,0 +1,64 @@
+import pytest
+import torch
+
+from cellxai.runfolder import RunFolder
+from cellxai.training.fit import fit
+from cellxai.training.trained import find_checkpoint, load_run
+
+
+@pytest.fixture
+def run(settings, tmp_path):
+    return fit(run=tmp_path / "run", **settings(epochs=2)).run
+
+
+def test_a_run_read_back_gives_the_logits_of_its_checkpoint(run, weights):
+    trained = load_run(run, "cpu")
+    kept = weights(run / "checkpoints" / "best.ckpt")
+    torch.testing.assert_close(trained.classifier.state_dict(), kept, rtol=0, atol=0)
+    assert not trained.classifier.training
+    for part in trained.parts:
+        images = torch.cat([images for images, _ in trained.images.tensor_batches(part)])
+        logits, features = trained.outputs(part)
+        with torch.inference_mode():
+            torch.testing.assert_close(trained.classifier(images), logits)
+            torch.testing.assert_close(trained.classifier.features(images), features)
+        again, _ = load_run(run, "cpu").outputs(part)
+        assert torch.equal(again, logits)
+
+
+def test_pixels_are_what_the_network_sees(run):
+    trained = load_run(run, "cpu")
+    images = torch.cat([images for images, _ in trained.images.tensor_batches("test")])
+    assert torch.equal(trained.pixels("test", 1), images[1:2])
+    assert trained.judged_part == "test"
+    assert trained.classes == ("bright", "dark")
+
+
+def test_a_folder_without_a_run_says_what_was_expected(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds no config\.yaml; expected the --run"):
+        load_run(tmp_path)
+
+
+def test_a_run_without_a_checkpoint_says_how_to_get_one(run):
+    for path in (run / "checkpoints").iterdir():
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match="holds no checkpoint; run `cellxai fit --config"):
+        load_run(run, "cpu")
+
+
+def test_the_last_checkpoint_serves_where_there_is_no_best(run):
+    (run / "checkpoints" / "best.ckpt").unlink()
+    assert find_checkpoint(RunFolder(run))[0] == "last"
+
+
+def test_a_config_changed_since_the_training_is_named(run):
+    path = run / "config.yaml"
+    path.write_text(path.read_text().replace("width: 6", "width: 7"))
+    with pytest.raises(ValueError, match=r"best\.ckpt: does not fit the network of .*config\.yaml"):
+        load_run(run, "cpu")
+
+
+def test_data_changed_since_the_training_is_named(run, cells):
+    (cells / "dark" / "05.png").unlink()
+    with pytest.raises(ValueError, match=r"split\.csv: ids .*05.* not in the data"):
+        load_run(run, "cpu")
