@@ -12,12 +12,13 @@ from cellxai.data.sartorius import Sartorius
 from cellxai.runfolder import read_csv
 
 N_SHOWN = 5
+OTHER = Path("runs/quickstart/data/other objective")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("runs/quickstart"))
-    parser.add_argument("--unfamiliar", type=Path, default=Path("runs/quickstart/data/spoiled"))
+    parser.add_argument("--unfamiliar", type=Path, default=OTHER)
     parser.add_argument("--percent", type=float, default=4.0, help="of the held-out images flagged")
     options = parser.parse_args()
     found = density(

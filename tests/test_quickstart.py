@@ -25,7 +25,7 @@ def quickstart(run: Path, *words: str) -> str:
 @pytest.mark.slow
 def test_a_small_quickstart_reaches_its_page_and_a_second_start_finds_it_done(tmp_path):
     run = tmp_path / "run"
-    small = ("--n_images=30", "--image_size=[64, 64]", "--training.epochs=1")
+    small = ("--n_images=30", "--transforms.image_size=[64, 64]", "--training.epochs=1")
     small = (*small, "--model.backbone.name=test_efficientnet")
     told = quickstart(run, *small)
     assert f"open the report: {run / 'report' / 'index.html'}" in told
@@ -45,5 +45,5 @@ def test_the_quickstart_as_shipped_reaches_95_percent_and_its_page(tmp_path):
     assert report["parts"]["validation"]["accuracy"] >= 0.95
     assert f"validation accuracy {report['parts']['validation']['accuracy']:.3f}" in told
     with (run / "split.csv").open(newline="") as file:
-        assert len(list(csv.DictReader(file))) == 240
+        assert len(list(csv.DictReader(file))) == 600
     assert (run / "report" / "index.html").stat().st_size > 100_000

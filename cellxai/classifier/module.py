@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torchmetrics.classification import MulticlassAccuracy
 
 from cellxai.classifier.backbone import Backbone, FeatureNetwork, TimmBackbone
@@ -48,10 +49,14 @@ class ModelSettings:
     Args:
         backbone: The feature network; any timm model, or your own class.
         head: What turns its features into logits.
+        frozen_statistics: Whether BatchNorm keeps the means and variances of the loaded weights in
+            training. For small data, and needed by converted checkpoints whose statistics were
+            folded into the weights: with those of a batch instead, such a network outputs zeros.
     """
 
     backbone: Backbone = field(default_factory=TimmBackbone)
     head: HeadSettings = HeadSettings()
+    frozen_statistics: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ class CellClassifier(L.LightningModule):
         optimiser: Settings of the optimiser.
         class_weights: Weight of each class in the cross-entropy; ``None`` for equal weights.
         monitor: The loss whose plateau lowers the learning rate.
+        frozen_statistics: See :class:`ModelSettings`.
     """
 
     mean: Float[Tensor, "c 1 1"]
@@ -97,12 +103,14 @@ class CellClassifier(L.LightningModule):
         optimiser: OptimiserSettings = OptimiserSettings(),
         class_weights: Float[Tensor, " k"] | None = None,
         monitor: str = "validation_loss",
+        frozen_statistics: bool = False,
     ) -> None:
         super().__init__()
         self.backbone = features.module
         self.head = head.build(features.n_features, n_classes)
         self.optimiser = optimiser
         self.monitor = monitor
+        self.frozen_statistics = frozen_statistics
         self.register_buffer("mean", torch.tensor(features.mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(features.std)[:, None, None], persistent=False)
         # Not persistent: a checkpoint holds the network, and loads into one built without weights.
@@ -122,6 +130,15 @@ class CellClassifier(L.LightningModule):
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k"]:
         """Logits of images in [0, 1]."""
         return self.head[-1](self.features(images))
+
+    def train(self, mode: bool = True) -> "CellClassifier":
+        """Training mode, in which frozen BatchNorm layers stay in evaluation mode."""
+        super().train(mode)
+        if self.frozen_statistics:
+            for layer in self.backbone.modules():
+                if isinstance(layer, _BatchNorm):
+                    layer.eval()
+        return self
 
     def training_step(self, batch: Sequence[Tensor], batch_index: int) -> Tensor:
         """Cross-entropy of a batch of augmented images."""

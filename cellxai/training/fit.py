@@ -176,6 +176,7 @@ def new_classifier(
         training.optimiser,
         balanced_weights(images.labels("train"), n_classes) if balanced else None,
         monitor="validation_loss" if has_validation(images) else "train_loss",
+        frozen_statistics=model.frozen_statistics,
     )
 
 
