@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from sklearn.metrics import balanced_accuracy_score, classification_report, confusion_matrix
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    confusion_matrix,
+    precision_recall_fscore_support,
+)
 from torch import Tensor
 
 from cellxai.figures.confusion import draw_confusion
@@ -90,29 +94,21 @@ def judge(
 
     A class without a single prediction has precision 0; one without images counts in no mean.
     """
-    known = list(range(len(classes)))
-    table = classification_report(
+    known = np.arange(len(classes))
+    precision, recall, f1, support = precision_recall_fscore_support(
         labels,
         predicted,
         labels=known,
-        target_names=list(classes),
-        output_dict=True,
-        zero_division=0,
+        zero_division=0,  # pyright: ignore[reportArgumentType]
     )
+    columns = {"precision": precision, "recall": recall, "f1": f1, "support": support}
     return {
         "n_images": len(labels),
         "accuracy": float(torch.eq(labels, predicted).double().mean()),
         "balanced_accuracy": float(balanced_accuracy_score(labels, predicted)),
-        "per_class": {name: per_class(table[name]) for name in classes},
+        "per_class": {
+            name: {figure: np.asarray(column)[place].item() for figure, column in columns.items()}
+            for place, name in enumerate(classes)
+        },
         "confusion": confusion_matrix(labels, predicted, labels=known).tolist(),
-    }
-
-
-def per_class(row: dict[str, float]) -> dict[str, float]:
-    """One class's row of the report, under the names of the field."""
-    return {
-        "precision": row["precision"],
-        "recall": row["recall"],
-        "f1": row["f1-score"],
-        "support": int(row["support"]),
     }

@@ -49,11 +49,12 @@ def arguments(source) -> dict:
         "data": source,
         "run": HERE / "run",
         "split": SplitSettings(0.3, 0.1, seed=4, file=HERE / "split.csv"),
-        "transforms": Transforms((32, 48), crop=16, colour="rgb", clahe=False, brightness=0.1),
+        "transforms": Transforms((32, 48), crop=16, colour="rgb", clahe=False, brightness=0.3),
         "model": ModelSettings(
             TimmBackbone("resnet18", weights=HERE / "w.safetensors", options={"drop_rate": 0.5},
                          mean=(0.1, 0.2, 0.3)),
             HeadSettings(hidden=None, dropout=0.1),
+            frozen_statistics=True,
         ),
         "training": TrainingSettings(
             3, 5, "balanced", None, OptimiserSettings(1e-4, 0.5, 0.2, 9, 1e-7), "cpu"

@@ -121,6 +121,7 @@ class CellClassifier(L.LightningModule):
                 for part in PARTS_SEEN
             }
         )
+        self.train()  # Lightning trains each layer in the mode that it finds it in
 
     def features(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b f"]:
         """Penultimate features: what enters the layer that gives the logits."""

@@ -110,7 +110,7 @@ def test_the_optimiser_is_adamw_with_the_settings_given():
 
 def test_frozen_statistics_stay_those_of_the_loaded_weights_in_training():
     features = TimmBackbone("test_efficientnet").build(load_weights=False)
-    classifier = CellClassifier(features, HeadSettings(), 2, frozen_statistics=True).train()
+    classifier = CellClassifier(features, HeadSettings(), 2, frozen_statistics=True)
     before = {name: value.clone() for name, value in classifier.backbone.named_buffers()}
     classifier(torch.rand(4, 3, 32, 32))
     assert classifier.head.training
