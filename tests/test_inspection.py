@@ -167,5 +167,5 @@ def test_preview_of_nothing_says_what_to_do(tmp_path):
 def test_the_steps_are_described_in_their_order():
     assert describe(Transforms(crop=96, colour="rgb", clahe=False)) == (
         "always: rgb → resize to 224×224    "
-        "training only: crop 96×96 → flip left-right 50%, upside-down 50% → brightness ±20%"
+        "training only: crop 96×96 → flip left-right 50%, upside-down 50% → brightness ±10%"
     )
