@@ -46,8 +46,13 @@ class Covariance(ABC):
         x: Float[Tensor, "d n"],
         quadratics: Float[Tensor, "m n"] | None,
         resp: Float[Tensor, "run k n"],
+        chol: Float[Tensor, "run ..."] | None = None,
     ) -> Float[Tensor, "run kq m"]:
-        """Sums of the quadratics of a chunk, weighted by responsibilities."""
+        """Sums of the quadratics of a chunk, weighted by responsibilities.
+
+        ``chol`` are the factors that gave the responsibilities, None where EM starts: a type that
+        cannot afford all products sums only those that its next M-step needs.
+        """
 
     @abstractmethod
     def estimate(

@@ -53,6 +53,7 @@ class Full(Covariance):
         x: Float[Tensor, "d n"],
         quadratics: Float[Tensor, "m n"] | None,
         resp: Float[Tensor, "run k n"],
+        chol: Float[Tensor, "run ..."] | None = None,
     ) -> Float[Tensor, "run kq m"]:
         shares = self.pooled(resp)
         if quadratics is not None:

@@ -44,6 +44,7 @@ class Diag(Covariance):
         x: Float[Tensor, "d n"],
         quadratics: Float[Tensor, "m n"] | None,
         resp: Float[Tensor, "run k n"],
+        chol: Float[Tensor, "run ..."] | None = None,
     ) -> Float[Tensor, "run k m"]:
         assert quadratics is not None
         return resp @ quadratics.T

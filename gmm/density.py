@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gmm.covariance import Covariance
 from gmm.parameters import Parameters
-from gmm.statistics import Chunk, chunk_size, chunks
+from gmm.statistics import Chunk, chunk_size
 
 LogJoint = Callable[[Chunk], Float[Tensor, "run k n"]]
 """Samples to log w_k + log N(x | μ_k, Σ_k), in nats."""
@@ -26,7 +26,7 @@ def log_joint(parameters: Parameters, covariance: Covariance) -> LogJoint:
         parameters.precisions_cholesky, parameters.n_features
     )
     log_norm = log_determinant - parameters.n_features / 2 * math.log(2 * math.pi)
-    constant = parameters.weights.log() + log_norm
+    constant = parameters.log_weights + log_norm
     # Multiplied out, the quadratic form is one matrix product over all runs and components at half
     # the operations. It cancels (xᵀPx - 2xᵀPμ + μᵀPμ), which float64 can afford up to about a
     # thousand standard deviations from the reference; chunks are never in float32, which cannot.
@@ -88,7 +88,9 @@ def log_joints(
     reference = parameters.centre
     evaluate = log_joint(parameters.translated(-reference), covariance)
     size = chunk_size(covariance, parameters.n_components, parameters.n_features)
-    return (evaluate(chunk) for chunk in chunks(x, reference, size, covariance))
+    for rows in x.split(size):
+        centred = (rows.double() - reference).T.contiguous()
+        yield evaluate(Chunk(centred, covariance.quadratics(centred)))
 
 
 def log_density(

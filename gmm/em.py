@@ -1,16 +1,14 @@
 """Expectation maximisation of a batch of mixtures on the same samples."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from gmm.covariance import Covariance
-from gmm.density import log_joint, normalised
+from gmm.objective import Objective
 from gmm.parameters import Parameters
-from gmm.statistics import Chunk, Statistics, chunk_size, chunks, maximise, summarise
+from gmm.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -77,58 +75,6 @@ class Runs:
         )
 
 
-def expectation(
-    x: Float[Tensor, "n d"],
-    reference: Float[Tensor, " d"],
-    parameters: Parameters,
-    covariance: Covariance,
-) -> Statistics:
-    """E-step: the statistics of all samples under parameters about the reference."""
-    evaluate = log_joint(parameters, covariance)
-
-    def of_chunk(chunk: Chunk) -> Statistics:
-        log_density, resp = normalised(evaluate(chunk))
-        return summarise(chunk, resp, log_density, covariance)
-
-    size = chunk_size(covariance, parameters.n_components, parameters.n_features)
-    return total(map(of_chunk, chunks(x, reference, size, covariance)))
-
-
-def total(parts: Iterable[Statistics]) -> Statistics:
-    """The sum of the statistics of parts of the samples."""
-    remaining = iter(parts)
-    result = next(remaining)
-    for part in remaining:
-        result = result + part
-    return result
-
-
-def from_responsibilities(
-    x: Float[Tensor, "n d"],
-    resp: Iterable[Float[Tensor, "run k part"]],
-    size: int,
-    covariance: Covariance,
-    reg_covar: float,
-) -> tuple[Parameters, Bool[Tensor, " run"]]:
-    """The parameters after one M-step, with which EM starts.
-
-    Args:
-        x: Samples.
-        resp: Responsibilities of the first ``size`` samples, of the next ``size``, and so on.
-        size: Samples per part.
-        covariance: The type to estimate.
-        reg_covar: Added to every variance.
-
-    Returns:
-        The parameters, and which runs have positive definite covariances.
-    """
-    reference = x.mean(0, dtype=torch.float64)
-    parts = zip(chunks(x, reference, size, covariance), resp, strict=True)
-    statistics = total(summarise(chunk, part, part[:, 0], covariance) for chunk, part in parts)
-    parameters, valid = maximise(statistics, covariance, reg_covar)
-    return parameters.translated(reference), valid
-
-
 @dataclass(frozen=True)
 class _Progress:
     """A batch on its way: everything that one iteration reads and replaces."""
@@ -141,12 +87,11 @@ class _Progress:
 
 
 def run(
-    x: Float[Tensor, "n d"],
+    samples: Samples,
     start: Parameters,
     valid: Bool[Tensor, " run"],
-    covariance: Covariance,
+    objective: Objective,
     *,
-    reg_covar: float = 1e-6,
     tol: float = 1e-3,
     max_iter: int = 100,
     lower_bound: float = -torch.inf,
@@ -157,17 +102,16 @@ def run(
     the batch, and so does one that fails.
 
     Args:
-        x: Samples, shared by all runs.
+        samples: Shared by all runs.
         start: Parameters to start from.
         valid: Which of them are positive definite; the other runs have failed.
-        covariance: The covariance type.
-        reg_covar: Added to every variance, in squared units of ``x``.
-        tol: In nats per sample.
+        objective: What to climb.
+        tol: In the units of the bound, nats per sample for the likelihood.
         max_iter: Iterations at most.
         lower_bound: That of the start, where EM goes on from an earlier fit.
     """
-    reference = x.mean(0, dtype=torch.float64)
-    bounds = torch.full((start.n_runs,), lower_bound, dtype=torch.float64, device=x.device)
+    reference = samples.reference
+    bounds = torch.full((start.n_runs,), lower_bound, dtype=torch.float64, device=valid.device)
     progress = _Progress(
         start.translated(-reference),
         bounds.where(valid, -torch.inf),
@@ -177,7 +121,7 @@ def run(
     )
     history = []
     while len(history) < max_iter and len(progress.active):
-        progress, bounds = _iterate(x, reference, progress, covariance, reg_covar, tol)
+        progress, bounds = _iterate(samples, progress, objective, tol)
         history.append(bounds)
     return Runs(
         progress.parameters.translated(reference),
@@ -189,19 +133,16 @@ def run(
 
 
 def _iterate(
-    x: Float[Tensor, "n d"],
-    reference: Float[Tensor, " d"],
-    before: _Progress,
-    covariance: Covariance,
-    reg_covar: float,
-    tol: float,
+    samples: Samples, before: _Progress, objective: Objective, tol: float
 ) -> tuple[_Progress, Float[Tensor, " run"]]:
     """One E- and one M-step of the active runs; also their bounds, NaN for the others."""
     active = before.active
-    statistics = expectation(x, reference, before.parameters.selected(active), covariance)
-    parameters, valid = maximise(statistics, covariance, reg_covar)
-    valid = valid & statistics.lower_bound.isfinite()
-    bounds = statistics.lower_bound.where(valid, -torch.inf)
+    current = before.parameters.selected(active)
+    statistics = objective.expectation(samples, current)
+    parameters, valid = objective.maximise(statistics)
+    bounds = objective.lower_bound(statistics, current, parameters)
+    valid = valid & bounds.isfinite()
+    bounds = bounds.where(valid, -torch.inf)
     converged = valid & ((bounds - before.lower_bound[active]).abs() < tol)
     sound = active[valid]
     after = _Progress(

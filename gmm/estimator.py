@@ -1,40 +1,25 @@
-"""The mixture as a scikit-learn estimator: a shell that validates, calls the functions, stores."""
+"""The mixture as a scikit-learn estimator, fitted by maximum likelihood."""
 
-import math
-import warnings
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
-import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, DensityMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
+from typing_extensions import override
 
-from gmm import criteria, density, em, initialization
-from gmm.covariance import COVARIANCES, Covariance
+from gmm import em
+from gmm.estimator_base import BaseMixture, exported
+from gmm.likelihood import Likelihood, scaled_regulariser
+from gmm.objective import Objective
 from gmm.options import CovarianceType, FloatType, InitMethod
 from gmm.parameters import Parameters
-from gmm.validation import (
-    check_feature_count,
-    check_finite,
-    check_sample_count,
-    check_settings,
-    check_shape,
-    check_weights,
-    checked_precision_factors,
-    checked_tensor,
-)
-
-LARGEST_SEED = 2**31 - 1
+from gmm.samples import InMemory, Samples
+from gmm.validation import check_shape, check_weights, checked_precision_factors
 
 
-class GaussianMixture(DensityMixin, BaseEstimator):
+class GaussianMixture(BaseMixture):
     """A mixture of Gaussians fitted by EM, all restarts in one batch.
 
     Everything means what it means in scikit-learn. Arrays in, arrays out; tensors in, tensors out.
@@ -103,60 +88,22 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.device = device
         self.dtype: FloatType | None = dtype
 
-    def fit(self, X: ArrayLike | Tensor, y: Any = None) -> "GaussianMixture":
-        """Estimates the parameters from samples X, n × d; ``y`` is ignored.
-
-        Raises:
-            ValueError: If a setting or a sample cannot be used, or if every restart collapses.
-        """
-        check_settings(self.get_params(deep=False))
-        x = self._samples(X, fitting=True)
-        check_sample_count(len(x), self.n_components)
-        warm = self.warm_start and hasattr(self, "converged_")
-        parameters, valid = self._warm_start(x) if warm else self._cold_start(x)
-        runs = em.run(
-            x,
-            parameters,
-            valid,
-            self._covariance,
-            reg_covar=self.reg_covar,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            lower_bound=self.lower_bound_ if warm else -math.inf,
-        )
-        self.set_fitted(runs.best(), dtype=x.dtype, as_tensors=isinstance(X, Tensor))
-        if not self.converged_ and self.max_iter > 0:
-            warnings.warn(
-                f"the best of {runs.parameters.n_runs} runs did not converge to tol={self.tol:g} "
-                f"in max_iter={self.max_iter}; increase max_iter or tol, or try another "
-                f"init_params",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        return self
-
+    @override
     def set_fitted(
         self, run: em.Run, *, dtype: torch.dtype = torch.float64, as_tensors: bool = False
-    ) -> "GaussianMixture":
-        """Takes over a run that was fitted elsewhere, and answers as if ``fit`` had found it.
-
-        Args:
-            run: A mixture of ``n_components`` components of ``covariance_type``.
-            dtype: Precision of the attributes.
-            as_tensors: Whether attributes are tensors rather than arrays.
-        """
+    ) -> Self:
         found, covariance = run.parameters, self._covariance
         shape = covariance.shape(found.n_components, found.n_features)
         chol = found.precisions_cholesky
 
-        def exported(values: Tensor, shape: tuple[int, ...] = shape) -> Any:
-            return _exported(values[0].reshape(shape).to(dtype), as_tensors)
+        def attribute(values: Tensor, shape: tuple[int, ...] = shape) -> Any:
+            return exported(values[0].reshape(shape).to(dtype), as_tensors)
 
-        self.weights_ = exported(found.weights, (found.n_components,))
-        self.means_ = exported(found.means, (found.n_components, found.n_features))
-        self.precisions_cholesky_ = exported(chol)
-        self.precisions_ = exported(covariance.precisions(chol))
-        self.covariances_ = exported(covariance.covariances(chol))
+        self.weights_ = attribute(found.weights, (found.n_components,))
+        self.means_ = attribute(found.means, (found.n_components, found.n_features))
+        self.precisions_cholesky_ = attribute(chol)
+        self.precisions_ = attribute(covariance.precisions(chol))
+        self.covariances_ = attribute(covariance.covariances(chol))
         self.converged_ = run.converged
         self.n_iter_ = run.n_iter
         self.lower_bound_ = run.lower_bound
@@ -164,93 +111,25 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.n_features_in_ = found.n_features
         return self
 
-    @property
-    def parameters_(self) -> Parameters:
-        """The fitted attributes as one value, a batch of one run."""
-        check_is_fitted(self)
+    @override
+    def _objective(self, samples: Samples) -> Objective[Parameters]:
+        regulariser = scaled_regulariser(self.reg_covar, samples.variance)
+        return Likelihood(self._covariance, regulariser)
+
+    @override
+    def _fitted_parameters(self) -> Parameters:
         means, chol = torch.as_tensor(self.means_), torch.as_tensor(self.precisions_cholesky_)
         inner = self._covariance.inner_shape(*means.shape)
         return Parameters(
             torch.as_tensor(self.weights_)[None], means[None], chol.reshape(1, *inner)
         )
 
-    def fit_predict(self, X: ArrayLike | Tensor, y: Any = None) -> Any:
-        """Fits, and returns the most probable component of each sample; ``y`` is ignored."""
-        return self.fit(X).predict(X)
-
-    def predict(self, X: ArrayLike | Tensor) -> Any:
-        """The most probable component of each sample."""
-        return self._evaluated(density.labels, X)
-
-    def predict_proba(self, X: ArrayLike | Tensor) -> Any:
-        """Probability of each component given the sample, n × k."""
-        return self._evaluated(density.responsibilities, X)
-
-    def score_samples(self, X: ArrayLike | Tensor) -> Any:
-        """Log density of each sample in nats; for tensors, differentiable with respect to X."""
-        return self._evaluated(density.log_density, X)
-
-    def score(self, X: ArrayLike | Tensor, y: Any = None) -> float:
-        """Mean log density of a sample in nats; ``y`` is ignored."""
-        return float(self.score_samples(X).mean())
-
-    def bic(self, X: ArrayLike | Tensor) -> float:
-        """Bayesian information criterion on X; the lower the better."""
-        log_densities = self.score_samples(X)
-        n_parameters = criteria.n_parameters(self.parameters_, self._covariance)
-        return criteria.bic(float(log_densities.sum()), len(log_densities), n_parameters)
-
-    def aic(self, X: ArrayLike | Tensor) -> float:
-        """Akaike information criterion on X; the lower the better."""
-        n_parameters = criteria.n_parameters(self.parameters_, self._covariance)
-        return criteria.aic(float(self.score_samples(X).sum()), n_parameters)
-
-    def sample(self, n_samples: int = 1) -> tuple[Any, Any]:
-        """Draws samples, n × d, and the components they come from, component by component.
-
-        Raises:
-            ValueError: If ``n_samples`` is below 1.
-        """
-        parameters = self.parameters_
-        if n_samples < 1:
-            raise ValueError(f"n_samples={n_samples}, expected at least 1")
-        source = initialization.generators(self._seeds(1))[0]
-        x, component = density.draw(parameters, self._covariance, n_samples, source)
-        as_tensors = isinstance(self.means_, Tensor)
-        return _exported(x, as_tensors), _exported(component, as_tensors)
-
-    @property
-    def _covariance(self) -> Covariance:
-        return COVARIANCES[self.covariance_type]
-
-    def _seeds(self, count: int) -> list[int]:
-        return seeds_of(self.random_state, count)
-
-    def _samples(self, X: ArrayLike | Tensor, *, fitting: bool) -> Float[Tensor, "n d"]:
-        """X as a tensor, checked, in the precision and on the device to compute with."""
-        if isinstance(X, Tensor):
-            x = checked_tensor(X)
-            if fitting:
-                self.n_features_in_ = x.shape[1]
-            check_feature_count(x.shape[1], self.n_features_in_, type(self).__name__)
-        else:
-            # Finiteness is checked below: scikit-learn's own check names no row.
-            checked: Any = validate_data(
-                self,
-                X,  # type: ignore[reportArgumentType] - inferred from its default, a string
-                dtype=[np.float64, np.float32],
-                reset=fitting,
-                ensure_all_finite=False,
-                ensure_min_samples=2 if fitting else 1,
-            )
-            # A read-only array, such as a memory map, is never written to; torch warns anyway.
-            x = torch.from_numpy(checked if checked.flags.writeable else checked.copy())
-        check_finite(x)
-        dtype = x.dtype if self.dtype is None else getattr(torch, self.dtype)
-        return x.to(self.device or x.device, dtype)
-
-    def _cold_start(self, x: Float[Tensor, "n d"]) -> tuple[Parameters, Tensor]:
+    @override
+    def _cold_start(
+        self, samples: InMemory, objective: Objective
+    ) -> tuple[Parameters, Bool[Tensor, " run"]]:
         """One start per restart, with the user's initial values in the place of its own."""
+        x = samples.x
         shape = (self.n_components, x.shape[1])
         weights = self._initial("weights_init", x, shape[:1])
         means = self._initial("means_init", x, shape)
@@ -264,9 +143,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             # Every restart would be the same run.
             start = Parameters(weights[None], means[None], chol)
             return start, torch.ones(1, dtype=torch.bool, device=x.device)
-        seeds = self._seeds(self.n_init)
-        start = initialization.start(x, self.n_components, self.init_params, seeds)
-        found, valid = start.parameters(x, self._covariance, self.reg_covar)
+        found, valid = super()._cold_start(samples, objective)
         return found.overridden(weights, means, chol), valid | (chol is not None)
 
     def _initial(self, name: str, x: Tensor, shape: tuple[int, ...]) -> Tensor | None:
@@ -276,25 +153,3 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         values = torch.as_tensor(given).to(x.device, torch.float64)
         check_shape(name, values, shape)
         return values
-
-    def _warm_start(self, x: Float[Tensor, "n d"]) -> tuple[Parameters, Tensor]:
-        valid = torch.ones(1, dtype=torch.bool, device=x.device)
-        return self.parameters_.to(dtype=torch.float64, device=x.device), valid
-
-    def _evaluated(self, function: Callable[..., Tensor], X: ArrayLike | Tensor) -> Any:
-        """A function of samples and parameters, for the one run; returned as X came."""
-        check_is_fitted(self)
-        x = self._samples(X, fitting=False)
-        values = function(x, self.parameters_, self._covariance)[0]
-        if values.is_floating_point():
-            values = values.to(x.dtype)
-        return values.to(X.device) if isinstance(X, Tensor) else values.cpu().numpy()
-
-
-def _exported(values: Tensor, as_tensor: bool) -> Any:
-    return values if as_tensor else values.cpu().numpy()
-
-
-def seeds_of(random_state: int | RandomState | None, count: int) -> list[int]:
-    """One seed per restart; the first ones do not depend on how many there are."""
-    return check_random_state(random_state).randint(LARGEST_SEED, size=count).tolist()

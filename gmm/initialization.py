@@ -5,19 +5,19 @@ its batch nor on the device.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from typing_extensions import override
 
 from gmm.clustering import kmeans, spread_samples
-from gmm.covariance import Covariance
-from gmm.em import from_responsibilities
+from gmm.objective import Objective, P
 from gmm.options import InitMethod
-from gmm.parameters import Parameters
+from gmm.samples import InMemory
+from gmm.statistics import summarise, total
 
 PART = 4096
 # Samples for which responsibilities exist at a time. Fixed, since random ones are drawn part by
@@ -32,10 +32,10 @@ class Start(ABC):
         """Those of the first ``PART`` samples, of the next ``PART``, and so on."""
 
     def parameters(
-        self, x: Float[Tensor, "n d"], covariance: Covariance, reg_covar: float
-    ) -> tuple[Parameters, Tensor]:
+        self, samples: InMemory, objective: Objective[P]
+    ) -> tuple[P, Bool[Tensor, " run"]]:
         """The parameters after one M-step, and which runs have positive definite covariances."""
-        return from_responsibilities(x, self.responsibilities(), PART, covariance, reg_covar)
+        return from_responsibilities(samples, self.responsibilities(), PART, objective)
 
 
 @dataclass(frozen=True)
@@ -83,22 +83,45 @@ class Random(Start):
             yield resp / resp.sum(1, keepdim=True)
 
 
-def start(
-    x: Float[Tensor, "n d"], n_components: int, method: InitMethod, seeds: Sequence[int]
-) -> Start:
+def from_responsibilities(
+    samples: InMemory,
+    resp: Iterable[Float[Tensor, "run k part"]],
+    size: int,
+    objective: Objective[P],
+) -> tuple[P, Bool[Tensor, " run"]]:
+    """The parameters after one M-step, with which EM starts.
+
+    Args:
+        samples: Shared by all runs.
+        resp: Responsibilities of the first ``size`` samples, of the next ``size``, and so on.
+        size: Samples per part.
+        objective: Whose M-step it is.
+
+    Returns:
+        The parameters, and which runs have positive definite covariances.
+    """
+    covariance = objective.covariance
+    parts = zip(samples.chunks(covariance, size), resp, strict=True)
+    statistics = total(summarise(chunk, part, part[:, 0], covariance) for chunk, part in parts)
+    parameters, valid = objective.maximise(statistics)
+    return parameters.translated(samples.reference), valid
+
+
+def start(samples: InMemory, n_components: int, method: InitMethod, seeds: Sequence[int]) -> Start:
     """The start of one restart per seed.
 
     Args:
-        x: Samples.
+        samples: Shared by all restarts.
         n_components: Components of each run.
         method: ``kmeans`` clusters the samples; ``k-means++`` gives each component one of samples
             far apart, ``random_from_data`` one sample at random; ``random`` shares every sample out
             at random.
         seeds: One per restart.
     """
+    x = samples.x
     if method == "random":
         return Random(seeds, len(x), n_components, x.device)
-    centred = x - x.mean(0)
+    centred = x - samples.reference.to(x.dtype)
     if method == "kmeans":
         return Assigned(kmeans(centred, n_components, generators(seeds)), n_components)
     choose = {"k-means++": spread_samples, "random_from_data": distinct_samples}[method]

@@ -1,6 +1,7 @@
 """What EM learns: the parameters of a batch of mixtures, as one immutable value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -26,6 +27,11 @@ class Parameters:
     precisions_cholesky: Float[Tensor, "run ..."]
 
     @property
+    def log_weights(self) -> Float[Tensor, "run k"]:
+        """What the log joint density adds to that of each component, in nats."""
+        return self.weights.log()
+
+    @property
     def n_runs(self) -> int:
         """Mixtures in the batch."""
         return self.means.shape[0]
@@ -45,40 +51,38 @@ class Parameters:
         """The mean of the mixture, averaged over the runs."""
         return torch.einsum("rk,rkd->rd", self.weights, self.means).mean(0)
 
-    def translated(self, offset: Float[Tensor, " d"]) -> "Parameters":
+    def translated(self, offset: Float[Tensor, " d"]) -> Self:
         """The mixtures of the samples moved by ``offset``."""
-        return type(self)(self.weights, self.means + offset, self.precisions_cholesky)
+        return replace(self, means=self.means + offset)
 
-    def selected(self, runs: Int[Tensor, " some"] | Bool[Tensor, " run"]) -> "Parameters":
+    def selected(self, runs: Int[Tensor, " some"] | Bool[Tensor, " run"]) -> Self:
         """Some runs of the batch, by index or mask."""
-        return type(self)(self.weights[runs], self.means[runs], self.precisions_cholesky[runs])
+        return replace(self, **{name: values[runs] for name, values in self._tensors()})
 
-    def replaced(self, runs: Int[Tensor, " some"], values: "Parameters") -> "Parameters":
+    def replaced(self, runs: Int[Tensor, " some"], values: Self) -> Self:
         """The batch with the given runs taken from ``values``."""
-        return type(self)(
-            self.weights.index_copy(0, runs, values.weights),
-            self.means.index_copy(0, runs, values.means),
-            self.precisions_cholesky.index_copy(0, runs, values.precisions_cholesky),
-        )
+        new = dict(values._tensors())
+        merged = {name: old.index_copy(0, runs, new[name]) for name, old in self._tensors()}
+        return replace(self, **merged)
 
     def overridden(
         self,
         weights: Float[Tensor, " k"] | None,
         means: Float[Tensor, "k d"] | None,
         chol: Float[Tensor, "1 ..."] | None,
-    ) -> "Parameters":
+    ) -> Self:
         """The batch with some values the same in every run; None leaves what there is."""
         mine = self.precisions_cholesky
-        return type(self)(
-            self.weights if weights is None else weights.expand_as(self.weights),
-            self.means if means is None else means.expand_as(self.means),
-            mine if chol is None else chol.expand_as(mine),
+        return replace(
+            self,
+            weights=self.weights if weights is None else weights.expand_as(self.weights),
+            means=self.means if means is None else means.expand_as(self.means),
+            precisions_cholesky=mine if chol is None else chol.expand_as(mine),
         )
 
-    def to(self, *, dtype: torch.dtype, device: torch.device) -> "Parameters":
+    def to(self, *, dtype: torch.dtype, device: torch.device) -> Self:
         """The same mixtures in another precision or on another device."""
-        return type(self)(
-            self.weights.to(device, dtype),
-            self.means.to(device, dtype),
-            self.precisions_cholesky.to(device, dtype),
-        )
+        return replace(self, **{name: old.to(device, dtype) for name, old in self._tensors()})
+
+    def _tensors(self) -> list[tuple[str, Tensor]]:
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]

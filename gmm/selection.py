@@ -11,8 +11,11 @@ from torch import Tensor
 
 from gmm import criteria, density, em, initialization
 from gmm.covariance import COVARIANCES
-from gmm.estimator import GaussianMixture, seeds_of
+from gmm.estimator import GaussianMixture
+from gmm.estimator_base import seeds_of
+from gmm.likelihood import Likelihood, scaled_regulariser
 from gmm.options import CovarianceType, Criterion
+from gmm.samples import InMemory
 from gmm.validation import check_finite, check_sample_count, check_settings, checked_tensor
 
 
@@ -141,7 +144,7 @@ def sweep(
     ]
     _check(prototypes, len(samples), criterion)
     starts = {
-        count: initialization.start(samples, count, "kmeans", seeds_of(seed, n_init))
+        count: initialization.start(InMemory(samples), count, "kmeans", seeds_of(seed, n_init))
         for count in {prototype.n_components for prototype in prototypes}
     }
     fitted = [_fitted(samples, each, starts[each.n_components]) for each in prototypes]
@@ -172,17 +175,11 @@ def _check(prototypes: Sequence[GaussianMixture], n_samples: int, criterion: str
 def _fitted(
     x: Float[Tensor, "n d"], prototype: GaussianMixture, start: initialization.Start
 ) -> em.Runs:
-    covariance = COVARIANCES[prototype.covariance_type]
-    parameters, valid = start.parameters(x, covariance, prototype.reg_covar)
-    return em.run(
-        x,
-        parameters,
-        valid,
-        covariance,
-        reg_covar=prototype.reg_covar,
-        tol=prototype.tol,
-        max_iter=prototype.max_iter,
-    )
+    samples = InMemory(x)
+    reg_covar = scaled_regulariser(prototype.reg_covar, samples.variance)
+    objective = Likelihood(COVARIANCES[prototype.covariance_type], reg_covar)
+    found, valid = start.parameters(samples, objective)
+    return em.run(samples, found, valid, objective, tol=prototype.tol, max_iter=prototype.max_iter)
 
 
 def _candidate(x: Float[Tensor, "n d"], prototype: GaussianMixture, runs: em.Runs) -> Candidate:

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import torch
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from gmm.covariance import COVARIANCES, Covariance
@@ -48,6 +49,32 @@ def check_finite(x: Float[Tensor, "n d"]) -> None:
 
 def _word(value: float) -> str:
     return "NaN" if value != value else str(value)
+
+
+def checked_weights(
+    sample_weight: ArrayLike | Tensor, x: Float[Tensor, "n d"]
+) -> Float[Tensor, " n"]:
+    """Sample weights in float64, on the device of the samples.
+
+    Raises:
+        ValueError: If they are not one finite number >= 0 per sample, or all 0.
+    """
+    weights = torch.as_tensor(sample_weight).to(x.device, torch.float64)
+    if weights.shape != x.shape[:1]:
+        raise ValueError(
+            f"sample_weight has shape {tuple(weights.shape)}, expected ({len(x)},): one number "
+            f"per sample"
+        )
+    faulty = ~(weights.isfinite() & (weights >= 0))
+    if faulty.any():
+        row = int(faulty.nonzero()[0, 0])
+        raise ValueError(
+            f"sample_weight[{row}] is {_word(weights[row].item())}, expected a finite number >= 0; "
+            f"give 0 to leave a sample out"
+        )
+    if not weights.any():
+        raise ValueError("sample_weight is 0 for every sample, expected one above 0 at least")
+    return weights
 
 
 def check_sample_count(n_samples: int, n_components: int) -> None:

@@ -16,8 +16,8 @@ CHECKED = [
     "cellxai.classifier", "cellxai.data", "cellxai.density", "cellxai.evaluation",
     "cellxai.explain", "cellxai.explanation", "cellxai.subjects", "cellxai.training",
     "gmm.anomaly", "gmm.covariance_base", "gmm.covariance_matrices", "gmm.covariance_variances",
-    "gmm.criteria", "gmm.density", "gmm.em", "gmm.initialization", "gmm.parameters",
-    "gmm.statistics",
+    "gmm.criteria", "gmm.density", "gmm.em", "gmm.initialization", "gmm.likelihood",
+    "gmm.objective", "gmm.samples", "gmm.statistics",
 ]  # fmt: skip
 install_import_hook(CHECKED, "beartype.beartype")
 

@@ -7,7 +7,9 @@ from torch.distributions import MultivariateNormal
 
 from gmm import density
 from gmm.covariance import COVARIANCES
-from gmm.em import from_responsibilities
+from gmm.initialization import from_responsibilities
+from gmm.likelihood import Likelihood
+from gmm.samples import InMemory
 
 
 @pytest.fixture
@@ -16,7 +18,8 @@ def mixture(covariance_type, blobs, soft_responsibilities):
     covariance, x = COVARIANCES[covariance_type], torch.from_numpy(blobs)
     resp = soft_responsibilities**4
     resp = resp / resp.sum(1, keepdim=True)
-    return x, from_responsibilities(x, [resp], len(x), covariance, 1e-3)[0], covariance
+    start = from_responsibilities(InMemory(x), [resp], len(x), Likelihood(covariance, 1e-3))
+    return x, start[0], covariance
 
 
 def by_definition(x, parameters, covariance):

@@ -6,13 +6,17 @@ import torch
 
 from gmm import initialization
 from gmm.covariance import COVARIANCES
+from gmm.likelihood import Likelihood
 from gmm.options import InitMethod
+from gmm.samples import InMemory
 
 METHODS = get_args(InitMethod)
 
 
 def responsibilities(x, method, seeds, k=3):
-    return torch.cat(list(initialization.start(x, k, method, seeds).responsibilities()), 2)
+    return torch.cat(
+        list(initialization.start(InMemory(x), k, method, seeds).responsibilities()), 2
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -25,7 +29,7 @@ def test_a_restart_does_not_depend_on_its_batch_mates(method, blobs):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_start_can_be_read_twice(method, blobs):
-    start = initialization.start(torch.from_numpy(blobs), 3, method, [0])
+    start = initialization.start(InMemory(torch.from_numpy(blobs)), 3, method, [0])
     first, second = (torch.cat(list(start.responsibilities()), 2) for _ in range(2))
     assert torch.equal(first, second)
 
@@ -39,8 +43,9 @@ def test_every_sample_is_shared_out_wholly(method, blobs):
 @pytest.mark.parametrize("method", ["k-means++", "random_from_data"])
 def test_every_component_starts_at_a_sample_of_its_own(method, blobs):
     x = torch.from_numpy(blobs)
-    parameters, valid = initialization.start(x, 5, method, [0, 1]).parameters(
-        x, COVARIANCES["full"], 1e-6
+    samples = InMemory(x)
+    parameters, valid = initialization.start(samples, 5, method, [0, 1]).parameters(
+        samples, Likelihood(COVARIANCES["full"], 1e-6)
     )
     assert valid.all()
     for means in parameters.means:
@@ -51,6 +56,8 @@ def test_every_component_starts_at_a_sample_of_its_own(method, blobs):
 
 def test_random_responsibilities_cross_part_borders(monkeypatch, blobs):
     monkeypatch.setattr(initialization, "PART", 100)
-    parts = list(initialization.start(torch.from_numpy(blobs), 2, "random", [0]).responsibilities())
+    parts = list(
+        initialization.start(InMemory(torch.from_numpy(blobs)), 2, "random", [0]).responsibilities()
+    )
     assert [part.shape[2] for part in parts] == [100, 100, 100, 100, 50]
     assert not np.allclose(parts[0], parts[1])

@@ -3,21 +3,21 @@ import dataclasses
 import torch
 
 from gmm.covariance import COVARIANCES
-from gmm.em import total
-from gmm.statistics import (
-    LARGEST_CHUNK,
-    SMALLEST_CHUNK,
-    chunk_size,
-    chunks,
-    maximise,
-    summarise,
-)
+from gmm.likelihood import Likelihood
+from gmm.samples import InMemory
+from gmm.statistics import LARGEST_CHUNK, SMALLEST_CHUNK, chunk_size, summarise, total
 
 
 def statistics_of(x, resp, covariance, size, reference=None):
-    reference = x.mean(0) if reference is None else reference
-    parts = zip(chunks(x, reference, size, covariance), resp.split(size, 2), strict=True)
+    samples = InMemory(x)
+    if reference is not None:
+        samples.__dict__["reference"] = reference  # where a cached property keeps its value
+    parts = zip(samples.chunks(covariance, size), resp.split(size, 2), strict=True)
     return total(summarise(chunk, part, part[:, 0], covariance) for chunk, part in parts)
+
+
+def maximise(statistics, covariance, reg_covar):
+    return Likelihood(covariance, reg_covar).maximise(statistics)
 
 
 def test_chunks_add_up_to_the_whole(covariance_type, blobs, soft_responsibilities):
