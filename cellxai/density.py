@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
 from cellxai.data.datamodule import CellImages
-from cellxai.data.records import Record, Source
+from cellxai.data.records import Fault, Record, Source
 from cellxai.data.splits import PARTS
 from cellxai.figures.density import draw_extremes, draw_histogram
 from cellxai.runfolder import atomic, write_csv, write_json
@@ -23,6 +23,10 @@ from gmm.persistence import save as save_mixture
 from gmm.selection import Sweep, sweep
 
 CovarianceType = Literal["full", "tied", "diag", "spherical"]
+N_COMPONENTS = (1, 2, 3, 4, 5, 6)
+COVARIANCE_TYPES: tuple[CovarianceType, ...] = ("full", "tied", "diag", "spherical")
+VARIANCE_SHARE = 0.95
+PERCENT = 4.0  # of the held-out images below the threshold
 N_EXTREMES = 12  # images on the sheet of the least typical
 
 
@@ -36,6 +40,7 @@ class Density:
         warnings: What makes the scores less trustworthy.
         threshold: In nats, and what it was set on.
         share_flagged: Share of each set below the threshold.
+        faults: What could not be read of each other set and was left out.
     """
 
     folder: Path
@@ -43,11 +48,17 @@ class Density:
     warnings: tuple[str, ...]
     threshold: DensityThreshold
     share_flagged: dict[str, float]
+    faults: dict[str, tuple[Fault, ...]]
 
     def __str__(self) -> str:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in self.share_flagged.items())
         found = f"{self.folder}: {self.mixture}; {self.threshold}; flagged: {shares}"
-        return "\n".join([found, *(f"warning: {warning}" for warning in self.warnings)])
+        left_out = [
+            f"left out of {name}: {fault}"
+            for name, faults in self.faults.items()
+            for fault in faults
+        ]
+        return "\n".join([found, *(f"warning: {line}" for line in self.warnings), *left_out])
 
 
 @dataclass(frozen=True)
@@ -59,20 +70,22 @@ class ImageSet:
         images: Their pixels, prepared.
         part: Which part of ``images``.
         features: Penultimate features.
+        faults: What could not be read and was left out.
     """
 
     records: tuple[Record, ...]
     images: CellImages
     part: str
     features: Float[np.ndarray, "n f"]
+    faults: tuple[Fault, ...]
 
 
 def density(
     run: Path,
-    n_components: Sequence[int] = (1, 2, 3, 4, 5, 6),
-    covariance_types: Sequence[CovarianceType] = ("full", "tied", "diag", "spherical"),
-    variance_share: float = 0.95,
-    percent: float = 4.0,
+    n_components: Sequence[int] = N_COMPONENTS,
+    covariance_types: Sequence[CovarianceType] = COVARIANCE_TYPES,
+    variance_share: float = VARIANCE_SHARE,
+    percent: float = PERCENT,
     unfamiliar: dict[str, Source] | None = None,
     seed: int = 0,
     device: Device = "auto",
@@ -95,15 +108,36 @@ def density(
 
     Raises:
         ValueError: If no image was held out, a share is outside its range, or an unfamiliar set is
-            named like a part.
+            named like a part or has no readable image.
     """
+    return density_of_run(
+        load_run(run, device),
+        n_components,
+        covariance_types,
+        variance_share,
+        percent,
+        unfamiliar,
+        seed,
+    )
+
+
+def density_of_run(
+    trained: TrainedRun,
+    n_components: Sequence[int] = N_COMPONENTS,
+    covariance_types: Sequence[CovarianceType] = COVARIANCE_TYPES,
+    variance_share: float = VARIANCE_SHARE,
+    percent: float = PERCENT,
+    unfamiliar: Mapping[str, Source] | None = None,
+    seed: int = 0,
+) -> Density:
+    """:func:`density` of a run that is read already."""
     if not 0 < variance_share < 1:
         raise ValueError(f"variance_share={variance_share}: expected a share between 0 and 1")
     check_names(unfamiliar or {})
-    trained = load_run(run, device)
     calibration = calibration_part(trained)
-    sets = {part: image_set(trained, trained.images, part) for part in trained.parts}
-    sets |= {name: other_set(trained, source) for name, source in (unfamiliar or {}).items()}
+    sets = {part: own_set(trained, part) for part in trained.parts}
+    others = {name: other_set(trained, name, one) for name, one in (unfamiliar or {}).items()}
+    sets |= others
     projection = PCA(variance_share, svd_solver="full").fit(sets["train"].features)
     points = {name: projection.transform(found.features) for name, found in sets.items()}
     selection = sweep(points["train"], n_components, covariance_types, n_init=3, seed=seed)
@@ -114,6 +148,7 @@ def density(
     return Density(
         trained.folder.density, in_words(selection, projection), found.warnings, threshold,
         {name: float(threshold.flags(values).mean()) for name, values in scores.items()},
+        {name: found.faults for name, found in others.items()},
     )  # fmt: skip
 
 
@@ -156,18 +191,27 @@ def calibration_part(trained: TrainedRun) -> str:
     return held_out[0]
 
 
-def image_set(trained: TrainedRun, images: CellImages, part: str) -> ImageSet:
+def own_set(trained: TrainedRun, part: str) -> ImageSet:
     """The images of a part with their features in float64, where PCA and mixture are computed."""
-    features = trained.outputs(part, images)[1].double().numpy()
-    return ImageSet(images.records(part), images, part, features)
+    features = trained.outputs(part)[1].double().numpy()
+    return ImageSet(trained.images.records(part), trained.images, part, features, ())
 
 
-def other_set(trained: TrainedRun, source: Source) -> ImageSet:
-    """Images of another data set, prepared as the run's own."""
+def other_set(trained: TrainedRun, name: str, source: Source) -> ImageSet:
+    """Images of another data set, prepared as the run's own; broken ones are left out.
+
+    Raises:
+        ValueError: If none of them can be read; names the set.
+    """
     scan = source.scan()
     parts = {record.id: "test" for record in scan.records}
     images = CellImages(scan.records, parts, scan.classes, trained.transforms)
-    return image_set(trained, images, "test")
+    try:
+        faults = (*scan.faults, *images.faults)
+    except ValueError as error:
+        raise ValueError(f"unfamiliar={name!r}: {error}") from error
+    features = trained.outputs_of(images, "test")[1].double().numpy()
+    return ImageSet(images.records("test"), images, "test", features, faults)
 
 
 def few_samples(selection: Sweep, projection: PCA) -> list[str]:
@@ -252,6 +296,7 @@ def summary(found: Scored) -> dict[str, Any]:
             for name, scores in found.scores.items()
         },
         "warnings": list(found.warnings),
+        "faults": {name: [str(f) for f in one.faults] for name, one in found.sets.items()},
         "auroc": auroc(found),
     }
 

@@ -15,6 +15,7 @@ from sklearn.metrics import (
 )
 from torch import Tensor
 
+from cellxai.data.records import Fault
 from cellxai.figures.confusion import draw_confusion
 from cellxai.runfolder import write_csv, write_json
 from cellxai.training.settings import Device
@@ -35,15 +36,18 @@ class Evaluation:
         folder: Where predictions, report and picture lie.
         accuracy: Share of right predictions per part.
         judged_part: The part to quote.
+        faults: Images that could not be read and were left out.
     """
 
     folder: Path
     accuracy: dict[str, float]
     judged_part: str
+    faults: tuple[Fault, ...] = ()
 
     def __str__(self) -> str:
         figures = ", ".join(f"{part} {value:.3f}" for part, value in self.accuracy.items())
-        return f"{self.folder}: accuracy {figures}; {NOTES[self.judged_part]}"
+        found = f"{self.folder}: accuracy {figures}; {NOTES[self.judged_part]}"
+        return "\n".join([found, *(f"left out: {fault}" for fault in self.faults)])
 
 
 def evaluate(run: Path, device: Device = "auto") -> Evaluation:
@@ -53,7 +57,11 @@ def evaluate(run: Path, device: Device = "auto") -> Evaluation:
         run: The run folder of `cellxai fit`.
         device: Where to compute; "auto" takes a CUDA device when there is one.
     """
-    trained = load_run(run, device)
+    return evaluate_run(load_run(run, device))
+
+
+def evaluate_run(trained: TrainedRun) -> Evaluation:
+    """:func:`evaluate` of a run that is read already."""
     folder = trained.folder.evaluation
     predictions, parts = [], {}
     for part in trained.parts:
@@ -69,7 +77,8 @@ def evaluate(run: Path, device: Device = "auto") -> Evaluation:
     write_json(folder / "report.json", report)
     matrix = np.array(parts[judged]["confusion"])
     draw_confusion(matrix, trained.classes, folder / "confusion.png", judged)
-    return Evaluation(folder, {part: found["accuracy"] for part, found in parts.items()}, judged)
+    accuracy = {part: found["accuracy"] for part, found in parts.items()}
+    return Evaluation(folder, accuracy, judged, trained.images.faults)
 
 
 def prediction_rows(

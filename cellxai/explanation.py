@@ -69,7 +69,29 @@ def explain(
         batch_size: Images per forward pass at most.
         device: Where to compute; "auto" takes a CUDA device when there is one.
     """
-    trained = load_run(run, device)
+    return explain_run(
+        load_run(run, device),
+        explainers,
+        superpixels,
+        baseline,
+        images_per_class,
+        part,
+        seed,
+        batch_size,
+    )
+
+
+def explain_run(
+    trained: TrainedRun,
+    explainers: Mapping[str, Explainer] | None = None,
+    superpixels: Superpixels | None = None,
+    baseline: Baseline | None = None,
+    images_per_class: int = 1,
+    part: str | None = None,
+    seed: int = 0,
+    batch_size: int = 32,
+) -> Explained:
+    """:func:`explain` of a run that is read already."""
     chosen = explainers or standard_explainers()
     superpixels, baseline = superpixels or Slic(), baseline or BlurBaseline()
     folder = trained.folder.explain

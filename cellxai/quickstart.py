@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from rich.console import Console
@@ -14,13 +14,14 @@ from cellxai.data.sartorius import Sartorius
 from cellxai.data.splits import SplitSettings
 from cellxai.data.synthetic import synthesize
 from cellxai.data.transforms import Transforms
-from cellxai.density import density
-from cellxai.evaluation import evaluate
-from cellxai.explanation import explain
+from cellxai.density import density_of_run
+from cellxai.evaluation import evaluate_run
+from cellxai.explanation import explain_run
 from cellxai.report.page import report
 from cellxai.runfolder import RunFolder, read_json
 from cellxai.training.fit import fit
 from cellxai.training.settings import TrainingSettings, choose_device, device_name
+from cellxai.training.trained import load_run
 
 OTHER_OBJECTIVE = 5.0  # magnification: a cell fills the frame
 N_UNFAMILIAR = 24  # enough for a share and a histogram
@@ -79,7 +80,8 @@ def quickstart(
         synthesize, height=transforms.image_size[0], width=transforms.image_size[1],
         magnification=magnification, n_workers=os.cpu_count() or 1,
     )  # fmt: skip
-    device = training.device
+    # Read once, when it is trained: the steps share its images and the network's outputs.
+    trained = cache(lambda: load_run(run, training.device))
     steps: dict[str, Callable[[], object]] = {
         "render cells": lambda: render(known, n_images, seed),
         "render cells out of focus": lambda: render(
@@ -91,16 +93,15 @@ def quickstart(
         "train a classifier": lambda: fit(
             Sartorius(known), run, split, transforms, model, training, seed
         ),
-        "judge it on images it has not seen": lambda: evaluate(run, device),
-        "ask which images it does not know": lambda: density(
-            run,
+        "judge it on images it has not seen": lambda: evaluate_run(trained()),
+        "ask which images it does not know": lambda: density_of_run(
+            trained(),
             unfamiliar={
                 name: Sartorius(unfamiliar / name) for name in ("out of focus", "other objective")
             },
             seed=seed,
-            device=device,
         ),
-        "ask what it is looking at": lambda: explain(run, seed=seed, device=device),
+        "ask what it is looking at": lambda: explain_run(trained(), seed=seed),
         "write the page": lambda: report(run),
     }
     for number, (doing, work) in enumerate(steps.items(), 1):

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cellxai.data.records import MaskLoader, Record
+from cellxai.data.splits import PARTS
 from cellxai.training.trained import TrainedRun
 
 
@@ -47,7 +48,7 @@ def subjects(
         ValueError: If the part has no image, or ``per_class`` is not positive.
     """
     chosen = trained.judged_part if part is None else part
-    if chosen not in trained.parts:
+    if chosen not in PARTS or not trained.images.records(chosen):
         raise ValueError(
             f"part={chosen!r}: no image there; expected one of {', '.join(trained.parts)}"
         )

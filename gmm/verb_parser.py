@@ -12,6 +12,7 @@ from typing import Any
 import jsonargparse
 from jsonargparse import ActionConfigFile  # pyright: ignore[reportPrivateImportUsage]
 
+from gmm.class_names import base_classes, explain_class, import_siblings
 from gmm.mistakes import explain_mistake
 
 # How jsonargparse says that a name is unknown; the group is the name.
@@ -33,15 +34,25 @@ def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) 
         SystemExit: After ``--help`` or ``--print_config``.
     """
     parser = parser_of(prog, function)
+    bases = base_classes(parser)
     try:
-        arguments = parser.parse_args(list(words))
-        return {
-            name: value
-            for name, value in vars(parser.instantiate(arguments)).items()
-            if name != "config"
-        }
+        return built(parser, words)
     except argparse.ArgumentError as error:
-        raise ValueError(in_one_line(str(error), option_names(parser))) from error
+        if explain_class(str(error), bases) is None:
+            raise ValueError(in_one_line(str(error), option_names(parser))) from error
+    for base in bases.values():
+        import_siblings(base)
+    try:
+        return built(parser, words)
+    except argparse.ArgumentError as error:
+        line = explain_class(str(error), bases)
+        raise ValueError(line or in_one_line(str(error), option_names(parser))) from error
+
+
+def built(parser: "VerbParser", words: Sequence[str]) -> dict[str, Any]:
+    """The arguments in words and configs, with every object built."""
+    arguments = vars(parser.instantiate(parser.parse_args(list(words))))
+    return {name: value for name, value in arguments.items() if name != "config"}
 
 
 def parser_of(prog: str, function: Callable[..., Any]) -> "VerbParser":

@@ -139,6 +139,26 @@ def test_too_few_images_for_a_percentile_or_a_mixture_are_warned_of(run):
     assert str(found).count("warning: ") == 2
 
 
+def test_broken_images_of_another_set_are_told_one_by_one_and_the_rest_scored(run, tmp_path):
+    synthesize(tmp_path / "other", n_images=6, seed=1, height=64, width=64)
+    broken = sorted((tmp_path / "other" / "train").glob("*.png"))[:2]
+    for path in broken:
+        path.write_bytes(path.read_bytes()[:200])
+    found = density(run, **SETTINGS, unfamiliar={"other": Sartorius(tmp_path / "other")})
+    assert len(log_densities(found, "other")) == 4
+    lines = [line for line in str(found).splitlines() if line.startswith("left out of other: ")]
+    assert [path.stem in line for path, line in zip(broken, lines, strict=True)] == [True, True]
+    assert summary(found)["faults"]["other"] == [str(fault) for fault in found.faults["other"]]
+
+
+def test_another_set_without_a_readable_image_is_named(run, tmp_path):
+    synthesize(tmp_path / "other", n_images=3, height=64, width=64)
+    for path in (tmp_path / "other" / "train").glob("*.png"):
+        path.write_bytes(b"broken")
+    with pytest.raises(ValueError, match="unfamiliar='other': none of 3 images can be read"):
+        density(run, **SETTINGS, unfamiliar={"other": Sartorius(tmp_path / "other")})
+
+
 def test_a_set_named_like_a_part_is_refused(run, tmp_path):
     others = Sartorius(tmp_path)
     with pytest.raises(ValueError, match=r"unfamiliar.*'train'"):

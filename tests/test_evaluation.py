@@ -1,4 +1,6 @@
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -51,6 +53,20 @@ def test_there_is_one_prediction_for_each_image(tiny_run, found):
         (row["id"], row["part"], row["label"]) for row in split
     }
     assert len(rows) == len(split)
+
+
+def test_an_image_broken_since_the_training_is_told_and_the_rest_judged(tiny_run, tmp_path):
+    shutil.copytree(tiny_run.parent / "cells", tmp_path / "cells")
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    config = run / "config.yaml"
+    old, new = (str(folder / "cells") for folder in (tiny_run.parent, tmp_path))
+    config.write_text(config.read_text().replace(old, new))
+    broken = min((tmp_path / "cells" / "train").glob("*.png"))
+    broken.write_bytes(broken.read_bytes()[:200])
+    found = evaluate(run, "cpu")
+    assert str(found).splitlines()[1:] == [f"left out: {fault}" for fault in found.faults]
+    assert [fault.where for fault in found.faults] == [f"image {broken.stem}"]
+    assert len(read_csv(run / "evaluation" / "predictions.csv")) == 23
 
 
 def test_probabilities_are_the_softmax_of_the_logits(tiny_run, found):

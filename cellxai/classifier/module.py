@@ -11,11 +11,13 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnPlateau
 from torchmetrics.classification import MulticlassAccuracy
 
 from cellxai.classifier.backbone import Backbone, FeatureNetwork, TimmBackbone
 
 ClassWeights = Literal["none", "balanced"]
+Schedule = Literal["plateau", "cosine"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class OptimiserSettings:
-    """AdamW, with the learning rate reduced on a plateau of the monitored loss.
+    """AdamW and how its learning rate falls, from epoch to epoch.
 
     Args:
         learning_rate: At the start.
@@ -69,6 +71,8 @@ class OptimiserSettings:
         plateau_factor: The learning rate is multiplied by this on a plateau.
         plateau_patience: Epochs without improvement that make a plateau.
         minimum_learning_rate: The learning rate is not reduced below this.
+        schedule: "plateau" lowers it when the monitored loss no longer falls; "cosine" along half
+            a wave over all epochs (arXiv:1608.03983), for runs too short to find a plateau.
     """
 
     learning_rate: float = 1e-3
@@ -76,6 +80,7 @@ class OptimiserSettings:
     plateau_factor: float = 0.8  # this, 2 and 1e-5 are the source notebook's
     plateau_patience: int = 2
     minimum_learning_rate: float = 1e-5
+    schedule: Schedule = "plateau"
 
 
 class CellClassifier(L.LightningModule):
@@ -162,27 +167,40 @@ class CellClassifier(L.LightningModule):
         return loss
 
     def configure_optimizers(self) -> dict[str, object]:
-        """AdamW with ``ReduceLROnPlateau``."""
+        """AdamW and its schedule."""
         settings = self.optimiser
         optimiser = torch.optim.AdamW(
             self.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
-        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimiser,
-            factor=settings.plateau_factor,
-            patience=settings.plateau_patience,
-            min_lr=settings.minimum_learning_rate,
-        )
+        if settings.schedule == "cosine":
+            epochs = self.trainer.max_epochs or 1
+            schedule = CosineAnnealingLR(optimiser, epochs, settings.minimum_learning_rate)
+        else:
+            schedule = plateau_schedule(settings, optimiser)
         # Lightning keeps its state in the checkpoint, but would step it only after the checkpoint
         # is written, so that a resumed run lacks a step; hence it is stepped below.
-        scheduler = {"scheduler": plateau, "monitor": self.monitor, "frequency": sys.maxsize}
+        scheduler = {"scheduler": schedule, "monitor": self.monitor, "frequency": sys.maxsize}
         return {"optimizer": optimiser, "lr_scheduler": scheduler}
 
     def on_train_epoch_end(self) -> None:
         """Tells the scheduler the loss of this epoch, before the checkpoint is written."""
-        plateau = self.lr_schedulers()
-        assert isinstance(plateau, torch.optim.lr_scheduler.ReduceLROnPlateau)
-        plateau.step(float(self.trainer.callback_metrics[self.monitor]))
+        schedule = self.lr_schedulers()
+        if isinstance(schedule, ReduceLROnPlateau):
+            schedule.step(float(self.trainer.callback_metrics[self.monitor]))
+        elif isinstance(schedule, LRScheduler):
+            schedule.step()
+
+
+def plateau_schedule(
+    settings: OptimiserSettings, optimiser: torch.optim.Optimizer
+) -> ReduceLROnPlateau:
+    """A learning rate that falls when the monitored loss no longer does."""
+    return ReduceLROnPlateau(
+        optimiser,
+        factor=settings.plateau_factor,
+        patience=settings.plateau_patience,
+        min_lr=settings.minimum_learning_rate,
+    )
 
 
 PARTS_SEEN = ("train", "validation")  # the parts that training reads; test is never among them

@@ -3,14 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 
 import lightning as L
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -19,13 +16,14 @@ from cellxai.data.records import Fault, Record
 from cellxai.data.sampling import AugmentedImages, EpochSampler, ResumableLoader
 from cellxai.data.splits import PARTS
 from cellxai.data.transforms import Transforms
+from cellxai.progress import progress
 
 Batch = tuple[Float[Tensor, "b 3 h w"], Int64[Tensor, " b"]]
 MANY_IMAGES = 500  # more than a few seconds of reading: show how far it is
 
 
 class CellImages(L.LightningDataModule):
-    """The images of a data set, each decoded and prepared once, on first use.
+    """The images of a data set, each decoded and prepared once, when its part is first used.
 
     Prepared images are kept as 8-bit pixels: 600 grey ones of 224×224 are 30 MB. The loaders run in
     the training process (``num_workers=0``), as workers would have no file left to decode.
@@ -60,30 +58,36 @@ class CellImages(L.LightningDataModule):
         self.transforms = transforms
         self.batch_size = batch_size
         self.seed = seed
+        self._prepared: dict[str, Prepared] = {}
 
     def setup(self, stage: str | None = None) -> None:
-        """Reads the images, if they are not in memory yet."""
-        _ = self._memory
+        """Reads the images of every part that is not in memory yet.
 
-    @cached_property
-    def _memory(self) -> "Memory":
-        wanted = [record for record in self.all_records if record.id in self.parts]
-        return read_all(wanted, self.parts, self.transforms)
+        Raises:
+            ValueError: If no image at all can be read.
+        """
+        check_any_readable([self._part(part) for part in PARTS])
+
+    def _part(self, part: str) -> "Prepared":
+        check_known("part", {part}, PARTS)
+        if part not in self._prepared:
+            wanted = [record for record in self.all_records if self.parts.get(record.id) == part]
+            self._prepared[part] = read_all(wanted, self.transforms)
+        return self._prepared[part]
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """The images that could not be read and were left out, and why."""
-        return self._memory.faults
+        """The images of all parts that could not be read and were left out, and why."""
+        self.setup()
+        return tuple(fault for part in PARTS for fault in self._part(part).faults)
 
     def records(self, part: str) -> tuple[Record, ...]:
         """The readable images of a part, in the order of :meth:`images` and :meth:`labels`."""
-        check_known("part", {part}, PARTS)
-        return self._memory.records[part]
+        return self._part(part).records
 
     def images(self, part: str) -> UInt8[Tensor, "n c h w"]:
         """The prepared images of a part, 0…255: one plane if grey, three if RGB."""
-        check_known("part", {part}, PARTS)
-        return self._memory.images[part]
+        return self._part(part).images
 
     def labels(self, part: str) -> Int64[Tensor, " n"]:
         """The index in ``classes`` of each image of a part."""
@@ -126,40 +130,37 @@ class CellImages(L.LightningDataModule):
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Prepared images and their records by part, and the files that could not be read."""
+class Prepared:
+    """The prepared images of a part, their records, and the files that could not be read."""
 
-    records: dict[str, tuple[Record, ...]]
-    images: dict[str, UInt8[Tensor, "n c h w"]]
+    records: tuple[Record, ...]
+    images: UInt8[Tensor, "n c h w"]
     faults: tuple[Fault, ...]
 
 
-def read_all(records: Sequence[Record], parts: Mapping[str, str], transforms: Transforms) -> Memory:
-    """Decodes and prepares the images in threads; a broken file costs itself and no other.
-
-    Raises:
-        ValueError: If no image at all can be read.
-    """
+def read_all(records: Sequence[Record], transforms: Transforms) -> Prepared:
+    """Decodes and prepares the images in threads; a broken file costs itself and no other."""
     with ThreadPoolExecutor() as threads:
         results = threads.map(lambda record: read_prepared(record, transforms), records)
-        found = list(shown(results, len(records)))
-    faults = tuple(result for result in found if isinstance(result, Fault))
-    if len(faults) == len(records):
-        first = f", the first: {faults[0]}" if faults else ""
-        raise ValueError(f"none of {len(records)} images can be read{first}")
-    sound = {
-        part: [
-            (record, image)
-            for record, image in zip(records, found, strict=True)
-            if parts[record.id] == part and not isinstance(image, Fault)
-        ]
-        for part in PARTS
-    }
-    return Memory(
-        {part: tuple(record for record, _ in pairs) for part, pairs in sound.items()},
-        {part: stack([image for _, image in pairs], transforms) for part, pairs in sound.items()},
-        faults,
+        found = list(progress(results, "reading images", len(records), MANY_IMAGES))
+    pairs = [
+        (record, image)
+        for record, image in zip(records, found, strict=True)
+        if not isinstance(image, Fault)
+    ]
+    return Prepared(
+        tuple(record for record, _ in pairs),
+        stack([image for _, image in pairs], transforms),
+        tuple(result for result in found if isinstance(result, Fault)),
     )
+
+
+def check_any_readable(found: Sequence[Prepared]) -> None:
+    """Raises ``ValueError`` with the first fault where not one image could be read."""
+    if not any(one.records for one in found):
+        faults = [fault for one in found for fault in one.faults]
+        first = f", the first: {faults[0]}" if faults else ""
+        raise ValueError(f"none of {len(faults)} images can be read{first}")
 
 
 def read_prepared(record: Record, transforms: Transforms) -> UInt8[np.ndarray, "h w c"] | Fault:
@@ -168,13 +169,6 @@ def read_prepared(record: Record, transforms: Transforms) -> UInt8[np.ndarray, "
         return transforms.prepare(read_image(record.path))
     except ImageFault as fault:
         return Fault(f"image {record.id}", str(fault))
-
-
-def shown(results: Iterator, total: int) -> Iterator:
-    """The results as they come, with a progress bar on a terminal if there are many."""
-    console = Console(stderr=True)
-    hidden = total < MANY_IMAGES or not console.is_terminal
-    return iter(track(results, "reading images", total, console=console, disable=hidden))
 
 
 def stack(

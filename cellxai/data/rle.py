@@ -4,8 +4,12 @@ Pixels are counted from 1, row by row. (Kaggle's older competitions count column
 decoded in the wrong order has the right area and the wrong place.)
 """
 
+import re
+
 import numpy as np
 from jaxtyping import Bool, Int64
+
+PAIRS = re.compile(r"\s*(?:[0-9]+\s+[0-9]+(?:\s+|$))*", re.ASCII)
 
 
 def decode_rle(text: str, shape: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
@@ -18,10 +22,8 @@ def decode_rle(text: str, shape: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
     Raises:
         ValueError: If ``text`` is no run-length encoding of an image of this shape.
     """
-    runs = parse_rle(text, shape[0] * shape[1])
     mask = np.zeros(shape[0] * shape[1], dtype=bool)
-    for start, length in runs:
-        mask[start - 1 : start - 1 + length] = True
+    mask[pixels_of(parse_rle(text, mask.size))] = True
     return mask.reshape(shape)
 
 
@@ -40,27 +42,35 @@ def parse_rle(text: str, n_pixels: int) -> Int64[np.ndarray, "runs 2"]:
         ValueError: If a value is no positive integer, a start lacks its length, or a run does not
             lie within the image.
     """
-    words = text.split()
-    if len(words) % 2:
-        raise ValueError(
-            f"run-length encoding has {len(words)} values, expected start-length pairs"
-        )
-    unlike = next((word for word in words if not (word.isascii() and word.isdigit())), None)
-    if unlike is not None:
-        raise ValueError(f"run-length encoding has {unlike!r}, expected positive integers")
-    # Python's integers first: a value of many digits must be refused, not wrapped around.
-    values = [min(int(word), n_pixels + 1) if len(word) < 19 else n_pixels + 1 for word in words]
-    runs = np.array(values, dtype=np.int64).reshape(-1, 2)
-    check_runs(runs, n_pixels, words)
+    if PAIRS.fullmatch(text) is None:
+        raise ValueError(f"run-length encoding has {what_is_no_pair(text)}")
+    values = np.fromstring(text.strip(), dtype=np.int64, sep=" ")  # a lone blank would be a 0
+    # Too many digits come out as the largest integer, and the sum of two of those would wrap.
+    runs = np.minimum(values, n_pixels + 1).reshape(-1, 2)
+    if len(runs) and (runs.min() < 1 or runs.sum(1).max() - 1 > n_pixels):
+        raise ValueError(f"run-length encoding has {first_outside(text, runs, n_pixels)}")
     return runs
 
 
-def check_runs(runs: Int64[np.ndarray, "runs 2"], n_pixels: int, words: list[str]) -> None:
-    """Refuses runs that are empty or leave the image, naming the first as it was written."""
+def pixels_of(runs: Int64[np.ndarray, "runs 2"]) -> Int64[np.ndarray, " p"]:
+    """Places (from 0) of the pixels in the runs, run by run."""
+    starts, lengths = runs.T
+    before = lengths.cumsum() - lengths  # pixels of the runs before each
+    return np.repeat(starts - 1 - before, lengths) + np.arange(lengths.sum())
+
+
+def what_is_no_pair(text: str) -> str:
+    """The first word that is no number; where all are, how many there are."""
+    words = re.findall(r"\S+", text, re.ASCII)
+    unlike = next((word for word in words if not (word.isascii() and word.isdigit())), None)
+    if unlike is not None:
+        return f"{unlike!r}, expected positive integers"
+    return f"{len(words)} values, expected start-length pairs"
+
+
+def first_outside(text: str, runs: Int64[np.ndarray, "runs 2"], n_pixels: int) -> str:
+    """The first run that is empty or leaves the image, as it was written."""
     outside = (runs < 1).any(1) | (runs.sum(1) - 1 > n_pixels)
-    if outside.any():
-        first = int(outside.argmax())
-        raise ValueError(
-            f"run-length encoding has start {words[2 * first]} length {words[2 * first + 1]}, "
-            f"expected both from 1 and the run within {n_pixels} pixels"
-        )
+    start, length = text.split()[2 * int(outside.argmax()) :][:2]
+    expected = f"expected both from 1 and the run within {n_pixels} pixels"
+    return f"start {start} length {length}, {expected}"

@@ -10,7 +10,7 @@ from jaxtyping import Int32
 from cellxai.data.ids import is_safe_id
 from cellxai.data.images import mask_loader
 from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source
-from cellxai.data.rle import parse_rle
+from cellxai.data.rle import parse_rle, pixels_of
 from cellxai.data.rows import Row, read_rows
 
 CELL_TYPES = ("astro", "cort", "shsy5y")
@@ -146,8 +146,7 @@ def label_map_loader(cells: list[Row], shape: tuple[int, int]) -> MaskLoader:
     def load() -> Int32[np.ndarray, "h w"]:
         label_map = np.zeros(shape[0] * shape[1], dtype=np.int32)
         for label, row in enumerate(cells, start=1):
-            for start, length in parse_rle(row["annotation"], label_map.size):
-                label_map[start - 1 : start - 1 + length] = label
+            label_map[pixels_of(parse_rle(row["annotation"], label_map.size))] = label
         return label_map.reshape(shape)
 
     return load

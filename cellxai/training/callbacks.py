@@ -1,5 +1,6 @@
 """What Lightning does beside training: checkpoints that are whole or absent, one row per epoch."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
-from cellxai.runfolder import RunFolder, atomic, read_csv, write_csv
+from cellxai.runfolder import RunFolder, atomic, read_csv, read_json, write_csv, write_json
+from cellxai.training.environment import total_seconds
 
 METRICS = (
     "train_loss", "validation_loss", "train_accuracy", "validation_accuracy",
@@ -77,6 +79,40 @@ class MetricsTable(L.Callback):
         row["learning_rate"] = f"{trainer.optimizers[0].param_groups[0]['lr']:.6g}"
         self.rows.append(row)
         write_csv(self.path, self.rows)
+
+
+class Stopwatch(L.Callback):
+    """Keeps in ``environment.json`` what the training has cost so far, over all its starts.
+
+    After every epoch, so that a start that is killed has counted up to its last finished one.
+
+    Args:
+        path: The file, whose last entry of ``starts`` is this start.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.begun = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Counts the epoch."""
+        self.record()
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Counts the last checkpoints."""
+        self.record()
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """Counts an epoch that was interrupted."""
+        self.record()
+
+    def record(self) -> None:
+        """Writes the seconds of this start, and their sum over all."""
+        environment = read_json(self.path)
+        environment["starts"][-1]["seconds"] = round(time.perf_counter() - self.begun, 1)
+        write_json(self.path, {**environment, "seconds": total_seconds(environment["starts"])})
 
 
 def checkpoints(folder: RunFolder, monitor: str | None) -> list[L.Callback]:

@@ -5,16 +5,18 @@ import platform
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from cellxai.data.records import Fault, Record
+from cellxai.runfolder import read_json
 
 NAMED = ("cellxai", "torch", "torchvision", "timm", "lightning", "captum", "lime", "albumentations",
          "opencv-python-headless", "scikit-learn", "numpy")  # fmt: skip
+START = ("created", "command", "device", "git_revision")  # what may differ between two starts
 
 
 def describe_environment(seed: int, device: str, n_parameters: int) -> dict[str, Any]:
@@ -32,6 +34,21 @@ def describe_environment(seed: int, device: str, n_parameters: int) -> dict[str,
         "n_parameters": n_parameters,
         "git_revision": git_revision(),
     }
+
+
+def describe_start(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry of ``starts``: a run that was killed has several, each with its own cost."""
+    return {**{name: environment[name] for name in START}, "seconds": 0.0}
+
+
+def earlier_starts(path: Path) -> list[dict[str, Any]]:
+    """The starts that ``environment.json`` of an unfinished run lists; none without a file."""
+    return read_json(path).get("starts", []) if path.exists() else []
+
+
+def total_seconds(starts: Sequence[Mapping[str, Any]]) -> float:
+    """What all starts together have cost."""
+    return round(sum((start["seconds"] for start in starts), 0.0), 1)
 
 
 def describe_data(records: Sequence[Record], faults: Sequence[Fault]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import logging
 import signal
 import sys
-import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +22,17 @@ from cellxai.training.callbacks import (
     AtomicCheckpoints,
     MetricsTable,
     StepSeed,
+    Stopwatch,
     checkpoints,
     early_stopping,
 )
-from cellxai.training.environment import describe_data, describe_environment
+from cellxai.training.environment import (
+    describe_data,
+    describe_environment,
+    describe_start,
+    earlier_starts,
+    total_seconds,
+)
 from cellxai.training.settings import TrainingSettings, choose_device, device_name
 
 
@@ -37,7 +43,7 @@ class Fitted:
     Args:
         run: Its folder.
         epochs: Epochs done.
-        seconds: Time of the training alone.
+        seconds: Time of the training alone, over all starts.
         device: What it ran on.
         n_faults: Images and rows left out; ``environment.json`` lists them.
         accuracy: Accuracy of the kept checkpoint on the validation images; ``None`` without them.
@@ -103,11 +109,13 @@ def fit(
     write_config(folder.config, settings)
     write_split(folder.split, images.all_records, images.parts)
     environment = describe_environment(seed, device_name(device), count_parameters(classifier))
-    environment["data"] = describe_data(all_readable(images), faults)
-    write_json(folder.environment, environment)
-    seconds = train(classifier, images, folder, training)
+    data_found = describe_data(all_readable(images), (*faults, *images.faults))
+    starts = [*earlier_starts(folder.environment), describe_start(environment)]
+    cost = {"starts": starts, "seconds": total_seconds(starts)}
+    write_json(folder.environment, {**environment, "data": data_found, **cost})
+    train(classifier, images, folder, training)
     draw_curves(read_csv(folder.metrics), folder.root / "curves.png")
-    write_json(folder.environment, {**environment, "seconds": round(seconds, 1), "finished": True})
+    write_json(folder.environment, {**read_json(folder.environment), "finished": True})
     return fitted(folder)
 
 
@@ -142,7 +150,7 @@ def is_finished(folder: RunFolder) -> bool:
 def load_images(
     data: Source, split: SplitSettings, transforms: Transforms, batch_size: int, seed: int
 ) -> tuple[CellImages, tuple[Fault, ...]]:
-    """The data set, parted and prepared in memory, and what is broken and was left out.
+    """The data set in parts, not read yet, and what the reader found wrong with it.
 
     Raises:
         ValueError: If fewer than two classes are left.
@@ -155,7 +163,7 @@ def load_images(
         )
     parts = split_records(scan.records, split)
     images = CellImages(scan.records, parts, scan.classes, transforms, batch_size, seed)
-    return images, (*scan.faults, *images.faults)
+    return images, scan.faults
 
 
 def all_readable(images: CellImages) -> list[Record]:
@@ -192,8 +200,8 @@ def count_parameters(classifier: CellClassifier) -> int:
 
 def train(
     classifier: CellClassifier, images: CellImages, folder: RunFolder, training: TrainingSettings
-) -> float:
-    """Runs Lightning's Trainer, from the last checkpoint if there is one; returns the seconds."""
+) -> None:
+    """Runs Lightning's Trainer, from the last checkpoint if there is one."""
     quieten_lightning()
     monitor = "validation_loss" if has_validation(images) else None
     trainer = L.Trainer(
@@ -204,6 +212,7 @@ def train(
         callbacks=[
             StepSeed(images.seed),
             MetricsTable(folder.metrics),
+            Stopwatch(folder.environment),
             *checkpoints(folder, monitor),
             *early_stopping(monitor, training.early_stopping_patience),
         ],
@@ -215,14 +224,12 @@ def train(
         limit_val_batches=1.0 if monitor else 0,
     )
     last = folder.checkpoints / "last.ckpt"
-    start = time.perf_counter()
     resumed = str(last) if last.exists() else None
     try:
         trainer.fit(classifier, datamodule=images, ckpt_path=resumed, weights_only=True)
     except SystemExit:  # how Lightning ends after Ctrl-C, with the signal turned off for good
         signal.signal(signal.SIGINT, signal.default_int_handler)
         raise KeyboardInterrupt from None
-    return time.perf_counter() - start
 
 
 def quieten_lightning() -> None:

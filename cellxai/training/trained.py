@@ -1,6 +1,6 @@
 """Reading a trained run back: the classifier, its images, and which of them it was trained on."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,11 +18,12 @@ from cellxai.training.fit import fit, load_images
 from cellxai.training.settings import Device, choose_device
 
 Checkpoint = Literal["best", "last"]
+Outputs = tuple[Float[Tensor, "n k"], Float[Tensor, "n f"]]
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A trained classifier with the images it knows.
+    """A trained classifier with the images it knows; images and outputs are computed when needed.
 
     Args:
         folder: The run folder.
@@ -39,6 +40,7 @@ class TrainedRun:
     transforms: Transforms
     checkpoint: Checkpoint
     device: torch.device
+    _outputs: dict[str, Outputs] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -47,27 +49,35 @@ class TrainedRun:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The parts that have images, train first."""
+        """The parts that have readable images, train first.
+
+        Raises:
+            ValueError: If no image at all can be read.
+        """
+        self.images.setup()
         return tuple(part for part in PARTS if self.images.records(part))
 
     @property
     def judged_part(self) -> str:
         """The part that had least say in the training: test, else validation, else train."""
-        return self.parts[-1]
+        # From the last, so that the parts before it need not be read.
+        readable = (part for part in reversed(PARTS) if self.images.records(part))
+        return next(readable, PARTS[0])
 
-    def outputs(
-        self, part: str, of: CellImages | None = None
-    ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n f"]]:
-        """Logits and penultimate features of a part, on the CPU, in the order of its records.
+    def outputs(self, part: str) -> Outputs:
+        """Logits and penultimate features of a part, on the CPU, in the order of its records."""
+        if part not in self._outputs:
+            self._outputs[part] = self.outputs_of(self.images, part)
+        return self._outputs[part]
 
-        Args:
-            part: Which part.
-            of: Other images than the run's own, prepared in the same way.
-        """
+    def outputs_of(self, images: CellImages, part: str) -> Outputs:
+        """Likewise of any images that are prepared as the run's own."""
         with torch.inference_mode():
-            batches = (self.images if of is None else of).tensor_batches(part)
             features = torch.cat(
-                [self.classifier.features(images.to(self.device)) for images, _ in batches]
+                [
+                    self.classifier.features(batch.to(self.device))
+                    for batch, _ in images.tensor_batches(part)
+                ]
             )
             return self.classifier.head[-1](features).cpu(), features.cpu()
 

@@ -49,6 +49,14 @@ def test_a_file_is_read_once(data, records):
     assert torch.equal(data.images("train"), before)
 
 
+def test_only_the_parts_that_are_used_are_read(data, records):
+    for record in records[:N_TRAIN]:
+        record.path.unlink()
+    assert len(data.images("test")) == 2
+    assert data.records("validation") == tuple(records[N_TRAIN : N_TRAIN + 3])
+    assert len(data.faults) == N_TRAIN
+
+
 def test_plain_batches_are_the_images_in_order_in_0_to_1(data):
     batches = list(data.tensor_batches("train", 4))
     assert [len(labels) for _, labels in batches] == [4, 4, 3]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from cellxai.data.rle import decode_rle, encode_rle, parse_rle
+from cellxai.data.rle import decode_rle, encode_rle, parse_rle, pixels_of
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12))
 
@@ -76,6 +76,18 @@ def test_any_text_gives_a_mask_or_one_error_line(text):
             decode_rle(text, shape)
     else:
         assert decode_rle(text, shape).shape == shape
+
+
+@pytest.mark.parametrize("blanks", ["", " ", " \n\t"])
+def test_blanks_around_and_between_values_do_not_count(blanks):
+    assert parse_rle(f"{blanks}1 2 {blanks}4{blanks} 2{blanks}", 6).tolist() == [[1, 2], [4, 2]]
+    assert parse_rle(blanks, 6).shape == (0, 2)
+
+
+@given(masks)
+def test_the_pixels_of_the_runs_are_the_true_pixels_in_order(mask):
+    runs = parse_rle(encode_rle(mask), mask.size)
+    np.testing.assert_array_equal(pixels_of(runs), np.flatnonzero(mask))
 
 
 def test_real_annotations_encode_back_to_themselves(shared_data):

@@ -1,9 +1,11 @@
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
+from gmm import verb_parser
 from gmm.verb_parser import arguments_of, parser_of
 
 
@@ -20,13 +22,20 @@ class Optimiser:
     momentum: float = 0.0
 
 
-class Shape:
+class Shape(ABC):
     """The parent of what ``shape`` may be."""
+
+    @abstractmethod
+    def area(self) -> float:
+        """Of the shape."""
 
 
 class Circle(Shape):
     def __init__(self, radius: float = 1.0) -> None:
         self.radius = radius
+
+    def area(self) -> float:
+        return 3.14 * self.radius**2
 
 
 def verb(
@@ -35,6 +44,7 @@ def verb(
     n_steps: int = 3,
     optimiser: Optimiser = Optimiser(),
     shape: Shape | None = None,
+    shapes: dict[str, Shape] | None = None,
 ) -> None:
     """Does it.
 
@@ -44,7 +54,14 @@ def verb(
         n_steps: How many.
         optimiser: How.
         shape: Of what.
+        shapes: Of what else.
     """
+
+
+@pytest.fixture(autouse=True)
+def shape_alone(monkeypatch):
+    """Nothing is imported from beside ``Shape``: there lie all the other tests."""
+    monkeypatch.setattr(verb_parser, "import_siblings", lambda base: None)
 
 
 def parsed(*words: str) -> dict:
@@ -70,6 +87,33 @@ def test_the_signature_is_the_schema_and_objects_are_built():
     }  # fmt: skip
     assert found["optimiser"] == Optimiser(rate=2.0)
     assert isinstance(found["shape"], Circle)
+
+
+def test_a_short_class_name_is_enough(tmp_path):
+    assert parsed("--out", "x", "--shape", "Circle", "--shape.radius", "2")["shape"].radius == 2.0
+    config = write(tmp_path, "shape: {class_path: Circle, init_args: {radius: 3}}")
+    assert parsed("--out", "x", "--config", config)["shape"].radius == 3.0
+    found = parsed("--out", "x", "--shapes.a", "Circle", "--shapes.a.radius", "4")
+    assert found["shapes"]["a"].radius == 4.0
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--shape", "Circel"), "shape: no class is named 'Circel'; did you mean Circle?"),
+        (("--shapes.a", "Circel"), "shapes: no class is named 'Circel'; did you mean Circle?"),
+        (
+            ("--shape.radius", "2"),
+            "shape: no class is named; first pass --shape with one of: Circle",
+        ),
+        (
+            ("--shapes.a.radius", "2"),
+            "shapes.a: no class is named; first pass --shapes.a with one of: Circle",
+        ),
+    ],
+)
+def test_a_class_that_is_unknown_or_not_named_gets_the_names_that_exist(words, line):
+    assert mistake("--out", "x", *words) == line
 
 
 def test_later_configs_and_dotted_words_override_earlier_ones(tmp_path):

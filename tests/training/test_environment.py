@@ -3,8 +3,17 @@ import subprocess
 from PIL import Image
 
 from cellxai.data.records import Fault, Record
+from cellxai.runfolder import write_json
 from cellxai.training import environment
-from cellxai.training.environment import describe_data, fingerprint, git_revision
+from cellxai.training.environment import (
+    describe_data,
+    describe_environment,
+    describe_start,
+    earlier_starts,
+    fingerprint,
+    git_revision,
+    total_seconds,
+)
 
 
 def records(folder) -> list[Record]:
@@ -32,6 +41,16 @@ def test_faults_and_counts_are_recorded(tmp_path):
     found = describe_data(records(tmp_path), [Fault("x.png", "broken")])
     assert found["classes"] == {"a": 2, "b": 1}
     assert found["faults"] == ["x.png: broken"]
+
+
+def test_the_cost_of_a_run_is_that_of_all_its_starts(tmp_path):
+    path = tmp_path / "environment.json"
+    assert earlier_starts(path) == []
+    start = describe_start(describe_environment(0, "CPU", 1))
+    assert start.keys() == {"created", "command", "device", "git_revision", "seconds"}
+    write_json(path, {"starts": [start | {"seconds": 1.5}]})
+    assert total_seconds([*earlier_starts(path), start | {"seconds": 0.25}]) == 1.8
+    assert total_seconds([]) == 0
 
 
 def test_outside_git_there_is_no_revision(monkeypatch):

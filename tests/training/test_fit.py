@@ -29,6 +29,8 @@ def test_a_run_folder_is_complete_evidence(settings, tmp_path, cells):
     assert environment["data"]["classes"] == {"bright": 12, "dark": 12}
     assert len(environment["data"]["fingerprint"]) == 64
     assert environment["finished"]
+    assert [start["command"] for start in environment["starts"]] == [environment["command"]]
+    assert environment["seconds"] == environment["starts"][0]["seconds"]
     assert [row["epoch"] for row in read_csv(run / "metrics.csv")] == ["0", "1"]
     parts = [row["part"] for row in read_csv(run / "split.csv")]
     assert {part: parts.count(part) for part in set(parts)}.keys() == {
@@ -141,6 +143,13 @@ def test_the_split_written_is_the_split_used(settings, tmp_path):
         }
 
 
+def assert_seconds_add_up(environment: dict) -> None:
+    """Every start cost something, and the run what they cost together."""
+    seconds = [start["seconds"] for start in environment["starts"]]
+    assert min(seconds) > 0
+    assert environment["seconds"] == pytest.approx(sum(seconds))
+
+
 def test_ctrl_c_keeps_the_finished_epochs(settings, tmp_path, monkeypatch):
     step = CellClassifier.training_step
 
@@ -157,6 +166,9 @@ def test_ctrl_c_keeps_the_finished_epochs(settings, tmp_path, monkeypatch):
     last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["epoch"] == 1
     assert fit(run=tmp_path / "run", **settings()).epochs == 4
+    environment = read_json(tmp_path / "run" / "environment.json")
+    assert len(environment["starts"]) == 2
+    assert_seconds_add_up(environment)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

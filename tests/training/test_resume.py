@@ -1,11 +1,12 @@
 """A run that was killed at any point and started again is the run that was never killed."""
 
+import math
 from pathlib import Path
 
 import pytest
 import torch
 
-from cellxai.classifier.module import CellClassifier
+from cellxai.classifier.module import CellClassifier, OptimiserSettings
 from cellxai.runfolder import read_csv
 from cellxai.training import fit as training
 from cellxai.training.callbacks import AtomicCheckpoints
@@ -86,6 +87,22 @@ def test_the_plateau_lowered_the_rate_in_these_runs(whole):
     rates = [float(row["learning_rate"]) for row in read_csv(whole / "metrics.csv")]
     assert rates[0] == 0.05
     assert rates[-1] < rates[0]
+
+
+def test_a_cosine_schedule_falls_to_its_minimum_and_survives_a_kill(
+    settings, tmp_path, monkeypatch
+):
+    cosine = OptimiserSettings(0.01, minimum_learning_rate=1e-4, schedule="cosine")
+    fit(run=tmp_path / "whole", **settings(optimiser=cosine))
+    rates = [float(row["learning_rate"]) for row in read_csv(tmp_path / "whole" / "metrics.csv")]
+    expected = [1e-4 + (0.01 - 1e-4) * (1 + math.cos(math.pi * i / 4)) / 2 for i in range(4)]
+    assert rates == pytest.approx(expected)
+    with monkeypatch.context() as patch:
+        kill_at(patch, 2, True)
+        with pytest.raises(Killed):
+            fit(run=tmp_path / "killed", **settings(optimiser=cosine))
+    fit(run=tmp_path / "killed", **settings(optimiser=cosine))
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
 
 
 @pytest.mark.parametrize("patience", [None, 1])

@@ -1,6 +1,8 @@
 import pytest
 import torch
 
+from cellxai.data import datamodule
+from cellxai.data.datamodule import read_prepared
 from cellxai.runfolder import RunFolder
 from cellxai.training.fit import fit
 from cellxai.training.trained import find_checkpoint, load_run
@@ -32,6 +34,34 @@ def test_pixels_are_what_the_network_sees(run):
     assert torch.equal(trained.pixels("test", 1), images[1:2])
     assert trained.judged_part == "test"
     assert trained.classes == ("bright", "dark")
+
+
+def test_the_judged_part_is_found_without_reading_the_others(run, monkeypatch):
+    read: list[str] = []
+
+    def spy(record, transforms):
+        read.append(record.id)
+        return read_prepared(record, transforms)
+
+    monkeypatch.setattr(datamodule, "read_prepared", spy)
+    trained = load_run(run, "cpu")
+    assert read == []
+    assert trained.judged_part == "test"
+    assert sorted(read) == sorted(record.id for record in trained.images.records("test"))
+
+
+def test_outputs_are_computed_once(run, monkeypatch):
+    trained = load_run(run, "cpu")
+    first = trained.outputs("test")
+    monkeypatch.setattr(trained.classifier, "features", None)
+    assert trained.outputs("test") is first
+
+
+def test_a_run_of_which_no_image_is_left_says_so(run, cells):
+    for path in cells.rglob("*.png"):
+        path.write_bytes(b"broken")
+    with pytest.raises(ValueError, match="none of 24 images can be read, the first"):
+        _ = load_run(run, "cpu").parts
 
 
 def test_a_folder_without_a_run_says_what_was_expected(tmp_path):
