@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help quickstart test test-slow check lint lock clean
+.PHONY: help quickstart test test-slow bench-gmm check lint lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 14
@@ -25,6 +25,9 @@ test: $(INSTALLED)  ## the fast tests
 
 test-slow: $(INSTALLED)  ## the tests that take minutes
 	$(BIN)/pytest -m slow
+
+bench-gmm: $(INSTALLED)  ## gmm against scikit-learn: the table of docs/benchmarks.md (20 minutes)
+	$(BIN)/python scripts/bench_gmm.py --threads 2
 
 lint: $(INSTALLED)  ## style, types, import arrows
 	$(BIN)/ruff check .

@@ -11,10 +11,9 @@ from safetensors.numpy import save_file
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
-from cellxai.data.datamodule import CellImages
-from cellxai.data.records import Fault, Record, Source
-from cellxai.data.splits import PARTS
+from cellxai.data.records import Fault, Source
 from cellxai.figures.density import draw_extremes, draw_histogram
+from cellxai.imagesets import ImageSet, other_sets, own_set
 from cellxai.runfolder import atomic, write_csv, write_json
 from cellxai.training.settings import Device
 from cellxai.training.trained import TrainedRun, load_run
@@ -59,25 +58,6 @@ class Density:
             for fault in faults
         ]
         return "\n".join([found, *(f"warning: {line}" for line in self.warnings), *left_out])
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """Images that are scored together.
-
-    Args:
-        records: What they are.
-        images: Their pixels, prepared.
-        part: Which part of ``images``.
-        features: Penultimate features.
-        faults: What could not be read and was left out.
-    """
-
-    records: tuple[Record, ...]
-    images: CellImages
-    part: str
-    features: Float[np.ndarray, "n f"]
-    faults: tuple[Fault, ...]
 
 
 def density(
@@ -133,17 +113,15 @@ def density_of_run(
     """:func:`density` of a run that is read already."""
     if not 0 < variance_share < 1:
         raise ValueError(f"variance_share={variance_share}: expected a share between 0 and 1")
-    check_names(unfamiliar or {})
     calibration = calibration_part(trained)
-    sets = {part: own_set(trained, part) for part in trained.parts}
-    others = {name: other_set(trained, name, one) for name, one in (unfamiliar or {}).items()}
-    sets |= others
+    others = other_sets(trained, unfamiliar or {})
+    sets = {part: own_set(trained, part) for part in trained.parts} | others
     projection = PCA(variance_share, svd_solver="full").fit(sets["train"].features)
     points = {name: projection.transform(found.features) for name, found in sets.items()}
     selection = sweep(points["train"], n_components, covariance_types, n_init=3, seed=seed)
     scores = {name: selection.winner.score_samples(rows) for name, rows in points.items()}
     threshold = density_threshold(scores[calibration], percent)
-    found = Scored(trained, calibration, sets, scores, threshold, selection, projection)
+    found = Scored(trained, calibration, sets, scores, threshold, percent, selection, projection)
     write_results(trained.folder.density, found)
     return Density(
         trained.folder.density, in_words(selection, projection), found.warnings, threshold,
@@ -161,19 +139,17 @@ class Scored:
     sets: dict[str, ImageSet]
     scores: dict[str, Float[np.ndarray, " _"]]
     threshold: DensityThreshold
+    percent: float
     selection: Sweep
     projection: PCA
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What makes the scores less trustworthy."""
-        return (*few_samples(self.selection, self.projection), *few_held_out(self.threshold))
-
-
-def check_names(unfamiliar: Mapping[str, Source]) -> None:
-    """Raises ``ValueError`` where another data set bears the name of a part and would hide it."""
-    for name in sorted({*unfamiliar} & {*PARTS}):
-        raise ValueError(f"unfamiliar={name!r}: a part of the run is named so; expected another")
+        return (
+            *few_samples(self.selection, self.projection),
+            *few_held_out(len(self.scores[self.calibration]), self.percent),
+        )
 
 
 def calibration_part(trained: TrainedRun) -> str:
@@ -191,29 +167,6 @@ def calibration_part(trained: TrainedRun) -> str:
     return held_out[0]
 
 
-def own_set(trained: TrainedRun, part: str) -> ImageSet:
-    """The images of a part with their features in float64, where PCA and mixture are computed."""
-    features = trained.outputs(part)[1].double().numpy()
-    return ImageSet(trained.images.records(part), trained.images, part, features, ())
-
-
-def other_set(trained: TrainedRun, name: str, source: Source) -> ImageSet:
-    """Images of another data set, prepared as the run's own; broken ones are left out.
-
-    Raises:
-        ValueError: If none of them can be read; names the set.
-    """
-    scan = source.scan()
-    parts = {record.id: "test" for record in scan.records}
-    images = CellImages(scan.records, parts, scan.classes, trained.transforms)
-    try:
-        faults = (*scan.faults, *images.faults)
-    except ValueError as error:
-        raise ValueError(f"unfamiliar={name!r}: {error}") from error
-    features = trained.outputs_of(images, "test")[1].double().numpy()
-    return ImageSet(images.records("test"), images, "test", features, faults)
-
-
 def few_samples(selection: Sweep, projection: PCA) -> list[str]:
     """Says when the mixture has fewer images per component than dimensions: it then memorises."""
     n_components, n_dimensions = selection.best.n_components, projection.n_components_
@@ -226,13 +179,13 @@ def few_samples(selection: Sweep, projection: PCA) -> list[str]:
     ]
 
 
-def few_held_out(threshold: DensityThreshold) -> list[str]:
+def few_held_out(n_held_out: int, percent: float) -> list[str]:
     """Says when the percentile lies below the first of the held-out scores."""
-    if threshold.n_held_out * threshold.percent >= 100:
+    if n_held_out * percent >= 100:
         return []
     return [
-        f"{threshold.percent:g} % of {threshold.n_held_out} held-out images is less than one: "
-        f"the threshold rests on the worst of them; hold out at least {100 / threshold.percent:.0f}"
+        f"{percent:g} % of {n_held_out} held-out images is less than one: the threshold rests on "
+        f"the worst of them; hold out at least {100 / percent:.0f}"
     ]
 
 
@@ -257,10 +210,8 @@ def write_results(folder: Path, found: Scored) -> None:
         temporary.write_text(found.selection.csv(), encoding="utf-8")
     write_csv(folder / "scores.csv", score_rows(found))
     write_json(folder / "summary.json", summary(found))
-    threshold = found.threshold
-    draw_histogram(
-        found.scores, threshold.threshold_nats, folder / "histogram.png", threshold.percent
-    )
+    cut = found.threshold.threshold_nats
+    draw_histogram(found.scores, cut, folder / "histogram.png", found.percent)
     draw_least_typical(found, folder / "extremes.png")
 
 

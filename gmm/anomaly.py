@@ -1,9 +1,11 @@
-"""A threshold on log density, below which a sample is an outlier."""
+"""A threshold on log density, below which a sample is an outlier, and what to set it on."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
+from numpy.random import RandomState
 from numpy.typing import ArrayLike
 
 
@@ -13,13 +15,13 @@ class DensityThreshold:
 
     Args:
         threshold_nats: The least log density that is not flagged.
-        percent: Percentage of held-out samples below it.
+        percent: Percentage of held-out samples below it; None where it was given in nats.
         n_held_out: Held-out samples that it was taken from.
     """
 
     threshold_nats: float
-    percent: float
-    n_held_out: int
+    percent: float | None = None
+    n_held_out: int = 0
 
     def flags(self, scores: ArrayLike) -> Bool[np.ndarray, " n"]:
         """Which samples are outliers, from their log densities in nats; NaN is one."""
@@ -28,10 +30,10 @@ class DensityThreshold:
 
     def __str__(self) -> str:
         """The threshold and where it comes from."""
-        return (
-            f"outlier below {self.threshold_nats:.6g} nats "
-            f"({self.percent:g} % of {self.n_held_out} held-out samples)"
-        )
+        said = f"outlier below {self.threshold_nats:.6g} nats"
+        if self.percent is None:
+            return said
+        return f"{said} ({self.percent:g} % of {self.n_held_out} held-out samples)"
 
 
 def density_threshold(
@@ -64,3 +66,26 @@ def density_threshold(
             f"remove that sample"
         )
     return DensityThreshold(float(np.percentile(scores, percent)), float(percent), len(scores))
+
+
+def held_out_parts(
+    n_samples: int, cv: int | float, random: RandomState
+) -> list[Int[np.ndarray, " part"]]:
+    """Rows to hold out of one fit each: of folds every row once, of a share one part.
+
+    Args:
+        n_samples: Rows in all, at least ``cv``.
+        cv: Number of folds if an integer, share of the rows if between 0 and 1.
+        random: Assigns the rows.
+    """
+    order = random.permutation(n_samples)
+    if cv < 1:
+        return [np.sort(order[: math.ceil(cv * n_samples)])]
+    return [np.sort(part) for part in np.array_split(order, int(cv))]
+
+
+def densest(scores: Float[np.ndarray, " n"], trim_percent: float) -> Bool[np.ndarray, " n"]:
+    """Which samples are left without the ``trim_percent`` of least log density, rounded down."""
+    kept = np.ones(len(scores), dtype=bool)
+    kept[np.argsort(scores, kind="stable")[: int(len(scores) * trim_percent / 100)]] = False
+    return kept

@@ -7,11 +7,11 @@ from gmm.commandline import Verb, run
 ABOUT = "batched Gaussian mixtures over matrices in .npy, .csv and .safetensors"
 
 VERBS = {
-    "fit": Verb("gmm.verbs:fit", "fit one mixture"),
+    "fit": Verb("gmm.verbs:fit", "fit one mixture, and a threshold for outliers"),
     "sweep": Verb(
         "gmm.verbs:sweep", "fit many K and covariance types, keep the best by BIC or AIC"
     ),
-    "score": Verb("gmm.verbs:score", "log-density of each row, in nats"),
+    "score": Verb("gmm.verbs:score", "log-density of each row, in nats, and which are outliers"),
     "sample": Verb("gmm.verbs:sample", "draw new rows"),
     "plot": Verb("gmm.verbs:plot", "a picture of the rows under their components"),
 }

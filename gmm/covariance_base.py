@@ -1,10 +1,12 @@
 """The interface of a covariance type."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.distributions import Distribution, MultivariateNormal
 
 ROUNDING = 64 * torch.finfo(torch.float64).eps  # of a sum of many products, relative to it
 
@@ -14,7 +16,18 @@ class Covariance(ABC):
 
     Throughout, ``x`` has samples last, centred on a reference; ``quadratics`` are products of its
     features, and ``chol`` is a precision factor U of the precision P = U Uᵀ in its inner shape.
+
+    Attributes:
+        shares_form: Whether all components have the same xᵀ P x, so that it cancels in the
+            responsibilities.
+        in_float32: Whether samples in float32 may be summed in float32.
+        plain_moments: Whether second moments are sums of products of features and of nothing that
+            EM has learned, so that they can be completed, recalled and forgotten.
     """
+
+    shares_form = False
+    in_float32 = True
+    plain_moments = True
 
     @abstractmethod
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
@@ -118,6 +131,55 @@ class Covariance(ABC):
         self, chol: Float[Tensor, "run ..."], noise: Float[Tensor, "run k d n"]
     ) -> Float[Tensor, "run k d n"]:
         """U⁻ᵀ z: standard normal noise with the covariances of the components."""
+
+    @abstractmethod
+    def marginal(
+        self, chol: Float[Tensor, "run ..."], features: Int[Tensor, " kept"]
+    ) -> Float[Tensor, "run ..."]:
+        """Factors of some features alone, Bishop (2006) eq. 2.98."""
+
+    @abstractmethod
+    def conditional(
+        self,
+        chol: Float[Tensor, "run ..."],
+        kept: Int[Tensor, " kept"],
+        given: Int[Tensor, " given"],
+        deviations: Float[Tensor, "run k given n"],
+    ) -> tuple[Float[Tensor, "run k kept n"], Float[Tensor, "run ..."]]:
+        """Shifts of the means, and factors, given all other features: Bishop eqs. 2.96 and 2.97.
+
+        Args:
+            chol: Factors of all features.
+            kept: The features that remain.
+            given: All others.
+            deviations: Of the given features from their means.
+        """
+
+    def attributes(
+        self, chol: Float[Tensor, "run ..."], n_components: int, n_features: int
+    ) -> dict[str, Tensor]:
+        """What an estimator shows of the first run: scikit-learn's attributes, in its shapes."""
+        shape = self.shape(n_components, n_features)
+        inner = {
+            "precisions_cholesky_": chol,
+            "precisions_": self.precisions(chol),
+            "covariances_": self.covariances(chol),
+        }
+        return {name: values[0].reshape(shape) for name, values in inner.items()}
+
+    def from_attributes(self, estimator: Any) -> Float[Tensor, "1 ..."]:
+        """The factors of a fitted estimator, from its :meth:`attributes`."""
+        inner = self.inner_shape(*estimator.means_.shape)
+        # Only what is stored: a mixture that lacks it would otherwise make it out of itself.
+        return torch.as_tensor(vars(estimator)["precisions_cholesky_"]).reshape(1, *inner)
+
+    def distribution(
+        self, chol: Float[Tensor, "run ..."], means: Float[Tensor, "run k d"]
+    ) -> Distribution:
+        """The components of the first run as a batch of torch's distributions."""
+        eye = torch.eye(means.shape[-1], dtype=chol.dtype, device=chol.device)
+        triangles = self.colour(chol, eye.expand(*means.shape, means.shape[-1]))
+        return MultivariateNormal(means[0], scale_tril=triangles[0])
 
     def dense(
         self, chol: Float[Tensor, "run ..."], n_components: int, n_features: int

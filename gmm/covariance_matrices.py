@@ -1,7 +1,9 @@
 """Covariances that are matrices: ``full`` and ``tied``."""
 
+from functools import cache
+
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from typing_extensions import override
 
@@ -45,7 +47,12 @@ class Full(Covariance):
     def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "m n"] | None:
         if not self.packs(len(x)):
             return None
-        return torch.cat([row * x[i:] for i, row in enumerate(x)])
+        # Every pair once, as x_i times its s-th cyclic successor: one product of two views.
+        successors = torch.cat([x, x]).unfold(0, len(x), 1)[: len(x) // 2 + 1].mT
+        # Where it is written is named, since torch would order the pairs otherwise, and copy them.
+        room = None if x.requires_grad else x.new_empty(successors.shape)
+        products = torch.mul(x, successors, out=room).flatten(0, 1)
+        return products[: len(x) * (len(x) + 1) // 2]
 
     @override
     def second_moments(
@@ -113,7 +120,7 @@ class Full(Covariance):
         self, chol: Float[Tensor, "run kq d d"]
     ) -> Float[Tensor, "run kq m"]:
         precisions = self.precisions(chol)
-        rows, columns = torch.triu_indices(*chol.shape[-2:], device=chol.device)
+        rows, columns = pairs(chol.shape[-1], chol.device)
         # Off the diagonal, x_i x_j stands for x_j x_i too.
         return precisions[..., rows, columns] * torch.where(rows == columns, 1, 2)
 
@@ -135,9 +142,30 @@ class Full(Covariance):
     ) -> Float[Tensor, "run k d n"]:
         return torch.linalg.solve_triangular(chol.mT, noise, upper=False)
 
+    @override
+    def marginal(
+        self, chol: Float[Tensor, "run kq d d"], features: Int[Tensor, " kept"]
+    ) -> Float[Tensor, "run kq kept kept"]:
+        return self.factorise(self.covariances(chol)[..., features[:, None], features])[0]
+
+    @override
+    def conditional(
+        self,
+        chol: Float[Tensor, "run kq d d"],
+        kept: Int[Tensor, " kept"],
+        given: Int[Tensor, " given"],
+        deviations: Float[Tensor, "run k given n"],
+    ) -> tuple[Float[Tensor, "run k kept n"], Float[Tensor, "run kq kept kept"]]:
+        precisions = self.precisions(chol)[..., kept, :]
+        found = self.factorise_precisions(precisions[..., kept])[0]
+        pull = torch.linalg.solve_triangular(found, precisions[..., given], upper=True)
+        return -torch.linalg.solve_triangular(found.mT, pull @ deviations, upper=False), found
+
 
 class Tied(Full):
     """One matrix that all components share."""
+
+    shares_form = True
 
     @override
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
@@ -151,6 +179,14 @@ class Tied(Full):
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_features * (n_features + 1) // 2
 
+    @override
+    def packs(self, n_features: int) -> bool:
+        return False
+
+    @override
+    def scratch(self, n_components: int, n_features: int) -> int:
+        return 2 * (n_features + n_components)
+
     def pooled(self, per_component: Float[Tensor, "run k *rest"]) -> Float[Tensor, "run 1 *rest"]:
         """Sums over all components.
 
@@ -162,14 +198,22 @@ class Tied(Full):
 
 
 def unpacked(second: Float[Tensor, "run kq m"], n_features: int) -> Float[Tensor, "run kq d d"]:
-    """Symmetric matrices from their upper triangles, or from all their elements."""
+    """Symmetric matrices from the products of :meth:`Full.quadratics`, or from all elements."""
     if second.shape[-1] == n_features * n_features:
         return second.unflatten(-1, (n_features, n_features))
-    rows, columns = torch.triu_indices(n_features, n_features, device=second.device)
+    rows, columns = pairs(n_features, second.device)
     matrices = second.new_empty(*second.shape[:-1], n_features, n_features)
     matrices[..., rows, columns] = second
     matrices[..., columns, rows] = second
     return matrices
+
+
+@cache
+def pairs(n_features: int, device: torch.device) -> tuple[Int[Tensor, " m"], Int[Tensor, " m"]]:
+    """Which features :meth:`Full.quadratics` multiplies, in its order."""
+    index = torch.arange(n_features * (n_features + 1) // 2, device=device)
+    first = index % n_features
+    return first, (first + index // n_features) % n_features
 
 
 def inverse_triangular(

@@ -1,7 +1,8 @@
 """Covariances that are variances: ``diag`` and ``spherical``."""
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
 from typing_extensions import override
 
 from gmm.covariance_base import Covariance, finite, significant
@@ -110,6 +111,29 @@ class Diag(Covariance):
     ) -> Float[Tensor, "run k d n"]:
         return noise / chol[..., None]
 
+    @override
+    def marginal(
+        self, chol: Float[Tensor, "run k m"], features: Int[Tensor, " kept"]
+    ) -> Float[Tensor, "run k mkept"]:
+        return chol[..., features]
+
+    @override
+    def conditional(
+        self,
+        chol: Float[Tensor, "run k m"],
+        kept: Int[Tensor, " kept"],
+        given: Int[Tensor, " given"],
+        deviations: Float[Tensor, "run k given n"],
+    ) -> tuple[Float[Tensor, "run k kept n"], Float[Tensor, "run k mkept"]]:
+        run, k, _, n = deviations.shape
+        return deviations.new_zeros(run, k, len(kept), n), self.marginal(chol, kept)
+
+    @override
+    def distribution(
+        self, chol: Float[Tensor, "run k m"], means: Float[Tensor, "run k d"]
+    ) -> Distribution:
+        return Independent(Normal(means[0], chol[0].reciprocal().expand_as(means[0])), 1)
+
 
 class Spherical(Diag):
     """One variance per component."""
@@ -129,3 +153,9 @@ class Spherical(Diag):
     def pooled(self, squares: Float[Tensor, "*lead d"]) -> Float[Tensor, "*lead 1"]:
         """Sums over all features."""
         return squares.sum(-1, keepdim=True)
+
+    @override
+    def marginal(
+        self, chol: Float[Tensor, "run k 1"], features: Int[Tensor, " kept"]
+    ) -> Float[Tensor, "run k 1"]:
+        return chol

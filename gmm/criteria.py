@@ -13,7 +13,7 @@ def n_parameters(parameters: Parameters, covariance: Covariance) -> int:
     return in_covariances + n_components * n_features + n_components - 1
 
 
-def bic(log_likelihood: float, n_samples: int, n_parameters: int) -> float:
+def bic(log_likelihood: float, n_samples: float | int, n_parameters: int) -> float:
     """Bayesian information criterion, Schwarz (1978), in nats; the lower the better."""
     return -2 * log_likelihood + n_parameters * math.log(n_samples)
 
@@ -21,3 +21,15 @@ def bic(log_likelihood: float, n_samples: int, n_parameters: int) -> float:
 def aic(log_likelihood: float, n_parameters: int) -> float:
     """Akaike's information criterion (1974), in nats; the lower the better."""
     return -2 * log_likelihood + 2 * n_parameters
+
+
+def icl(bic: float, entropy: float) -> float:
+    """Integrated completed likelihood, Biernacki, Celeux & Govaert (2000); the lower the better.
+
+    It also charges for components that share samples, so that it counts clusters and not Gaussians.
+
+    Args:
+        bic: Bayesian information criterion in nats.
+        entropy: Of the responsibilities of all samples, in nats.
+    """
+    return bic + 2 * entropy

@@ -9,53 +9,151 @@ from torch import Tensor
 
 from gmm.covariance import Covariance
 from gmm.parameters import Parameters
-from gmm.statistics import Chunk, chunk_size
+from gmm.samples import centred_chunk
+from gmm.statistics import Chunk, Statistics, chunk_size
 
 LogJoint = Callable[[Chunk], Float[Tensor, "run k n"]]
 """Samples to log w_k + log N(x | μ_k, Σ_k), in nats."""
 
+FLOAT32_REACH = 10.0
+# Squared standard deviations per feature from the reference to a component. Multiplied out, a
+# distance is what is left of terms this large: float32 loses 1e-6 nats per feature there, float64
+# as much as that a thousand standard deviations further out.
 
-def log_joint(parameters: Parameters, covariance: Covariance) -> LogJoint:
+
+def working_dtype(
+    parameters: Parameters, covariance: Covariance, dtype: torch.dtype
+) -> torch.dtype:
+    """The precision to compute in: float32 for such samples where that loses no more than they did.
+
+    Args:
+        parameters: Mixtures about the reference.
+        covariance: Their type.
+        dtype: Of the samples.
+    """
+    if dtype == torch.float64 or not covariance.in_float32:
+        return torch.float64
+    pull = covariance.precision_times(parameters.precisions_cholesky, parameters.means)
+    reach = (pull * parameters.means).sum(-1).amax() / parameters.n_features
+    return torch.float32 if reach < FLOAT32_REACH else torch.float64
+
+
+def log_joint(
+    parameters: Parameters, covariance: Covariance, dtype: torch.dtype = torch.float64
+) -> LogJoint:
     """The log joint density of samples and components, as a function of a chunk.
+
+    Multiplied out, xᵀPx - 2xᵀPμ + μᵀPμ, it is one matrix product over all runs and components at
+    half the operations of the residual form ‖Uᵀ(x - μ)‖². That is for covariances that do not pack.
 
     Args:
         parameters: Mixtures about the reference on which the chunks are centred.
         covariance: Their type.
+        dtype: Precision of the chunks.
     """
-    log_determinant = covariance.log_determinant(
-        parameters.precisions_cholesky, parameters.n_features
-    )
-    log_norm = log_determinant - parameters.n_features / 2 * math.log(2 * math.pi)
-    constant = parameters.log_weights + log_norm
-    # Multiplied out, the quadratic form is one matrix product over all runs and components at half
-    # the operations. It cancels (xᵀPx - 2xᵀPμ + μᵀPμ), which float64 can afford up to about a
-    # thousand standard deviations from the reference; chunks are never in float32, which cannot.
+    if covariance.shares_form:
+        return _with_shared_form(parameters, covariance, dtype)
     if covariance.packs(parameters.n_features):
-        return _multiplied_out(parameters, constant, covariance)
-    return _residual(parameters, constant, covariance)
+        return _multiplied_out(parameters, covariance, dtype)
+    return _residual(parameters, covariance, dtype)
 
 
-def _multiplied_out(
-    parameters: Parameters, constant: Float[Tensor, "run k"], covariance: Covariance
+def log_joint_up_to_form(
+    parameters: Parameters, covariance: Covariance, dtype: torch.dtype = torch.float64
 ) -> LogJoint:
-    chol = parameters.precisions_cholesky
-    linear = covariance.precision_times(chol, parameters.means)
-    offset = constant - (linear * parameters.means).sum(-1) / 2
-    quadratic = covariance.quadratic_coefficients(chol) / -2
+    """The same without what all components have in common: with one shared form, -xᵀPx / 2.
+
+    It is all that responsibilities depend on, and linear in the samples.
+    """
+    if not covariance.shares_form:
+        return log_joint(parameters, covariance, dtype)
+    return _straight(parameters, covariance, dtype)
+
+
+def shared_form(
+    parameters: Parameters, covariance: Covariance, second: Float[Tensor, "run 1 m"]
+) -> Float[Tensor, " run"]:
+    """Sums over samples of the -xᵀPx / 2 that :func:`log_joint_up_to_form` leaves out: traces."""
+    precisions = covariance.precisions(parameters.precisions_cholesky)
+    return (precisions.flatten(2) * second).sum((1, 2)) / -2
+
+
+def rounded_off(
+    parameters: Parameters, covariance: Covariance, dtype: torch.dtype, statistics: Statistics
+) -> Float[Tensor, " run"]:
+    """What rounding the coefficients of the log joint density to ``dtype`` took off its sums.
+
+    To first order: the gradient of a log density by the coefficients are the statistics themselves.
+    Random errors of samples average out; those of coefficients are the same for every sample.
+    """
+    offset, slope = _linear(parameters, covariance)
+    lost = _lost(offset, dtype) * statistics.counts
+    lost = lost + (_lost(slope, dtype) * statistics.first).sum(-1)
+    if not covariance.shares_form:
+        lost = lost + (_lost(_form(parameters, covariance), dtype) * statistics.second).sum(-1)
+    return lost.sum(-1)
+
+
+def _lost(values: Float[Tensor, "run ..."], dtype: torch.dtype) -> Float[Tensor, "run ..."]:
+    return values - values.to(dtype).to(values.dtype)
+
+
+def _constant(parameters: Parameters, covariance: Covariance) -> Float[Tensor, "run k"]:
+    """The log joint density of each component at its mean."""
+    n_features = parameters.n_features
+    log_determinant = covariance.log_determinant(parameters.precisions_cholesky, n_features)
+    return parameters.log_weights + log_determinant - n_features / 2 * math.log(2 * math.pi)
+
+
+def _linear(
+    parameters: Parameters, covariance: Covariance
+) -> tuple[Float[Tensor, "run k"], Float[Tensor, "run k d"]]:
+    """The log joint density of each component at the reference, and its gradient Pμ there."""
+    slope = covariance.precision_times(parameters.precisions_cholesky, parameters.means)
+    return _constant(parameters, covariance) - (slope * parameters.means).sum(-1) / 2, slope
+
+
+def _form(parameters: Parameters, covariance: Covariance) -> Float[Tensor, "run k m"]:
+    """Coefficients of -xᵀPx / 2 in the quadratics of x."""
+    return covariance.quadratic_coefficients(parameters.precisions_cholesky) / -2
+
+
+def _multiplied_out(parameters: Parameters, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
+    straight = _straight(parameters, covariance, dtype)
+    curvature = _form(parameters, covariance).flatten(0, 1).to(dtype)
 
     def evaluate(chunk: Chunk) -> Float[Tensor, "run k n"]:
         assert chunk.quadratics is not None
-        straight = torch.addmm(offset.reshape(-1, 1), linear.flatten(0, 1), chunk.x)
-        curved = quadratic.flatten(0, 1) @ chunk.quadratics
-        shape = quadratic.shape[:2]
-        return straight.unflatten(0, offset.shape) + curved.unflatten(0, shape)
+        joint = torch.addmm(straight(chunk).flatten(0, 1), curvature, chunk.quadratics)
+        return joint.unflatten(0, parameters.weights.shape)
 
     return evaluate
 
 
-def _residual(
-    parameters: Parameters, constant: Float[Tensor, "run k"], covariance: Covariance
+def _straight(parameters: Parameters, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
+    """The part that is linear in the samples."""
+    offset, slope = _linear(parameters, covariance)
+    level, incline = offset.reshape(-1, 1).to(dtype), slope.flatten(0, 1).to(dtype)
+    return lambda chunk: torch.addmm(level, incline, chunk.x).unflatten(0, offset.shape)
+
+
+def _with_shared_form(
+    parameters: Parameters, covariance: Covariance, dtype: torch.dtype
 ) -> LogJoint:
+    straight = _straight(parameters, covariance, dtype)
+    chol = parameters.precisions_cholesky.to(dtype)
+
+    def evaluate(chunk: Chunk) -> Float[Tensor, "run k n"]:
+        form = covariance.squared_distances(chol, chunk.x.expand(len(chol), 1, -1, -1))
+        return straight(chunk) - form / 2
+
+    return evaluate
+
+
+def _residual(parameters: Parameters, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
+    constant = _constant(parameters, covariance)[..., None].to(dtype)
+    parameters = parameters.to(dtype=dtype, device=constant.device)
+
     def of_run(x: Float[Tensor, "d n"], run: int) -> Float[Tensor, "k n"]:
         deviations = x - parameters.means[run, :, :, None]
         chol = parameters.precisions_cholesky[run, None]
@@ -64,7 +162,7 @@ def _residual(
     def evaluate(chunk: Chunk) -> Float[Tensor, "run k n"]:
         # Run by run, so that the working set does not grow with the batch.
         distances = torch.stack([of_run(chunk.x, run) for run in range(parameters.n_runs)])
-        return constant[..., None] - distances / 2
+        return constant - distances / 2
 
     return evaluate
 
@@ -73,11 +171,10 @@ def normalised(
     joint: Float[Tensor, "run k n"],
 ) -> tuple[Float[Tensor, "run n"], Float[Tensor, "run k n"]]:
     """Log density of the mixture and responsibilities, Bishop (2006) eqs. 9.12 and 9.23."""
-    # In log space: a 1280-wide unit Gaussian has log p near -1800, and exp(-1800) is 0.
-    peak = joint.amax(1, keepdim=True)
-    relative = (joint - peak).exp()
-    total = relative.sum(1, keepdim=True)
-    return (peak + total.log())[:, 0], relative / total
+    # In log space: a 1280-wide unit Gaussian has log p near -1800, and exp(-1800) is 0. The largest
+    # responsibility gives back the normaliser without a second pass of exponentials.
+    resp = joint.softmax(1)
+    return joint.amax(1) - resp.amax(1).log(), resp
 
 
 def log_joints(
@@ -86,11 +183,14 @@ def log_joints(
     """The log joint density of all samples, chunk by chunk."""
     parameters = parameters.to(dtype=torch.float64, device=x.device)
     reference = parameters.centre
-    evaluate = log_joint(parameters.translated(-reference), covariance)
-    size = chunk_size(covariance, parameters.n_components, parameters.n_features)
-    for rows in x.split(size):
-        centred = (rows.double() - reference).T.contiguous()
-        yield evaluate(Chunk(centred, covariance.quadratics(centred)))
+    parameters = parameters.translated(-reference)
+    dtype = working_dtype(parameters, covariance, x.dtype)
+    evaluate = log_joint(parameters, covariance, dtype)
+    k, d = parameters.n_components, parameters.n_features
+    for rows in x.split(chunk_size(covariance, k, d, dtype, x.device)):
+        joint = evaluate(centred_chunk(rows, None, reference, covariance, dtype))
+        # Where squares overflow, as unlikely under every component as a number can say.
+        yield joint.nan_to_num(nan=torch.finfo(dtype).min)
 
 
 def log_density(
@@ -106,7 +206,15 @@ def responsibilities(
 ) -> Float[Tensor, "run n k"]:
     """Probability of each component given the sample, summing to 1 over k."""
     joints = log_joints(x, parameters, covariance)
-    return torch.cat([normalised(joint)[1].mT for joint in joints], 1)
+    return torch.cat([joint.softmax(1).mT for joint in joints], 1)
+
+
+def entropy(
+    x: Float[Tensor, "n d"], parameters: Parameters, covariance: Covariance
+) -> Float[Tensor, "run n"]:
+    """Entropy of the responsibilities of each sample in nats: 0 where one component is certain."""
+    joints = log_joints(x, parameters, covariance)
+    return torch.cat([torch.special.entr(joint.softmax(1)).sum(1) for joint in joints], -1)
 
 
 def labels(

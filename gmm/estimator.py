@@ -6,17 +6,27 @@ import torch
 from jaxtyping import Bool
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
+from sklearn.utils import Tags
 from torch import Tensor
 from typing_extensions import override
 
-from gmm import em
+from gmm import em, stepwise
+from gmm.covariance import Covariance, covariance_of
 from gmm.estimator_base import BaseMixture, exported
 from gmm.likelihood import Likelihood, scaled_regulariser
+from gmm.missing import MISSING, MissingValues
 from gmm.objective import Objective
-from gmm.options import CovarianceType, FloatType, InitMethod
+from gmm.options import CovarianceType, FloatType, InitMethod, Missing
 from gmm.parameters import Parameters
 from gmm.samples import InMemory, Samples
-from gmm.validation import check_shape, check_weights, checked_precision_factors
+from gmm.validation import (
+    check_plain,
+    check_settings,
+    check_shape,
+    check_weights,
+    checked_precision_factors,
+    checked_weights,
+)
 
 
 class GaussianMixture(BaseMixture):
@@ -27,9 +37,12 @@ class GaussianMixture(BaseMixture):
     Args:
         n_components: Gaussians in the mixture.
         covariance_type: One matrix per component, one ``tied`` matrix, one variance per component
-            and feature (``diag``), or one per component (``spherical``).
+            and feature (``diag``), one per component (``spherical``), or ``low_rank``: factor
+            analysers, for more features than a matrix per component could be learned for.
+        rank: Columns of the loadings of ``low_rank``; as many as features at most are used.
         tol: EM stops when the mean log density of a sample, in nats, changes by less.
-        reg_covar: Added to every variance, in squared units of the samples.
+        reg_covar: Added to every variance, in squared units of the samples; of ``low_rank``, the
+            least noise variance instead.
         max_iter: Iterations at most.
         n_init: Restarts, of which the one with the greatest lower bound is kept.
         init_params: Where EM starts.
@@ -42,13 +55,19 @@ class GaussianMixture(BaseMixture):
         device: Where to compute, such as ``cuda``; None for where the samples are.
         dtype: Precision of samples and attributes, ``float32`` or ``float64``; None for that of
             the samples. Sums over samples are float64 in any case.
+        missing: ``marginalize`` takes NaN for a value that is not known, in ``fit`` (not of
+            ``low_rank``, nor of chunks) and in all answers; whether one is missing must not depend
+            on what it is.
 
     Attributes:
         weights_: Mixing proportions, k.
         means_: Component means, k × d.
-        covariances_: k × d × d, d × d, k × d or k, by covariance type.
+        covariances_: k × d × d, d × d, k × d or k, by covariance type; k × d × d and made only
+            when asked for where they are ``low_rank``, and so are the next two.
         precisions_: Their inverses.
         precisions_cholesky_: Upper factors U of the precisions U Uᵀ.
+        loadings_: Of ``low_rank`` alone, W of the covariances W Wᵀ + diag(ψ), k × d × rank.
+        noise_variances_: Of ``low_rank`` alone, ψ, k × d.
         converged_: Whether the kept run met ``tol``.
         n_iter_: Its iterations.
         lower_bound_: Its mean log density of a training sample in nats, at the last E-step.
@@ -60,6 +79,7 @@ class GaussianMixture(BaseMixture):
         n_components: int = 1,
         *,
         covariance_type: CovarianceType = "full",
+        rank: int = 8,
         tol: float = 1e-3,
         reg_covar: float = 1e-6,
         max_iter: int = 100,
@@ -72,9 +92,11 @@ class GaussianMixture(BaseMixture):
         warm_start: bool = False,
         device: str | None = None,
         dtype: FloatType | None = None,
+        missing: Missing = "error",
     ) -> None:
         self.n_components = n_components
         self.covariance_type: CovarianceType = covariance_type
+        self.rank = rank
         self.tol = tol
         self.reg_covar = reg_covar
         self.max_iter = max_iter
@@ -87,50 +109,93 @@ class GaussianMixture(BaseMixture):
         self.warm_start = warm_start
         self.device = device
         self.dtype: FloatType | None = dtype
+        self.missing: Missing = missing
 
-    @override
-    def set_fitted(
-        self, run: em.Run, *, dtype: torch.dtype = torch.float64, as_tensors: bool = False
+    def partial_fit(
+        self,
+        X: ArrayLike | Tensor,
+        y: Any = None,
+        sample_weight: ArrayLike | Tensor | None = None,
+        *,
+        step_decay: float = 0.7,
     ) -> Self:
-        found, covariance = run.parameters, self._covariance
-        shape = covariance.shape(found.n_components, found.n_features)
-        chol = found.precisions_cholesky
+        """Learns from one more batch of samples, by stepwise EM (Cappé & Moulines 2009).
 
-        def attribute(values: Tensor, shape: tuple[int, ...] = shape) -> Any:
-            return exported(values[0].reshape(shape).to(dtype), as_tensors)
+        The first call fits the first batch, which should be large enough to show every component;
+        after ``fit``, it goes on from that. ``lower_bounds_`` grows by the mean log density of each
+        batch before it is learned; ``converged_`` is False, since nobody knows what comes next.
 
-        self.weights_ = attribute(found.weights, (found.n_components,))
-        self.means_ = attribute(found.means, (found.n_components, found.n_features))
-        self.precisions_cholesky_ = attribute(chol)
-        self.precisions_ = attribute(covariance.precisions(chol))
-        self.covariances_ = attribute(covariance.covariances(chol))
-        self.converged_ = run.converged
-        self.n_iter_ = run.n_iter
-        self.lower_bound_ = run.lower_bound
-        self.lower_bounds_ = list(run.lower_bounds)
-        self.n_features_in_ = found.n_features
+        Args:
+            X: Samples, n × d.
+            y: Ignored.
+            sample_weight: How often each sample counts, n numbers >= 0; None for once.
+            step_decay: The last b of the n samples seen so far make up (b / n)^step_decay of what
+                is known. At 1 all samples count alike; the lower, down to above 0.5, the sooner the
+                first ones are forgotten.
+
+        Raises:
+            ValueError: If a setting or a sample cannot be used, or if a component collapses.
+        """
+        stepwise.check_decay(step_decay)
+        if not hasattr(self, "converged_"):
+            return self.fit(X, y, sample_weight)
+        check_settings(self.get_params(deep=False))
+        x = self._samples(X, fitting=False)
+        check_plain(x, self._covariance, "partial_fit")
+        weights = None if sample_weight is None else checked_weights(sample_weight, x)
+        parameters = self.parameters_.to(dtype=torch.float64, device=x.device)
+        # A mixture from elsewhere does not say how many samples it has seen: as many as now.
+        seen = getattr(self, "n_samples_seen_", float(len(x)))
+        kept = getattr(self, "statistics_", None)
+        memory = stepwise.remembered(kept, parameters, self._covariance, seen)
+        batch = InMemory(x, weights, memory.points.reference)
+        objective = self._objective(memory.points)
+        step = stepwise.step(batch, parameters, memory.statistics, objective, step_decay)
+        return self._take(step, batch)
+
+    def _take(self, step: stepwise.Step, batch: InMemory) -> Self:
+        as_tensors = isinstance(self.means_, Tensor)
+        bounds = (*self.lower_bounds_, step.lower_bound)
+        run = em.Run(step.parameters, step.lower_bound, bounds, converged=False)
+        self.set_fitted(run, dtype=batch.dtype, as_tensors=as_tensors)
+        self.n_samples_seen_ = float(step.statistics.weight)
+        kept = {**vars(step.statistics), "reference": batch.reference}
+        self.statistics_ = {name: exported(values, as_tensors) for name, values in kept.items()}
         return self
 
     @override
     def _objective(self, samples: Samples) -> Objective[Parameters]:
-        regulariser = scaled_regulariser(self.reg_covar, samples.variance)
+        regulariser = scaled_regulariser(float(self.reg_covar), samples.variance)
         return Likelihood(self._covariance, regulariser)
 
     @override
     def _fitted_parameters(self) -> Parameters:
-        means, chol = torch.as_tensor(self.means_), torch.as_tensor(self.precisions_cholesky_)
-        inner = self._covariance.inner_shape(*means.shape)
-        return Parameters(
-            torch.as_tensor(self.weights_)[None], means[None], chol.reshape(1, *inner)
-        )
+        weights, means = torch.as_tensor(self.weights_), torch.as_tensor(self.means_)
+        return Parameters(weights[None], means[None], self._covariance.from_attributes(self))
+
+    @property
+    @override
+    def _covariance(self) -> Covariance:
+        return covariance_of(self.covariance_type, self.rank)
+
+    @property
+    @override
+    def _missing_values(self) -> MissingValues:
+        return MISSING[self.missing]
+
+    @override
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing == "marginalize"
+        return tags
 
     @override
     def _cold_start(
-        self, samples: InMemory, objective: Objective
+        self, samples: Samples, objective: Objective
     ) -> tuple[Parameters, Bool[Tensor, " run"]]:
         """One start per restart, with the user's initial values in the place of its own."""
-        x = samples.x
-        shape = (self.n_components, x.shape[1])
+        x = samples.reference
+        shape = (self.n_components, len(x))
         weights = self._initial("weights_init", x, shape[:1])
         means = self._initial("means_init", x, shape)
         chol = None

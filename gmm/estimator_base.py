@@ -18,14 +18,20 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from gmm import criteria, density, em, initialization
+from gmm.chunks import as_chunks
 from gmm.covariance import COVARIANCES, Covariance
+from gmm.dense_attributes import DenseAttribute
+from gmm.distributed import Sharded
+from gmm.missing import MISSING, MissingValues
+from gmm.mixture import Mixture
 from gmm.objective import Objective
 from gmm.options import CovarianceType, FloatType, InitMethod
 from gmm.parameters import Parameters
-from gmm.samples import InMemory, Samples
+from gmm.samples import Samples
+from gmm.streaming import start_size
 from gmm.validation import (
     check_feature_count,
-    check_finite,
+    check_matrix,
     check_sample_count,
     check_settings,
     checked_tensor,
@@ -33,6 +39,9 @@ from gmm.validation import (
 )
 
 LARGEST_SEED = 2**31 - 1
+OF_COVARIANCES = (
+    "covariances_", "precisions_", "precisions_cholesky_", "loadings_", "noise_variances_"
+)  # fmt: skip
 
 
 class BaseMixture(DensityMixin, BaseEstimator, ABC):
@@ -50,7 +59,9 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
     device: str | None
     dtype: FloatType | None
 
-    means_: Any
+    covariances_ = DenseAttribute()
+    precisions_ = DenseAttribute()
+    precisions_cholesky_ = DenseAttribute()
     converged_: bool
     lower_bound_: float
 
@@ -62,7 +73,6 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
     def _fitted_parameters(self) -> Parameters:
         """The fitted attributes as one value, a batch of one run."""
 
-    @abstractmethod
     def set_fitted(
         self, run: em.Run, *, dtype: torch.dtype = torch.float64, as_tensors: bool = False
     ) -> Self:
@@ -73,6 +83,21 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
             dtype: Precision of the attributes.
             as_tensors: Whether attributes are tensors rather than arrays.
         """
+        found = run.parameters
+        shape = found.n_components, found.n_features
+        shown = self._covariance.attributes(found.precisions_cholesky, *shape)
+        for name in OF_COVARIANCES:  # of an earlier fit, perhaps of another type
+            vars(self).pop(name, None)
+        self.weights_ = exported(found.weights[0].to(dtype), as_tensors)
+        self.means_ = exported(found.means[0].to(dtype), as_tensors)
+        for name, values in shown.items():
+            setattr(self, name, exported(values.to(dtype), as_tensors))
+        self.converged_ = run.converged
+        self.n_iter_ = run.n_iter
+        self.lower_bound_ = run.lower_bound
+        self.lower_bounds_ = list(run.lower_bounds)
+        self.n_features_in_ = found.n_features
+        return self
 
     def fit(
         self, X: ArrayLike | Tensor, y: Any = None, sample_weight: ArrayLike | Tensor | None = None
@@ -80,7 +105,8 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         """Estimates the parameters.
 
         Args:
-            X: Samples, n × d.
+            X: Samples, n × d; or a stream of chunks of them, see :class:`gmm.Chunks`; or one
+                process's share of them, see :class:`gmm.Sharded`.
             y: Ignored.
             sample_weight: How often each sample counts, n numbers >= 0; None for once.
 
@@ -88,23 +114,23 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
             ValueError: If a setting or a sample cannot be used, or if every restart collapses.
         """
         check_settings(self.get_params(deep=False))
-        x = self._samples(X, fitting=True)
-        check_sample_count(len(x), self.n_components)
-        weights = None if sample_weight is None else checked_weights(sample_weight, x)
-        samples = InMemory(x, weights)
-        objective = self._objective(samples)
+        samples, as_tensors = self._read(X, sample_weight)
+        check_sample_count(samples.n_samples, self.n_components)
+        objective = self._missing_values.objective(self._objective(samples), samples)
         warm = self.warm_start and hasattr(self, "converged_")
-        start, valid = self._warm_start(x) if warm else self._cold_start(samples, objective)
+        start, valid = self._warm_start(samples) if warm else self._cold_start(samples, objective)
         runs = em.run(
             samples,
-            start,
-            valid,
+            start.mapped(samples.agreed),
+            samples.agreed(valid),
             objective,
-            tol=self.tol,
+            tol=float(self.tol),
             max_iter=self.max_iter,
             lower_bound=self.lower_bound_ if warm else -math.inf,
         )
-        self.set_fitted(runs.best(), dtype=x.dtype, as_tensors=isinstance(X, Tensor))
+        self.set_fitted(runs.best(), dtype=samples.dtype, as_tensors=as_tensors)
+        self.n_samples_seen_ = samples.weight
+        vars(self).pop("statistics_", None)
         if not self.converged_ and self.max_iter > 0:
             warnings.warn(
                 f"the best of {runs.parameters.n_runs} runs did not converge to tol={self.tol:g} "
@@ -120,6 +146,13 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         """The fitted attributes as one value, a batch of one run."""
         check_is_fitted(self)
         return self._fitted_parameters()
+
+    def as_module(self) -> Mixture:
+        """The fitted mixture as a torch module, with a differentiable log density.
+
+        Of a Bayesian mixture, the one of its expected weights, means and precisions.
+        """
+        return Mixture(self.parameters_, self._covariance)
 
     def fit_predict(
         self, X: ArrayLike | Tensor, y: Any = None, sample_weight: ArrayLike | Tensor | None = None
@@ -172,6 +205,10 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
     def _covariance(self) -> Covariance:
         return COVARIANCES[self.covariance_type]
 
+    @property
+    def _missing_values(self) -> MissingValues:
+        return MISSING["error"]
+
     def _seeds(self, count: int) -> list[int]:
         return seeds_of(self.random_state, count)
 
@@ -184,6 +221,7 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
             check_feature_count(x.shape[1], self.n_features_in_, type(self).__name__)
         else:
             # Finiteness is checked below: scikit-learn's own check names no row.
+            check_matrix(X)
             checked: Any = validate_data(
                 self,
                 X,  # type: ignore[reportArgumentType] - inferred from its default, a string
@@ -194,27 +232,46 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
             )
             # A read-only array, such as a memory map, is never written to; torch warns anyway.
             x = torch.from_numpy(checked if checked.flags.writeable else checked.copy())
-        check_finite(x)
+        self._missing_values.check(x)
         dtype = x.dtype if self.dtype is None else getattr(torch, self.dtype)
         return x.to(self.device or x.device, dtype)
 
+    def _read(self, X: Any, sample_weight: Any) -> tuple[Samples, bool]:
+        """X as samples to fit, and whether the answer is tensors."""
+        source = X if isinstance(X, Sharded) else as_chunks(X)
+        if source is None:
+            x = self._samples(X, fitting=True)
+            weights = None if sample_weight is None else checked_weights(sample_weight, x)
+            return self._missing_values.samples(x, weights), isinstance(X, Tensor)
+        dtype = None if self.dtype is None else getattr(torch, self.dtype)
+        found = source.samples(sample_weight, self.device, dtype)
+        self.n_features_in_ = len(found.reference)
+        return found, found.survey.as_tensors
+
     def _cold_start(
-        self, samples: InMemory, objective: Objective
+        self, samples: Samples, objective: Objective
     ) -> tuple[Parameters, Bool[Tensor, " run"]]:
         """One start per restart, and which are sound."""
-        seeds = self._seeds(self.n_init)
-        start = initialization.start(samples, self.n_components, self.init_params, seeds)
-        return start.parameters(samples, objective)
+        seeds = samples.agreed(torch.tensor(self._seeds(self.n_init))).tolist()
+        n_drawn = start_size(self.n_components, len(samples.reference))
+        drawn = samples.drawn(n_drawn, seeds[0])
+        start = initialization.start(drawn, self.n_components, self.init_params, seeds)
+        return start.parameters(drawn, objective)
 
-    def _warm_start(self, x: Float[Tensor, "n d"]) -> tuple[Parameters, Tensor]:
-        valid = torch.ones(1, dtype=torch.bool, device=x.device)
-        return self.parameters_.to(dtype=torch.float64, device=x.device), valid
+    def _warm_start(self, samples: Samples) -> tuple[Parameters, Tensor]:
+        device = samples.reference.device
+        valid = torch.ones(1, dtype=torch.bool, device=device)
+        return self.parameters_.to(dtype=torch.float64, device=device), valid
 
     def _evaluated(self, function: Callable[..., Tensor], X: ArrayLike | Tensor) -> Any:
         """A function of samples and parameters, for the one run; returned as X came."""
         check_is_fitted(self)
+        source = as_chunks(X)
+        if source is not None:
+            return source.joined(lambda chunk: self._evaluated(function, chunk))
         x = self._samples(X, fitting=False)
-        values = function(x, self.parameters_, self._covariance)[0]
+        parameters, covariance = self.parameters_, self._covariance
+        values = self._missing_values.evaluate(function, x, parameters, covariance)[0]
         if values.is_floating_point():
             values = values.to(x.dtype)
         return values.to(X.device) if isinstance(X, Tensor) else values.cpu().numpy()

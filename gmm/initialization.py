@@ -45,16 +45,18 @@ class Assigned(Start):
     Args:
         labels: Component of each sample; -1 for none.
         n_components: Components of each run.
+        share: How much of each sample belongs to it.
     """
 
     labels: Int[Tensor, "run n"]
     n_components: int
+    share: Float[Tensor, " n"]
 
     @override
     def responsibilities(self) -> Iterator[Float[Tensor, "run k part"]]:
         components = torch.arange(self.n_components, device=self.labels.device)[:, None]
-        for part in self.labels.split(PART, dim=1):
-            yield (part[:, None] == components).double()
+        for part, share in zip(self.labels.split(PART, 1), self.share.split(PART), strict=True):
+            yield (part[:, None] == components) * share
 
 
 @dataclass(frozen=True)
@@ -119,14 +121,19 @@ def start(samples: InMemory, n_components: int, method: InitMethod, seeds: Seque
         seeds: One per restart.
     """
     x = samples.x
+    once = torch.ones_like(x[:, 0], dtype=torch.float64)
+    weights = once if samples.weights is None else samples.weights
     if method == "random":
         return Random(seeds, len(x), n_components, x.device)
     centred = x - samples.reference.to(x.dtype)
     if method == "kmeans":
-        return Assigned(kmeans(centred, n_components, generators(seeds)), n_components)
+        found = kmeans(centred, n_components, generators(seeds), weights)
+        return Assigned(found, n_components, once)
     choose = {"k-means++": spread_samples, "random_from_data": distinct_samples}[method]
-    chosen = choose(centred, n_components, generators(seeds))
-    return Assigned(labels_of_seeds(chosen, len(x)), n_components)
+    chosen = choose(centred, n_components, generators(seeds), weights)
+    # A seed counts once, however often its sample does: as if that were repeated.
+    share = weights.clamp(min=torch.finfo(weights.dtype).tiny).reciprocal()
+    return Assigned(labels_of_seeds(chosen, len(x)), n_components, share)
 
 
 def generators(seeds: Sequence[int]) -> list[torch.Generator]:
@@ -135,11 +142,15 @@ def generators(seeds: Sequence[int]) -> list[torch.Generator]:
 
 
 def distinct_samples(
-    x: Float[Tensor, "n d"], n_components: int, sources: Sequence[torch.Generator]
+    x: Float[Tensor, "n d"],
+    n_components: int,
+    sources: Sequence[torch.Generator],
+    weights: Float[Tensor, " n"],
 ) -> Int[Tensor, "run k"]:
-    """Indices of different samples, all equally likely."""
-    chosen = [torch.randperm(len(x), generator=source)[:n_components] for source in sources]
-    return torch.stack(chosen).to(x.device)
+    """Indices of different samples, all of weight above 0 equally likely."""
+    counted = weights.cpu().nonzero()[:, 0]
+    chosen = [torch.randperm(len(counted), generator=source)[:n_components] for source in sources]
+    return counted[torch.stack(chosen)].to(x.device)
 
 
 def labels_of_seeds(chosen: Int[Tensor, "run k"], n_samples: int) -> Int[Tensor, "run n"]:

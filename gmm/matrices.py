@@ -1,9 +1,10 @@
 """Matrices on disk: ``.npy``, ``.csv`` and ``.safetensors``, chosen by the suffix."""
 
 import csv
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -32,15 +33,32 @@ def read_matrix(path: Path | str) -> Float[np.ndarray, "n d"]:
     read = _chosen(path, {".npy": _read_npy, ".csv": _read_csv, ".safetensors": _read_safetensors})
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file, expected a matrix of samples in rows")
-    values = read(path)
-    if values.ndim == 1:
-        values = values[:, None]
-    if values.ndim != 2 or values.dtype.kind not in "fiub" or not values.size:
-        raise ValueError(
-            f"{path}: shape {values.shape} of {values.dtype}, expected samples in rows, n × d, "
-            f"of real numbers"
-        )
-    return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
+    return _samples_in_rows(path, read(path))
+
+
+def file_chunks(path: Path | str, numbers: int) -> Iterator[Float[np.ndarray, "part d"]]:
+    """The rows of a matrix on disk, part by part; what was read of it is not kept.
+
+    Args:
+        path: A ``.npy`` or ``.safetensors`` file, as for :func:`read_matrix`.
+        numbers: How many to hold at a time; at least one row.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the suffix is another or the content is no matrix of numbers.
+    """
+    path = Path(path)
+    opened = _chosen(path, {".npy": _map_npy, ".safetensors": _map_safetensors})
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file, expected a matrix of samples in rows")
+    shape, _ = opened(path)
+    if not 1 <= len(shape) <= 2 or 0 in shape:
+        raise ValueError(f"{path}: shape {tuple(shape)}, expected samples in rows, n × d")
+    rows = max(1, numbers // math.prod(shape[1:]))
+    for first in range(0, shape[0], rows):
+        # Opened anew for every part: pages of a file that stays mapped count as memory.
+        _, matrix = opened(path)
+        yield _samples_in_rows(path, np.array(matrix[first : min(first + rows, shape[0])]))
 
 
 def write_columns(path: Path | str, columns: Mapping[str, Shaped[np.ndarray, " n"]]) -> None:
@@ -62,6 +80,17 @@ def write_columns(path: Path | str, columns: Mapping[str, Shaped[np.ndarray, " n
         write(temporary, columns)
 
 
+def _samples_in_rows(path: Path, values: np.ndarray) -> Float[np.ndarray, "n d"]:
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2 or values.dtype.kind not in "fiub" or not values.size:
+        raise ValueError(
+            f"{path}: shape {values.shape} of {values.dtype}, expected samples in rows, n × d, "
+            f"of real numbers"
+        )
+    return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
+
+
 def _chosen(path: Path, by_suffix: dict[str, Format]) -> Format:
     """The reader or writer for the suffix of a path."""
     if path.suffix.lower() not in by_suffix:
@@ -72,14 +101,19 @@ def _chosen(path: Path, by_suffix: dict[str, Format]) -> Format:
     return by_suffix[path.suffix.lower()]
 
 
-def _read_npy(path: Path) -> np.ndarray:
+def _read_npy(path: Path, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
     try:
         # An array of objects is a pickle, and a pickle is a program.
-        return np.load(path, allow_pickle=False)
+        return np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise ValueError(
             f"{path}: {_one_line(error)}; expected an array of numbers written by numpy.save"
         ) from error
+
+
+def _map_npy(path: Path) -> tuple[Sequence[int], Any]:
+    matrix = _read_npy(path, "r")
+    return matrix.shape, matrix
 
 
 def _read_csv(path: Path) -> np.ndarray:
@@ -119,12 +153,19 @@ def _is_number(cell: str) -> bool:
 
 
 def _read_safetensors(path: Path) -> np.ndarray:
+    shape, matrix = _map_safetensors(path)
+    return matrix[...] if shape else np.empty(())
+
+
+def _map_safetensors(path: Path) -> tuple[Sequence[int], Any]:
+    """The shape of a matrix, and what reads the rows that it is indexed with."""
     try:
         with safe_open(path, framework="np") as file:
             names = list(file.keys())
             name = TENSOR if TENSOR in names else names[0] if len(names) == 1 else None
             if name is not None:
-                return file.get_tensor(name)
+                matrix = file.get_slice(name)
+                return matrix.get_shape(), matrix
     except (SafetensorError, OSError, TypeError) as error:
         raise ValueError(f"{path}: {_one_line(error)}; expected a .safetensors file") from error
     raise ValueError(

@@ -1,13 +1,21 @@
 """What EM climbs, and how: the interface that the likelihood and variational Bayes implement."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Generic, TypeVar
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gmm.covariance import Covariance
-from gmm.density import log_joint, normalised
+from gmm.density import (
+    log_joint_up_to_form,
+    normalised,
+    rounded_off,
+    shared_form,
+    working_dtype,
+)
 from gmm.parameters import Parameters
 from gmm.samples import Samples
 from gmm.statistics import Chunk, Statistics, chunk_size, summarise, total
@@ -27,15 +35,23 @@ class Objective(ABC, Generic[P]):
 
     def expectation(self, samples: Samples, parameters: P) -> Statistics:
         """E-step: the statistics of all samples under parameters about their reference."""
-        evaluate = log_joint(parameters, self.covariance)
+        covariance, chol = self.covariance, parameters.precisions_cholesky
+        dtype = working_dtype(parameters, covariance, samples.dtype)
+        evaluate = log_joint_up_to_form(parameters, covariance, dtype)
 
         def of_chunk(chunk: Chunk) -> Statistics:
             log_density, resp = normalised(evaluate(chunk))
-            chol = parameters.precisions_cholesky
-            return summarise(chunk, resp, log_density, self.covariance, chol)
+            return summarise(chunk, resp, log_density, covariance, chol.to(dtype))
 
-        size = chunk_size(self.covariance, parameters.n_components, parameters.n_features)
-        return samples.pooled(total(map(of_chunk, samples.chunks(self.covariance, size))))
+        k, d = parameters.n_components, parameters.n_features
+        size = chunk_size(covariance, k, d, dtype, chol.device)
+        statistics = total(map(of_chunk, samples.chunks(covariance, size, dtype)))
+        log_density = statistics.log_density
+        if covariance.shares_form:
+            log_density = log_density + shared_form(parameters, covariance, statistics.second)
+        if dtype != torch.float64 and (covariance.shares_form or covariance.packs(d)):
+            log_density = log_density + rounded_off(parameters, covariance, dtype, statistics)
+        return samples.pooled(replace(statistics, log_density=log_density))
 
     @abstractmethod
     def maximise(self, statistics: Statistics) -> tuple[P, Bool[Tensor, " run"]]:

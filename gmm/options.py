@@ -5,14 +5,21 @@ It imports nothing, so that ``gmm --help`` knows every choice without loading to
 
 from typing import Literal
 
-CovarianceType = Literal["full", "tied", "diag", "spherical"]
-"""One matrix per component, one shared matrix, one variance per feature, one variance."""
+CovarianceType = Literal["full", "tied", "diag", "spherical", "low_rank"]
+"""One matrix per component, one shared matrix, one variance per feature, one variance, and a few
+columns of loadings beside one variance per feature."""
 
 InitMethod = Literal["kmeans", "k-means++", "random", "random_from_data"]
 """Where EM starts: clusters, spread-out samples, random responsibilities, random samples."""
 
-Criterion = Literal["bic", "aic"]
-"""Information criteria, in nats; the lower the better."""
+Criterion = Literal["bic", "aic", "icl", "held_out"]
+"""Information criteria, and -2 log likelihood of held-out samples: nats, the lower the better."""
+
+Missing = Literal["error", "marginalize"]
+"""What NaN in the samples is: a mistake, or a value that is not known."""
 
 FloatType = Literal["float32", "float64"]
 """Precision of the samples and of what is learned; sums over samples are always float64."""
+
+WeightPriorType = Literal["dirichlet_process", "dirichlet_distribution"]
+"""Of the weights of a Bayesian mixture: as many components as the samples need, or exactly k."""

@@ -1,5 +1,6 @@
 """What EM learns: the parameters of a batch of mixtures, as one immutable value."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
@@ -19,7 +20,7 @@ class Parameters:
         means: Component means, in the units of the samples.
         precisions_cholesky: Factors U of the precisions U Uᵀ, in the inner shape of their
             :class:`~gmm.covariance.Covariance`: ``run k d d``, ``run 1 d d``, ``run k d`` or
-            ``run k 1``.
+            ``run k 1``; ``run k d q+1`` are loadings and noise variances, of which U follows.
     """
 
     weights: Float[Tensor, "run k"]
@@ -82,7 +83,11 @@ class Parameters:
 
     def to(self, *, dtype: torch.dtype, device: torch.device) -> Self:
         """The same mixtures in another precision or on another device."""
-        return replace(self, **{name: old.to(device, dtype) for name, old in self._tensors()})
+        return self.mapped(lambda old: old.to(device, dtype))
+
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """The batch with a function applied to each of its values."""
+        return replace(self, **{name: function(old) for name, old in self._tensors()})
 
     def _tensors(self) -> list[tuple[str, Tensor]]:
         return [(field.name, getattr(self, field.name)) for field in fields(self)]

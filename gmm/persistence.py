@@ -1,37 +1,32 @@
-"""Mixtures on disk: tensors and JSON in one ``.safetensors`` file, never a pickle."""
+"""Estimators on disk: tensors and JSON in one ``.safetensors`` file, never a pickle."""
 
+import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.numpy import save_file
 
-from gmm.covariance import COVARIANCES
-from gmm.em import Run
-from gmm.estimator import GaussianMixture
-from gmm.parameters import Parameters
-from gmm.validation import check_settings
+from gmm.encoding import Arrays, decode, encode
 
-FORMAT = "gmm.GaussianMixture"
-VERSION = 1
-SETTINGS = (
-    "n_components",
-    "covariance_type",
-    "tol",
-    "reg_covar",
-    "max_iter",
-    "n_init",
-    "init_params",
-    "warm_start",
-    "dtype",
-)
-TENSORS = ("weights", "means", "precisions_cholesky")
+if TYPE_CHECKING:
+    from gmm.detector import DensityDetector
+    from gmm.estimator_base import BaseMixture
+
+FORMAT = "gmm.estimator"
+VERSION = 2  # 1 had no checksum
+
+# What a damaged or foreign file makes readers raise; RuntimeError is torch's, of shapes that do not
+# fit each other, and that of JSON nested too deeply.
+DAMAGE = (
+    SafetensorError, LookupError, TypeError, AttributeError, ValueError, OSError, RuntimeError
+)  # fmt: skip
 
 
 @contextmanager
@@ -58,33 +53,29 @@ def write_text(path: Path | str, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def save(mixture: GaussianMixture, path: Path | str) -> None:
-    """Writes a fitted mixture, atomically.
+def save(estimator: "BaseMixture | DensityDetector", path: Path | str) -> None:
+    """Writes a fitted mixture or detector, atomically.
 
-    Initial values and the random state are left out: they are of the fit, not of the mixture.
+    The file is its own evidence: beside the tensors it holds, as JSON under the metadata key
+    ``gmm``, the format's version, the class, all settings, what was learned and the SHA-256 of it
+    all. Left out are ``device`` and a ``RandomState``, which are of the machine and of the fit.
 
     Raises:
-        NotFittedError: If the mixture has not been fitted.
+        NotFittedError: If it has not been fitted.
     """
-    parameters = mixture.parameters_
-    settings = mixture.get_params(deep=False)
-    seed = mixture.random_state
-    fitted = {
-        "format": FORMAT,
-        "version": VERSION,
-        "settings": {name: settings[name] for name in SETTINGS},
-        "random_state": int(seed) if isinstance(seed, int) else None,
-        "converged": mixture.converged_,
-        "lower_bound": mixture.lower_bound_,
-        "lower_bounds": mixture.lower_bounds_,
-    }
-    tensors = {name: getattr(parameters, name).cpu().contiguous() for name in TENSORS}
+    arrays: Arrays = {}
+    header = {"format": FORMAT, "version": VERSION, **encode(estimator, "", arrays)}
+    estimator.parameters_  # noqa: B018 - raises NotFittedError
+    header["dtype"] = sorted({str(values.dtype) for values in arrays.values()})
+    header["sha256"] = _digest(header, arrays)
     with atomic(Path(path)) as temporary:
-        save_file(tensors, temporary, metadata={"gmm": json.dumps(fitted)})
+        save_file(arrays, temporary, metadata={"gmm": json.dumps(header)})
 
 
-def load(path: Path | str, *, device: str | None = None) -> GaussianMixture:
-    """Reads a mixture that answers as the saved one did.
+def load(path: Path | str, *, device: str | None = None) -> Any:
+    """Reads a :class:`GaussianMixture` or detector that answers as the saved one did.
+
+    Its attributes are arrays, whatever they were when it was saved.
 
     Args:
         path: A file from :func:`save`.
@@ -92,66 +83,60 @@ def load(path: Path | str, *, device: str | None = None) -> GaussianMixture:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is damaged or was not written by :func:`save`.
+        ValueError: If it is damaged, was altered, or was not written by :func:`save`.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file, expected a mixture saved by gmm fit")
     try:
-        tensors, text = _read(path)
-        return _restored(tensors, json.loads(text), device)
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise ValueError(
-            f"{path}: {_one_line(error)}; expected a .safetensors file written by gmm fit or "
-            f"gmm.save, write it again"
-        ) from error
+        estimator = _restored(*_read(path))
+    except DAMAGE as error:
+        raise ValueError(_what_to_do(path, error)) from error
+    mixture_of(estimator).set_params(device=device)
+    return estimator
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], str]:
-    with safe_open(path, framework="pt") as file:
+def mixture_of(estimator: Any) -> Any:
+    """The mixture of a detector that was loaded, or the mixture itself."""
+    return getattr(estimator, "mixture_", estimator)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
+    with safe_open(path, framework="np") as file:
         metadata = file.metadata() or {}
         if "gmm" not in metadata:
             raise ValueError("no mixture in this file")
-        return {name: file.get_tensor(name) for name in TENSORS}, metadata["gmm"]
+        names = file.keys()
+        return json.loads(metadata["gmm"]), {name: file.get_tensor(name) for name in names}
 
 
-def _restored(
-    tensors: dict[str, Tensor], fitted: dict[str, Any], device: str | None
-) -> GaussianMixture:
-    if (fitted["format"], fitted["version"]) != (FORMAT, VERSION):
-        raise ValueError(
-            f"format {fitted['format']} version {fitted['version']} is not {FORMAT} {VERSION}"
-        )
-    settings = {name: fitted["settings"][name] for name in SETTINGS}
-    check_settings(settings)
-    mixture = GaussianMixture(**settings, random_state=fitted["random_state"], device=device)
-    parameters = Parameters(**tensors)
-    _check_tensors(parameters, mixture)
-    run = Run(
-        parameters,
-        lower_bound=fitted["lower_bound"],
-        lower_bounds=tuple(fitted["lower_bounds"]),
-        converged=fitted["converged"],
+def _restored(header: dict[str, Any], arrays: Arrays) -> Any:
+    found = header["format"], header["version"]
+    if found != (FORMAT, VERSION):
+        raise ValueError(f"format {found[0]} version {found[1]} is not {FORMAT} {VERSION}")
+    if _digest(header, arrays) != header["sha256"]:
+        raise ValueError("its content does not have its SHA-256, so it was damaged or altered")
+    estimator = decode({"estimator": header["estimator"]}, arrays)
+    # Whatever is inconsistent in shape or value shows when it is asked.
+    (score,) = estimator.score_samples(np.asarray(mixture_of(estimator).means_)[:1])
+    if not math.isfinite(score):
+        raise ValueError(f"the log density of its first mean is {score}")
+    return estimator
+
+
+def _digest(header: dict[str, Any], arrays: Arrays) -> str:
+    """SHA-256 of the arrays, with names, types and shapes, and of the header without itself."""
+    rest = {name: value for name, value in header.items() if name != "sha256"}
+    digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
+    for name, values in sorted(arrays.items()):
+        digest.update(f"{name} {values.dtype.str} {values.shape}".encode())
+        digest.update(values.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _what_to_do(path: Path, error: Exception) -> str:
+    text = " ".join((f"no {error}" if isinstance(error, KeyError) else str(error)).split())
+    return (
+        f"{path}: {text}; expected a .safetensors file written by gmm fit or gmm.save, "
+        f"write it again"
     )
-    return mixture.set_fitted(run, dtype=parameters.means.dtype)
-
-
-def _check_tensors(parameters: Parameters, mixture: GaussianMixture) -> None:
-    covariance = COVARIANCES[mixture.covariance_type]
-    n_components, n_features = mixture.n_components, parameters.means.shape[-1]
-    expected = {
-        "weights": (1, n_components),
-        "means": (1, n_components, n_features),
-        "precisions_cholesky": (1, *covariance.inner_shape(n_components, n_features)),
-    }
-    for name, shape in expected.items():
-        tensor = getattr(parameters, name)
-        if tuple(tensor.shape) != shape:
-            raise ValueError(f"{name} has shape {tuple(tensor.shape)}, expected {shape}")
-        if not torch.isfinite(tensor).all():
-            raise ValueError(f"{name} holds NaN or infinity")
-
-
-def _one_line(error: Exception) -> str:
-    text = f"no {error}" if isinstance(error, KeyError) else str(error)
-    return " ".join(text.split())

@@ -1,102 +1,120 @@
-"""Pictures: a mixture over its samples, and the criterion of a sweep."""
+"""Pictures' common style, the curves of a sweep, and the histogram of scores with its threshold."""
 
 import math
+from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Ellipse
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from gmm.covariance import COVARIANCES
-from gmm.estimator import GaussianMixture
+from gmm.options import Criterion
 from gmm.persistence import atomic
 from gmm.selection import Sweep
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C564B")
 # Okabe & Ito's, which the colour-blind can tell apart, and two more.
-INK, RULE = "#222222", "#DDDDDD"
-MARKERS = ("o", "s", "^", "D")
-SIGMAS = (1.0, 2.0)  # of the ellipses, in standard deviations; the title says so
-MOST_POINTS = 4000  # drawn evenly out of the samples: more only darken the picture
-MOST_NAMED = 8  # components in the legend
+INK, RULE, ALARM = "#222222", "#DDDDDD", "#D55E00"
+MARKERS = ("o", "s", "^", "D", "v", "P")
+DASHES = ("-", "--", ":", "-.")
+NAMES: dict[Criterion, str] = {"bic": "BIC", "aic": "AIC", "icl": "ICL", "held_out": "held out"}
+MOST_BINS = 60
+LONG_TAIL = 100  # times the middle half, beyond which scores need a compressed axis
+ROW_HEIGHT = 0.85  # of the tallest bar, where sets have a row each
 
 
-def plot_mixture(
-    mixture: GaussianMixture, x: ArrayLike | Tensor, *, ax: Axes | None = None
+def plot_criterion(
+    sweep: Sweep, criteria: Sequence[Criterion] | None = None, *, ax: Axes | None = None
 ) -> Axes:
-    """Samples in the colour of their most probable component, under the components' ellipses.
-
-    With one feature it is a histogram under the densities; with more than two, everything is
-    projected on the samples' first two principal axes.
-
-    Args:
-        mixture: A fitted mixture.
-        x: Samples, n × d.
-        ax: Where to draw; None for a new figure.
-    """
-    samples = x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
-    ax = _prepared(ax, (6.4, 5.4))
-    if samples.shape[1] == 1:
-        _draw_histogram(ax, mixture, samples)
-    else:
-        _draw_projection(ax, mixture, samples)
-    count = mixture.n_components
-    components = f"{count} {mixture.covariance_type} component{'s' if count > 1 else ''}"
-    ellipses = "; ellipses at 1 and 2 σ" if samples.shape[1] > 1 else ""
-    ax.set_title(
-        f"{components}, {len(samples):,} samples{ellipses}",
-        loc="left",
-        color=INK,
-        fontsize=11,
-    )
-    if count <= MOST_NAMED:
-        ax.legend(frameon=False, fontsize=9, title="weight", labelcolor=INK)
-    return ax
-
-
-def plot_criterion(sweep: Sweep, *, ax: Axes | None = None) -> Axes:
-    """The criterion over the number of components, a line per covariance type, minimum marked.
+    """Criteria over the number of components, a line per covariance type, minimum annotated.
 
     Args:
         sweep: A finished sweep.
+        criteria: Which to draw; None for the one that chose the winner. Its minimum is named in
+            the title, that of any other has a ring.
         ax: Where to draw; None for a new figure.
+
+    Raises:
+        ValueError: If the sweep has not computed one of them.
     """
-    ax = _prepared(ax, (6.8, 4.4))
-    for index, name in enumerate(dict.fromkeys(row.covariance_type for row in sweep.rows)):
+    criteria = [sweep.criterion] if criteria is None else criteria
+    _check_computed(sweep, criteria)
+    ax = prepared(ax, (6.8, 4.4))
+    types = list(dict.fromkeys(row.covariance_type for row in sweep.rows))
+    for line, (criterion, name) in enumerate(product(criteria, types)):
         rows = [row for row in sweep.rows if row.covariance_type == name]
         rows = sorted(rows, key=lambda row: row.n_components)
-        values = [_finite_or_nan(getattr(row, sweep.criterion)) for row in rows]
-        counts = [row.n_components for row in rows]
-        style = {"color": COLOURS[index], "marker": MARKERS[index], "ms": 5, "lw": 1.6}
-        ax.plot(counts, values, label=name, **style)
-    _mark_minimum(ax, sweep)
-    ax.set_xlabel("components")
-    ax.set_ylabel(f"{sweep.criterion.upper()} (nats, lower is better)")
+        values = [_finite_or_nan(getattr(row, criterion)) for row in rows]
+        look = line % len(types) if len(types) > 1 else line
+        ax.plot([row.n_components for row in rows], values, DASHES[line // len(types) % 4],
+                color=COLOURS[look % 8], marker=MARKERS[look % 6], ms=5, lw=1.6,
+                label=_line_name(criterion, name, criteria, types))  # fmt: skip
+    for criterion in criteria:
+        _mark_minimum(ax, sweep, criterion)
+    label = ", ".join(NAMES[criterion] for criterion in criteria)
+    ax.set(xlabel="components", ylabel=f"{label} (nats, lower is better)")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(axis="y", color=RULE, lw=0.7)
-    ax.legend(frameon=False, fontsize=9, labelcolor=INK)
+    legended(ax)
     return ax
 
 
-def save_figure(ax: Axes, path: Path | str) -> None:
-    """Writes the figure of ``ax``, atomically; the suffix chooses the format.
+def plot_scores(
+    scores: ArrayLike | Tensor | Mapping[str, ArrayLike | Tensor],
+    threshold_nats: float | None = None,
+    *,
+    ax: Axes | None = None,
+) -> Axes:
+    """Histogram of log densities, and what a threshold flags; sets by name have a row each.
+
+    Where a few scores lie very far below the rest, as those of outliers in many dimensions do, the
+    axis is compressed: linear near zero and logarithmic far from it.
+
+    Args:
+        scores: Log densities in nats, or sets of them by name, the first at the top.
+        threshold_nats: Scores below it are outliers; None for no threshold.
+        ax: Where to draw; None for a new figure.
+
+    Raises:
+        ValueError: If a set is empty or a score is not finite.
+    """
+    groups = scores if isinstance(scores, Mapping) else {"samples": scores}
+    groups = {name: _checked_scores(name, values) for name, values in groups.items()}
+    ax = prepared(ax, (6.8, 3.4 if len(groups) == 1 else 1 + 0.7 * len(groups)))
+    edges = _edges(ax, list(groups.values()))
+    if isinstance(scores, Mapping):
+        _draw_rows(ax, groups, edges, threshold_nats)
+    else:
+        _draw_shares(ax, groups["samples"], edges)
+    if threshold_nats is not None:
+        ax.axvline(threshold_nats, color=INK, lw=1.4, ls="--")
+        flagged = [_flagged(values, threshold_nats) for values in groups.values()]
+        count = f", {flagged[0]}" if len(flagged) == 1 else ""
+        titled(ax, f"outlier below {in_nats(threshold_nats)} (dashed){count}")
+    scale = "" if ax.get_xscale() == "linear" else ", compressed axis"
+    ax.set_xlabel(f"log density (nats{scale})")
+    return ax
+
+
+def save_figure(picture: Axes | Figure, path: Path | str) -> None:
+    """Writes a figure, or the figure of an Axes, atomically; the suffix chooses the format.
 
     Raises:
         ValueError: If the format is unknown.
     """
-    figure = ax.get_figure(root=True)
+    figure = picture.get_figure(root=True) if isinstance(picture, Axes) else picture
     assert figure is not None
     with atomic(Path(path)) as temporary:
         figure.savefig(temporary, dpi=150, bbox_inches="tight", facecolor="white")
 
 
-def _prepared(ax: Axes | None, inches: tuple[float, float]) -> Axes:
+def prepared(ax: Axes | None, inches: tuple[float, float]) -> Axes:
+    """The Axes to draw on in the style of these pictures: the one given, or a new figure's."""
     # No pyplot: it would keep every figure of a long-lived process, and ask for a screen.
     ax = Figure(figsize=inches, layout="constrained").subplots() if ax is None else ax
     ax.spines[["top", "right"]].set_visible(False)
@@ -105,92 +123,112 @@ def _prepared(ax: Axes | None, inches: tuple[float, float]) -> Axes:
     return ax
 
 
-def _draw_projection(ax: Axes, mixture: GaussianMixture, samples: Float[np.ndarray, "n d"]) -> None:
-    centre, axes = _view(samples)
-    shown = samples[:: math.ceil(len(samples) / MOST_POINTS)]
-    points, labels = (shown - centre) @ axes, mixture.predict(shown)
-    parameters = mixture.parameters_
-    means = (parameters.means[0].cpu().numpy() - centre) @ axes
-    covariances = axes.T @ _dense(mixture) @ axes
-    size = 14 if len(shown) < 500 else 6
-    for k, weight in enumerate(parameters.weights[0].tolist()):
-        colour = COLOURS[k % len(COLOURS)]
-        mine = points[labels == k]
-        ax.scatter(*mine.T, s=size, color=colour, alpha=0.35, lw=0, rasterized=True)
-        for sigma in SIGMAS:
-            ax.add_patch(_ellipse(means[k], covariances[k], sigma, colour))
-        ax.scatter(*means[k], marker="o", s=46, color=colour, ec="white", lw=1.3, zorder=4,
-                   label=f"{k}: {weight:.2f}")  # fmt: skip
-    ax.autoscale_view()
-    if samples.shape[1] == 2:
-        ax.set(xlabel="feature 0", ylabel="feature 1")
-    else:
-        shares = ((samples - centre) @ axes).var(0) / samples.var(0).sum()
-        ax.set(xlabel=f"principal axis 1 ({shares[0]:.0%} of variance)",
-               ylabel=f"principal axis 2 ({shares[1]:.0%})")  # fmt: skip
-    ax.set_aspect("equal", adjustable="datalim")
+def titled(ax: Axes, title: str) -> None:
+    """Writes a title in the style of these pictures: small, dark, on the left."""
+    ax.set_title(title, loc="left", color=INK, fontsize=11)
 
 
-def _draw_histogram(ax: Axes, mixture: GaussianMixture, samples: Float[np.ndarray, "n 1"]) -> None:
-    bins = min(max(round(len(samples) ** 0.5), 10), 60)
-    ax.hist(samples[:, 0], bins=bins, density=True, color="#D5D9E0", edgecolor="white", lw=0.4)
-    grid = np.linspace(samples.min(), samples.max(), 512, dtype=samples.dtype)[:, None]
-    density = np.exp(mixture.score_samples(grid))
-    ax.plot(grid[:, 0], density, color=INK, lw=1.2)
-    joint = density[:, None] * mixture.predict_proba(grid)
-    for k, weight in enumerate(mixture.parameters_.weights[0].tolist()):
-        colour = COLOURS[k % len(COLOURS)]
-        ax.plot(grid[:, 0], joint[:, k], color=colour, lw=2, ls="--", label=f"{k}: {weight:.2f}")
-    ax.set(xlabel="feature 0", ylabel="density")
+def legended(ax: Axes, title: str | None = None) -> None:
+    """Adds a legend in the style of these pictures: no frame, but legible over what it covers."""
+    legend = ax.legend(title=title, fontsize=9, labelcolor=INK, framealpha=0.85, edgecolor="none")
+    legend.set_zorder(6)
 
 
-def _view(
-    samples: Float[np.ndarray, "n d"],
-) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, "d 2"]]:
-    """Origin and axes of the picture: the features themselves, or the principal axes."""
-    n_features = samples.shape[1]
-    if n_features == 2:
-        return np.zeros(2), np.eye(2)
-    centre = samples.mean(0, dtype=np.float64)
-    _, vectors = np.linalg.eigh(np.cov(samples, rowvar=False))
-    axes = vectors[:, :-3:-1]
-    # An eigenvector's sign is chance; this one is the same on every machine.
-    return centre, axes * np.sign(axes[np.abs(axes).argmax(0), [0, 1]])
+def in_nats(value: float) -> str:
+    """A log density for a title: four digits, or all before the point, with a true minus."""
+    digits = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{digits} nats".replace("-", "−")
 
 
-def _dense(mixture: GaussianMixture) -> Float[np.ndarray, "k d d"]:
-    parameters = mixture.parameters_
-    dense = COVARIANCES[mixture.covariance_type].dense(
-        parameters.precisions_cholesky.to(torch.float64),
-        parameters.n_components,
-        parameters.n_features,
-    )
-    return dense[0].cpu().numpy()
+def _check_computed(sweep: Sweep, criteria: Sequence[Criterion]) -> None:
+    for criterion in criteria:
+        if all(math.isnan(getattr(row, criterion)) for row in sweep.rows):
+            raise ValueError(f"criterion {criterion!r} was not computed; sweep with n_folds=5")
 
 
-def _ellipse(
-    mean: Float[np.ndarray, " 2"], covariance: Float[np.ndarray, "2 2"], sigma: float, colour: str
-) -> Ellipse:
-    variances, vectors = np.linalg.eigh(covariance)
-    angle = math.degrees(math.atan2(vectors[1, 1], vectors[0, 1]))
-    width, height = 2 * sigma * np.sqrt(variances[::-1])
-    return Ellipse(
-        (mean[0], mean[1]), width, height, angle=angle, fc="none", ec=colour, lw=1.8 / sigma**0.5
-    )
+def _line_name(
+    criterion: Criterion, covariance_type: str, criteria: Sequence, types: Sequence
+) -> str:
+    names = [NAMES[criterion]] * (len(criteria) > 1) + [covariance_type] * (len(types) > 1)
+    return " ".join(names) or f"{covariance_type} {NAMES[criterion]}"
 
 
-def _mark_minimum(ax: Axes, sweep: Sweep) -> None:
-    best = sweep.best
-    value = getattr(best, sweep.criterion)
+def _mark_minimum(ax: Axes, sweep: Sweep, criterion: Criterion) -> None:
+    best = min(sweep.rows, key=lambda row: getattr(row, criterion))
+    place = (best.n_components, getattr(best, criterion))
+    ax.plot(*place, "o", ms=13, mfc="none", mec=INK, mew=1.4)
+    if criterion != sweep.criterion:
+        return
     ax.axvline(best.n_components, color="#888888", lw=0.8, ls=":", zorder=0)
-    ax.plot(best.n_components, value, "o", ms=13, mfc="none", mec=INK, mew=1.4)
-    ax.set_title(
-        f"least {sweep.criterion.upper()} {value:,.1f}: "
-        f"{best.n_components} components, {best.covariance_type}",
-        loc="left",
-        color=INK,
-        fontsize=11,
-    )
+    # To the left, where the curves are still far above, if there is any left.
+    first = best.n_components == min(row.n_components for row in sweep.rows)
+    ax.annotate("minimum", place, (34, 30) if first else (-78, -3), textcoords="offset points",
+                fontsize=9, color=INK, bbox={"fc": "white", "ec": "none", "pad": 1.5},
+                arrowprops={"arrowstyle": "-|>", "color": INK, "shrinkB": 8})  # fmt: skip
+    kind = f"{best.n_components} components, {best.covariance_type}"
+    titled(ax, f"least {NAMES[criterion]} {place[1]:,.1f}: {kind}")
+
+
+def _checked_scores(name: str, values: ArrayLike | Tensor) -> Float[np.ndarray, " n"]:
+    plain = values.detach().cpu().numpy() if isinstance(values, Tensor) else values
+    array = np.asarray(plain, dtype=np.float64).ravel()
+    if not len(array) or not np.isfinite(array).all():
+        bad = f"a {array[~np.isfinite(array)][0]}" if len(array) else "nothing"
+        raise ValueError(f"scores of {name!r} hold {bad}, expected finite log densities in nats")
+    return array
+
+
+def _edges(ax: Axes, groups: Sequence[Float[np.ndarray, " n"]]) -> list[float]:
+    """Edges of the bins, even on the axis, which is compressed where the scores need it."""
+    scores = np.concatenate(groups)
+    bins = min(max(round(len(scores) ** 0.5), 10), MOST_BINS)
+    low, high = float(scores.min()), float(scores.max())
+    middle, spread = min((_place(group) for group in groups), key=lambda place: place[1])
+    if high - low <= LONG_TAIL * spread or high == low:
+        return np.linspace(low, max(high, np.nextafter(low, np.inf)), bins + 1).tolist()
+    width = abs(middle) or high - low
+    ax.set_xscale("asinh", linear_width=width)
+    even = np.linspace(np.arcsinh(low / width), np.arcsinh(high / width), bins + 1)
+    # The ends again, which rounding may have moved over the outermost scores.
+    return [low, *(width * np.sinh(even[1:-1])).tolist(), high]
+
+
+def _place(scores: Float[np.ndarray, " n"]) -> tuple[float, float]:
+    """Median, and the width of the middle half; of equal scores, of their size."""
+    quarter, middle, three_quarters = np.quantile(scores, [0.25, 0.5, 0.75])
+    return float(middle), float(max(three_quarters - quarter, abs(middle) / LONG_TAIL))
+
+
+def _draw_shares(ax: Axes, scores: Float[np.ndarray, " n"], edges: list[float]) -> None:
+    shares = np.histogram(scores, edges)[0] / len(scores)
+    ax.stairs(shares, edges, fill=True, color=COLOURS[0], alpha=0.8)
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.set_ylabel("share of the samples")
+
+
+def _draw_rows(
+    ax: Axes,
+    groups: Mapping[str, Float[np.ndarray, " n"]],
+    edges: list[float],
+    threshold_nats: float | None,
+) -> None:
+    for row, values in enumerate(groups.values()):
+        colour, base = COLOURS[row % 8], float(-row)
+        counts = np.histogram(values, edges)[0]
+        # Each to its own height, so that forty held-out samples can be seen beside a thousand.
+        tops = base + ROW_HEIGHT * counts / counts.max()
+        ax.stairs(tops, edges, baseline=base, fill=True, color=colour, alpha=0.8)
+        ax.axhline(base, color=RULE, lw=0.7, zorder=0)
+    names = [f"{name}\n{_flagged(values, threshold_nats)}" for name, values in groups.items()]
+    ax.set_yticks([-float(row) for row in range(len(groups))], names, va="bottom")
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+
+
+def _flagged(scores: Float[np.ndarray, " n"], threshold_nats: float | None) -> str:
+    if threshold_nats is None:
+        return f"{len(scores):,} samples"
+    return f"{np.sum(scores < threshold_nats):,} of {len(scores):,} flagged"
 
 
 def _finite_or_nan(value: float) -> float:

@@ -20,6 +20,7 @@ class FitResult:
         n_iter: EM iterations of the best run.
         converged: Whether it met ``tol``.
         bic: Its Bayesian information criterion; the lower the better.
+        threshold: What flags outliers, in words, if a percentage was asked for.
     """
 
     out: Path
@@ -31,15 +32,17 @@ class FitResult:
     n_iter: int
     converged: bool
     bic: float
+    threshold: str | None = None
 
     def __str__(self) -> str:
-        """Two lines."""
+        """Two or three lines."""
         end = "converged" if self.converged else "did not converge"
-        return (
+        mixture = (
             f"{self.n_components} {self.covariance_type} components on {self.n_samples} x "
             f"{self.n_features}: {self.lower_bound:.6g} nats per sample, BIC {self.bic:.1f}, "
-            f"{end} after {self.n_iter} iterations\nwrote {self.out}"
+            f"{end} after {self.n_iter} iterations"
         )
+        return "\n".join(filter(None, [mixture, self.threshold, f"wrote {self.out}"]))
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class ScoreResult:
         n_samples: Rows scored.
         mean_nats: Their mean log density.
         least_nats: The smallest.
-        threshold: What flags outliers, in words, if held-out samples were given.
+        threshold: What flags outliers, in words, if there is a threshold.
         n_flagged: How many it flags.
     """
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from typing_extensions import override
 
@@ -19,6 +19,21 @@ class Samples(ABC):
 
     @property
     @abstractmethod
+    def n_samples(self) -> int:
+        """How many there are, in all processes together."""
+
+    @property
+    @abstractmethod
+    def weight(self) -> float:
+        """The same, each as often as it counts."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> torch.dtype:
+        """Their precision."""
+
+    @property
+    @abstractmethod
     def reference(self) -> Float[Tensor, " d"]:
         """The point that chunks are centred on: near the mean, in float64."""
 
@@ -28,12 +43,31 @@ class Samples(ABC):
         """Mean variance of a feature, in squared units of the samples: their scale."""
 
     @abstractmethod
-    def chunks(self, covariance: Covariance, size: int) -> Iterator[Chunk]:
-        """All samples in an order that never changes, at most ``size`` at a time."""
+    def chunks(
+        self, covariance: Covariance, size: int, dtype: torch.dtype = torch.float64
+    ) -> Iterator[Chunk]:
+        """All samples in an order that never changes, at most ``size`` at a time.
+
+        Args:
+            covariance: For whose sums.
+            size: Samples per chunk.
+            dtype: Precision of the chunks.
+        """
+
+    @abstractmethod
+    def drawn(self, n_samples: int, seed: int) -> "InMemory":
+        """Some of the samples, uniformly at random; all of them where they are in memory anyway.
+
+        A start is looked for among them.
+        """
 
     def pooled(self, statistics: Statistics) -> Statistics:
         """The statistics of the samples of all processes: here, there is one."""
         return statistics
+
+    def agreed(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        """The values of the first process, on which all agree: here, there is one."""
+        return values
 
 
 @dataclass(frozen=True)
@@ -43,14 +77,33 @@ class InMemory(Samples):
     Args:
         x: Samples.
         weights: How often each counts; None for once.
+        about: The reference, where it is not to be their mean.
     """
 
     x: Float[Tensor, "n d"]
     weights: Float[Tensor, " n"] | None = None
+    about: Float[Tensor, " d"] | None = None
+
+    @property
+    @override
+    def n_samples(self) -> int:
+        return len(self.x)
+
+    @property
+    @override
+    def weight(self) -> float:
+        return float(len(self.x) if self.weights is None else self.weights.sum())
+
+    @property
+    @override
+    def dtype(self) -> torch.dtype:
+        return self.x.dtype
 
     @cached_property
     @override
     def reference(self) -> Float[Tensor, " d"]:
+        if self.about is not None:
+            return self.about
         if self.weights is None:
             return self.x.mean(0, dtype=torch.float64)
         return (self.weights @ self.x.double()) / self.weights.sum()
@@ -64,8 +117,30 @@ class InMemory(Samples):
         return float(self.weights @ deviations.double() / self.weights.sum())
 
     @override
-    def chunks(self, covariance: Covariance, size: int) -> Iterator[Chunk]:
+    def drawn(self, n_samples: int, seed: int) -> "InMemory":
+        return self
+
+    @override
+    def chunks(
+        self, covariance: Covariance, size: int, dtype: torch.dtype = torch.float64
+    ) -> Iterator[Chunk]:
         for first in range(0, len(self.x), size):
-            centred = (self.x[first : first + size].double() - self.reference).T.contiguous()
             weights = None if self.weights is None else self.weights[first : first + size]
-            yield Chunk(centred, covariance.quadratics(centred), weights)
+            rows = self.x[first : first + size]
+            yield centred_chunk(rows, weights, self.reference, covariance, dtype)
+
+
+def centred_chunk(
+    rows: Float[Tensor, "n d"],
+    weights: Float[Tensor, " n"] | None,
+    reference: Float[Tensor, " d"],
+    covariance: Covariance,
+    dtype: torch.dtype = torch.float64,
+) -> Chunk:
+    """Samples as EM reads them, centred before anything is rounded to ``dtype``."""
+    # Named, so that features come first at once and not by a copy; autograd allows no such name.
+    differentiable = rows.requires_grad or reference.requires_grad
+    room = None if differentiable else reference.new_empty(rows.T.shape)
+    centred = torch.sub(rows.T, reference[:, None], out=room).contiguous().to(dtype)
+    weights = None if weights is None else weights.to(dtype)
+    return Chunk(centred, covariance.quadratics(centred), weights)

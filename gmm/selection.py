@@ -1,49 +1,29 @@
 """Which number of components and which covariance type: a sweep judged by a criterion."""
 
 import math
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
+from typing import get_args
 
 import torch
-from jaxtyping import Float
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from gmm import criteria, density, em, initialization
-from gmm.covariance import COVARIANCES
+from gmm.candidates import Candidate, candidate, covariance_for, fitted, folds, held_out
 from gmm.estimator import GaussianMixture
-from gmm.estimator_base import seeds_of
-from gmm.likelihood import Likelihood, scaled_regulariser
 from gmm.options import CovarianceType, Criterion
 from gmm.samples import InMemory
-from gmm.validation import check_finite, check_sample_count, check_settings, checked_tensor
+from gmm.validation import (
+    check_finite,
+    check_sample_count,
+    check_settings,
+    checked_tensor,
+    checked_weights,
+)
 
-
-@dataclass(frozen=True)
-class Candidate:
-    """One row of a sweep: the best of ``n_init`` runs.
-
-    Args:
-        covariance_type: Shape of the covariances.
-        n_components: Components.
-        n_parameters: Free parameters.
-        lower_bound: Mean log density of a training sample in nats.
-        bic: Bayesian information criterion; infinite where every run collapsed.
-        aic: Akaike's; likewise.
-        n_iter: EM iterations of the best run.
-        converged: Whether the best run met ``tol``.
-        n_failed: Runs that collapsed.
-    """
-
-    covariance_type: CovarianceType
-    n_components: int
-    n_parameters: int
-    lower_bound: float
-    bic: float
-    aic: float
-    n_iter: int
-    converged: bool
-    n_failed: int
+DEFAULT_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -100,9 +80,12 @@ def sweep(
     n_components: Iterable[int] = range(1, 11),
     covariance_types: Sequence[CovarianceType] = ("full", "tied", "diag", "spherical"),
     *,
+    sample_weight: ArrayLike | Tensor | None = None,
     n_init: int = 10,
     criterion: Criterion = "bic",
+    n_folds: int | None = None,
     seed: int = 0,
+    rank: int = 8,
     reg_covar: float = 1e-6,
     tol: float = 1e-3,
     max_iter: int = 100,
@@ -116,9 +99,13 @@ def sweep(
         x: Samples, n × d.
         n_components: Numbers of components to try.
         covariance_types: Shapes to try.
+        sample_weight: How often each sample counts; None for once.
         n_init: Restarts of each, in one batch.
         criterion: What the winner has least of.
+        n_folds: Parts of which each is held out once, for the likelihood of held-out samples; this
+            fits everything as many times more. None for 5 if that is the criterion, otherwise none.
         seed: The same seed gives the same sweep.
+        rank: Columns of the loadings of ``low_rank``.
         reg_covar: Added to every variance, in squared units of ``x``.
         tol: EM stops when the lower bound changes by less, in nats.
         max_iter: Iterations at most.
@@ -126,13 +113,15 @@ def sweep(
     Raises:
         ValueError: If a setting or sample cannot be used, or if every candidate collapses.
     """
-    samples = x if isinstance(x, Tensor) else torch.as_tensor(x)
-    samples = checked_tensor(samples)
-    check_finite(samples)
+    rows = x if isinstance(x, Tensor) else torch.as_tensor(x)
+    rows = checked_tensor(rows)
+    check_finite(rows)
+    weights = None if sample_weight is None else checked_weights(sample_weight, rows)
     prototypes = [
         GaussianMixture(
             count,
             covariance_type=name,
+            rank=rank,
             n_init=n_init,
             random_state=seed,
             reg_covar=reg_covar,
@@ -142,61 +131,57 @@ def sweep(
         for name in covariance_types
         for count in n_components
     ]
-    _check(prototypes, len(samples), criterion)
-    starts = {
-        count: initialization.start(InMemory(samples), count, "kmeans", seeds_of(seed, n_init))
-        for count in {prototype.n_components for prototype in prototypes}
-    }
-    fitted = [_fitted(samples, each, starts[each.n_components]) for each in prototypes]
-    rows = tuple(
-        _candidate(samples, prototype, runs)
-        for prototype, runs in zip(prototypes, fitted, strict=True)
-    )
-    best = min(range(len(rows)), key=lambda index: getattr(rows[index], criterion))
+    if n_folds is None and criterion == "held_out":
+        n_folds = DEFAULT_FOLDS
+    _check(prototypes, len(rows), criterion, n_folds)
+    samples = InMemory(rows, weights)
+    _warn_of_few_samples(prototypes, samples)
+    runs = fitted(samples, prototypes)
+    deviances = [math.nan] * len(runs)
+    if n_folds is not None:
+        deviances = held_out(folds(samples, n_folds, seed), prototypes)
+    candidates = tuple(map(partial(candidate, samples), prototypes, runs, deviances))
+    best = min(range(len(runs)), key=lambda index: getattr(candidates[index], criterion))
     as_tensors = isinstance(x, Tensor)
-    winner = prototypes[best].set_fitted(
-        fitted[best].best(), dtype=samples.dtype, as_tensors=as_tensors
-    )
-    return Sweep(rows, winner, criterion, len(samples))
+    winner = prototypes[best].set_fitted(runs[best].best(), dtype=rows.dtype, as_tensors=as_tensors)
+    return Sweep(candidates, winner, criterion, len(rows))
 
 
-def _check(prototypes: Sequence[GaussianMixture], n_samples: int, criterion: str) -> None:
-    if criterion not in ("bic", "aic"):
-        raise ValueError(f"criterion={criterion!r}, expected one of bic, aic")
+def _check(
+    prototypes: Sequence[GaussianMixture], n_samples: int, criterion: str, n_folds: int | None
+) -> None:
+    if criterion not in get_args(Criterion):
+        expected = ", ".join(get_args(Criterion))
+        raise ValueError(f"criterion={criterion!r}, expected one of {expected}")
     if not prototypes:
         raise ValueError(
             "n_components and covariance_types leave nothing to fit, expected at least one of each"
         )
+    if n_folds is not None and not 2 <= n_folds <= n_samples:
+        raise ValueError(
+            f"n_folds={n_folds}, expected 2 to {n_samples}, the number of samples; 5 is usual"
+        )
+    largest_fold = math.ceil(n_samples / n_folds) if n_folds else 0
     for prototype in prototypes:
         check_settings(prototype.get_params(deep=False))
-        check_sample_count(n_samples, prototype.n_components)
+        check_sample_count(n_samples - largest_fold, prototype.n_components)
 
 
-def _fitted(
-    x: Float[Tensor, "n d"], prototype: GaussianMixture, start: initialization.Start
-) -> em.Runs:
-    samples = InMemory(x)
-    reg_covar = scaled_regulariser(prototype.reg_covar, samples.variance)
-    objective = Likelihood(COVARIANCES[prototype.covariance_type], reg_covar)
-    found, valid = start.parameters(samples, objective)
-    return em.run(samples, found, valid, objective, tol=prototype.tol, max_iter=prototype.max_iter)
+def _warn_of_few_samples(prototypes: Sequence[GaussianMixture], samples: InMemory) -> None:
+    """Warns of the mixture with the most free dimensions for its samples, if they are too many."""
+    d = samples.x.shape[1]
 
+    def free(prototype: GaussianMixture) -> float:
+        count = prototype.n_components
+        return covariance_for(prototype).n_parameters(count, d) / count + d
 
-def _candidate(x: Float[Tensor, "n d"], prototype: GaussianMixture, runs: em.Runs) -> Candidate:
-    covariance = COVARIANCES[prototype.covariance_type]
-    n_parameters = criteria.n_parameters(runs.parameters, covariance)
-    described = (prototype.covariance_type, prototype.n_components, n_parameters)
-    n_failed = int(runs.failed.sum())
-    if n_failed == len(runs.failed):
-        return Candidate(*described, -math.inf, math.inf, math.inf, 0, False, n_failed)
-    best = runs.best()
-    log_likelihood = float(density.log_density(x, best.parameters, covariance).double().sum())
-    return Candidate(
-        *described,
-        lower_bound=best.lower_bound,
-        bic=criteria.bic(log_likelihood, len(x), n_parameters),
-        aic=criteria.aic(log_likelihood, n_parameters),
-        n_iter=best.n_iter,
-        converged=best.converged,
-        n_failed=n_failed,
-    )
+    worst = max(prototypes, key=lambda prototype: free(prototype) * prototype.n_components)
+    each = samples.n_samples / worst.n_components
+    if each < free(worst):
+        warnings.warn(
+            f"{worst.n_components} {worst.covariance_type} components have {free(worst):,.0f} free "
+            f"dimensions each and {each:,.1f} of {samples.n_samples:,} samples each, expected more "
+            f"samples than dimensions; its likelihood is memorised: try fewer components, diag, "
+            f"low_rank or fewer features",
+            stacklevel=3,
+        )

@@ -1,21 +1,24 @@
 """Sufficient statistics: all that EM keeps of the samples.
 
-They are taken about a fixed reference and in float64, whatever the samples are in: raw second
-moments in float32 get a unit variance at mean 1000 wrong by 3. They add, so that chunks of one
+They are taken about a fixed reference: raw second moments in float32 get a unit variance at mean
+1000 wrong by 3. Over chunks they add up in float64, whatever the samples are in; so chunks of one
 array, of a file or of several processes are one computation.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from gmm.covariance import Covariance
 
-CHUNK_ELEMENTS = 2**19  # 4 MiB of float64, whatever the number of samples
+CHUNK_BYTES = {"cpu": 2**22, "cuda": 2**28}
+# What one run writes down per chunk, whatever the number of samples: a share of the last-level
+# cache of a CPU, and enough for each kernel to fill a GPU.
 SMALLEST_CHUNK = 256  # below, the matrix products are too narrow to be fast
-LARGEST_CHUNK = 4096
+LARGEST_CHUNK = {"cpu": 2**13, "cuda": 2**20}
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,17 @@ class Statistics:
         return self.log_density / self.weight
 
 
-def chunk_size(covariance: Covariance, n_components: int, n_features: int) -> int:
+def chunk_size(
+    covariance: Covariance,
+    n_components: int,
+    n_features: int,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device = torch.device("cpu"),  # noqa: B008 - immutable
+) -> int:
     """Samples per chunk: the same for any number of runs, so that a run's sums are too."""
-    samples = CHUNK_ELEMENTS // covariance.scratch(n_components, n_features)
-    return min(max(samples, SMALLEST_CHUNK), LARGEST_CHUNK)
+    kind = "cpu" if device.type == "cpu" else "cuda"
+    per_sample = covariance.scratch(n_components, n_features) * dtype.itemsize
+    return min(max(CHUNK_BYTES[kind] // per_sample, SMALLEST_CHUNK), LARGEST_CHUNK[kind])
 
 
 def summarise(
@@ -89,17 +99,20 @@ def summarise(
         covariance: The type to estimate.
         chol: The precision factors that gave the responsibilities; None where EM starts.
     """
-    weight = log_density.new_tensor(float(chunk.x.shape[1]))
+    n_samples = chunk.x.shape[1]
+    weight = torch.full((), n_samples, dtype=torch.float64, device=chunk.x.device)
     if chunk.weights is not None:
         weight, resp, log_density = (
-            chunk.weights.sum(), resp * chunk.weights, log_density * chunk.weights
-        )  # fmt: skip
+            chunk.weights.sum(dtype=torch.float64),
+            resp * chunk.weights,
+            log_density * chunk.weights,
+        )
     return Statistics(
         weight=weight,
-        log_density=log_density.sum(-1),
-        counts=resp.sum(-1),
-        first=resp @ chunk.x.T,
-        second=covariance.second_moments(chunk.x, chunk.quadratics, resp, chol),
+        log_density=log_density.sum(-1, dtype=torch.float64),
+        counts=resp.sum(-1, dtype=torch.float64),
+        first=(resp @ chunk.x.T).double(),
+        second=covariance.second_moments(chunk.x, chunk.quadratics, resp, chol).double(),
     )
 
 

@@ -1,16 +1,18 @@
 """Checks of what users pass in: one line that names the argument, its value and the way out."""
 
+import reprlib
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, get_args
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from gmm.covariance import COVARIANCES, Covariance
-from gmm.options import InitMethod
+from gmm.options import CovarianceType, InitMethod, Missing
 
 MOST_LISTED = 3  # faulty values named before the rest are only counted
 
@@ -29,8 +31,56 @@ def checked_tensor(x: Tensor) -> Float[Tensor, "n d"]:
     return x if x.dtype in (torch.float32, torch.float64) else x.double()
 
 
-def check_finite(x: Float[Tensor, "n d"]) -> None:
+def check_matrix(samples: Any) -> None:
+    """Refuses arrays, frames and lists of rows that are no matrix of real numbers.
+
+    Raises:
+        ValueError: If they are complex, no matrix, or strings; naming the first faulty element.
+        TypeError: If an element is an object that is no number.
+    """
+    try:
+        x = np.asarray(samples)
+    except ValueError as error:
+        raise ValueError(f"x is no matrix, expected rows of equal length ({error})") from error
+    if x.ndim == 0:  # a sparse matrix, which scikit-learn refuses by its name
+        return
+    if x.dtype.kind == "c":
+        raise ValueError(
+            f"Complex data not supported: x has dtype {x.dtype}, expected real numbers; "
+            f"pass real and imaginary parts as columns"
+        )
+    if x.ndim != 2:
+        raise ValueError(
+            f"x has shape {x.shape}, expected samples in rows, n × d. Reshape your data with "
+            f"x[:, None] if there is one feature, x[None] if there is one sample"
+        )
+    if x.dtype.kind in "OUS":
+        _check_numbers(x)
+
+
+def _check_numbers(x: np.ndarray) -> None:
+    for (row, column), value in np.ndenumerate(x):
+        try:
+            float(value)
+        except (TypeError, ValueError) as error:
+            shown = reprlib.repr(str(value) if isinstance(value, str) else value)
+            raise type(error)(
+                f"x[{row}, {column}] is {shown}, expected a number ({error}); "
+                f"encode column {column} as numbers or remove it"
+            ) from error
+    if x.dtype.kind in "US" and x.size:
+        raise ValueError(
+            f"x[0, 0] is {str(x[0, 0])!r}, a string, expected a number; convert with "
+            f"x.astype(float)"
+        )
+
+
+def check_finite(x: Float[Tensor, "n d"], name: str = "x") -> None:
     """Refuses NaN and infinity.
+
+    Args:
+        x: Samples.
+        name: What to call them.
 
     Raises:
         ValueError: Naming row, column and value of the first ones.
@@ -39,7 +89,7 @@ def check_finite(x: Float[Tensor, "n d"]) -> None:
     if x.sum().isfinite() or x.isfinite().all():
         return
     faults = (~x.isfinite()).nonzero().tolist()
-    named = [f"x[{row}, {column}] is {_word(x[row, column].item())}" for row, column in faults]
+    named = [f"{name}[{row}, {column}] is {_word(x[row, column].item())}" for row, column in faults]
     rest = f" and {len(faults) - MOST_LISTED} more" if len(faults) > MOST_LISTED else ""
     raise ValueError(
         f"{', '.join(named[:MOST_LISTED])}{rest}; expected finite numbers, "
@@ -51,6 +101,20 @@ def _word(value: float) -> str:
     return "NaN" if value != value else str(value)
 
 
+def check_plain(x: Float[Tensor, "n d"], covariance: Covariance, method: str) -> None:
+    """Refuses what a method that keeps moments of samples cannot learn: NaN, and loadings.
+
+    Raises:
+        ValueError: If a value is NaN, or the covariance type has no plain moments.
+    """
+    check_finite(x)
+    if not covariance.plain_moments:
+        raise ValueError(
+            f"{method} has no way to learn {type(covariance).__name__} covariances, expected one "
+            f"of {', '.join(COVARIANCES)}; call fit with all samples, or with chunks of them"
+        )
+
+
 def checked_weights(
     sample_weight: ArrayLike | Tensor, x: Float[Tensor, "n d"]
 ) -> Float[Tensor, " n"]:
@@ -59,7 +123,8 @@ def checked_weights(
     Raises:
         ValueError: If they are not one finite number >= 0 per sample, or all 0.
     """
-    weights = torch.as_tensor(sample_weight).to(x.device, torch.float64)
+    given = sample_weight if isinstance(sample_weight, Tensor) else np.array(sample_weight, float)
+    weights = torch.as_tensor(given).to(x.device, torch.float64)
     if weights.shape != x.shape[:1]:
         raise ValueError(
             f"sample_weight has shape {tuple(weights.shape)}, expected ({len(x)},): one number "
@@ -73,7 +138,7 @@ def checked_weights(
             f"give 0 to leave a sample out"
         )
     if not weights.any():
-        raise ValueError("sample_weight is 0 for every sample, expected one above 0 at least")
+        raise ValueError("sample_weight is zero for every sample, expected one above 0 at least")
     return weights
 
 
@@ -116,7 +181,13 @@ def check_settings(settings: dict[str, Any]) -> None:
         _check_number(name, settings[name], Integral, f"an integer >= {least}", least)
     for name in ("tol", "reg_covar"):
         _check_number(name, settings[name], Real, "a number >= 0", 0)
-    _check_choice("covariance_type", settings["covariance_type"], list(COVARIANCES))
+    # Variational Bayes has no rank: its priors are over matrices and variances.
+    types = get_args(CovarianceType) if "rank" in settings else tuple(COVARIANCES)
+    _check_choice("covariance_type", settings["covariance_type"], types)
+    if "rank" in settings:
+        _check_number("rank", settings["rank"], Integral, "an integer >= 1", 1)
+    if "missing" in settings:
+        _check_choice("missing", settings["missing"], get_args(Missing))
     _check_choice("init_params", settings["init_params"], get_args(InitMethod))
 
 

@@ -4,13 +4,17 @@ Torch is imported inside the functions, so that ``gmm fit --help`` answers witho
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gmm.options import CovarianceType, Criterion, FloatType, InitMethod
 from gmm.results import FitResult, PlotResult, SampleResult, ScoreResult, SweepResult
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from gmm.anomaly import DensityThreshold
+
+LARGEST_LOADED_BYTES = 2**30  # of a file to fit, of which k-means makes a second copy
 
 
 def fit(
@@ -24,13 +28,15 @@ def fit(
     reg_covar: float = 1e-6,
     tol: float = 1e-3,
     max_iter: int = 100,
+    percent: float | None = None,
     dtype: FloatType | None = None,
     device: str | None = None,
 ) -> FitResult:
     """Fits one mixture to a matrix of samples.
 
     Args:
-        x: Samples in rows: .npy, .csv or .safetensors.
+        x: Samples in rows: .npy, .csv or .safetensors. A .npy or .safetensors file above 1 GiB is
+            not loaded but read at every iteration, unless percent is given.
         out: The mixture, .safetensors.
         n_components: Gaussians in the mixture.
         covariance_type: Shape of their covariances.
@@ -40,6 +46,8 @@ def fit(
         reg_covar: Added to every variance, in squared units of x.
         tol: EM stops when the mean log density changes by less, in nats.
         max_iter: Iterations at most.
+        percent: Save with it a threshold that flags this share of new samples, such as 4. It is
+            set by cross-validation, which fits five more mixtures.
         dtype: Precision of samples and mixture; that of the file unless given.
         device: Where to compute, such as cuda.
 
@@ -47,11 +55,12 @@ def fit(
         FileNotFoundError: If there is no file x.
         ValueError: If a file or a setting cannot be used.
     """
+    from gmm.detector import DensityDetector
     from gmm.estimator import GaussianMixture
     from gmm.persistence import save
 
     _check_mixture_path(out)
-    samples = _samples(x, dtype, device)
+    samples = _stream(x) if percent is None and _is_large(x) else _samples(x, dtype, device)
     mixture = GaussianMixture(
         n_components,
         covariance_type=covariance_type,
@@ -61,18 +70,27 @@ def fit(
         reg_covar=reg_covar,
         tol=tol,
         max_iter=max_iter,
-    ).fit(samples)
-    save(mixture, out)
+        device=device,
+        dtype=dtype,
+    )
+    threshold = None
+    if percent is None:
+        save(mixture.fit(samples), out)
+    else:
+        detector = DensityDetector(mixture, percent=percent, random_state=seed).fit(samples)
+        save(detector, out)
+        mixture, threshold = detector.mixture_, str(detector.threshold_)
     return FitResult(
         out=out,
-        n_samples=len(samples),
-        n_features=samples.shape[1],
+        n_samples=round(mixture.n_samples_seen_),
+        n_features=mixture.n_features_in_,
         n_components=n_components,
         covariance_type=covariance_type,
         lower_bound=mixture.lower_bound_,
         n_iter=mixture.n_iter_,
         converged=mixture.converged_,
         bic=mixture.bic(samples),
+        threshold=threshold,
     )
 
 
@@ -83,6 +101,7 @@ def sweep(
     max_components: int = 10,
     covariance_types: tuple[CovarianceType, ...] = ("full", "tied", "diag", "spherical"),
     criterion: Criterion = "bic",
+    n_folds: int | None = None,
     n_init: int = 10,
     seed: int = 0,
     reg_covar: float = 1e-6,
@@ -102,6 +121,8 @@ def sweep(
         max_components: Greatest number of components to try.
         covariance_types: Shapes to try.
         criterion: What the winner has least of.
+        n_folds: Parts of which each is held out once; this fits everything as many times more. None
+            unless given, but 5 for the criterion held_out.
         n_init: Restarts of each, all in one batch.
         seed: The same seed gives the same sweep.
         reg_covar: Added to every variance, in squared units of x.
@@ -127,6 +148,7 @@ def sweep(
         covariance_types,
         n_init=n_init,
         criterion=criterion,
+        n_folds=n_folds,
         seed=seed,
         reg_covar=reg_covar,
         tol=tol,
@@ -149,6 +171,7 @@ def score(
     out: Path,
     held_out: Path | None = None,
     percent: float = 4.0,
+    threshold_nats: float | None = None,
     device: str | None = None,
 ) -> ScoreResult:
     """Writes the log density of each sample in nats, and whether it is an outlier.
@@ -157,26 +180,27 @@ def score(
         mixture: A mixture from fit or sweep.
         x: Samples in rows: .npy, .csv or .safetensors.
         out: One row per sample: .npy, .csv or .safetensors. Its columns are log_density_nats,
-            component, and with held_out also outlier (1 or 0).
-        held_out: Samples that the mixture was not fitted to; they set the threshold.
+            component, and where there is a threshold also outlier (1 or 0).
+        held_out: Samples that the mixture was not fitted to; they set the threshold. Without them
+            it is the one that fit saved when it was given percent.
         percent: How many of the held-out samples lie below the threshold.
+        threshold_nats: The threshold itself, instead of held_out.
         device: Where to compute, such as cuda.
 
     Raises:
         FileNotFoundError: If there is no file mixture, x or held_out.
         ValueError: If a file cannot be used or has another number of columns than the mixture.
     """
-    from gmm.anomaly import density_threshold
     from gmm.matrices import read_matrix, write_columns
-    from gmm.persistence import load
+    from gmm.persistence import load, mixture_of
 
     loaded = load(mixture, device=device)
+    threshold = _threshold(loaded, held_out, percent, threshold_nats)
     samples = read_matrix(x)
     log_density = loaded.score_samples(samples)
-    columns = {"log_density_nats": log_density, "component": loaded.predict(samples)}
-    threshold = None
-    if held_out is not None:
-        threshold = density_threshold(loaded.score_samples(read_matrix(held_out)), percent)
+    component = mixture_of(loaded).predict(samples)
+    columns = {"log_density_nats": log_density, "component": component}
+    if threshold is not None:
         columns["outlier"] = threshold.flags(log_density).astype(int)
     write_columns(out, columns)
     return ScoreResult(
@@ -203,9 +227,9 @@ def sample(mixture: Path, out: Path, n_samples: int = 100, seed: int = 0) -> Sam
         ValueError: If a file or a setting cannot be used.
     """
     from gmm.matrices import write_columns
-    from gmm.persistence import load
+    from gmm.persistence import load, mixture_of
 
-    drawn, _ = load(mixture).set_params(random_state=seed).sample(n_samples)
+    drawn, _ = mixture_of(load(mixture)).set_params(random_state=seed).sample(n_samples)
     write_columns(out, {f"feature_{d}": column for d, column in enumerate(drawn.T)})
     return SampleResult(out, n_samples)
 
@@ -223,11 +247,31 @@ def plot(mixture: Path, x: Path, out: Path) -> PlotResult:
         ValueError: If a file cannot be used or has another number of columns than the mixture.
     """
     from gmm.matrices import read_matrix
-    from gmm.persistence import load
-    from gmm.plots import plot_mixture, save_figure
+    from gmm.persistence import load, mixture_of
+    from gmm.plots import save_figure
+    from gmm.plots_mixture import plot_mixture
 
-    save_figure(plot_mixture(load(mixture), read_matrix(x)), out)
+    save_figure(plot_mixture(mixture_of(load(mixture)), read_matrix(x)), out)
     return PlotResult(out)
+
+
+def _threshold(
+    loaded: Any, held_out: Path | None, percent: float, threshold_nats: float | None
+) -> "DensityThreshold | None":
+    """The threshold that was asked for, or the one in the file, or none."""
+    from gmm.anomaly import DensityThreshold, density_threshold
+    from gmm.matrices import read_matrix
+
+    if held_out is not None and threshold_nats is not None:
+        raise ValueError(
+            f"held_out={held_out} and threshold_nats={threshold_nats}, expected one of them; "
+            f"leave one out"
+        )
+    if threshold_nats is not None:
+        return DensityThreshold(threshold_nats)
+    if held_out is not None:
+        return density_threshold(loaded.score_samples(read_matrix(held_out)), percent)
+    return getattr(loaded, "threshold_", None)
 
 
 def _samples(path: Path, dtype: FloatType | None, device: str | None) -> "Tensor":
@@ -237,6 +281,17 @@ def _samples(path: Path, dtype: FloatType | None, device: str | None) -> "Tensor
 
     samples = torch.from_numpy(read_matrix(path))
     return samples.to(device, None if dtype is None else getattr(torch, dtype))
+
+
+def _is_large(path: Path) -> bool:
+    streamable = path.suffix.lower() in (".npy", ".safetensors")
+    return streamable and path.is_file() and path.stat().st_size > LARGEST_LOADED_BYTES
+
+
+def _stream(path: Path) -> Any:
+    from gmm.chunks import Chunks
+
+    return Chunks(path)
 
 
 def _check_mixture_path(path: Path) -> None:

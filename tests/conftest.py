@@ -14,10 +14,14 @@ from jaxtyping import install_import_hook
 # values are tested on purpose, and the answer has to be its own error and not the checker's.
 CHECKED = [
     "cellxai.classifier", "cellxai.data", "cellxai.density", "cellxai.evaluation",
-    "cellxai.explain", "cellxai.explanation", "cellxai.subjects", "cellxai.training",
-    "gmm.anomaly", "gmm.covariance_base", "gmm.covariance_matrices", "gmm.covariance_variances",
+    "cellxai.explain", "cellxai.explanation", "cellxai.imagesets", "cellxai.subjects",
+    "cellxai.training",
+    "gmm.anomaly", "gmm.completion", "gmm.conditioning", "gmm.covariance_base",
+    "gmm.covariance_low_rank", "gmm.covariance_matrices", "gmm.covariance_variances",
+    "gmm.factor_analysis",
     "gmm.criteria", "gmm.density", "gmm.em", "gmm.initialization", "gmm.likelihood",
-    "gmm.objective", "gmm.samples", "gmm.statistics",
+    "gmm.objective", "gmm.samples", "gmm.statistics", "gmm.stepwise", "gmm.sticks",
+    "gmm.survey", "gmm.variational",
 ]  # fmt: skip
 install_import_hook(CHECKED, "beartype.beartype")
 

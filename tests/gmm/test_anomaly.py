@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gmm.anomaly import density_threshold
+from gmm.anomaly import DensityThreshold, densest, density_threshold, held_out_parts
 
 
 def test_the_threshold_flags_the_given_share_of_the_held_out_samples():
@@ -20,6 +20,7 @@ def test_the_threshold_says_where_it_comes_from():
     assert str(density_threshold([-3.0], 4.0)) == (
         "outlier below -3 nats (4 % of 1 held-out samples)"
     )
+    assert str(DensityThreshold(-3.5)) == "outlier below -3.5 nats"
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,25 @@ def test_the_threshold_says_where_it_comes_from():
 def test_useless_scores_and_shares_are_refused(scores, percent, message):
     with pytest.raises(ValueError, match=message):
         density_threshold(scores, percent)
+
+
+@pytest.mark.parametrize("cv", [2, 3, 10, 11])
+def test_folds_hold_out_every_row_once_in_parts_of_almost_equal_size(cv):
+    parts = held_out_parts(11, cv, np.random.RandomState(0))
+    assert len(parts) == cv
+    assert sorted(np.concatenate(parts)) == list(range(11))
+    sizes = [len(part) for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize(("share", "n_held_out"), [(0.2, 2), (0.01, 1), (0.5, 5), (0.91, 10)])
+def test_a_share_holds_out_that_many_rows_rounded_up(share, n_held_out):
+    (part,) = held_out_parts(10, share, np.random.RandomState(0))
+    assert len(set(part)) == n_held_out
+
+
+def test_trimming_leaves_the_densest_samples_in_place():
+    scores = np.array([3.0, -9.0, 1.0, -8.0, 2.0])
+    assert densest(scores, 40.0).tolist() == [True, False, True, False, True]
+    assert densest(scores, 19.9).all()
+    assert densest(scores, 0.0).all()

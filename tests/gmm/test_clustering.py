@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
@@ -61,14 +62,39 @@ def test_draws_follow_the_mass_and_never_hit_a_zero():
 
 def test_an_empty_cluster_moves_to_the_farthest_sample():
     x = torch.tensor([[0.0], [1.0], [9.0]])
-    centres = torch.tensor([[[0.5], [1e6]]])
-    assert updated_centres(x, centres)[0, 1] == 9
+    centres = torch.tensor([[[0.4], [1e6]]])
+    assert updated_centres(x, centres, torch.ones(3))[0, 1] == 9
+    assert updated_centres(x, centres, torch.tensor([1.0, 1.0, 0.0]))[0, 1] == 1
 
 
 def test_distances_are_those_of_the_definition():
     x, centres = torch.randn(20, 3), torch.randn(2, 4, 3)
     expected = torch.cdist(centres, x.expand(2, -1, -1)).square()
     torch.testing.assert_close(squared_distances(x, centres), expected, rtol=1e-4, atol=1e-4)
-    nearest, least = assigned(x, centres)
-    assert torch.equal(nearest, expected.argmin(1))
-    torch.testing.assert_close(least, expected.amin(1), rtol=1e-4, atol=1e-4)
+    assert torch.equal(assigned(x, centres), expected.argmin(1))
+
+
+def weighted(blobs):
+    """Samples, and how often each counts: 0 to 3 times."""
+    x = torch.from_numpy(blobs - blobs.mean(0))
+    return x, torch.arange(len(x)).remainder(4)
+
+
+@pytest.mark.parametrize("cluster", [kmeans, spread_samples])
+def test_a_weight_of_zero_is_a_sample_removed(blobs, cluster):
+    x, counts = weighted(blobs)
+    once = (counts > 0).double()
+    kept = counts.nonzero()[:, 0]
+    whole = cluster(x, 4, generators([0, 1]), once)
+    part = cluster(x[kept], 4, generators([0, 1]))
+    if cluster is kmeans:
+        assert torch.equal(whole[:, kept], part)
+    else:
+        assert torch.equal(whole, kept[part])
+
+
+def test_a_weight_of_two_is_a_sample_repeated(blobs):
+    x, counts = weighted(blobs)
+    repeated = torch.arange(len(x)).repeat_interleave(counts)
+    found = kmeans(x, 4, generators([0, 1]), counts.double())
+    assert torch.equal(found[:, repeated], kmeans(x[repeated], 4, generators([0, 1])))

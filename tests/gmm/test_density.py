@@ -1,7 +1,9 @@
+import dataclasses
 import math
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from torch.distributions import MultivariateNormal
 
@@ -43,11 +45,22 @@ def test_responsibilities_follow_bayes_rule_and_labels_are_the_largest(mixture):
     assert torch.equal(density.labels(*mixture), found.argmax(-1))
 
 
-def test_float32_samples_cost_no_more_than_their_rounding(mixture):
+def test_float32_samples_lose_digits_of_float32_only(mixture):
     x, parameters, covariance = mixture
     found = density.log_density(x.float(), parameters, covariance)
     expected = density.log_density(x.float().double(), parameters, covariance)
-    torch.testing.assert_close(found, expected, rtol=1e-13, atol=1e-13)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), expected, rtol=2e-6, atol=2e-6)
+
+
+def test_float32_samples_of_distant_narrow_components_are_computed_in_float64(mixture):
+    x, parameters, covariance = mixture
+    narrow = dataclasses.replace(
+        parameters, precisions_cholesky=parameters.precisions_cholesky * 100
+    )
+    found = density.log_density(x.float(), narrow, covariance)
+    expected = density.log_density(x.float().double(), narrow, covariance)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_more_features_than_are_packed_take_the_residual_form_and_agree(monkeypatch, mixture):
@@ -74,6 +87,34 @@ def test_far_samples_keep_finite_log_densities_and_probabilities(mixture):
     assert density.log_density(far, parameters, covariance).isfinite().all()
     found = density.responsibilities(far, parameters, covariance)
     torch.testing.assert_close(found.sum(-1), torch.ones_like(found[..., 0]))
+
+
+def test_samples_whose_squares_overflow_keep_finite_probabilities(mixture):
+    x, parameters, covariance = mixture
+    far = torch.full_like(x[:2], 1e200) * torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
+    found = density.responsibilities(far, parameters, covariance)
+    torch.testing.assert_close(found.sum(-1), torch.ones_like(found[..., 0]))
+    assert density.log_density(far, parameters, covariance).isfinite().all()
+
+
+def test_entropy_is_that_of_the_responsibilities(mixture):
+    expected = scipy.stats.entropy(density.responsibilities(*mixture), axis=-1)
+    np.testing.assert_allclose(density.entropy(*mixture), expected, atol=1e-12)
+
+
+def test_the_shared_form_is_what_the_responsibilities_do_without(blobs, soft_responsibilities):
+    covariance, samples = COVARIANCES["tied"], InMemory(torch.from_numpy(blobs))
+    start = from_responsibilities(
+        samples, [soft_responsibilities], len(blobs), Likelihood(covariance, 1e-3)
+    )[0]
+    parameters = start.translated(-samples.reference)
+    (chunk,) = samples.chunks(covariance, len(blobs))
+    whole = density.log_joint(parameters, covariance)(chunk)
+    part = density.log_joint_up_to_form(parameters, covariance)(chunk)
+    second = (chunk.x @ chunk.x.T).flatten().expand(2, 1, -1)
+    left_out = (whole - part)[:, 0].sum(-1)
+    torch.testing.assert_close(density.shared_form(parameters, covariance, second), left_out)
+    torch.testing.assert_close(part.softmax(1), whole.softmax(1))
 
 
 def test_draws_have_the_mixtures_moments(mixture):

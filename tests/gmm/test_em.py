@@ -113,6 +113,15 @@ def test_float32_far_from_the_origin_finds_what_float64_finds_at_it(covariance_t
     torch.testing.assert_close(found.lower_bound, exact.lower_bound, rtol=0, atol=1e-4)
 
 
+def test_the_bound_of_float32_samples_is_that_of_float64_ones(covariance_type, blobs):
+    covariance = COVARIANCES[covariance_type]
+    x = torch.from_numpy(blobs).float()
+    start, valid = started(x.double(), covariance, [0, 1])
+    single = run(x, start, valid, covariance, max_iter=20, tol=0.0)
+    double = run(x.double(), start, valid, covariance, max_iter=20, tol=0.0)
+    torch.testing.assert_close(single.history, double.history, rtol=0, atol=1e-6)
+
+
 def test_a_collapsing_run_loses_to_its_siblings(blobs):
     covariance, x = COVARIANCES["full"], torch.from_numpy(blobs)
     start, valid = started(x, covariance, [0, 1])

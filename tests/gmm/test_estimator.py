@@ -59,7 +59,7 @@ def test_at_equal_init_answers_are_scikit_learns(pair, blobs):
 
 def test_the_parameters_are_scikit_learns_but_for_printing():
     ours, reference = GaussianMixture().get_params(), Reference().get_params()
-    assert set(ours) - set(reference) == {"device", "dtype"}
+    assert set(ours) - set(reference) == {"device", "dtype", "missing", "rank"}
     assert set(reference) - set(ours) == {"verbose", "verbose_interval"}
     assert all(ours[name] == value for name, value in reference.items() if name in ours)
 

@@ -6,6 +6,7 @@ import torch
 
 from gmm import initialization
 from gmm.covariance import COVARIANCES
+from gmm.estimator import GaussianMixture
 from gmm.likelihood import Likelihood
 from gmm.options import InitMethod
 from gmm.samples import InMemory
@@ -61,3 +62,23 @@ def test_random_responsibilities_cross_part_borders(monkeypatch, blobs):
     )
     assert [part.shape[2] for part in parts] == [100, 100, 100, 100, 50]
     assert not np.allclose(parts[0], parts[1])
+
+
+@pytest.mark.parametrize("method", ["kmeans", "k-means++"])
+def test_a_fit_to_weighted_samples_is_the_fit_to_repeated_ones(method, covariance_type, blobs):
+    counts = np.arange(len(blobs)) % 3
+    settings = {"covariance_type": covariance_type, "init_params": method, "random_state": 0}
+    settings |= {"n_init": 2, "max_iter": 5, "tol": 0.0, "reg_covar": 1e-2}
+    weighted = GaussianMixture(3, **settings).fit(blobs, sample_weight=counts)
+    repeated = GaussianMixture(3, **settings).fit(blobs.repeat(counts, axis=0))
+    np.testing.assert_allclose(weighted.lower_bounds_, repeated.lower_bounds_, rtol=1e-10)
+    np.testing.assert_allclose(weighted.means_, repeated.means_, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["kmeans", "k-means++", "random_from_data"])
+def test_a_fit_never_starts_from_a_sample_of_weight_zero(method, blobs):
+    counts = (np.arange(len(blobs)) % 3 > 0).astype(float)
+    settings = {"init_params": method, "random_state": 0, "max_iter": 5, "tol": 0.0}
+    weighted = GaussianMixture(3, **settings).fit(blobs, sample_weight=counts)
+    without = GaussianMixture(3, **settings).fit(blobs[counts > 0])
+    np.testing.assert_allclose(weighted.lower_bounds_, without.lower_bounds_, rtol=1e-10)

@@ -1,11 +1,17 @@
+import json
+
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
 
+from gmm.bayesian import BayesianGaussianMixture
+from gmm.detector import DensityDetector
 from gmm.estimator import GaussianMixture
-from gmm.persistence import atomic, load, save
+from gmm.persistence import _digest, atomic, load, mixture_of, save
 
 
 @pytest.fixture
@@ -25,6 +31,27 @@ def test_a_saved_mixture_comes_back_exactly(saved, blobs):
         assert getattr(loaded, name) == getattr(mixture, name)
     np.testing.assert_array_equal(loaded.score_samples(blobs), mixture.score_samples(blobs))
     np.testing.assert_array_equal(loaded.sample(9)[0], mixture.sample(9)[0])
+
+
+@pytest.mark.parametrize("prior", ["dirichlet_process", "dirichlet_distribution"])
+def test_a_bayesian_mixture_comes_back_exactly(prior, blobs, tmp_path):
+    mixture = BayesianGaussianMixture(3, weight_concentration_prior_type=prior, random_state=0)
+    save(mixture.fit(blobs), tmp_path / "mixture.safetensors")
+    loaded = load(tmp_path / "mixture.safetensors")
+    assert isinstance(loaded, BayesianGaussianMixture)
+    learned = {name: value for name, value in vars(mixture).items() if not name.startswith("_")}
+    for name, value in learned.items():
+        np.testing.assert_array_equal(getattr(loaded, name), value, name)
+    np.testing.assert_array_equal(loaded.score_samples(blobs), mixture.score_samples(blobs))
+
+
+def test_a_low_rank_mixture_keeps_its_loadings_and_no_matrices(blobs, tmp_path):
+    mixture = GaussianMixture(2, covariance_type="low_rank", rank=1, random_state=0).fit(blobs)
+    save(mixture, tmp_path / "mixture.safetensors")
+    loaded = load(tmp_path / "mixture.safetensors")
+    np.testing.assert_array_equal(loaded.score_samples(blobs), mixture.score_samples(blobs))
+    shapes = [values.shape for values in load_file(tmp_path / "mixture.safetensors").values()]
+    assert (2, 4, 4) not in shapes
 
 
 def test_float32_and_tensors_come_back_in_their_precision(blobs, tmp_path):
@@ -47,9 +74,9 @@ def test_garbage_and_foreign_files_are_errors_of_one_line(tmp_path):
     garbage = tmp_path / "garbage.safetensors"
     garbage.write_bytes(bytes(range(256)) * 10)
     foreign = tmp_path / "foreign.safetensors"
-    save_file({"weight": torch.zeros(2)}, foreign)
+    save_file({"weight": np.zeros(2)}, foreign)
     edited = tmp_path / "edited.safetensors"
-    save_file({"weight": torch.zeros(2)}, edited, metadata={"gmm": '{"format": "other"}'})
+    save_file({"weight": np.zeros(2)}, edited, metadata={"gmm": '{"format": "other"}'})
     for path in (garbage, foreign, edited):
         with pytest.raises(ValueError, match=path.name) as caught:
             load(path)
@@ -61,10 +88,132 @@ def test_a_missing_file_is_named(tmp_path):
         load(tmp_path / "none.safetensors")
 
 
-def test_an_unfitted_mixture_is_not_saved(tmp_path):
+@pytest.mark.parametrize("estimator", [GaussianMixture(), DensityDetector()])
+def test_what_is_not_fitted_is_not_saved(estimator, tmp_path):
     with pytest.raises(NotFittedError):
-        save(GaussianMixture(), tmp_path / "mixture.safetensors")
+        save(estimator, tmp_path / "mixture.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+def test_another_estimator_is_not_saved(blobs, tmp_path):
+    with pytest.raises(TypeError, match=r"estimator is a KMeans, expected a fitted .*Detector"):
+        save(KMeans(2).fit(blobs), tmp_path / "mixture.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_detector_comes_back_with_its_threshold_and_mixture(blobs, tmp_path):
+    mixture = GaussianMixture(2, covariance_type="tied", random_state=0).fit(blobs)
+    detector = DensityDetector(mixture, percent=7, cv=0.4, random_state=1).fit(blobs)
+    save(detector, tmp_path / "detector.safetensors")
+    loaded = load(tmp_path / "detector.safetensors")
+    assert isinstance(loaded, DensityDetector)
+    assert str(loaded.threshold_) == str(detector.threshold_)
+    assert loaded.offset_ == detector.offset_
+    assert loaded.mixture.get_params() == mixture.get_params()
+    for name in ("predict", "decision_function", "score_samples"):
+        expected = getattr(detector, name)(blobs)
+        np.testing.assert_array_equal(getattr(loaded, name)(blobs), expected)
+    np.testing.assert_array_equal(loaded.held_out_scores_, detector.held_out_scores_)
+    np.testing.assert_array_equal(mixture_of(loaded).means_, detector.mixture_.means_)
+    assert loaded.fit(blobs).offset_ == detector.offset_
+
+
+def test_initial_values_come_back_and_what_is_of_the_machine_does_not(blobs, tmp_path):
+    means = blobs[:2]
+    random = np.random.RandomState(0)
+    mixture = GaussianMixture(2, means_init=means, random_state=random, device="cpu").fit(blobs)
+    save(mixture, tmp_path / "mixture.safetensors")
+    settings = load(tmp_path / "mixture.safetensors").get_params()
+    np.testing.assert_array_equal(settings["means_init"], means)
+    assert settings["random_state"] is None
+    assert settings["device"] is None
+    assert load(tmp_path / "mixture.safetensors", device="cpu").device == "cpu"
+
+
+def test_the_same_mixture_gives_the_same_bytes(saved, tmp_path):
+    _, path = saved
+    save(load(path), tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+
+
+def rewritten(path, edit_header=lambda header: None, edit_arrays=lambda arrays: None):
+    """The file with its header or its arrays changed by someone who has safetensors at hand."""
+    arrays = load_file(path)
+    with safe_open(path, framework="np") as file:
+        header = json.loads(file.metadata()["gmm"])
+    edit_header(header)
+    edit_arrays(arrays)
+    save_file(arrays, path, metadata={"gmm": json.dumps(header)})
+
+
+def test_the_metadata_say_what_the_file_is(saved):
+    mixture, path = saved
+    with safe_open(path, framework="np") as file:
+        header = json.loads(file.metadata()["gmm"])
+    assert header["format"] == "gmm.estimator"
+    assert header["version"] == 2
+    assert header["dtype"] == ["float64"]
+    assert header["estimator"]["class"] == "GaussianMixture"
+    assert header["estimator"]["settings"]["covariance_type"] == mixture.covariance_type
+    assert len(header["sha256"]) == 64
+
+
+def moved_mean(arrays):
+    arrays["means_"][0, 0] += 1e-12
+
+
+def test_one_changed_bit_of_a_tensor_is_found(saved):
+    _, path = saved
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"mixture\.safetensors: its content .* SHA-256"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "arrays", "message"),
+    [
+        (lambda h: None, moved_mean, "SHA-256"),
+        (lambda h: None, lambda a: a.pop("weights_"), "SHA-256"),
+        (lambda h: None, lambda a: a.update(more=np.zeros(1)), "SHA-256"),
+        (lambda h: h["estimator"]["settings"].update(n_components=7), lambda a: None, "SHA-256"),
+        (lambda h: h["estimator"]["fitted"].update(n_iter_=1), lambda a: None, "SHA-256"),
+        (lambda h: h.update(dtype=["float16"]), lambda a: None, "SHA-256"),
+        (lambda h: h.pop("sha256"), lambda a: None, "no 'sha256'"),
+        (lambda h: h.update(version=1), lambda a: None, r"version 1 is not gmm\.estimator 2"),
+    ],
+)
+def test_a_file_that_was_altered_is_refused(saved, header, arrays, message):
+    _, path = saved
+    rewritten(path, header, arrays)
+    with pytest.raises(ValueError, match=rf"mixture\.safetensors: .*{message}.*write it again"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("alter", "message"),
+    [
+        (lambda e: e.update({"class": "Popen"}), "class 'Popen', expected one of Bayesian"),
+        (lambda e: e["fitted"].update(score_samples=1), "'score_samples' is no fitted attribute"),
+        (lambda e: e["fitted"].update(__class__=1), "'__class__' is no fitted attribute"),
+        (lambda e: e["settings"].update(shell=True), "shell"),
+        (lambda e: e["fitted"].pop("weights_"), "weights_"),
+        (lambda e: e["fitted"].update(means_={"array": "weights_"}), "weights_|shape|tuple|dim"),
+        (lambda e: e["fitted"].update(means_={"pickle": "x"}), "'pickle' is no value of a mixture"),
+    ],
+)
+def test_a_file_with_a_true_checksum_still_holds_nothing_but_a_mixture(saved, alter, message):
+    _, path = saved
+
+    def altered(header):
+        alter(header["estimator"])
+        header["sha256"] = _digest(header, load_file(path))
+
+    rewritten(path, altered)
+    with pytest.raises(ValueError, match=rf"mixture\.safetensors: .*({message})") as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):

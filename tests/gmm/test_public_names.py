@@ -9,5 +9,5 @@ def test_every_public_name_is_there():
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'Mixture'"):
-        _ = gmm.Mixture
+    with pytest.raises(AttributeError, match="no attribute 'mixtures'"):
+        _ = gmm.mixtures

@@ -1,11 +1,14 @@
 import math
+import warnings
 
 import numpy as np
 import pytest
+import scipy.special
 import torch
 from sklearn.datasets import make_blobs
 from sklearn.mixture import GaussianMixture as Reference
 
+from gmm.estimator import GaussianMixture
 from gmm.selection import sweep
 
 TYPES = ("full", "tied", "diag", "spherical")
@@ -75,7 +78,8 @@ def test_tensors_give_a_winner_of_tensors(easy):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"criterion": "icl"}, "criterion='icl', expected one of bic, aic"),
+        ({"criterion": "dic"}, "criterion='dic', expected one of bic, aic, icl, held_out"),
+        ({"n_folds": 1}, "n_folds=1, expected 2 to 300"),
         ({"n_components": []}, "leave nothing to fit"),
         ({"n_components": [301]}, "n_components=301 needs"),
         ({"covariance_types": ["round"]}, "covariance_type='round'"),
@@ -84,3 +88,47 @@ def test_tensors_give_a_winner_of_tensors(easy):
 def test_what_cannot_be_swept_is_named(easy, arguments, message):
     with pytest.raises(ValueError, match=message):
         sweep(easy, **arguments)
+
+
+def test_icl_adds_the_entropy_of_the_winners_probabilities(easy, found):
+    resp = found.winner.predict_proba(easy)
+    entropy = scipy.special.entr(resp).sum()
+    assert found.best.icl == pytest.approx(found.best.bic + 2 * entropy, abs=1e-6)
+
+
+def test_held_out_samples_are_scored_by_fits_to_the_others(easy):
+    found = sweep(easy, [2, 3], ["diag"], n_init=2, n_folds=3, seed=4)
+    parts = np.array_split(torch.randperm(300, generator=torch.Generator().manual_seed(4)), 3)
+    settings = {"covariance_type": "diag", "n_init": 2, "random_state": 4}
+    for row in found.rows:
+        deviance = 0.0
+        for part in parts:
+            mixture = GaussianMixture(row.n_components, **settings)
+            mixture.fit(np.delete(easy, part, axis=0))
+            deviance -= 2 * mixture.score_samples(easy[part]).sum()
+        assert row.held_out == pytest.approx(deviance, rel=1e-9)
+
+
+def test_held_out_samples_choose_without_being_asked_for_folds(easy):
+    found = sweep(easy, [1, 3], ["spherical"], n_init=1, criterion="held_out")
+    assert found.best.n_components == 3
+    assert math.isfinite(found.best.held_out)
+
+
+def test_a_sweep_of_weighted_samples_is_that_of_repeated_ones(easy):
+    counts = np.arange(300) % 3
+    weighted = sweep(easy, [2, 3], ["full"], n_init=2, sample_weight=counts)
+    repeated = sweep(easy.repeat(counts, axis=0), [2, 3], ["full"], n_init=2)
+    for left, right in zip(weighted.rows, repeated.rows, strict=True):
+        assert left.bic == pytest.approx(right.bic, rel=1e-10)
+        assert left.icl == pytest.approx(right.icl, rel=1e-10)
+
+
+def test_fewer_samples_than_free_dimensions_are_warned_of_once(easy):
+    wide = np.random.default_rng(0).normal(size=(40, 8))
+    with pytest.warns(UserWarning, match="2 full components have 44 free .* 20.0 of 40") as caught:
+        sweep(wide, [1, 2], ["full", "diag"], n_init=1)
+    assert len([each for each in caught if "free" in str(each.message)]) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sweep(wide, [1, 2], ["diag"], n_init=1)

@@ -61,6 +61,10 @@ def test_float32_samples_keep_a_unit_variance_at_mean_1000():
 
 
 def test_chunks_stay_within_their_limits():
-    assert chunk_size(COVARIANCES["diag"], 1, 1) == LARGEST_CHUNK
+    assert chunk_size(COVARIANCES["diag"], 1, 1) == LARGEST_CHUNK["cpu"]
     assert chunk_size(COVARIANCES["full"], 100, 1000) == SMALLEST_CHUNK
-    assert SMALLEST_CHUNK < chunk_size(COVARIANCES["full"], 16, 32) < LARGEST_CHUNK
+    usual = chunk_size(COVARIANCES["full"], 16, 32)
+    assert SMALLEST_CHUNK < usual < LARGEST_CHUNK["cpu"]
+    assert chunk_size(COVARIANCES["full"], 16, 32, torch.float32) > usual
+    on_gpu = chunk_size(COVARIANCES["full"], 16, 32, device=torch.device("cuda"))
+    assert usual < on_gpu < LARGEST_CHUNK["cuda"]

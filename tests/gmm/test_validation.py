@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import eye_array
 
-from gmm.validation import check_finite, check_weights, checked_tensor
+from gmm.validation import check_finite, check_matrix, check_weights, checked_tensor
 
 
 def test_finite_samples_pass_even_if_their_sum_overflows():
@@ -30,3 +31,32 @@ def test_what_is_no_matrix_of_real_samples_is_refused(x):
 def test_negative_weights_are_refused_even_if_they_sum_to_one():
     with pytest.raises(ValueError, match=r"least element -0\.5"):
         check_weights(torch.from_numpy(np.array([1.5, -0.5])))
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        [[1, 2.5], [True, 4]],
+        np.array([[1, np.float32(2)], ["3.5", None]], dtype=object)[:, :1],
+        np.ones((2, 3), dtype=np.uint8),
+        np.empty((0, 3)),  # scikit-learn's own message is clear
+        eye_array(3),
+    ],
+)
+def test_numbers_of_any_kind_pass_and_so_does_what_scikit_learn_explains(x):
+    check_matrix(x)
+
+
+@pytest.mark.parametrize(
+    ("x", "kind", "message"),
+    [
+        ([[1, 2], [3]], ValueError, "x is no matrix, expected rows of equal length"),
+        (np.ones((2, 2, 2)), ValueError, r"x has shape \(2, 2, 2\), expected samples in rows"),
+        (np.array([[1, None]], dtype=object), TypeError, r"x\[0, 1\] is None, expected a number"),
+        ([["a" * 500, "b"]], ValueError, r"x\[0, 0\] is 'aaa"),
+    ],
+)
+def test_what_is_no_matrix_of_numbers_is_refused_by_its_first_fault(x, kind, message):
+    with pytest.raises(kind, match=message) as raised:
+        check_matrix(x)
+    assert "\n" not in str(raised.value)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from gmm import verbs
+from gmm.detector import DensityDetector
+from gmm.estimator import GaussianMixture
 from gmm.matrices import read_matrix
 from gmm.persistence import load
 
@@ -43,6 +45,48 @@ def test_scores_without_held_out_samples_flag_nothing(folder):
     scored = verbs.score(folder / "m.safetensors", folder / "x.npy", folder / "scores.npy")
     assert scored.threshold is None
     assert read_matrix(folder / "scores.npy").shape == (225, 2)
+
+
+def outliers(path):
+    with path.open() as file:
+        return [int(row["outlier"]) for row in csv.DictReader(file)]
+
+
+def test_a_threshold_saved_by_fit_flags_in_score_and_the_file_still_samples_and_plots(
+    folder, blobs
+):
+    path, scores = folder / "detector.safetensors", folder / "scores.csv"
+    fitted = verbs.fit(folder / "x.npy", path, n_components=2, percent=10)
+    expected = DensityDetector(GaussianMixture(2, random_state=0), percent=10, random_state=0).fit(
+        blobs[::2]
+    )
+    assert load(path).offset_ == expected.offset_
+    assert "(10 % of 225 held-out samples)" in str(fitted)
+    scored = verbs.score(path, folder / "held_out.npy", scores)
+    assert outliers(scores) == (expected.predict(blobs[1::2]) == -1).astype(int).tolist()
+    assert scored.threshold == fitted.threshold
+    verbs.sample(path, folder / "new.npy", n_samples=7)
+    verbs.plot(path, folder / "x.npy", folder / "picture.png")
+
+
+def test_a_threshold_that_is_given_goes_before_the_one_in_the_file(folder, blobs):
+    path, scores = folder / "detector.safetensors", folder / "scores.csv"
+    verbs.fit(folder / "x.npy", path, percent=10)
+    log_densities = load(path).score_samples(blobs[::2])
+    scored = verbs.score(path, folder / "x.npy", scores, threshold_nats=-9.0)
+    assert outliers(scores) == (log_densities < -9).astype(int).tolist()
+    assert "outlier below -9 nats: " in str(scored)
+    scored = verbs.score(path, folder / "x.npy", scores, folder / "held_out.npy")
+    assert "(4 % of 225 held-out samples)" in str(scored)
+
+
+def test_two_thresholds_at_once_are_refused(folder):
+    verbs.fit(folder / "x.npy", folder / "m.safetensors")
+    with pytest.raises(ValueError, match=r"threshold_nats=-9\.0, expected one of them"):
+        verbs.score(
+            folder / "m.safetensors", folder / "x.npy", folder / "scores.csv",
+            folder / "held_out.npy", threshold_nats=-9.0,
+        )  # fmt: skip
 
 
 def test_sweep_saves_winner_table_and_picture(folder):

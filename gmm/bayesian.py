@@ -1,0 +1,237 @@
+"""The Bayesian mixture as a scikit-learn estimator, fitted by variational Bayes."""
+
+import math
+from numbers import Real
+from typing import Any, Self
+
+import torch
+from jaxtyping import Float
+from numpy.random import RandomState
+from numpy.typing import ArrayLike
+from torch import Tensor
+from typing_extensions import override
+
+from gmm import em
+from gmm.covariance import Covariance
+from gmm.estimator_base import BaseMixture, exported
+from gmm.likelihood import scaled_regulariser
+from gmm.objective import Objective
+from gmm.options import CovarianceType, FloatType, InitMethod, WeightPriorType
+from gmm.samples import Samples
+from gmm.sticks import WEIGHT_PRIORS, WeightPrior
+from gmm.validation import check_shape
+from gmm.variational import Posterior, Prior, VariationalBayes, moments
+
+ASYMMETRY = 1e-4  # of a prior, relative to its greatest element: single precision gives 1e-7
+
+
+class BayesianGaussianMixture(BaseMixture):
+    """A mixture that uses no more of its components than the samples ask for.
+
+    Everything means what it means in scikit-learn. Arrays in, arrays out; tensors in, tensors out.
+    A sample weight counts samples, so that twice the weights are twice the evidence.
+
+    Args:
+        n_components: Gaussians at most; those without need end with a weight near 0.
+        covariance_type: One matrix per component, one ``tied`` matrix, one variance per component
+            and feature (``diag``), or one per component (``spherical``).
+        tol: EM stops when the lower bound of all samples, in nats, changes by less.
+        reg_covar: Added to every variance, in squared units of the samples.
+        max_iter: Iterations at most.
+        n_init: Restarts, of which the one with the greatest lower bound is kept.
+        init_params: Where EM starts.
+        weight_concentration_prior_type: Whether weights follow a Dirichlet process or distribution.
+        weight_concentration_prior: The smaller, the fewer components are used; None for
+            1 / n_components.
+        mean_precision_prior: How many samples the belief in ``mean_prior`` is worth; None for 1.
+        mean_prior: Where components are expected, d; None for the mean of the samples.
+        degrees_of_freedom_prior: How many samples the belief in ``covariance_prior`` is worth,
+            above d - 1; None for d.
+        covariance_prior: Scatter expected of one component: d × d, d (``diag``) or one number
+            (``spherical``); None for the covariance of the samples.
+        random_state: An integer gives the same fit every time; a restart's result depends on its
+            own seed alone.
+        warm_start: Whether the next ``fit`` goes on from the last one.
+        device: Where to compute, such as ``cuda``; None for where the samples are.
+        dtype: Precision of samples and attributes, ``float32`` or ``float64``; None for that of
+            the samples. Sums over samples are float64 in any case.
+
+    Attributes:
+        weights_: Expected mixing proportions, k.
+        means_: Expected component means, k × d.
+        covariances_: Inverses of the precisions: k × d × d, d × d, k × d or k, by covariance type.
+        precisions_: Expected precisions.
+        precisions_cholesky_: Upper factors U of the precisions U Uᵀ.
+        weight_concentration_: Of the weights: k numbers for a Dirichlet distribution, and for a
+            process a pair of k each, the parameters of Beta distributions.
+        mean_precision_: How many samples each mean is worth, k.
+        degrees_of_freedom_: How many each precision is worth, k; one number if ``tied``.
+        weight_concentration_prior_: As given, or the default; likewise ``mean_precision_prior_``,
+            ``mean_prior_``, ``degrees_of_freedom_prior_`` and ``covariance_prior_``.
+        converged_: Whether the kept run met ``tol``.
+        n_iter_: Its iterations.
+        lower_bound_: Its bound of the evidence of all samples in nats, up to a constant.
+        lower_bounds_: The same after every iteration.
+    """
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: CovarianceType = "full",
+        tol: float = 1e-3,
+        reg_covar: float = 1e-6,
+        max_iter: int = 100,
+        n_init: int = 1,
+        init_params: InitMethod = "kmeans",
+        weight_concentration_prior_type: WeightPriorType = "dirichlet_process",
+        weight_concentration_prior: float | None = None,
+        mean_precision_prior: float | None = None,
+        mean_prior: ArrayLike | Tensor | None = None,
+        degrees_of_freedom_prior: float | None = None,
+        covariance_prior: ArrayLike | Tensor | None = None,
+        random_state: int | RandomState | None = None,
+        warm_start: bool = False,
+        device: str | None = None,
+        dtype: FloatType | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type: CovarianceType = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params: InitMethod = init_params
+        self.weight_concentration_prior_type: WeightPriorType = weight_concentration_prior_type
+        self.weight_concentration_prior = weight_concentration_prior
+        self.mean_precision_prior = mean_precision_prior
+        self.mean_prior = mean_prior
+        self.degrees_of_freedom_prior = degrees_of_freedom_prior
+        self.covariance_prior = covariance_prior
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.device = device
+        self.dtype: FloatType | None = dtype
+
+    @override
+    def set_fitted(
+        self, run: em.Run, *, dtype: torch.dtype = torch.float64, as_tensors: bool = False
+    ) -> Self:
+        super().set_fitted(run, dtype=dtype, as_tensors=as_tensors)
+        found, prior = run.parameters, self._prior
+        n_components, n_features = found.n_components, found.n_features
+        assert isinstance(found, Posterior)
+
+        def attribute(values: Tensor, shape: tuple[int, ...]) -> Any:
+            # [()] makes a number of an array without axes.
+            return exported(values.reshape(shape).to(dtype), as_tensors)[()]
+
+        per_matrix = axes(self._covariance, n_components, 0)
+        sticks = attribute(found.sticks, (n_components, 2))
+        self.weight_concentration_ = self._weight_prior.published(sticks)
+        self.mean_precision_ = attribute(found.mean_precision, (n_components,))
+        self.degrees_of_freedom_ = attribute(found.degrees_of_freedom, per_matrix)
+        self.weight_concentration_prior_ = prior.weight_concentration
+        self.mean_precision_prior_ = prior.mean_precision
+        self.mean_prior_ = attribute(prior.mean, (n_features,))
+        self.degrees_of_freedom_prior_ = prior.degrees_of_freedom
+        of_one = axes(self._covariance, 0, n_features)
+        self.covariance_prior_ = attribute(prior.covariance, of_one)
+        return self
+
+    @override
+    def _objective(self, samples: Samples) -> Objective[Posterior]:
+        self._prior = self._checked_prior(samples)
+        regulariser = scaled_regulariser(float(self.reg_covar), samples.variance)
+        prior = self._prior.translated(-samples.reference)
+        return VariationalBayes(self._covariance, self._weight_prior, prior, regulariser)
+
+    @override
+    def _fitted_parameters(self) -> Posterior:
+        means = torch.as_tensor(self.means_)
+        # A number that was saved comes back as Python's, of which torch would make float32.
+        degrees = torch.as_tensor(self.degrees_of_freedom_, dtype=means.dtype)
+        return Posterior(
+            torch.as_tensor(self.weights_)[None],
+            means[None],
+            self._covariance.from_attributes(self),
+            self._weight_prior.restored(self.weight_concentration_)[None],
+            torch.as_tensor(self.mean_precision_)[None],
+            degrees.reshape(1, -1),
+        )
+
+    @property
+    def _weight_prior(self) -> WeightPrior:
+        return WEIGHT_PRIORS[self.weight_concentration_prior_type]
+
+    def _checked_prior(self, samples: Samples) -> Prior:
+        """What the settings say, and where they are None, what the samples do."""
+        kind = self.weight_concentration_prior_type
+        if kind not in WEIGHT_PRIORS:
+            raise ValueError(
+                f"weight_concentration_prior_type={kind!r}, expected one of "
+                f"{', '.join(WEIGHT_PRIORS)}"
+            )
+        n_features = len(samples.reference)
+        weight, mean, scatter = moments(samples, self._covariance)
+        if self.mean_prior is not None:
+            mean = _checked_mean(self.mean_prior, mean)
+        if self.covariance_prior is not None:
+            covariance = _checked_covariance(self.covariance_prior, scatter, self._covariance)
+        elif weight > 1:
+            covariance = scatter / (weight - 1)
+        else:
+            raise ValueError(
+                f"sample_weight has sum {weight:.6g}, expected above 1, since it counts samples; "
+                f"multiply it or pass covariance_prior"
+            )
+        return Prior(
+            self._number("weight_concentration_prior", 1 / self.n_components, 0),
+            self._number("mean_precision_prior", 1.0, 0),
+            mean,
+            self._number("degrees_of_freedom_prior", float(n_features), n_features - 1),
+            covariance,
+        )
+
+    def _number(self, name: str, default: float, above: int) -> float:
+        value = getattr(self, name)
+        if value is None:
+            return default
+        if not isinstance(value, Real) or not above < float(value) < math.inf:
+            raise ValueError(
+                f"{name}={value!r}, expected a finite number above {above}; "
+                f"pass None for {default:g}"
+            )
+        return float(value)
+
+
+def axes(covariance: Covariance, n_components: int, n_features: int) -> tuple[int, ...]:
+    """The outer shape of covariances, without the axes of what there are 0 of."""
+    return tuple(size for size in covariance.shape(n_components, n_features) if size)
+
+
+def _checked_mean(given: ArrayLike | Tensor, mean: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
+    values = torch.as_tensor(given, dtype=mean.dtype, device=mean.device)
+    check_shape("mean_prior", values, tuple(mean.shape))
+    if not values.isfinite().all():
+        raise ValueError(
+            f"mean_prior={values.tolist()}, expected finite numbers; pass None for the mean of "
+            f"the samples"
+        )
+    return values
+
+
+def _checked_covariance(
+    given: ArrayLike | Tensor, scatter: Float[Tensor, "..."], covariance: Covariance
+) -> Float[Tensor, "..."]:
+    values = torch.as_tensor(given, dtype=scatter.dtype, device=scatter.device)
+    check_shape("covariance_prior", values, axes(covariance, 0, scatter.shape[0]))
+    inner = values.reshape(1, 1, *scatter.shape)
+    chol, valid = covariance.factorise(inner)
+    error = (covariance.covariances(chol) - inner).abs().max()
+    if not valid.all() or not error < ASYMMETRY * inner.abs().max():
+        raise ValueError(
+            "covariance_prior is not symmetric and positive definite, expected the scatter of one "
+            "component; pass covariances of a fitted mixture or None"
+        )
+    return inner[0, 0]

@@ -1,0 +1,149 @@
+"""Mixtures that compete: their fits to the same samples, and what each criterion says of them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from gmm import criteria, density, em, initialization
+from gmm.covariance import Covariance, covariance_of
+from gmm.estimator import GaussianMixture
+from gmm.estimator_base import seeds_of
+from gmm.likelihood import Likelihood, scaled_regulariser
+from gmm.options import CovarianceType
+from gmm.samples import InMemory
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One row of a sweep: the best of ``n_init`` runs.
+
+    Args:
+        covariance_type: Shape of the covariances.
+        n_components: Components.
+        n_parameters: Free parameters.
+        lower_bound: Mean log density of a training sample in nats.
+        bic: Bayesian information criterion; infinite where every run collapsed.
+        aic: Akaike's; likewise.
+        icl: Integrated completed likelihood, BIC and twice the entropy of the responsibilities.
+        held_out: -2 log likelihood of all samples, each under a mixture that was fitted without it,
+            so that it compares with the others; NaN unless samples were held out.
+        n_iter: EM iterations of the best run.
+        converged: Whether the best run met ``tol``.
+        n_failed: Runs that collapsed.
+    """
+
+    covariance_type: CovarianceType
+    n_components: int
+    n_parameters: int
+    lower_bound: float
+    bic: float
+    aic: float
+    icl: float
+    held_out: float
+    n_iter: int
+    converged: bool
+    n_failed: int
+
+
+def candidate(
+    samples: InMemory, prototype: GaussianMixture, runs: em.Runs, deviance: float
+) -> Candidate:
+    """What there is to say of a mixture.
+
+    Args:
+        samples: That it was fitted to.
+        prototype: Its settings.
+        runs: All its restarts.
+        deviance: Its :func:`held_out`.
+    """
+    covariance = covariance_for(prototype)
+    n_parameters = criteria.n_parameters(runs.parameters, covariance)
+    described = (prototype.covariance_type, prototype.n_components, n_parameters)
+    n_failed = int(runs.failed.sum())
+    if n_failed == len(runs.failed):
+        worst = (-math.inf, math.inf, math.inf, math.inf, math.inf)
+        return Candidate(*described, *worst, 0, False, n_failed)
+    best = runs.best()
+    log_likelihood = _log_likelihood(samples, prototype, runs)
+    entropies = density.entropy(samples.x, best.parameters, covariance)[0]
+    bic = criteria.bic(log_likelihood, samples.weight, n_parameters)
+    return Candidate(
+        *described,
+        lower_bound=best.lower_bound,
+        bic=bic,
+        aic=criteria.aic(log_likelihood, n_parameters),
+        icl=criteria.icl(bic, _weighted_sum(samples, entropies)),
+        held_out=deviance,
+        n_iter=best.n_iter,
+        converged=best.converged,
+        n_failed=n_failed,
+    )
+
+
+def fitted(samples: InMemory, prototypes: Sequence[GaussianMixture]) -> list[em.Runs]:
+    """All restarts of every mixture, from the same clusters where there are as many of them."""
+    starts = {}
+    for count, each in {each.n_components: each for each in prototypes}.items():
+        seeds = seeds_of(each.random_state, each.n_init)
+        starts[count] = initialization.start(samples, count, "kmeans", seeds)
+    return [_fit(samples, each, starts[each.n_components]) for each in prototypes]
+
+
+def _fit(samples: InMemory, prototype: GaussianMixture, start: initialization.Start) -> em.Runs:
+    reg_covar = scaled_regulariser(prototype.reg_covar, samples.variance)
+    objective = Likelihood(covariance_for(prototype), reg_covar)
+    found, valid = start.parameters(samples, objective)
+    return em.run(samples, found, valid, objective, tol=prototype.tol, max_iter=prototype.max_iter)
+
+
+def held_out(
+    parts: Sequence[tuple[InMemory, InMemory]], prototypes: Sequence[GaussianMixture]
+) -> list[float]:
+    """-2 log likelihood of the held-out samples of all folds, for each mixture.
+
+    Args:
+        parts: Samples to fit to, and held-out ones, of every fold.
+        prototypes: What to fit; infinite where every run of a fold collapses.
+    """
+    deviances = [0.0] * len(prototypes)
+    for fitted_to, others in parts:
+        for index, runs in enumerate(fitted(fitted_to, prototypes)):
+            deviances[index] -= 2 * _log_likelihood(others, prototypes[index], runs)
+    return deviances
+
+
+def folds(samples: InMemory, n_folds: int, seed: int) -> list[tuple[InMemory, InMemory]]:
+    """Samples to fit to and held-out ones, such that each sample is held out once."""
+    order = torch.randperm(samples.n_samples, generator=torch.Generator().manual_seed(seed))
+    parts = order.to(samples.x.device).tensor_split(n_folds)
+    kept = [torch.cat([*parts[:index], *parts[index + 1 :]]) for index in range(n_folds)]
+    return [
+        (_part(samples, rest), _part(samples, part)) for rest, part in zip(kept, parts, strict=True)
+    ]
+
+
+def _part(samples: InMemory, rows: Int[Tensor, " some"]) -> InMemory:
+    return InMemory(samples.x[rows], None if samples.weights is None else samples.weights[rows])
+
+
+def covariance_for(prototype: GaussianMixture) -> Covariance:
+    """The mathematics of its covariance type."""
+    return covariance_of(prototype.covariance_type, prototype.rank)
+
+
+def _log_likelihood(samples: InMemory, prototype: GaussianMixture, runs: em.Runs) -> float:
+    """That of the best run; -inf where all have collapsed."""
+    if runs.failed.all():
+        return -math.inf
+    parameters = runs.best().parameters
+    values = density.log_density(samples.x, parameters, covariance_for(prototype))[0]
+    return _weighted_sum(samples, values)
+
+
+def _weighted_sum(samples: InMemory, values: Float[Tensor, " n"]) -> float:
+    weights = samples.weights
+    return float(values.double().sum() if weights is None else weights @ values.double())

@@ -1,0 +1,226 @@
+"""Outlier detection as a scikit-learn estimator: a mixture and a threshold it has not learned."""
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy.random import RandomState
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from gmm.anomaly import DensityThreshold, densest, density_threshold, held_out_parts
+from gmm.estimator import GaussianMixture
+from gmm.estimator_base import BaseMixture
+from gmm.parameters import Parameters
+from gmm.validation import check_feature_count, checked_tensor
+
+LEAST_SAMPLES = 2  # of any fit: one sample has no variance
+
+
+class DensityDetector(OutlierMixin, BaseEstimator):
+    """Flags samples whose log density under a mixture is below a threshold.
+
+    The threshold is a percentile of log densities of samples that the scoring mixture was *not*
+    fitted to. On the samples of the fit it would be too high: a mixture with many components
+    remembers them, and new samples of the same kind would be flagged by the dozen.
+
+    - ``cv`` an integer: the samples are cut into folds, each is scored by a mixture fitted to the
+      other folds, and all these scores together set the threshold; the mixture that is kept is
+      fitted to all samples. It has seen a little more than those that set the threshold, so
+      somewhat fewer than ``percent`` of new samples are flagged. The scheme is that of
+      cross-conformal prediction (Vovk 2015, doi:10.1007/s10472-013-9368-4) and CV+ (Barber, Candès,
+      Ramdas, Tibshirani 2021, doi:10.1214/20-AOS1965), without their vote of the fold mixtures and
+      thus without their guarantee.
+    - ``cv`` a share: that share of the samples sets the threshold and is never fitted to. This is
+      split conformal prediction: of a held-out sample of n, α = percent / 100, a new sample of the
+      same distribution is flagged with probability at most (⌊α (n - 1)⌋ + 2) / (n + 1), whatever
+      the mixture (Bates, Candès, Lei, Romano, Sesia 2023, doi:10.1214/22-AOS2244).
+
+    Arrays in, arrays out; tensors in, tensors out, differentiable with respect to them.
+
+    Args:
+        mixture: An unfitted mixture, of which copies are fitted; None for one Gaussian.
+        percent: Share of samples like those of the fit to flag, in percent.
+        threshold_nats: The least log density that is not flagged, instead of ``percent``; then
+            nothing is held out and one mixture is fitted.
+        cv: Number of folds, at least 2, or share to hold out, between 0 and 1. Folds cost one fit
+            each and one more.
+        trim_percent: Share of the samples of least log density, in percent, that every fit is
+            repeated without, so that outliers among them do not widen the components: one
+            concentration step of trimmed likelihood (Neykov, Filzmoser, Dimova, Neytchev 2007,
+            doi:10.1016/j.csda.2006.12.024). Trimmed samples still count for the threshold.
+        random_state: Of the folds, and of the mixture unless that has its own.
+
+    Attributes:
+        mixture_: The fitted mixture that scores.
+        threshold_nats_: The least log density that is not flagged.
+        held_out_scores_: The log densities that set it, in the order of their samples; empty with
+            ``threshold_nats``.
+    """
+
+    def __init__(
+        self,
+        mixture: BaseMixture | None = None,
+        *,
+        percent: float = 4.0,
+        threshold_nats: float | None = None,
+        cv: int | float = 5,
+        trim_percent: float = 0.0,
+        random_state: int | RandomState | None = None,
+    ) -> None:
+        self.mixture = mixture
+        self.percent = percent
+        self.threshold_nats = threshold_nats
+        self.cv = cv
+        self.trim_percent = trim_percent
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike | Tensor, y: Any = None) -> "DensityDetector":
+        """Fits the mixture to samples X, n × d, and sets the threshold; ``y`` is ignored.
+
+        Raises:
+            ValueError: If a setting or a sample cannot be used, or the samples are too few.
+        """
+        _check_settings(self.get_params(deep=False))
+        x = self._samples(X, fitting=True)
+        template = self._template()
+        if self.threshold_nats is not None:
+            self.mixture_ = _fitted(template, x, self.trim_percent)
+            self.held_out_scores_ = np.empty(0)
+            self.threshold_nats_ = float(self.threshold_nats)
+            return self
+        _check_parts(len(x), self.cv, template.n_components)
+        parts = held_out_parts(len(x), self.cv, check_random_state(self.random_state))
+        mixtures = [
+            _fitted(template, x[_others(len(x), part)], self.trim_percent) for part in parts
+        ]
+        scores = [_scores(mixture, x[part]) for mixture, part in zip(mixtures, parts, strict=True)]
+        # Of one part, the mixture that has not seen it: with another the guarantee would be lost.
+        self.mixture_ = (
+            mixtures[0] if len(mixtures) == 1 else _fitted(template, x, self.trim_percent)
+        )
+        self.held_out_scores_ = np.concatenate(scores)[np.argsort(np.concatenate(parts))]
+        threshold = density_threshold(self.held_out_scores_, float(self.percent))
+        self.threshold_nats_ = threshold.threshold_nats
+        return self
+
+    @property
+    def parameters_(self) -> Parameters:
+        """Those of the fitted mixture."""
+        check_is_fitted(self, "threshold_nats_")
+        return self.mixture_.parameters_
+
+    @property
+    def threshold_(self) -> DensityThreshold:
+        """The threshold as a value that says where it comes from."""
+        check_is_fitted(self, "threshold_nats_")
+        n_held_out = len(self.held_out_scores_)
+        percent = float(self.percent) if n_held_out else None
+        return DensityThreshold(self.threshold_nats_, percent, n_held_out)
+
+    @property
+    def offset_(self) -> float:
+        """The threshold in nats, under the name that scikit-learn's detectors have for it."""
+        return self.threshold_nats_
+
+    def score_samples(self, X: ArrayLike | Tensor) -> Any:
+        """Log density of each sample in nats."""
+        check_is_fitted(self, "threshold_nats_")
+        return self.mixture_.score_samples(self._samples(X, fitting=False))
+
+    def decision_function(self, X: ArrayLike | Tensor) -> Any:
+        """Log density above the threshold in nats; below 0 for outliers."""
+        return self.score_samples(X) - self.threshold_nats_
+
+    def predict(self, X: ArrayLike | Tensor) -> Any:
+        """+1 for each inlier and -1 for each outlier; what has no density is one."""
+        inlier = self.decision_function(X) >= 0
+        return 2 * (inlier.long() if isinstance(inlier, Tensor) else inlier.astype(int)) - 1
+
+    def _samples(self, X: ArrayLike | Tensor, *, fitting: bool) -> Any:
+        """X checked as far as the mixture, which is given it, cannot: in the detector's name."""
+        if isinstance(X, Tensor):
+            x = checked_tensor(X)
+            if fitting:
+                self.n_features_in_ = x.shape[1]
+            check_feature_count(x.shape[1], self.n_features_in_, type(self).__name__)
+            return x
+        return validate_data(
+            self,
+            X,  # type: ignore[reportArgumentType] - inferred from its default, a string
+            dtype=[np.float64, np.float32],
+            reset=fitting,
+            ensure_all_finite=False,
+            ensure_min_samples=LEAST_SAMPLES if fitting else 1,
+        )
+
+    def _template(self) -> BaseMixture:
+        template: Any = GaussianMixture() if self.mixture is None else clone(self.mixture)
+        if template.random_state is None:
+            template.set_params(random_state=self.random_state)
+        return template
+
+
+def _fitted(template: BaseMixture, x: Any, trim_percent: float) -> BaseMixture:
+    """A copy fitted to the samples, or to those that are left of them after a first fit."""
+    mixture = _new(template).fit(x)
+    if not trim_percent:
+        return mixture
+    return _new(template).fit(x[densest(_scores(mixture, x), float(trim_percent))])
+
+
+def _new(template: BaseMixture) -> BaseMixture:
+    copied: Any = clone(template)  # declared by scikit-learn as one of many types
+    return copied
+
+
+def _scores(mixture: BaseMixture, x: Any) -> Float[np.ndarray, " n"]:
+    scores = mixture.score_samples(x)
+    scores = scores.detach().cpu().numpy() if isinstance(scores, Tensor) else scores
+    return scores.astype(np.float64)
+
+
+def _others(n_samples: int, part: np.ndarray) -> np.ndarray:
+    return np.setdiff1d(np.arange(n_samples), part, assume_unique=True)
+
+
+def _check_settings(settings: dict[str, Any]) -> None:
+    percent, trim, cv = (settings[name] for name in ("percent", "trim_percent", "cv"))
+    if not (isinstance(percent, Real) and 0 < float(percent) < 100):
+        raise ValueError(f"percent={percent!r}, expected a number between 0 and 100 such as 4")
+    if not (isinstance(trim, Real) and 0 <= float(trim) < 50):
+        raise ValueError(
+            f"trim_percent={trim!r}, expected 0 or a number below 50, so that most samples remain"
+        )
+    folds = isinstance(cv, Integral) and int(cv) >= 2
+    if not folds and not (isinstance(cv, Real) and 0 < float(cv) < 1):
+        raise ValueError(
+            f"cv={cv!r}, expected a number of folds >= 2 or a share to hold out between 0 and 1"
+        )
+    threshold = settings["threshold_nats"]
+    if threshold is not None and not (isinstance(threshold, Real) and math.isfinite(threshold)):
+        raise ValueError(
+            f"threshold_nats={threshold!r}, expected a finite log density in nats, or None to "
+            f"flag a percentage"
+        )
+    if not isinstance(settings["mixture"], BaseMixture | None):
+        raise ValueError(
+            f"mixture={settings['mixture']!r}, expected a mixture of this package, or None for "
+            f"one Gaussian"
+        )
+
+
+def _check_parts(n_samples: int, cv: int | float, n_components: int) -> None:
+    n_held_out = math.ceil(cv * n_samples) if cv < 1 else math.ceil(n_samples / cv)
+    n_left, least = n_samples - n_held_out, max(n_components, LEAST_SAMPLES)
+    if n_left < least or n_samples < cv:
+        raise ValueError(
+            f"cv={cv} leaves {n_left} of n_samples={n_samples} for n_components={n_components}, "
+            f"expected at least {least} and a sample per fold; pass more samples, another cv, "
+            f"fewer components, or threshold_nats, which holds nothing out"
+        )

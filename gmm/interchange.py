@@ -1,0 +1,96 @@
+"""Fitted mixtures from scikit-learn and to it: the same attributes under the same names."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from gmm.encoding import CLASSES
+
+if TYPE_CHECKING:
+    from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
+
+    from gmm.estimator_base import BaseMixture
+
+KINDS = ("GaussianMixture", "BayesianGaussianMixture")
+COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")  # that scikit-learn knows
+FITTED = (
+    "weights_",
+    "means_",
+    "covariances_",
+    "precisions_",
+    "precisions_cholesky_",
+    "converged_",
+    "n_iter_",
+    "lower_bound_",
+    "lower_bounds_",
+    "n_features_in_",
+    "feature_names_in_",
+    "weight_concentration_prior_",
+    "weight_concentration_",
+    "mean_precision_prior_",
+    "mean_precision_",
+    "mean_prior_",
+    "degrees_of_freedom_prior_",
+    "degrees_of_freedom_",
+    "covariance_prior_",
+)
+
+
+def from_sklearn(fitted: "GaussianMixture | BayesianGaussianMixture") -> Any:
+    """Our estimator of the same class, with the same settings, that scores as ``fitted`` does.
+
+    ``verbose`` and ``verbose_interval`` are left behind.
+
+    Raises:
+        ValueError: If it is no mixture of scikit-learn, or has not been fitted.
+    """
+    from sklearn import mixture
+
+    for name in KINDS:
+        if isinstance(fitted, getattr(mixture, name)):
+            return _moved(fitted, getattr(importlib.import_module(CLASSES[name]), name))
+    raise ValueError(
+        f"got a {type(fitted).__name__}, expected a fitted GaussianMixture or "
+        f"BayesianGaussianMixture of sklearn.mixture"
+    )
+
+
+def to_sklearn(mixture: "BaseMixture") -> Any:
+    """scikit-learn's estimator of the same class, with the same settings, that scores alike.
+
+    Settings that scikit-learn does not have, such as ``device``, are left behind.
+
+    Raises:
+        ValueError: If scikit-learn has no such mixture, or it has not been fitted.
+    """
+    from sklearn import mixture as theirs
+
+    name = type(mixture).__name__
+    if name not in KINDS or mixture.covariance_type not in COVARIANCE_TYPES:
+        raise ValueError(
+            f"{mixture!r} has no counterpart in scikit-learn, expected a mixture of "
+            f"covariance_type {', '.join(COVARIANCE_TYPES)}; save it with gmm.save instead"
+        )
+    return _moved(mixture, getattr(theirs, name))
+
+
+def _moved(source: Any, kind: type) -> Any:
+    """An estimator of ``kind`` with what it can take over of the settings and the fit."""
+    if not hasattr(source, "converged_"):
+        raise ValueError(f"{source!r} has not been fitted; call fit first")
+    accepted = kind().get_params(deep=False)
+    settings = source.get_params(deep=False)
+    target = kind(**{name: settings[name] for name in accepted if name in settings})
+    for name in FITTED:
+        if hasattr(source, name):
+            setattr(target, name, _array(getattr(source, name)))
+    if not hasattr(source, "lower_bounds_"):  # scikit-learn before 1.7 keeps no history
+        target.lower_bounds_ = [source.lower_bound_]
+    return target
+
+
+def _array(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_array, value))
+    return value.detach().cpu().numpy() if isinstance(value, Tensor) else value

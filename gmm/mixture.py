@@ -1,0 +1,121 @@
+"""A fitted mixture as a torch module: differentiable, movable, and closed under conditioning."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributions import Categorical, MixtureSameFamily
+from typing_extensions import override
+
+from gmm import conditioning, density
+from gmm.covariance import Covariance
+from gmm.parameters import Parameters
+
+
+class Mixture(nn.Module):
+    """One mixture of Gaussians whose log density is differentiable with respect to the samples.
+
+    Weights, means and precision factors are buffers: they move with ``to``, are in
+    ``state_dict``, and no optimiser trains them. Whatever their precision, densities are computed
+    in float64 and returned in that of the samples.
+
+    Args:
+        parameters: A batch of one run.
+        covariance: Its type.
+
+    Raises:
+        ValueError: If there are several runs.
+    """
+
+    weights: Float[Tensor, " k"]
+    means: Float[Tensor, "k d"]
+    precisions_cholesky: Float[Tensor, "..."]
+
+    def __init__(self, parameters: Parameters, covariance: Covariance) -> None:
+        super().__init__()
+        if parameters.n_runs != 1:
+            raise ValueError(
+                f"parameters hold {parameters.n_runs} runs, expected one; take one with selected"
+            )
+        self.covariance = covariance
+        self.register_buffer("weights", parameters.weights[0])
+        self.register_buffer("means", parameters.means[0])
+        self.register_buffer("precisions_cholesky", parameters.precisions_cholesky[0])
+
+    def as_parameters(self) -> Parameters:
+        """The buffers as the value that the functions of :mod:`gmm` take, a batch of one run."""
+        return Parameters(self.weights[None], self.means[None], self.precisions_cholesky[None])
+
+    @override
+    def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
+        return self.log_prob(x)
+
+    def log_prob(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
+        """Log density in nats, differentiable with respect to ``x``."""
+        rows = x.reshape(-1, x.shape[-1])
+        values = density.log_density(rows, self.as_parameters(), self.covariance)
+        return values[0].to(x.dtype).reshape(x.shape[:-1])
+
+    def responsibilities(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
+        """Probability of each component given the sample, differentiable likewise."""
+        rows = x.reshape(-1, x.shape[-1])
+        values = density.responsibilities(rows, self.as_parameters(), self.covariance)
+        return values[0].to(x.dtype).reshape(*x.shape[:-1], -1)
+
+    def sample(
+        self, n_samples: int, generator: torch.Generator | None = None
+    ) -> Float[Tensor, "n d"]:
+        """Independent samples of the mixture.
+
+        Args:
+            n_samples: How many.
+            generator: Source of random numbers on the CPU; None for torch's own.
+        """
+        source = torch.default_generator if generator is None else generator
+        x, _ = density.draw(self.as_parameters(), self.covariance, n_samples, source)
+        # They come component by component.
+        return x[torch.randperm(n_samples, generator=source).to(x.device)]
+
+    def covariance_matrices(self) -> Float[Tensor, "k d d"]:
+        """The covariance of every component, written out whatever the type."""
+        return self.covariance.dense(self.precisions_cholesky[None], *self.means.shape)[0]
+
+    def to_distribution(self) -> MixtureSameFamily:
+        """The same mixture in ``torch.distributions``."""
+        components = self.covariance.distribution(self.precisions_cholesky[None], self.means[None])
+        return MixtureSameFamily(Categorical(self.weights), components)
+
+    def marginal(self, dims: Iterable[int]) -> "Mixture":
+        """The mixture of the features ``dims``, in that order, whatever the others are.
+
+        Raises:
+            ValueError: If they are not different features of the mixture.
+        """
+        n_features = self.means.shape[1]
+        kept = conditioning.checked_features(dims, n_features, n_features).to(self.means.device)
+        found = conditioning.marginal(self.as_parameters(), self.covariance, kept)
+        return Mixture(found, self.covariance)
+
+    def condition(self, dims: Iterable[int], values: Float[Tensor, " given"]) -> "Mixture":
+        """The mixture of all other features, ascending, where ``dims`` have the given values.
+
+        Args:
+            dims: Features that are known; not all of them.
+            values: One number for each.
+
+        Raises:
+            ValueError: If they are not different features, or not as many values.
+        """
+        n_features = self.means.shape[1]
+        given = conditioning.checked_features(dims, n_features, n_features - 1)
+        known = torch.as_tensor(values).to(self.means)
+        if known.shape != given.shape or not known.isfinite().all():
+            raise ValueError(
+                f"values={known.tolist()}, expected {len(given)} finite numbers, one for each of "
+                f"dims={given.tolist()}"
+            )
+        found = conditioning.condition(
+            self.as_parameters(), self.covariance, given.to(known.device), known
+        )
+        return Mixture(found, self.covariance)

@@ -1,0 +1,1 @@
+"""The mixtures lesson, a section a file; ``reproduce_mixtures.py`` runs them all."""
