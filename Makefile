@@ -26,7 +26,7 @@ test: $(INSTALLED)  ## the fast tests
 test-slow: $(INSTALLED)  ## the tests that take minutes
 	$(BIN)/pytest -m slow
 
-bench-gmm: $(INSTALLED)  ## gmm against scikit-learn: the table of docs/benchmarks.md (20 minutes)
+bench-gmm: $(INSTALLED)  ## gmm against scikit-learn: the table of docs/benchmarks.md (6 minutes)
 	$(BIN)/python scripts/bench_gmm.py --threads 2
 
 lint: $(INSTALLED)  ## style, types, import arrows

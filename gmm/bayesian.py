@@ -71,6 +71,7 @@ class BayesianGaussianMixture(BaseMixture):
         converged_: Whether the kept run met ``tol``.
         n_iter_: Its iterations.
         lower_bound_: Its bound of the evidence of all samples in nats, up to a constant.
+        diagnostics_: Of every restart: ``lower_bound``, ``n_iter``, ``converged``, ``failed``.
         lower_bounds_: The same after every iteration.
     """
 

@@ -49,7 +49,7 @@ def completed_statistics(
     """
     seen, observed, of_seen = of_observed(chunk.x.T, ~absent, parameters, covariance)
     columns = seen.T.contiguous()
-    joint = log_joint(observed, of_seen)(Chunk(columns, of_seen.quadratics(columns)))
+    joint = log_joint(observed, of_seen)(Chunk(columns, of_seen))
     log_density, resp = normalised(joint)
     weights = chunk.x.new_ones(len(seen)) if chunk.weights is None else chunk.weights
     resp, log_density = resp * weights, log_density * weights

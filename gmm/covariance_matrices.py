@@ -8,6 +8,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from gmm.covariance_base import Covariance, finite, significant
+from gmm.products import times
 
 MOST_PACKED_FEATURES = 64
 # Beyond, the d(d+1)/2 products of a chunk leave the cache (64 features: 2080 rows), while one
@@ -64,7 +65,7 @@ class Full(Covariance):
     ) -> Float[Tensor, "run kq m"]:
         shares = self.pooled(resp)
         if quadratics is not None:
-            return shares @ quadratics.T
+            return times(shares, quadratics.T)
         products = [((x * share) @ x.T).flatten() for share in shares.flatten(0, 1)]
         return torch.stack(products).unflatten(0, shares.shape[:2])
 

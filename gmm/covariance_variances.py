@@ -6,6 +6,7 @@ from torch.distributions import Distribution, Independent, Normal
 from typing_extensions import override
 
 from gmm.covariance_base import Covariance, finite, significant
+from gmm.products import times
 
 
 class Diag(Covariance):
@@ -48,7 +49,7 @@ class Diag(Covariance):
         chol: Float[Tensor, "run ..."] | None = None,
     ) -> Float[Tensor, "run k m"]:
         assert quadratics is not None
-        return resp @ quadratics.T
+        return times(resp, quadratics.T)
 
     @override
     def estimate(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gmm.covariance import Covariance
 from gmm.parameters import Parameters
+from gmm.products import whole_rows
 from gmm.samples import centred_chunk
 from gmm.statistics import Chunk, Statistics, chunk_size
 
@@ -119,13 +120,15 @@ def _form(parameters: Parameters, covariance: Covariance) -> Float[Tensor, "run 
 
 
 def _multiplied_out(parameters: Parameters, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
-    straight = _straight(parameters, covariance, dtype)
-    curvature = _form(parameters, covariance).flatten(0, 1).to(dtype)
+    offset, slope = _linear(parameters, covariance)
+    level, incline = _rows(offset, dtype), _rows(slope, dtype)
+    curvature = _rows(_form(parameters, covariance), dtype)
 
     def evaluate(chunk: Chunk) -> Float[Tensor, "run k n"]:
         assert chunk.quadratics is not None
-        joint = torch.addmm(straight(chunk).flatten(0, 1), curvature, chunk.quadratics)
-        return joint.unflatten(0, parameters.weights.shape)
+        straight = torch.addmm(level, incline, chunk.x)
+        joint = torch.addmm(straight, curvature, chunk.quadratics)
+        return joint[: offset.numel()].unflatten(0, offset.shape)
 
     return evaluate
 
@@ -133,8 +136,19 @@ def _multiplied_out(parameters: Parameters, covariance: Covariance, dtype: torch
 def _straight(parameters: Parameters, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
     """The part that is linear in the samples."""
     offset, slope = _linear(parameters, covariance)
-    level, incline = offset.reshape(-1, 1).to(dtype), slope.flatten(0, 1).to(dtype)
-    return lambda chunk: torch.addmm(level, incline, chunk.x).unflatten(0, offset.shape)
+    level, incline = _rows(offset, dtype), _rows(slope, dtype)
+
+    def evaluate(chunk: Chunk) -> Float[Tensor, "run k n"]:
+        joint = torch.addmm(level, incline, chunk.x)
+        return joint[: offset.numel()].unflatten(0, offset.shape)
+
+    return evaluate
+
+
+def _rows(coefficients: Float[Tensor, "run k *m"], dtype: torch.dtype) -> Float[Tensor, "padded m"]:
+    """The coefficients of all components of all runs, one below the other."""
+    n_rows = coefficients.shape[:2].numel()
+    return whole_rows(coefficients.reshape(n_rows, -1).to(dtype))
 
 
 def _with_shared_form(
@@ -172,56 +186,73 @@ def normalised(
 ) -> tuple[Float[Tensor, "run n"], Float[Tensor, "run k n"]]:
     """Log density of the mixture and responsibilities, Bishop (2006) eqs. 9.12 and 9.23."""
     # In log space: a 1280-wide unit Gaussian has log p near -1800, and exp(-1800) is 0. The largest
-    # responsibility gives back the normaliser without a second pass of exponentials.
+    # responsibility gives back the normaliser without a second pass of exponentials, which in
+    # logsumexp lasts long where they are too small for float32.
     resp = joint.softmax(1)
     return joint.amax(1) - resp.amax(1).log(), resp
+
+
+def of_joint(
+    function: Callable[[Float[Tensor, "run k n"]], Tensor],
+    x: Float[Tensor, "n d"],
+    parameters: Parameters,
+    covariance: Covariance,
+) -> Iterator[Tensor]:
+    """A function of the log joint density of all samples, chunk by chunk."""
+    parameters = parameters.to(dtype=torch.float64, device=x.device)
+    reference = parameters.centre
+    parameters = parameters.translated(-reference)
+    dtype = working_dtype(parameters, covariance, x.dtype)
+    evaluate = log_joint(parameters, covariance, dtype)
+
+    def of_rows(rows: Float[Tensor, "part d"]) -> Tensor:
+        joint = evaluate(centred_chunk(rows, None, reference, covariance, dtype))
+        # Where squares overflow, as unlikely under every component as a number can say.
+        return function(joint.nan_to_num(nan=torch.finfo(dtype).min))
+
+    k, d = parameters.n_components, parameters.n_features
+    return map(of_rows, x.split(chunk_size(covariance, k, d, dtype, x.device)))
 
 
 def log_joints(
     x: Float[Tensor, "n d"], parameters: Parameters, covariance: Covariance
 ) -> Iterator[Float[Tensor, "run k n"]]:
     """The log joint density of all samples, chunk by chunk."""
-    parameters = parameters.to(dtype=torch.float64, device=x.device)
-    reference = parameters.centre
-    parameters = parameters.translated(-reference)
-    dtype = working_dtype(parameters, covariance, x.dtype)
-    evaluate = log_joint(parameters, covariance, dtype)
-    k, d = parameters.n_components, parameters.n_features
-    for rows in x.split(chunk_size(covariance, k, d, dtype, x.device)):
-        joint = evaluate(centred_chunk(rows, None, reference, covariance, dtype))
-        # Where squares overflow, as unlikely under every component as a number can say.
-        yield joint.nan_to_num(nan=torch.finfo(dtype).min)
+    return of_joint(lambda joint: joint, x, parameters, covariance)
 
 
 def log_density(
     x: Float[Tensor, "n d"], parameters: Parameters, covariance: Covariance
 ) -> Float[Tensor, "run n"]:
     """Log density of the mixtures at ``x`` in nats; differentiable with respect to ``x``."""
-    joints = log_joints(x, parameters, covariance)
-    return torch.cat([joint.logsumexp(1) for joint in joints], -1)
+    parts = of_joint(lambda joint: normalised(joint)[0], x, parameters, covariance)
+    return torch.cat(list(parts), -1)
 
 
 def responsibilities(
     x: Float[Tensor, "n d"], parameters: Parameters, covariance: Covariance
 ) -> Float[Tensor, "run n k"]:
     """Probability of each component given the sample, summing to 1 over k."""
-    joints = log_joints(x, parameters, covariance)
-    return torch.cat([joint.softmax(1).mT for joint in joints], 1)
+    parts = of_joint(lambda joint: joint.softmax(1), x, parameters, covariance)
+    return torch.cat([part.mT for part in parts], 1)
 
 
 def entropy(
     x: Float[Tensor, "n d"], parameters: Parameters, covariance: Covariance
 ) -> Float[Tensor, "run n"]:
     """Entropy of the responsibilities of each sample in nats: 0 where one component is certain."""
-    joints = log_joints(x, parameters, covariance)
-    return torch.cat([torch.special.entr(joint.softmax(1)).sum(1) for joint in joints], -1)
+
+    def of_one(joint: Float[Tensor, "run k n"]) -> Float[Tensor, "run n"]:
+        return torch.special.entr(joint.softmax(1)).sum(1)
+
+    return torch.cat(list(of_joint(of_one, x, parameters, covariance)), -1)
 
 
 def labels(
     x: Float[Tensor, "n d"], parameters: Parameters, covariance: Covariance
 ) -> Int[Tensor, "run n"]:
     """The most probable component of each sample."""
-    return torch.cat([joint.argmax(1) for joint in log_joints(x, parameters, covariance)], -1)
+    return torch.cat(list(of_joint(lambda joint: joint.argmax(1), x, parameters, covariance)), -1)
 
 
 def draw(

@@ -74,6 +74,15 @@ class Runs:
             converged=bool(self.converged[best]),
         )
 
+    def diagnostics(self) -> dict[str, list[float] | list[int] | list[bool]]:
+        """How every run ended, in the order of the restarts, as plain numbers."""
+        return {
+            "lower_bound": self.lower_bound.tolist(),
+            "n_iter": (~self.history.isnan()).sum(1).tolist(),
+            "converged": self.converged.tolist(),
+            "failed": self.failed.tolist(),
+        }
+
 
 @dataclass(frozen=True)
 class _Progress:

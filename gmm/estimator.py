@@ -71,6 +71,7 @@ class GaussianMixture(BaseMixture):
         converged_: Whether the kept run met ``tol``.
         n_iter_: Its iterations.
         lower_bound_: Its mean log density of a training sample in nats, at the last E-step.
+        diagnostics_: Of every restart: ``lower_bound``, ``n_iter``, ``converged``, ``failed``.
         lower_bounds_: The same for every iteration.
     """
 
@@ -200,7 +201,7 @@ class GaussianMixture(BaseMixture):
         means = self._initial("means_init", x, shape)
         chol = None
         if self.precisions_init is not None:
-            precisions = torch.as_tensor(self.precisions_init).to(x.device, torch.float64)
+            precisions = torch.as_tensor(self.precisions_init, dtype=torch.float64, device=x.device)
             chol = checked_precision_factors(precisions, self._covariance, *shape)
         if weights is not None:
             check_weights(weights)
@@ -215,6 +216,6 @@ class GaussianMixture(BaseMixture):
         given = getattr(self, name)
         if given is None:
             return None
-        values = torch.as_tensor(given).to(x.device, torch.float64)
+        values = torch.as_tensor(given, dtype=torch.float64, device=x.device)
         check_shape(name, values, shape)
         return values

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from gmm import criteria, density, em, initialization
-from gmm.chunks import as_chunks
+from gmm.chunks import Chunks, as_chunks
 from gmm.covariance import COVARIANCES, Covariance
 from gmm.dense_attributes import DenseAttribute
 from gmm.distributed import Sharded
@@ -129,6 +129,7 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
             lower_bound=self.lower_bound_ if warm else -math.inf,
         )
         self.set_fitted(runs.best(), dtype=samples.dtype, as_tensors=as_tensors)
+        self.diagnostics_ = runs.diagnostics()
         self.n_samples_seen_ = samples.weight
         vars(self).pop("statistics_", None)
         if not self.converged_ and self.max_iter > 0:
@@ -238,9 +239,10 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
 
     def _read(self, X: Any, sample_weight: Any) -> tuple[Samples, bool]:
         """X as samples to fit, and whether the answer is tensors."""
-        source = X if isinstance(X, Sharded) else as_chunks(X)
+        source: Sharded | Chunks | None = X if isinstance(X, Sharded) else as_chunks(X)
+        matrix: Any = X
         if source is None:
-            x = self._samples(X, fitting=True)
+            x = self._samples(matrix, fitting=True)
             weights = None if sample_weight is None else checked_weights(sample_weight, x)
             return self._missing_values.samples(x, weights), isinstance(X, Tensor)
         dtype = None if self.dtype is None else getattr(torch, self.dtype)

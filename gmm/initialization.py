@@ -104,7 +104,7 @@ def from_responsibilities(
     """
     covariance = objective.covariance
     parts = zip(samples.chunks(covariance, size), resp, strict=True)
-    statistics = total(summarise(chunk, part, part[:, 0], covariance) for chunk, part in parts)
+    statistics = total(summarise(chunk, part, part[:, 0]) for chunk, part in parts)
     parameters, valid = objective.maximise(statistics)
     return parameters.translated(samples.reference), valid
 

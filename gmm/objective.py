@@ -38,10 +38,11 @@ class Objective(ABC, Generic[P]):
         covariance, chol = self.covariance, parameters.precisions_cholesky
         dtype = working_dtype(parameters, covariance, samples.dtype)
         evaluate = log_joint_up_to_form(parameters, covariance, dtype)
+        factors = chol.to(dtype)
 
         def of_chunk(chunk: Chunk) -> Statistics:
             log_density, resp = normalised(evaluate(chunk))
-            return summarise(chunk, resp, log_density, covariance, chol.to(dtype))
+            return summarise(chunk, resp, log_density, factors)
 
         k, d = parameters.n_components, parameters.n_features
         size = chunk_size(covariance, k, d, dtype, chol.device)

@@ -1,7 +1,7 @@
 """What EM reads at every iteration: weighted samples, in chunks, about a fixed reference."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +12,10 @@ from typing_extensions import override
 
 from gmm.covariance import Covariance
 from gmm.statistics import Chunk, Statistics
+
+MOST_KEPT_BYTES = 2**28
+# Of centred samples from one iteration to the next: to centre them again costs diag and spherical a
+# third of an iteration. More than this would be no small copy of the samples any more.
 
 
 class Samples(ABC):
@@ -124,10 +128,37 @@ class InMemory(Samples):
     def chunks(
         self, covariance: Covariance, size: int, dtype: torch.dtype = torch.float64
     ) -> Iterator[Chunk]:
-        for first in range(0, len(self.x), size):
-            weights = None if self.weights is None else self.weights[first : first + size]
-            rows = self.x[first : first + size]
-            yield centred_chunk(rows, weights, self.reference, covariance, dtype)
+        for first, columns in zip(
+            range(0, len(self.x), size), self._columns(size, dtype), strict=True
+        ):
+            weights = None
+            if self.weights is not None:
+                weights = self.weights[first : first + size].to(dtype)
+            yield Chunk(columns, covariance, weights)
+
+    def _columns(self, size: int, dtype: torch.dtype) -> Iterable[Float[Tensor, "d part"]]:
+        """The samples about the reference as columns, ``size`` at a time, kept if they are few."""
+        parts = (centred(rows, self.reference, dtype) for rows in self.x.split(size))
+        if self.x.numel() * dtype.itemsize > MOST_KEPT_BYTES:
+            return parts
+        if (size, dtype) not in self._kept:
+            self._kept.clear()  # only what is read now
+            self._kept[size, dtype] = list(parts)
+        return self._kept[size, dtype]
+
+    @cached_property
+    def _kept(self) -> dict[tuple[int, torch.dtype], list[Tensor]]:
+        return {}
+
+
+def centred(
+    rows: Float[Tensor, "n d"], reference: Float[Tensor, " d"], dtype: torch.dtype = torch.float64
+) -> Float[Tensor, "d n"]:
+    """Samples as columns, centred before anything is rounded to ``dtype``."""
+    # Named, so that features come first at once and not by a copy; autograd allows no such name.
+    differentiable = rows.requires_grad or reference.requires_grad
+    room = None if differentiable else reference.new_empty(rows.T.shape)
+    return torch.sub(rows.T, reference[:, None], out=room).contiguous().to(dtype)
 
 
 def centred_chunk(
@@ -137,10 +168,7 @@ def centred_chunk(
     covariance: Covariance,
     dtype: torch.dtype = torch.float64,
 ) -> Chunk:
-    """Samples as EM reads them, centred before anything is rounded to ``dtype``."""
-    # Named, so that features come first at once and not by a copy; autograd allows no such name.
-    differentiable = rows.requires_grad or reference.requires_grad
-    room = None if differentiable else reference.new_empty(rows.T.shape)
-    centred = torch.sub(rows.T, reference[:, None], out=room).contiguous().to(dtype)
+    """Samples as EM reads them."""
+    columns = centred(rows, reference, dtype)
     weights = None if weights is None else weights.to(dtype)
-    return Chunk(centred, covariance.quadratics(centred), weights)
+    return Chunk(columns, covariance, weights)

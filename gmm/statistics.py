@@ -7,33 +7,43 @@ array, of a file or of several processes are one computation.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from gmm.covariance import Covariance
+from gmm.products import times
 
-CHUNK_BYTES = {"cpu": 2**22, "cuda": 2**28}
+CHUNK_BYTES = {"cpu": 2**23, "cuda": 2**28}
 # What one run writes down per chunk, whatever the number of samples: a share of the last-level
 # cache of a CPU, and enough for each kernel to fill a GPU.
 SMALLEST_CHUNK = 256  # below, the matrix products are too narrow to be fast
-LARGEST_CHUNK = {"cpu": 2**13, "cuda": 2**20}
+LARGEST_CHUNK = {"cpu": 2**15, "cuda": 2**20}
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some samples, and the products of their features that E- and M-step share.
+    """Some samples, as E- and M-step read them.
 
     Args:
         x: Samples as columns, centred on the reference.
-        quadratics: See :meth:`gmm.covariance.Covariance.quadratics`.
+        covariance: The type whose sums are taken.
         weights: How often each sample counts; None for once.
     """
 
     x: Float[Tensor, "d n"]
-    quadratics: Float[Tensor, "m n"] | None
+    covariance: Covariance
     weights: Float[Tensor, " n"] | None = None
+
+    @cached_property
+    def quadratics(self) -> Float[Tensor, "m n"] | None:
+        """Products of features, see :meth:`gmm.covariance.Covariance.quadratics`.
+
+        Computed where they are first read, in the thread that has the chunk.
+        """
+        return self.covariance.quadratics(self.x)
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,6 @@ def summarise(
     chunk: Chunk,
     resp: Float[Tensor, "run k n"],
     log_density: Float[Tensor, "run n"],
-    covariance: Covariance,
     chol: Float[Tensor, "run ..."] | None = None,
 ) -> Statistics:
     """The statistics of one chunk.
@@ -96,7 +105,6 @@ def summarise(
         chunk: The samples.
         resp: Their responsibilities.
         log_density: Their log densities in nats.
-        covariance: The type to estimate.
         chol: The precision factors that gave the responsibilities; None where EM starts.
     """
     n_samples = chunk.x.shape[1]
@@ -111,8 +119,8 @@ def summarise(
         weight=weight,
         log_density=log_density.sum(-1, dtype=torch.float64),
         counts=resp.sum(-1, dtype=torch.float64),
-        first=(resp @ chunk.x.T).double(),
-        second=covariance.second_moments(chunk.x, chunk.quadratics, resp, chol).double(),
+        first=times(resp, chunk.x.T).double(),
+        second=chunk.covariance.second_moments(chunk.x, chunk.quadratics, resp, chol).double(),
     )
 
 

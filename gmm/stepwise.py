@@ -164,7 +164,7 @@ def memory_of(points: InMemory, parameters: Parameters, covariance: Covariance) 
     owned = [one[None, :, None].expand(1, -1, size) for one in each]
     chol = parameters.precisions_cholesky
     return total(
-        summarise(chunk, resp, torch.zeros_like(resp[:, 0]), covariance, chol)
+        summarise(chunk, resp, torch.zeros_like(resp[:, 0]), chol)
         for chunk, resp in zip(chunks, owned, strict=True)
     )
 

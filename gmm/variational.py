@@ -147,9 +147,9 @@ def safe(statistics: Statistics) -> Statistics:
     return replace(statistics, counts=statistics.counts + least)
 
 
-def unscored(chunk: Chunk, resp: Float[Tensor, "run k n"], covariance: Covariance) -> Statistics:
+def unscored(chunk: Chunk, resp: Float[Tensor, "run k n"]) -> Statistics:
     """The statistics of samples whose density under no mixture is asked for."""
-    return summarise(chunk, resp, torch.zeros_like(resp[:, 0]), covariance)
+    return summarise(chunk, resp, torch.zeros_like(resp[:, 0]))
 
 
 def of_point(
@@ -157,7 +157,7 @@ def of_point(
 ) -> Statistics:
     """The statistics of one sample that counts ``resp`` times."""
     columns = x[:, None]
-    return unscored(Chunk(columns, covariance.quadratics(columns)), resp[..., None], covariance)
+    return unscored(Chunk(columns, covariance), resp[..., None])
 
 
 def unit(covariance: Covariance, mean: Float[Tensor, " d"]) -> Float[Tensor, "..."]:
@@ -173,7 +173,7 @@ def moments(
     reference = samples.reference
     size = chunk_size(covariance, 1, len(reference), torch.float64, reference.device)
     parts = (
-        unscored(chunk, torch.ones_like(chunk.x[None, :1]), covariance)
+        unscored(chunk, torch.ones_like(chunk.x[None, :1]))
         for chunk in samples.chunks(covariance, size)
     )
     whole = samples.pooled(total(parts))

@@ -195,3 +195,16 @@ def test_tensors_of_another_shape_are_refused(blobs):
 def test_identical_samples_without_a_regulariser_are_an_error_that_names_it():
     with pytest.raises(ValueError, match="reg_covar"):
         GaussianMixture(2, reg_covar=0.0, n_init=3).fit(np.ones((30, 2)))
+
+
+def test_diagnostics_tell_how_every_restart_ended(blobs):
+    mixture = GaussianMixture(3, n_init=4, init_params="random", random_state=0).fit(blobs)
+    found = mixture.diagnostics_
+    best = max(range(4), key=found["lower_bound"].__getitem__)
+    assert found["lower_bound"][best] == mixture.lower_bound_
+    assert found["n_iter"][best] == mixture.n_iter_
+    assert found["converged"][best] == mixture.converged_
+    assert found["failed"] == [False] * 4
+    alone = GaussianMixture(3, init_params="random", random_state=0).fit(blobs)
+    assert found["lower_bound"][0] == pytest.approx(alone.lower_bound_, abs=1e-12)
+    assert found["n_iter"][0] == alone.n_iter_

@@ -13,7 +13,7 @@ def statistics_of(x, resp, covariance, size, reference=None):
     if reference is not None:
         samples.__dict__["reference"] = reference  # where a cached property keeps its value
     parts = zip(samples.chunks(covariance, size), resp.split(size, 2), strict=True)
-    return total(summarise(chunk, part, part[:, 0], covariance) for chunk, part in parts)
+    return total(summarise(chunk, part, part[:, 0]) for chunk, part in parts)
 
 
 def maximise(statistics, covariance, reg_covar):

@@ -1,0 +1,21 @@
+"""Matrix products whose rows do not depend on how many rows there are."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+ROWS_AT_A_TIME = 4
+# BLAS computes so many rows by one path and what is left over by another, with other rounding. A
+# run would then depend on its batch-mates in the last bit, and EM stop an iteration apart.
+
+
+def whole_rows(a: Float[Tensor, "m d"]) -> Float[Tensor, "padded d"]:
+    """The matrix with rows of zeros, so that none is left over."""
+    left_over = -len(a) % ROWS_AT_A_TIME
+    return F.pad(a, (0, 0, 0, left_over)) if left_over else a
+
+
+def times(a: Float[Tensor, "*run k n"], b: Float[Tensor, "n m"]) -> Float[Tensor, "*run k m"]:
+    """A product of all rows of all runs with the same matrix."""
+    rows = a.flatten(0, -2)
+    return (whole_rows(rows) @ b)[: len(rows)].unflatten(0, a.shape[:-1])
