@@ -1,5 +1,6 @@
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -150,6 +151,15 @@ def assert_seconds_add_up(environment: dict) -> None:
     assert environment["seconds"] == pytest.approx(sum(seconds))
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C raises, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_keeps_the_finished_epochs(settings, tmp_path, monkeypatch):
     step = CellClassifier.training_step
 
