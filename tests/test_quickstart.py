@@ -52,5 +52,5 @@ def test_the_quickstart_as_shipped_reaches_95_percent_and_its_page(tmp_path):
     assert report["parts"]["validation"]["accuracy"] >= 0.95
     assert f"validation accuracy {report['parts']['validation']['accuracy']:.3f}" in told
     with (run / "split.csv").open(newline="") as file:
-        assert len(list(csv.DictReader(file))) == 600
+        assert len(list(csv.DictReader(file))) == 720
     assert (run / "report" / "index.html").stat().st_size > 100_000

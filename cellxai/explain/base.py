@@ -15,6 +15,10 @@ from cellxai.explain.superpixels import Superpixels, consecutive
 Model = Callable[[Float[Tensor, "b c h w"]], Float[Tensor, "b k"]]
 """Images in [0, 1] to one logit per class; a ``torch.nn.Module`` where layers must be found."""
 
+MOST_PIXELS = 32 * 224 * 224
+# Per forward pass: what 32 images of the usual size take. With as many of 520 × 704, a CPU spends
+# its time on finding memory, and explaining one image takes minutes.
+
 
 @dataclass(frozen=True)
 class Context:
@@ -103,9 +107,13 @@ def context_of(
     seed: int = 0,
     batch_size: int = 32,
 ) -> Context:
-    """Segments the images once and fills their baseline: what every explainer is then given."""
+    """Segments the images once and fills their baseline: what every explainer is then given.
+
+    Large images come in smaller batches than ``batch_size``, so that a pass stays in memory.
+    """
     labels = consecutive(superpixels.segment(images))
-    return Context(labels, baseline.fill(images, labels), seed, batch_size)
+    fitting = max(MOST_PIXELS // images[0, 0].numel(), 1)
+    return Context(labels, baseline.fill(images, labels), seed, min(batch_size, fitting))
 
 
 def unsupported(images: Float[Tensor, "b c h w"], reason: str) -> Attribution:
