@@ -71,8 +71,8 @@ class BayesianGaussianMixture(BaseMixture):
         converged_: Whether the kept run met ``tol``.
         n_iter_: Its iterations.
         lower_bound_: Its bound of the evidence of all samples in nats, up to a constant.
-        diagnostics_: Of every restart: ``lower_bound``, ``n_iter``, ``converged``, ``failed``.
         lower_bounds_: The same after every iteration.
+        diagnostics_: Of every restart: ``lower_bound``, ``n_iter``, ``converged``, ``failed``.
     """
 
     def __init__(

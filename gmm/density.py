@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gmm.covariance import Covariance
 from gmm.parameters import Parameters
-from gmm.products import whole_rows
+from gmm.products import of_runs, whole_rows
 from gmm.samples import centred_chunk
 from gmm.statistics import Chunk, Statistics, chunk_size
 
@@ -120,29 +120,28 @@ def _form(parameters: Parameters, covariance: Covariance) -> Float[Tensor, "run 
 
 
 def _multiplied_out(parameters: Parameters, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
-    offset, slope = _linear(parameters, covariance)
-    level, incline = _rows(offset, dtype), _rows(slope, dtype)
+    straight = _straight_rows(parameters, covariance, dtype)
     curvature = _rows(_form(parameters, covariance), dtype)
 
     def evaluate(chunk: Chunk) -> Float[Tensor, "run k n"]:
         assert chunk.quadratics is not None
-        straight = torch.addmm(level, incline, chunk.x)
-        joint = torch.addmm(straight, curvature, chunk.quadratics)
-        return joint[: offset.numel()].unflatten(0, offset.shape)
+        joint = torch.addmm(straight(chunk), curvature, chunk.quadratics)
+        return of_runs(joint, parameters.weights.shape)
 
     return evaluate
 
 
 def _straight(parameters: Parameters, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
     """The part that is linear in the samples."""
-    offset, slope = _linear(parameters, covariance)
-    level, incline = _rows(offset, dtype), _rows(slope, dtype)
+    straight = _straight_rows(parameters, covariance, dtype)
+    return lambda chunk: of_runs(straight(chunk), parameters.weights.shape)
 
-    def evaluate(chunk: Chunk) -> Float[Tensor, "run k n"]:
-        joint = torch.addmm(level, incline, chunk.x)
-        return joint[: offset.numel()].unflatten(0, offset.shape)
 
-    return evaluate
+def _straight_rows(
+    parameters: Parameters, covariance: Covariance, dtype: torch.dtype
+) -> Callable[[Chunk], Float[Tensor, "padded n"]]:
+    level, incline = (_rows(part, dtype) for part in _linear(parameters, covariance))
+    return lambda chunk: torch.addmm(level, incline, chunk.x)
 
 
 def _rows(coefficients: Float[Tensor, "run k *m"], dtype: torch.dtype) -> Float[Tensor, "padded m"]:

@@ -10,16 +10,13 @@ from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from gmm.anomaly import DensityThreshold, densest, density_threshold, held_out_parts
 from gmm.estimator import GaussianMixture
-from gmm.estimator_base import BaseMixture
+from gmm.estimator_base import LEAST_SAMPLES, BaseMixture, validated
 from gmm.parameters import Parameters
-from gmm.validation import check_feature_count, checked_tensor
-
-LEAST_SAMPLES = 2  # of any fit: one sample has no variance
 
 
 class DensityDetector(OutlierMixin, BaseEstimator):
@@ -87,7 +84,7 @@ class DensityDetector(OutlierMixin, BaseEstimator):
             ValueError: If a setting or a sample cannot be used, or the samples are too few.
         """
         _check_settings(self.get_params(deep=False))
-        x = self._samples(X, fitting=True)
+        x = validated(self, X, fitting=True)
         template = self._template()
         if self.threshold_nats is not None:
             self.mixture_ = _fitted(template, x, self.trim_percent)
@@ -131,7 +128,7 @@ class DensityDetector(OutlierMixin, BaseEstimator):
     def score_samples(self, X: ArrayLike | Tensor) -> Any:
         """Log density of each sample in nats."""
         check_is_fitted(self, "threshold_nats_")
-        return self.mixture_.score_samples(self._samples(X, fitting=False))
+        return self.mixture_.score_samples(validated(self, X, fitting=False))
 
     def decision_function(self, X: ArrayLike | Tensor) -> Any:
         """Log density above the threshold in nats; below 0 for outliers."""
@@ -141,23 +138,6 @@ class DensityDetector(OutlierMixin, BaseEstimator):
         """+1 for each inlier and -1 for each outlier; what has no density is one."""
         inlier = self.decision_function(X) >= 0
         return 2 * (inlier.long() if isinstance(inlier, Tensor) else inlier.astype(int)) - 1
-
-    def _samples(self, X: ArrayLike | Tensor, *, fitting: bool) -> Any:
-        """X checked as far as the mixture, which is given it, cannot: in the detector's name."""
-        if isinstance(X, Tensor):
-            x = checked_tensor(X)
-            if fitting:
-                self.n_features_in_ = x.shape[1]
-            check_feature_count(x.shape[1], self.n_features_in_, type(self).__name__)
-            return x
-        return validate_data(
-            self,
-            X,  # type: ignore[reportArgumentType] - inferred from its default, a string
-            dtype=[np.float64, np.float32],
-            reset=fitting,
-            ensure_all_finite=False,
-            ensure_min_samples=LEAST_SAMPLES if fitting else 1,
-        )
 
     def _template(self) -> BaseMixture:
         template: Any = GaussianMixture() if self.mixture is None else clone(self.mixture)

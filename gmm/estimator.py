@@ -71,8 +71,8 @@ class GaussianMixture(BaseMixture):
         converged_: Whether the kept run met ``tol``.
         n_iter_: Its iterations.
         lower_bound_: Its mean log density of a training sample in nats, at the last E-step.
-        diagnostics_: Of every restart: ``lower_bound``, ``n_iter``, ``converged``, ``failed``.
         lower_bounds_: The same for every iteration.
+        diagnostics_: Of every restart: ``lower_bound``, ``n_iter``, ``converged``, ``failed``.
     """
 
     def __init__(

@@ -39,6 +39,7 @@ from gmm.validation import (
 )
 
 LARGEST_SEED = 2**31 - 1
+LEAST_SAMPLES = 2  # of any fit: one sample has no variance
 OF_COVARIANCES = (
     "covariances_", "precisions_", "precisions_cholesky_", "loadings_", "noise_variances_"
 )  # fmt: skip
@@ -215,34 +216,21 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
 
     def _samples(self, X: ArrayLike | Tensor, *, fitting: bool) -> Float[Tensor, "n d"]:
         """X as a tensor, checked, in the precision and on the device to compute with."""
-        if isinstance(X, Tensor):
-            x = checked_tensor(X)
-            if fitting:
-                self.n_features_in_ = x.shape[1]
-            check_feature_count(x.shape[1], self.n_features_in_, type(self).__name__)
-        else:
-            # Finiteness is checked below: scikit-learn's own check names no row.
+        if not isinstance(X, Tensor):
             check_matrix(X)
-            checked: Any = validate_data(
-                self,
-                X,  # type: ignore[reportArgumentType] - inferred from its default, a string
-                dtype=[np.float64, np.float32],
-                reset=fitting,
-                ensure_all_finite=False,
-                ensure_min_samples=2 if fitting else 1,
-            )
+        x = validated(self, X, fitting=fitting)
+        if not isinstance(x, Tensor):
             # A read-only array, such as a memory map, is never written to; torch warns anyway.
-            x = torch.from_numpy(checked if checked.flags.writeable else checked.copy())
+            x = torch.from_numpy(x if x.flags.writeable else x.copy())
         self._missing_values.check(x)
         dtype = x.dtype if self.dtype is None else getattr(torch, self.dtype)
         return x.to(self.device or x.device, dtype)
 
     def _read(self, X: Any, sample_weight: Any) -> tuple[Samples, bool]:
         """X as samples to fit, and whether the answer is tensors."""
-        source: Sharded | Chunks | None = X if isinstance(X, Sharded) else as_chunks(X)
-        matrix: Any = X
+        source = as_source(X)
         if source is None:
-            x = self._samples(matrix, fitting=True)
+            x = self._samples(X, fitting=True)
             weights = None if sample_weight is None else checked_weights(sample_weight, x)
             return self._missing_values.samples(x, weights), isinstance(X, Tensor)
         dtype = None if self.dtype is None else getattr(torch, self.dtype)
@@ -277,6 +265,35 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         if values.is_floating_point():
             values = values.to(x.dtype)
         return values.to(X.device) if isinstance(X, Tensor) else values.cpu().numpy()
+
+
+def as_source(x: Any) -> Sharded | Chunks | None:
+    """What ``fit`` was given as samples to read in parts; None for what is one matrix."""
+    return x if isinstance(x, Sharded) else as_chunks(x)
+
+
+def validated(estimator: Any, X: ArrayLike | Tensor, *, fitting: bool) -> Any:
+    """X as a tensor or array of float32 or float64, as wide as the estimator was fitted to.
+
+    Finiteness is left to the caller: scikit-learn's own check names no row.
+
+    Raises:
+        ValueError: If X is no matrix, or of another width.
+    """
+    if not isinstance(X, Tensor):
+        return validate_data(
+            estimator,
+            X,  # type: ignore[reportArgumentType] - inferred from its default, a string
+            dtype=[np.float64, np.float32],
+            reset=fitting,
+            ensure_all_finite=False,
+            ensure_min_samples=LEAST_SAMPLES if fitting else 1,
+        )
+    x = checked_tensor(X)
+    if fitting:
+        estimator.n_features_in_ = x.shape[1]
+    check_feature_count(x.shape[1], estimator.n_features_in_, type(estimator).__name__)
+    return x
 
 
 def exported(values: Tensor, as_tensor: bool) -> Any:

@@ -8,6 +8,7 @@ Ghahramani & Jordan (1994), Supervised learning from incomplete data via an EM a
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -136,6 +137,11 @@ class Incomplete(InMemory):
 
     missing: Bool[Tensor, "n d"]
 
+    @cached_property
+    def patterns(self) -> list[tuple[Int[Tensor, " rows"], Bool[Tensor, " d"]]]:
+        """See :func:`patterns`; every iteration asks for the same ones."""
+        return list(patterns(self.missing))
+
 
 def filled(
     x: Float[Tensor, "n d"], weights: Float[Tensor, " n"] | None, missing: Bool[Tensor, "n d"]
@@ -183,8 +189,7 @@ class Completed(Objective[P]):
     def expectation(self, samples: Samples, parameters: P) -> Statistics:
         assert isinstance(samples, Incomplete)
         parts = (
-            self._of_pattern(samples, rows, absent, parameters)
-            for rows, absent in patterns(samples.missing)
+            self._of_pattern(samples, rows, absent, parameters) for rows, absent in samples.patterns
         )
         return samples.pooled(total(parts))
 

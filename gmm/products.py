@@ -1,5 +1,6 @@
 """Matrix products whose rows do not depend on how many rows there are."""
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -15,7 +16,11 @@ def whole_rows(a: Float[Tensor, "m d"]) -> Float[Tensor, "padded d"]:
     return F.pad(a, (0, 0, 0, left_over)) if left_over else a
 
 
+def of_runs(rows: Float[Tensor, "padded m"], shape: torch.Size) -> Float[Tensor, "*run k m"]:
+    """What :func:`whole_rows` has led to, without its zeros and in the shape of the runs."""
+    return rows[: shape.numel()].unflatten(0, shape)
+
+
 def times(a: Float[Tensor, "*run k n"], b: Float[Tensor, "n m"]) -> Float[Tensor, "*run k m"]:
     """A product of all rows of all runs with the same matrix."""
-    rows = a.flatten(0, -2)
-    return (whole_rows(rows) @ b)[: len(rows)].unflatten(0, a.shape[:-1])
+    return of_runs(whole_rows(a.flatten(0, -2)) @ b, a.shape[:-1])

@@ -112,7 +112,7 @@ class Streamed(Surveyed):
     @override
     def rows_at(self, indices: Int[Tensor, " some"]) -> InMemory:
         x = torch.empty(len(indices), len(self.reference), dtype=self.dtype)
-        device, first = self.survey.device, 0
+        first = 0
         for matrix in self.matrices():
             ends = torch.tensor([first, first + len(matrix)])
             low, high = torch.searchsorted(indices, ends).tolist()
