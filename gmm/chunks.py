@@ -28,12 +28,12 @@ class Chunks:
 
     A chunk is an array or tensor, n × d, with any number of rows; or a tuple or list that holds it
     alone, as a ``DataLoader`` of a ``TensorDataset`` gives it. ``fit`` and the methods that score
-    take a ``DataLoader``, a list of chunks and a ``numpy.memmap`` as they are; ``Chunks`` is for
-    files and functions, or to be explicit::
+    take a ``DataLoader``, a list of chunks, a ``numpy.memmap`` and a ``pathlib.Path`` as they are;
+    ``Chunks`` is for functions, or to be explicit::
 
         GaussianMixture(16).fit(DataLoader(TensorDataset(features), batch_size=4096))
         GaussianMixture(16).fit(np.load("features.npy", mmap_mode="r"))
-        GaussianMixture(16).fit(Chunks("features.safetensors"))
+        GaussianMixture(16).fit(Path("features.safetensors"))
         GaussianMixture(16).fit(Chunks(lambda: (x for x, label in labelled_loader)))
 
     EM over chunks is exact: it sums the same statistics. Before the first iteration the source is
@@ -126,6 +126,8 @@ def as_chunks(x: Any) -> Chunks | None:
     """
     if isinstance(x, Chunks):
         return x
+    if isinstance(x, Path):
+        return Chunks(x)
     if isinstance(x, (list, tuple)):
         return Chunks(x) if x and _dimensions(x[0]) == 2 else None
     if isinstance(x, np.memmap):

@@ -4,10 +4,12 @@ A short name such as ``Sartorius`` is enough where one class bears it. Modules a
 a name that nothing imported yet explains, so that no other call waits for them.
 """
 
+import dataclasses
 import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, get_args
@@ -23,20 +25,27 @@ ITEM_OF_NO_CLASS = re.compile(r"NestedArg\(key='([^'.]+)\.")  # of a dict of obj
 
 
 def base_classes(parser: jsonargparse.ArgumentParser) -> dict[str, type]:
-    """The abstract class that each option wants a subclass of, by the option's name."""
+    """The class that each option wants a subclass of, by the option's name."""
     found = {
-        action.dest: next(abstract_in(getattr(action, "_typehint", None)), None)
+        action.dest: next(bases_in(getattr(action, "_typehint", None)), None)
         for action in parser._actions
     }
     return {name: base for name, base in found.items() if base is not None}
 
 
-def abstract_in(hint: Any) -> Iterator[type]:
-    """The abstract classes in a type such as ``dict[str, Explainer] | None``."""
-    if inspect.isclass(hint) and inspect.isabstract(hint) and not get_args(hint):
+def bases_in(hint: Any) -> Iterator[type]:
+    """The classes to be extended in a type such as ``dict[str, Explainer] | None``."""
+    if inspect.isclass(hint) and not get_args(hint) and is_extensible(hint):
         yield hint
     for part in get_args(hint):
-        yield from abstract_in(part)
+        yield from bases_in(part)
+
+
+def is_extensible(kind: type) -> bool:
+    """Whether a class is one to derive from: abstract, or neither plain settings nor Python's."""
+    package = kind.__module__.partition(".")[0]
+    plain = dataclasses.is_dataclass(kind) or package in sys.stdlib_module_names
+    return inspect.isabstract(kind) or not plain
 
 
 def import_siblings(base: type) -> None:

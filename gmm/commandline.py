@@ -26,15 +26,22 @@ class Verb:
     Args:
         target: ``module:function``, imported when the verb is called.
         summary: What it does, for the list of verbs.
+        subject: The option that a first word without dashes is for; ``None`` if there is none.
     """
 
     target: str
     summary: str
+    subject: str | None = None
 
     def load(self) -> Callable[..., Any]:
         """The function behind the verb."""
         module, _, function = self.target.partition(":")
         return getattr(importlib.import_module(module), function)
+
+    def spelled_out(self, words: Sequence[str]) -> Sequence[str]:
+        """The words with the option named that the first of them is for."""
+        bare = self.subject and words and not words[0].startswith("-")
+        return [f"--{self.subject}", *words] if bare else words
 
 
 def run(
@@ -73,7 +80,7 @@ def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
         from gmm.verb_parser import arguments_of
 
         function = verb.load()
-        result = function(**arguments_of(prog, function, words))
+        result = function(**arguments_of(prog, function, verb.spelled_out(words)))
     except SystemExit as leaving:  # --help and --print_config
         return leaving.code if isinstance(leaving.code, int) else 0
     except KeyboardInterrupt:

@@ -7,6 +7,7 @@ import re
 import shutil
 import textwrap
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from pkgutil import iter_modules
 from typing import Any
 
 import jsonargparse
@@ -23,6 +24,8 @@ UNKNOWN_NAME = (
     re.compile(r"Key '([\w.]+)' is not (?:expected|accepted)"),
 )
 UNKNOWN_CLASS = re.compile(r"given class_path '(?P<path>[\w.]+)':\s+(?P<why>[^\n]+)")
+OF_UNION = re.compile(r'Parser key "[\w.]+":(?=\s+Does not validate against any of the Union)')
+KEYS_OF_CLASS = ("class_path", "init_args")
 LONGEST_ERROR = 400  # characters; unions of types can print a page
 
 
@@ -37,6 +40,8 @@ def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) 
     bases = base_classes(parser)
     try:
         return built(parser, words)
+    except ModuleNotFoundError as error:
+        raise ValueError(explain_module(error.name or str(error))) from error
     except argparse.ArgumentError as error:
         if explain_class(str(error), bases) is None:
             raise ValueError(in_one_line(str(error), option_names(parser))) from error
@@ -97,16 +102,23 @@ def option_names(parser: jsonargparse.ArgumentParser) -> list[str]:
 
 def in_one_line(message: str, options: list[str]) -> str:
     """An error of jsonargparse as one line that names the nearest valid names."""
-    text = " ".join(message.split())
-    text = text if len(text) <= LONGEST_ERROR else text[: LONGEST_ERROR - 1] + "…"
     chosen = UNKNOWN_CLASS.search(message)
+    union = OF_UNION.match(message)
+    # Of a union all that was tried is told; where a class was named, that is what was meant.
+    text = f"{union[0]} {chosen[0]}" if union and chosen else message
+    text = clipped(" ".join(text.split()), LONGEST_ERROR)
     for pattern in UNKNOWN_NAME:
         if found := pattern.search(message):
-            inside = options_of_class(chosen["path"]) if chosen else options
+            if chosen and found.group(1) == KEYS_OF_CLASS[0]:  # it was not taken for what it is
+                return f"{text}; beside class_path stands a key that is not init_args"
+            inside = [*options_of_class(chosen["path"]), *KEYS_OF_CLASS] if chosen else options
             return explain_mistake(text, found.group(1), inside)
     if chosen and "has no attribute" in chosen["why"]:
         module, _, name = chosen["path"].rpartition(".")
-        return explain_mistake(text, name, public_classes(module))
+        try:
+            return explain_mistake(text, name, public_classes(module))
+        except ModuleNotFoundError as error:
+            return explain_module(error.name or module)
     return text
 
 
@@ -150,9 +162,19 @@ def options_of_class(class_path: str) -> list[str]:
 
 
 def public_classes(module: str) -> Iterable[str]:
-    """Names of the classes defined in a module."""
+    """Names of the classes defined in a module, or of a package, offered by it."""
     return [
         name
         for name, value in vars(importlib.import_module(module)).items()
-        if inspect.isclass(value) and not name.startswith("_") and value.__module__ == module
+        if inspect.isclass(value)
+        and not name.startswith("_")
+        and f"{value.__module__}.".startswith(f"{module}.")
     ]
+
+
+def explain_module(name: str) -> str:
+    """The line for a module that does not exist, with the nearest ones beside it."""
+    parent, _, _ = name.rpartition(".")
+    where = importlib.import_module(parent).__path__ if parent else None
+    beside = [f"{parent}.{found.name}" if parent else found.name for found in iter_modules(where)]
+    return explain_mistake(f"no module is named {name!r}", name, beside)

@@ -22,6 +22,7 @@ def fit(
     out: Path,
     n_components: int = 1,
     covariance_type: CovarianceType = "full",
+    rank: int = 8,
     n_init: int = 1,
     init_params: InitMethod = "kmeans",
     seed: int = 0,
@@ -40,6 +41,7 @@ def fit(
         out: The mixture, .safetensors.
         n_components: Gaussians in the mixture.
         covariance_type: Shape of their covariances.
+        rank: Columns of the loadings of low_rank.
         n_init: Restarts, all in one batch; the best is kept.
         init_params: Where EM starts.
         seed: The same seed gives the same mixture.
@@ -64,6 +66,7 @@ def fit(
     mixture = GaussianMixture(
         n_components,
         covariance_type=covariance_type,
+        rank=rank,
         n_init=n_init,
         init_params=init_params,
         random_state=seed,
@@ -104,6 +107,7 @@ def sweep(
     n_folds: int | None = None,
     n_init: int = 10,
     seed: int = 0,
+    rank: int = 8,
     reg_covar: float = 1e-6,
     tol: float = 1e-3,
     max_iter: int = 100,
@@ -125,6 +129,7 @@ def sweep(
             unless given, but 5 for the criterion held_out.
         n_init: Restarts of each, all in one batch.
         seed: The same seed gives the same sweep.
+        rank: Columns of the loadings of low_rank.
         reg_covar: Added to every variance, in squared units of x.
         tol: EM stops when the mean log density changes by less, in nats.
         max_iter: Iterations at most.
@@ -150,6 +155,7 @@ def sweep(
         criterion=criterion,
         n_folds=n_folds,
         seed=seed,
+        rank=rank,
         reg_covar=reg_covar,
         tol=tol,
         max_iter=max_iter,

@@ -29,18 +29,22 @@ def seconds_an_iteration(fit: Callable[[int], Any]) -> float:
     return (timed[1] - timed[0]) / ITERATIONS
 
 
+def covariances_of(start: dict[str, np.ndarray], covariance_type: str) -> np.ndarray:
+    """The covariances of the start, or the variances where that is all there is."""
+    precisions = start["precisions_init"]
+    inverse = 1 / precisions if covariance_type == "diag" else np.linalg.inv(precisions)
+    return inverse.astype(np.float32)
+
+
 def gmmx(start: dict[str, np.ndarray], covariance_type: str) -> str:
     """JAX; it takes its start as parameters."""
     import jax
     from gmmx import EMFitter, GaussianMixtureModelJax
 
-    covariances = np.linalg.inv(start["precisions_init"])
-    if covariance_type == "diag":
-        covariances = 1 / start["precisions_init"]
     x = jax.numpy.asarray(start["x"])
     mixture = GaussianMixtureModelJax.from_squeezed(
         means=start["means_init"].astype(np.float32),
-        covariances=covariances.astype(np.float32),
+        covariances=covariances_of(start, covariance_type),
         weights=start["weights_init"].astype(np.float32),
         covariance_type=covariance_type,
     )
@@ -58,13 +62,12 @@ def pomegranate(start: dict[str, np.ndarray], covariance_type: str) -> str:
     from pomegranate.distributions import Normal
     from pomegranate.gmm import GeneralMixtureModel
 
-    covariances = start["precisions_init"]
-    covariances = 1 / covariances if covariance_type == "diag" else np.linalg.inv(covariances)
+    covariances = covariances_of(start, covariance_type)
     means, x = start["means_init"].astype(np.float32), torch.from_numpy(start["x"])
 
     def fit(iterations: int) -> Any:
         each = [
-            Normal(mean, covariance.astype(np.float32), covariance_type=covariance_type)
+            Normal(mean, covariance, covariance_type=covariance_type)
             for mean, covariance in zip(means, covariances, strict=True)
         ]
         weights = start["weights_init"].astype(np.float32)

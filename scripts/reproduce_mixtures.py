@@ -45,7 +45,9 @@ def face_drafts(data_home: Path | None) -> Iterator[Draft]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--data_home", type=Path, help="folder that holds olivetti_py3.pkz")
     options = parser.parse_args()

@@ -1,8 +1,15 @@
 import subprocess
 import sys
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
 
-from gmm.class_names import abstract_in, class_names, explain_class
+from gmm.class_names import bases_in, class_names, explain_class
+
+
+@dataclass(frozen=True)
+class Settings:
+    size: int = 1
 
 
 class Fruit(ABC):
@@ -28,9 +35,14 @@ def test_the_classes_of_a_base_are_all_public_ones_that_can_be_built():
 
 
 def test_the_base_is_found_in_any_type():
-    assert list(abstract_in(dict[str, Fruit] | None)) == [Fruit]
-    assert list(abstract_in(Fruit)) == [Fruit]
-    assert list(abstract_in(list[int] | str)) == []
+    assert list(bases_in(dict[str, Fruit] | None)) == [Fruit]
+    assert list(bases_in(Fruit)) == [Fruit]
+    assert list(bases_in(list[int] | str)) == []
+
+
+def test_a_base_need_not_be_abstract_but_settings_and_paths_are_none():
+    assert list(bases_in(list[Apple])) == [Apple]
+    assert list(bases_in(list[Settings] | Path)) == []
 
 
 def test_other_mistakes_are_left_to_others():

@@ -72,6 +72,7 @@ CASES = {
     "tied": {"settings": {**SAME_START, "covariance_type": "tied"}},
     "diag": {"settings": {**SAME_START, "covariance_type": "diag"}},
     "spherical": {"settings": {**SAME_START, "covariance_type": "spherical"}},
+    "low_rank": {"settings": {**SAME_START, "covariance_type": "low_rank", "rank": 2}},
     "empty list": {"settings": SAME_START, "form": "empty list"},
     "stream": {"settings": SAME_START, "form": "stream"},
     "few drawn": {"settings": SAME_START, "most_drawn": 120, "weighted": True},

@@ -46,6 +46,12 @@ def test_a_fit_to_chunks_is_the_fit_to_the_whole(whole, blobs):
     assert_same_fit(streamed(whole, cut(blobs)), whole)
 
 
+def test_a_low_rank_fit_to_chunks_is_the_fit_to_the_whole(blobs):
+    settings = {"covariance_type": "low_rank", "rank": 2, "n_init": 2, "random_state": 0}
+    whole = GaussianMixture(3, **settings).fit(blobs)
+    assert_same_fit(streamed(whole, cut(blobs)), whole)
+
+
 def test_a_bayesian_fit_to_chunks_is_the_fit_to_the_whole(blobs):
     whole = gmm.BayesianGaussianMixture(5, random_state=0, max_iter=500).fit(blobs)
     found = gmm.BayesianGaussianMixture(**whole.get_params()).fit(cut(blobs))
@@ -80,7 +86,7 @@ def test_every_source_gives_the_fit_to_the_whole(blobs, tmp_path, write, monkeyp
     np.save(tmp_path / "x.npy", blobs)
     save_file({"x": blobs}, tmp_path / "x.safetensors")
     source = {
-        "npy": Chunks(tmp_path / "x.npy"),
+        "npy": tmp_path / "x.npy",
         "safetensors": Chunks(str(tmp_path / "x.safetensors")),
         "memmap": np.load(tmp_path / "x.npy", mmap_mode="r"),
         "function": Chunks(lambda: (part for part in cut(blobs))),

@@ -38,6 +38,15 @@ class Circle(Shape):
         return 3.14 * self.radius**2
 
 
+class Watcher:
+    """The parent of what ``watchers`` may hold; not abstract, as Lightning's Callback is not."""
+
+
+class Bell(Watcher):
+    def __init__(self, loudness: float = 1.0) -> None:
+        self.loudness = loudness
+
+
 def verb(
     out: Path,
     kind: Literal["soft", "hard"] = "soft",
@@ -45,6 +54,7 @@ def verb(
     optimiser: Optimiser = Optimiser(),
     shape: Shape | None = None,
     shapes: dict[str, Shape] | None = None,
+    watchers: list[Watcher] | None = None,
 ) -> None:
     """Does it.
 
@@ -55,6 +65,7 @@ def verb(
         optimiser: How.
         shape: Of what.
         shapes: Of what else.
+        watchers: Who looks on.
     """
 
 
@@ -114,6 +125,36 @@ def test_a_short_class_name_is_enough(tmp_path):
 )
 def test_a_class_that_is_unknown_or_not_named_gets_the_names_that_exist(words, line):
     assert mistake("--out", "x", *words) == line
+
+
+def test_the_items_of_a_list_are_classes_by_their_short_names(tmp_path):
+    config = write(tmp_path, "watchers: [Bell, {class_path: Bell, init_args: {loudness: 3}}]")
+    found = parsed("--out", "x", "--config", config)["watchers"]
+    assert [bell.loudness for bell in found] == [1.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        ("{class_path: Bel}", "watchers: no class is named 'Bel'; did you mean Bell?"),
+        ("{class_path: HERE.Bel}", "no attribute 'Bel'; did you mean Bell?"),
+        (
+            "{class_path: HERE.Bell, init_args: {loudnes: 2}}",
+            "Option 'loudnes' is not accepted; did you mean loudness?",
+        ),
+        ("{class_path: Bell}, {class_path: Bell, init_args: {loud: 2}}", "did you mean loudness?"),
+        ("{clas_path: Bell}", "Option 'clas_path' is not accepted; did you mean class_path?"),
+        ("{class_path: Bell, init_arg: {}}", "stands a key that is not init_args"),
+        (
+            "{class_path: gmm.verb_parsr.Bell}",
+            "no module is named 'gmm.verb_parsr'; did you mean gmm.verb_parser",
+        ),
+        ("{class_path: nowhere_at_all.Bell}", "no module is named 'nowhere_at_all'"),
+    ],
+)
+def test_a_mistake_inside_a_list_gets_the_nearest_name(tmp_path, item, said):
+    config = write(tmp_path, f"watchers: [{item.replace('HERE', __name__)}]")
+    assert said in mistake("--out", "x", "--config", config)
 
 
 def test_later_configs_and_dotted_words_override_earlier_ones(tmp_path):

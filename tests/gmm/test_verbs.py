@@ -105,6 +105,21 @@ def test_sweep_saves_winner_table_and_picture(folder):
     assert (folder / "bic.png").exists()
 
 
+def test_rank_reaches_the_mixture_and_the_winner_of_a_sweep(folder):
+    shape = {"covariance_type": "low_rank", "rank": 2}
+    verbs.fit(folder / "x.npy", folder / "m.safetensors", n_components=2, **shape)
+    verbs.sweep(
+        folder / "x.npy",
+        folder / "best.safetensors",
+        max_components=2,
+        covariance_types=("low_rank",),
+        n_init=1,
+        rank=3,
+    )
+    assert load(folder / "m.safetensors").loadings_.shape == (2, 4, 2)
+    assert load(folder / "best.safetensors").loadings_.shape[1:] == (4, 3)
+
+
 def test_the_same_seed_draws_the_same_samples(folder):
     verbs.fit(folder / "x.npy", folder / "m.safetensors", n_components=2)
     for name in ("a.csv", "b.csv"):
