@@ -10,7 +10,7 @@ def explain_mistake(problem: str, word: str, valid: Iterable[str], most: int = 3
     near = nearest(word, names, most)
     if near:
         return f"{problem}; did you mean {' or '.join(near)}?"
-    if 0 < len(names) <= 12:
+    if 0 < len(names) <= 16:
         return f"{problem}; expected one of: {', '.join(names)}"
     return problem
 

@@ -4,9 +4,7 @@ import argparse
 import importlib
 import inspect
 import re
-import shutil
-import textwrap
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pkgutil import iter_modules
 from typing import Any
 
@@ -15,6 +13,7 @@ from jsonargparse import ActionConfigFile  # pyright: ignore[reportPrivateImport
 
 from gmm.class_names import base_classes, explain_class, import_siblings
 from gmm.mistakes import explain_mistake
+from gmm.verb_help import clipped, group_asked, help_of
 
 # How jsonargparse says that a name is unknown; the group is the name.
 UNKNOWN_NAME = (
@@ -37,6 +36,9 @@ def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) 
         SystemExit: After ``--help`` or ``--print_config``.
     """
     parser = parser_of(prog, function)
+    if group := group_asked(words):  # help without a group is jsonargparse's to print
+        print(help_of(parser, parser.required_names, group))
+        raise SystemExit(0)
     bases = base_classes(parser)
     try:
         return built(parser, words)
@@ -74,20 +76,13 @@ def parser_of(prog: str, function: Callable[..., Any]) -> "VerbParser":
 
 
 class VerbParser(jsonargparse.ArgumentParser):
-    """A parser whose help has one line per option, so that the help of a verb fits a screen."""
+    """A parser whose help fits a screen."""
 
     required_names: frozenset[str] = frozenset()  # jsonargparse tells them only by an error
 
     def format_help(self) -> str:
-        """The summary and a line per option, cut at the width of the terminal."""
-        width = shutil.get_terminal_size((100, 40)).columns
-        rows = [row for action in self._actions if (row := option_row(action, self.required_names))]
-        column = max(len(option) for option, _, _ in rows) + 4
-        lines = [
-            f"  {option:<{column - 2}}{clipped(text, width - column - len(default))}{default}"
-            for option, text, default in rows
-        ]
-        return "\n".join([textwrap.fill(f"{self.prog}: {self.description}", width), "", *lines, ""])
+        """The summary and a line for each option or group of options."""
+        return help_of(self, self.required_names)
 
 
 def option_names(parser: jsonargparse.ArgumentParser) -> list[str]:
@@ -120,39 +115,6 @@ def in_one_line(message: str, options: list[str]) -> str:
         except ModuleNotFoundError as error:
             return explain_module(error.name or module)
     return text
-
-
-def option_row(action: argparse.Action, required: Container[str]) -> tuple[str, str, str] | None:
-    """What the help prints of one option: its name, its meaning, its default."""
-    option = (action.option_strings[-1] if action.option_strings else action.dest).rstrip("+")
-    if option.endswith(".help") or action.help == argparse.SUPPRESS or action.dest == "help":
-        return None
-    if type(action).__name__ == "_ActionConfigLoad":  # the header of a group, no option
-        return None
-    text = " ".join((action.help or "").replace("%%", "%").split())
-    default = action.default
-    if default is None or default is argparse.SUPPRESS or isinstance(default, type):
-        shown = " (required)" if action.dest in required else ""
-    else:
-        shown = f" [{default_text(default)}]"
-    return option, first_sentence(text).replace("``", ""), shown
-
-
-def clipped(text: str, width: int) -> str:
-    """The text, shortened to a width where it is longer."""
-    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
-
-
-def first_sentence(text: str) -> str:
-    """The text up to its first full stop that ends a sentence."""
-    return re.split(r"(?<=[.;])\s", text, maxsplit=1)[0].rstrip(".;")
-
-
-def default_text(default: Any) -> str:
-    """A default as a user would type it; of an object only its class."""
-    if isinstance(default, (jsonargparse.Namespace, Mapping)) and "class_path" in default:
-        return str(default["class_path"]).rpartition(".")[2]
-    return " ".join(str(default).split())
 
 
 def options_of_class(class_path: str) -> list[str]:

@@ -54,7 +54,7 @@ def fail(kind: str) -> None:
 
 VERBS = {
     "finish": Verb(f"{__name__}:finish", "returns"),
-    "fail": Verb(f"{__name__}:fail", "raises"),
+    "fail": Verb(f"{__name__}:fail", "raises", subject="kind"),
 }
 
 
@@ -84,6 +84,12 @@ def test_a_result_is_printed_and_its_exit_code_returned(capsys):
 )
 def test_a_users_mistake_is_one_line_and_exit_code_2(capsys, kind, line):
     assert told(capsys, "fail", "--kind", kind) == (MISTAKE, "", line)
+
+
+@pytest.mark.parametrize("words", [("value",), ("--kind", "value"), ("--kind=value",)])
+def test_a_first_word_without_dashes_is_the_subject_of_a_verb_that_has_one(capsys, words):
+    assert told(capsys, "fail", *words)[2] == "program fail: size=3: expected 4\n"
+    assert told(capsys, "finish", "3")[0] == MISTAKE
 
 
 def test_any_other_error_is_named_a_defect_with_exit_code_1(capsys):

