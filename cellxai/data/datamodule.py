@@ -1,32 +1,37 @@
 """All images of a split in memory, and the batches that training and everything else see."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import lightning as L
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from cellxai.data.images import ImageFault, read_image
+from cellxai.data.loading import LoadingSettings
+from cellxai.data.prepared import Prepared, check_any_readable, prepare_all
 from cellxai.data.records import Fault, Record
-from cellxai.data.sampling import AugmentedImages, EpochSampler, ResumableLoader
+from cellxai.data.sampling import (
+    AugmentedImages,
+    EpochSampler,
+    ResumableLoader,
+    epoch_order,
+    one_thread,
+    share,
+)
 from cellxai.data.splits import PARTS
+from cellxai.data.tensor_augment import TensorImages, as_it_is
 from cellxai.data.transforms import Transforms
-from cellxai.progress import progress
 
 Batch = tuple[Float[Tensor, "b 3 h w"], Int64[Tensor, " b"]]
-MANY_IMAGES = 500  # more than a few seconds of reading: show how far it is
 
 
 class CellImages(L.LightningDataModule):
     """The images of a data set, each decoded and prepared once, when its part is first used.
 
-    Prepared images are kept as 8-bit pixels: 600 grey ones of 224×224 are 30 MB. The loaders run in
-    the training process (``num_workers=0``), as workers would have no file left to decode.
+    Prepared images are kept as 8-bit pixels: 600 grey ones of 224×224 are 30 MB. No loader has a
+    file left to decode.
 
     Args:
         records: The images.
@@ -35,6 +40,7 @@ class CellImages(L.LightningDataModule):
         transforms: How a file's pixels become what the network sees.
         batch_size: Images in a batch.
         seed: Order and augmentation depend on it, on the epoch and on the image's place alone.
+        loading: How prepared images are kept and brought to the network.
 
     Raises:
         ValueError: If a label is not among the classes, or a part is unknown.
@@ -48,6 +54,7 @@ class CellImages(L.LightningDataModule):
         transforms: Transforms,
         batch_size: int = 32,
         seed: int = 0,
+        loading: LoadingSettings = LoadingSettings(),
     ) -> None:
         super().__init__()
         check_known("labels", {record.label for record in records}, classes)
@@ -58,6 +65,7 @@ class CellImages(L.LightningDataModule):
         self.transforms = transforms
         self.batch_size = batch_size
         self.seed = seed
+        self.loading = loading
         self._prepared: dict[str, Prepared] = {}
 
     def setup(self, stage: str | None = None) -> None:
@@ -68,11 +76,11 @@ class CellImages(L.LightningDataModule):
         """
         check_any_readable([self._part(part) for part in PARTS])
 
-    def _part(self, part: str) -> "Prepared":
+    def _part(self, part: str) -> Prepared:
         check_known("part", {part}, PARTS)
         if part not in self._prepared:
             wanted = [record for record in self.all_records if self.parts.get(record.id) == part]
-            self._prepared[part] = read_all(wanted, self.transforms)
+            self._prepared[part] = prepare_all(wanted, self.transforms, self.loading.cache)
         return self._prepared[part]
 
     @property
@@ -101,89 +109,80 @@ class CellImages(L.LightningDataModule):
         for start in range(0, len(labels), size):
             yield to_batch(images[start : start + size]), labels[start : start + size]
 
+    def train_order(self, epoch: int) -> Int64[np.ndarray, " m"]:
+        """Indices of the training images in the order in which this process takes them."""
+        labels = self.labels("train").numpy()
+        whole = epoch_order(labels, self.loading.order, self.seed, epoch)
+        return share(whole, *self._place())
+
+    def train_ids(self, epoch: int, batch: int) -> list[str]:
+        """Ids of the images that this process takes in a batch of an epoch."""
+        size = self._share_of_batch()
+        taken = self.train_order(epoch)[batch * size : (batch + 1) * size]
+        return [self.records("train")[index].id for index in taken]
+
     def train_dataloader(self) -> DataLoader:
         """Augmented batches; a run that resumes within an epoch goes on with the next image."""
+        on_device = self.loading.pipeline == "tensor"
+        return ResumableLoader(
+            self._training_set(TensorImages if on_device else AugmentedImages),
+            batch_size=self._share_of_batch(),
+            collate_fn=as_it_is if on_device else None,
+            sampler=EpochSampler(self.train_order, self._images_seen),
+            num_workers=self.loading.workers,
+            persistent_workers=self.loading.workers > 0,
+            worker_init_fn=one_thread,
+        )
+
+    def _training_set(self, kind: type[TensorImages] | type[AugmentedImages]) -> Dataset:
         images, labels = self.images("train"), self.labels("train")
         if not len(labels):
             raise ValueError("no image to train on, expected at least one in part 'train'")
-        dataset = AugmentedImages(images, labels, self.transforms, self.seed)
-        sampler = EpochSampler(len(labels), self.seed, self._images_seen)
-        return ResumableLoader(dataset, batch_size=self.batch_size, sampler=sampler, num_workers=0)
+        if kind is TensorImages and self.trainer is not None:
+            device = self.trainer.strategy.root_device
+            images, labels = images.to(device), labels.to(device)
+        return kind(images, labels, self.transforms, self.seed)
 
     def val_dataloader(self) -> DataLoader:
-        """The batches of ``validation``, in order and not augmented."""
+        """The batches of ``validation``, in order and not augmented; of several processes a share.
+
+        The shares are unequal where they do not come out even, and no image is in two of them.
+        """
         return self._plain_loader("validation")
 
     def test_dataloader(self) -> DataLoader:
-        """The batches of ``test``, in order and not augmented."""
+        """The batches of ``test``, likewise."""
         return self._plain_loader("test")
 
     def _plain_loader(self, part: str) -> DataLoader:
         dataset = TensorDataset(self.images(part), self.labels(part))
-        return DataLoader(dataset, self.batch_size, num_workers=0, collate_fn=collate_plain)
+        rank, n_processes = self._place()
+        mine = range(rank, len(dataset), n_processes)
+        return DataLoader(
+            dataset, self._share_of_batch(), sampler=mine, num_workers=0, collate_fn=collate_plain
+        )
+
+    def _place(self) -> tuple[int, int]:
+        """Which of how many processes this is."""
+        if self.trainer is None:
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size
+
+    def _share_of_batch(self) -> int:
+        """Images that this process takes in a step."""
+        return self.batch_size // self._place()[1]
 
     def _images_seen(self) -> int:
-        """Images of the current epoch that a trainer has used already."""
+        """Images of the current epoch that this process has trained on already."""
         if self.trainer is None or not self.trainer.training:
             return 0
-        return self.trainer.fit_loop.epoch_loop.batch_progress.current.ready * self.batch_size
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """The prepared images of a part, their records, and the files that could not be read."""
-
-    records: tuple[Record, ...]
-    images: UInt8[Tensor, "n c h w"]
-    faults: tuple[Fault, ...]
-
-
-def read_all(records: Sequence[Record], transforms: Transforms) -> Prepared:
-    """Decodes and prepares the images in threads; a broken file costs itself and no other."""
-    with ThreadPoolExecutor() as threads:
-        results = threads.map(lambda record: read_prepared(record, transforms), records)
-        found = list(progress(results, "reading images", len(records), MANY_IMAGES))
-    pairs = [
-        (record, image)
-        for record, image in zip(records, found, strict=True)
-        if not isinstance(image, Fault)
-    ]
-    return Prepared(
-        tuple(record for record, _ in pairs),
-        stack([image for _, image in pairs], transforms),
-        tuple(result for result in found if isinstance(result, Fault)),
-    )
-
-
-def check_any_readable(found: Sequence[Prepared]) -> None:
-    """Raises ``ValueError`` with the first fault where not one image could be read."""
-    if not any(one.records for one in found):
-        faults = [fault for one in found for fault in one.faults]
-        first = f", the first: {faults[0]}" if faults else ""
-        raise ValueError(f"none of {len(faults)} images can be read{first}")
-
-
-def read_prepared(record: Record, transforms: Transforms) -> UInt8[np.ndarray, "h w c"] | Fault:
-    """What the network sees of one image, or why it sees nothing."""
-    try:
-        return transforms.prepare(read_image(record.path))
-    except ImageFault as fault:
-        return Fault(f"image {record.id}", str(fault))
-
-
-def stack(
-    images: Sequence[UInt8[np.ndarray, "h w c"]], transforms: Transforms
-) -> UInt8[Tensor, "n c h w"]:
-    """One tensor of all images, channels first; of length 0 where there are none."""
-    if not images:
-        n_planes = 1 if transforms.colour == "grey" else 3
-        return torch.empty(0, n_planes, *transforms.image_size, dtype=torch.uint8)
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+        batches = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        return batches * self._share_of_batch()
 
 
 def to_batch(images: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n 3 h w"]:
     """Prepared images as the network takes them: in [0, 1], a grey plane repeated."""
-    return images.float().div(255).expand(-1, 3, -1, -1)
+    return images.float().div_(255).expand(-1, 3, -1, -1)
 
 
 def collate_plain(pairs: Sequence[tuple[UInt8[Tensor, "c h w"], Int64[Tensor, ""]]]) -> Batch:

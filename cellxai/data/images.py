@@ -6,9 +6,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
-from jaxtyping import Int32, UInt8
+from jaxtyping import Int32, UInt, UInt16
 from PIL import Image, UnidentifiedImageError
 
 from cellxai.data.records import MaskLoader
@@ -17,26 +19,56 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 MAX_PIXELS = 100_000_000  # a microscope's field of view has a tenth of it or less
 GREY_MODES = ("1", "L", "LA")
-BITS_PER_SAMPLE = 258  # the TIFF tag
+BITS_PER_SAMPLE, PHOTOMETRIC = 258, 262  # TIFF tags
+WHITE_IS_ZERO = 0
+PNG_BITS, PNG_COLOUR_TYPE = 24, 25  # places in the header, which always comes first
+GREY_WITH_ALPHA = 4
 
 
 class ImageFault(ValueError):  # noqa: N818 - the file is at fault, not the program
     """An image file that cannot be read: one line that names it and says why."""
 
 
-def read_image(path: Path) -> UInt8[np.ndarray, "h w"] | UInt8[np.ndarray, "h w 3"]:
-    """The pixels of a PNG, JPEG, TIFF or BMP file of 8 bits.
+def read_image(path: Path) -> UInt[np.ndarray, "h w"] | UInt[np.ndarray, "h w 3"]:
+    """The pixels of a PNG, JPEG, TIFF or BMP file as they are stored: of 8 bits, or else of 16.
 
     Grey stays one plane, and black-and-white becomes 0 and 255. Colour is RGB; a palette is looked
     up, and gives RGB too. Alpha is dropped, not blended with a background that no file names.
 
     Raises:
-        ImageFault: If the file is missing, broken anywhere, of more than 8 bits, of several
-            pictures, or too large to be a field of view.
+        ImageFault: If the file is missing, broken anywhere, of more than 16 bits or signed, of
+            several pictures, or too large to be a field of view.
     """
     with faults_named(path):
-        image = load_strictly(path.read_bytes(), max_bits=8)
+        content = path.read_bytes()
+        image = load_strictly(content)
+        if bits_per_channel(image, content) > 8:
+            return deep_pixels(image, content)
         return np.array(image.convert("L" if image.mode in GREY_MODES else "RGB"))
+
+
+def deep_pixels(
+    image: Image.Image, content: bytes
+) -> UInt16[np.ndarray, "h w"] | UInt16[np.ndarray, "h w 3"]:
+    """The 16-bit pixels of an image.
+
+    Raises:
+        ImageFault: If they are signed, or cannot be decoded for certain.
+    """
+    if image.mode.startswith("I;16"):
+        pixels = np.array(image).astype(np.uint16)  # in this machine's order of bytes
+        return 65535 - pixels if tiff_tag(image, PHOTOMETRIC) == WHITE_IS_ZERO else pixels
+    if len(image.getbands()) == 1:
+        raise ImageFault(f"grey of mode {image.mode}, expected 16 bits without a sign; convert it")
+    # Of colour Pillow keeps the upper 8 bits alone. OpenCV reads all 16, of some files wrongly: it
+    # has to agree with Pillow.
+    blue_first = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    upper_bits = np.array(image.convert("RGB"))
+    colour = None if blue_first is None else blue_first[..., 2::-1]
+    if colour is None or not np.array_equal(colour // 256, upper_bits):
+        raise ImageFault("16-bit colour stored in an unusual way; save it as PNG")
+    grey = image.format == "PNG" and content[PNG_COLOUR_TYPE] == GREY_WITH_ALPHA
+    return np.ascontiguousarray(colour[..., 0] if grey else colour)
 
 
 def read_mask(path: Path) -> Int32[np.ndarray, "h w"]:
@@ -46,7 +78,7 @@ def read_mask(path: Path) -> Int32[np.ndarray, "h w"]:
         ImageFault: As :func:`read_image`, or if the file has colours.
     """
     with faults_named(path):
-        image = load_strictly(path.read_bytes(), max_bits=16)
+        image = load_strictly(path.read_bytes())
         if len(image.getbands()) != 1:
             raise ImageFault(f"a mask in {image.mode}, expected one plane of labels, 0 outside")
         return np.array(image).astype(np.int32)
@@ -68,18 +100,20 @@ def faults_named(path: Path) -> Iterator[None]:
         raise ImageFault(f"{path}: no image, expected {', '.join(FORMATS)}") from None
     except ImageFault as fault:
         raise ImageFault(f"{path}: {fault}") from None
-    # Pillow's decoders raise all of these on damaged files.
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
+    # What the decoders raise on damaged files, all but the last of it Pillow's.
+    except (
+        OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, cv2.error
+    ) as error:  # fmt: skip
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageFault(f"{path}: truncated or corrupt ({reason}); copy it again") from None
 
 
-def load_strictly(content: bytes, max_bits: int) -> Image.Image:
+def load_strictly(content: bytes) -> Image.Image:
     """The image in a file's bytes, decoded to its last pixel and every checksum right."""
     # Pillow, because OpenCV answers None, which dies later and without the file's name, and one
     # flipped byte of a PNG can end the whole process in torchvision.io.
     image = _open(content)
-    check_kind(image, content, max_bits)
+    check_kind(image, content)
     # Loading alone accepts a file that was cut after its last pixel; this reads all checksums.
     image.verify()
     image = _open(content)
@@ -97,8 +131,8 @@ def _open(content: bytes) -> Image.Image:
             raise ImageFault(f"too large ({error})") from None
 
 
-def check_kind(image: Image.Image, content: bytes, max_bits: int) -> None:
-    """Refuses, from its header, an image that cannot become 8-bit pixels without a choice."""
+def check_kind(image: Image.Image, content: bytes) -> None:
+    """Refuses, from its header, an image that is no single picture of 8 or 16 bits."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageFault(
@@ -108,10 +142,9 @@ def check_kind(image: Image.Image, content: bytes, max_bits: int) -> None:
     if n_pictures > 1:
         raise ImageFault(f"{n_pictures} pictures in one file, expected one; save them apart")
     bits = bits_per_channel(image, content)
-    if bits > max_bits:
-        colour = "grey" if len(image.getbands()) == 1 else "colour"
+    if bits > 16:
         raise ImageFault(
-            f"{bits}-bit {colour} is not read: convert to 8 bits by a rule that you state, "
+            f"{bits}-bit pixels are not read: convert to 8 or 16 bits by a rule that you state, "
             "such as dividing by the camera's full scale"
         )
 
@@ -119,7 +152,12 @@ def check_kind(image: Image.Image, content: bytes, max_bits: int) -> None:
 def bits_per_channel(image: Image.Image, content: bytes) -> int:
     """Bits of one channel as stored; Pillow's mode hides 16-bit colour behind ``RGB``."""
     if image.format == "PNG":
-        return content[24]  # the header chunk always comes first and has a fixed layout
+        return content[PNG_BITS]
     if image.format == "TIFF":
-        return int(np.max(image.tag_v2.get(BITS_PER_SAMPLE, 1)))  # pyright: ignore
+        return int(np.max(tiff_tag(image, BITS_PER_SAMPLE) or 1))
     return 8
+
+
+def tiff_tag(image: Image.Image, tag: int) -> Any:
+    """The value of a tag; ``None`` without it, and of other formats."""
+    return image.tag_v2.get(tag) if image.format == "TIFF" else None  # pyright: ignore

@@ -1,8 +1,8 @@
 """One record per image: what every reader of a data set returns."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -76,3 +76,13 @@ class Source(ABC):
         Raises:
             FileNotFoundError: If the folder or its table does not exist at all.
         """
+
+
+def without_partial_groups(records: Sequence[Record]) -> Sequence[Record]:
+    """The records as they are if all have a group, and all without one otherwise.
+
+    Half-known groups would promise more than they keep.
+    """
+    if all(record.group for record in records):
+        return records
+    return [replace(record, group=None) for record in records]

@@ -1,7 +1,7 @@
 """Kaggle's Sartorius layout: a table with one row per *cell*, and a folder of images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,14 @@ from jaxtyping import Int32
 
 from cellxai.data.ids import is_safe_id
 from cellxai.data.images import mask_loader
-from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source
+from cellxai.data.records import (
+    Fault,
+    MaskLoader,
+    Record,
+    Scan,
+    Source,
+    without_partial_groups,
+)
 from cellxai.data.rle import parse_rle, pixels_of
 from cellxai.data.rows import Row, read_rows
 
@@ -156,10 +163,3 @@ def group_of(row: Row) -> str | None:
     """Well and time of an image, or ``None`` where the table leaves one of them blank."""
     well, time = row["sample_id"], row["plate_time"]
     return f"{well}/{time}" if well and time else None
-
-
-def without_partial_groups(records: list[Record]) -> list[Record]:
-    """The records as they are if all have a group, and all without one otherwise."""
-    if all(record.group for record in records):
-        return records
-    return [replace(record, group=None) for record in records]

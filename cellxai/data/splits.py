@@ -1,64 +1,92 @@
 """Which image trains, which one validates, which one tests: by image, never by cell."""
 
-import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
-
-from cellxai.data.records import Record
+from cellxai.data.dealing import deal_folds, deal_parts, units_per_class
+from cellxai.data.records import Fault, Record, Scan
 from cellxai.data.rows import read_rows
 from cellxai.runfolder import write_csv
 
 PARTS = ("train", "validation", "test")
-NOTHING_YET = 1e-9  # stands for √(0 · 1): a part without a class comes before all that have it
+RARE_CLASSES = ("refuse", "leave_out")
 
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """How a data set is parted.
+    """How a data set is parted: by shares, into folds, or as a file says. Groups stay whole.
 
     Args:
         validation_share: Share of the images that choose the epoch and the thresholds.
-        test_share: Share of the images that are looked at once, at the end.
+        test_share: Share of the images that are looked at once, at the end; not used with folds.
         seed: Another seed parts the images differently.
-        file: A ``split.csv`` with columns ``id`` and ``part`` to use as it is; shares and seed are
-            then not used.
+        file: A ``split.csv`` with columns ``id`` and ``part`` to use as it is; shares, folds and
+            seed are then not used.
+        n_folds: Folds of a cross-validation, each of which is tested in one run; ``None`` for a
+            single split.
+        fold: The fold that is tested here, from 0; all others train and validate.
+        rare_classes: What becomes of a class with too few images or groups to be in every part, or
+            in every fold: ``refuse`` ends with its name, ``leave_out`` reports it and goes on.
 
     Raises:
-        ValueError: If a share is outside [0, 1), or nothing is left to train on.
+        ValueError: If a share is outside [0, 1), nothing is left to train on, or there is no such
+            fold.
     """
 
     validation_share: float = 0.2
     test_share: float = 0.2
     seed: int = 0
     file: Path | None = None
+    n_folds: int | None = None
+    fold: int = 0
+    rare_classes: Literal["refuse", "leave_out"] = "refuse"
 
     def __post_init__(self) -> None:
         for name in ("validation_share", "test_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected a share in [0, 1)")
-        if self.validation_share + self.test_share >= 1:
+        if self.n_folds is not None and self.n_folds < 2:
+            raise ValueError(f"n_folds={self.n_folds}: expected at least 2, or null for no folds")
+        if not 0 <= self.fold < (self.n_folds or 1):
+            folds = "0 without n_folds" if self.n_folds is None else f"0…{self.n_folds - 1}"
+            raise ValueError(f"fold={self.fold}: expected {folds}")
+        if self.validation_share + self.tested_share >= 1:
+            tested = f"n_folds={self.n_folds}" if self.n_folds else f"test_share={self.test_share}"
             raise ValueError(
-                f"validation_share={self.validation_share} and test_share={self.test_share} "
+                f"validation_share={self.validation_share} and {tested} "
                 "leave nothing to train on; pass shares that sum to less than 1"
             )
+        if self.rare_classes not in RARE_CLASSES:
+            expected = " or ".join(RARE_CLASSES)
+            raise ValueError(f"rare_classes={self.rare_classes!r}: expected {expected}")
+
+    @property
+    def tested_share(self) -> float:
+        """The share of the images that one run tests."""
+        return 1 / self.n_folds if self.n_folds else self.test_share
 
     @property
     def shares(self) -> dict[str, float]:
         """The share of each part that gets any image, the training part first."""
-        train = 1 - self.validation_share - self.test_share
-        shares = zip(PARTS, (train, self.validation_share, self.test_share), strict=True)
+        train = 1 - self.validation_share - self.tested_share
+        shares = zip(PARTS, (train, self.validation_share, self.tested_share), strict=True)
         return {part: share for part, share in shares if share > 0}
+
+    @property
+    def units_needed(self) -> int:
+        """Groups, or images without a group, that put a class into every part of every fold."""
+        if self.n_folds == 2 and self.validation_share:
+            return 4  # the half that is not tested has to be shared out again
+        return self.n_folds or len(self.shares)
 
 
 def split_records(records: Sequence[Record], settings: SplitSettings) -> dict[str, str]:
     """The part of each image, ``train``, ``validation`` or ``test``, by id.
 
     Every part has every class, in equal proportions as far as whole groups allow. The result
-    depends on the records and not on their order.
+    depends on the records and not on their order. Over all folds each image is tested once.
 
     Raises:
         ValueError: If a class has too few images or groups, or the split file does not fit.
@@ -66,50 +94,44 @@ def split_records(records: Sequence[Record], settings: SplitSettings) -> dict[st
     if settings.file is not None:
         return read_split(settings.file, records)
     check_enough(records, settings)
-    parts = assign_parts(records, settings)
+    parts = deal_records(records, settings)
     check_train(records, parts)
     return {record.id: parts[record.id] for record in records}
 
 
-def assign_parts(records: Sequence[Record], settings: SplitSettings) -> dict[str, str]:
-    """Deals the images to the parts, one group (or one image without a group) at a time.
+def deal_records(records: Sequence[Record], settings: SplitSettings) -> dict[str, str]:
+    """The parts by shares; with folds, what is not tested is shared out again."""
+    if settings.n_folds is None:
+        return deal_parts(records, settings.shares, settings.seed)
+    folds = deal_folds(records, settings.n_folds, settings.seed)
+    learnt_from = [record for record in records if folds[record.id] != settings.fold]
+    shares = {part: share for part, share in settings.shares.items() if part != "test"}
+    return dict.fromkeys(folds, "test") | deal_parts(learnt_from, shares, settings.seed)
 
-    Each unit goes where its classes are furthest below their share by the Huntington-Hill priority
-    share / √(have · (have + 1)), which gives every part one image before any gets a second. The
-    splitters of scikit-learn know either groups or free shares, not both.
+
+def keep_common(scan: Scan, settings: SplitSettings) -> Scan:
+    """The data set without its rare classes, each of which becomes a fault, if settings say so.
+
+    Where a file parts the images, a class is rare if no image of it is in the file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
     """
-    shares = settings.shares
-    have: dict[str, Counter[str]] = {part: Counter() for part in shares}
-    assigned: dict[str, str] = {}
-    for unit in shuffled_units(records, settings.seed):
-        counts = Counter(record.label for record in unit)
-        part = max(shares, key=lambda part: urgency(shares[part], have[part], counts))
-        have[part] += counts
-        assigned |= {record.id: part for record in unit}
-    return assigned
-
-
-def urgency(share: float, have: Counter[str], unit: Counter[str]) -> float:
-    """How much a part of ``share`` that has ``have`` images a class needs the classes of a unit."""
-    return sum(
-        n * share / max(math.sqrt(have[label] * (have[label] + 1)), NOTHING_YET)
-        for label, n in unit.items()
-    )
-
-
-def shuffled_units(records: Sequence[Record], seed: int) -> list[list[Record]]:
-    """Groups in random order, the large ones first: small ones then even out the shares."""
-    units: dict[str, list[Record]] = {}
-    for record in sorted(records, key=lambda record: record.id):
-        units.setdefault(unit_name(record), []).append(record)
-    names = sorted(units)
-    order = np.random.default_rng(seed).permutation(len(names))
-    return sorted((units[names[i]] for i in order), key=len, reverse=True)
-
-
-def unit_name(record: Record) -> str:
-    """The group, or the image itself; told apart, for an id may equal a group's name."""
-    return f"image {record.id}" if record.group is None else f"group {record.group}"
+    if settings.rare_classes == "refuse":
+        return scan
+    n_units, needed = units_per_class(scan.records), settings.units_needed
+    if settings.file is None:
+        rare = {label: f"expected {needed}" for label, n in n_units.items() if n < needed}
+    else:
+        named = {row["id"] for row in read_rows(settings.file, ("id", "part"))}
+        parted = {record.label for record in scan.records if record.id in named}
+        rare = {label: f"none in {settings.file}" for label in n_units if label not in parted}
+    faults = [
+        Fault(f"class {label}", f"left out: {n_units[label]} image(s) or group(s), {reason}")
+        for label, reason in rare.items()
+    ]
+    kept = tuple(record for record in scan.records if record.label not in rare)
+    return Scan(kept, (*scan.faults, *faults))
 
 
 def check_enough(records: Sequence[Record], settings: SplitSettings) -> None:
@@ -120,15 +142,15 @@ def check_enough(records: Sequence[Record], settings: SplitSettings) -> None:
     """
     if not records:
         raise ValueError("no images to split; run `cellxai check` on the data to see why")
-    needed = len(settings.shares)
-    units = sorted({(record.label, unit_name(record)) for record in records})
-    for label, n_units in sorted(Counter(label for label, _ in units).items()):
+    needed = settings.units_needed
+    for label, n_units in units_per_class(records).items():
         if n_units < needed:
             kind = "images" if all(record.group is None for record in records) else "groups"
+            parts = f"{settings.n_folds} folds" if settings.n_folds else ", ".join(settings.shares)
+            fewer = "pass fewer folds" if settings.n_folds else "set a share to 0"
             raise ValueError(
                 f"class {label!r} has too few {kind}: {n_units}, expected at least {needed}, one "
-                f"for each of {', '.join(settings.shares)}; add images, leave the class out, "
-                "or set a share to 0"
+                f"for each of {parts}; add images, {fewer}, or pass rare_classes=leave_out"
             )
 
 

@@ -35,8 +35,8 @@ class WhiteBloodCells(Source):
 
     Args:
         root: The folder that holds the class table and ``Dataset 1``, with ``masks`` inside.
-        min_per_class: Cell types with fewer images are left out; there is but one basophil, which
-            no split can share out.
+        min_per_class: Cell types with fewer images are left out and reported; there is but one
+            basophil, which no split can share out.
     """
 
     root: Path
@@ -54,7 +54,12 @@ class WhiteBloodCells(Source):
         records = [record for record in found if isinstance(record, Record)]
         counts = Counter(record.label for record in records)
         common = [record for record in records if counts[record.label] >= self.min_per_class]
-        return Scan(tuple(common), tuple(fault for fault in found if isinstance(fault, Fault)))
+        faults = [fault for fault in found if isinstance(fault, Fault)]
+        for label, n in sorted(counts.items()):
+            if n < self.min_per_class:
+                expected = f"expected at least min_per_class={self.min_per_class}; left out"
+                faults.append(Fault(f"class {label}", f"too few images: {n}, {expected}"))
+        return Scan(tuple(common), tuple(faults))
 
 
 def read_cell(folder: Path, row: Row) -> Record | Fault:

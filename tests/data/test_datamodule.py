@@ -5,10 +5,14 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from PIL import Image
 
+from cellxai.data import prepared
 from cellxai.data.datamodule import CellImages
 from cellxai.data.images import read_image
+from cellxai.data.loading import LoadingSettings
 from cellxai.data.records import Record
+from cellxai.data.tensor_augment import TensorImages
 from cellxai.data.transforms import Transforms, augmentation_seed, to_tensor
 
 TRANSFORMS = Transforms(image_size=(8, 10), clahe=False)
@@ -186,3 +190,53 @@ def test_a_run_killed_after_any_step_resumes_as_if_nothing_had_happened(
     resumed = trained(fresh(), tmp_path / "resumed", checkpoint)
     assert resumed.seen == whole.seen[step:]
     assert torch.equal(resumed.layer.weight, whole.layer.weight)
+
+
+@pytest.fixture
+def tensor_data(records, parts) -> CellImages:
+    loading = LoadingSettings(pipeline="tensor")
+    return CellImages(records, parts, ("a", "b"), TRANSFORMS, batch_size=4, seed=7, loading=loading)
+
+
+def test_the_tensor_pipeline_takes_the_same_images_in_the_same_order(data, tensor_data):
+    images, labels = epoch_of(tensor_data, 3)
+    assert images.shape == (N_TRAIN, 3, 8, 10)
+    assert torch.equal(labels, epoch_of(data, 3)[1])
+    in_order = tensor_data.train_order(3)
+    expected = TensorImages(data.images("train"), data.labels("train"), TRANSFORMS, 7)
+    assert torch.equal(images, expected.batch(3, in_order)[0])
+
+
+def test_the_tensor_pipeline_resumes_as_if_nothing_had_happened(records, parts, tmp_path):
+    def fresh() -> CellImages:
+        return CellImages(
+            records, parts, ("a", "b"), TRANSFORMS, 4, 7, LoadingSettings(pipeline="tensor")
+        )
+
+    whole = trained(fresh(), tmp_path / "whole")
+    resumed = trained(fresh(), tmp_path / "resumed", tmp_path / "whole" / "step=5.ckpt")
+    assert resumed.seen == whole.seen[5:]
+    assert torch.equal(resumed.layer.weight, whole.layer.weight)
+
+
+def test_a_cache_serves_later_runs_without_a_file_to_decode(records, parts, tmp_path, monkeypatch):
+    def fresh() -> CellImages:
+        loading = LoadingSettings(cache=tmp_path / "cache")
+        return CellImages(records, parts, ("a", "b"), TRANSFORMS, 4, 7, loading)
+
+    first = epoch_of(fresh(), 1)
+    monkeypatch.setattr(prepared, "read_image", None)
+    again = epoch_of(fresh(), 1)
+    assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
+
+
+def test_16_bit_images_are_read_or_reported_as_the_rule_says(records, parts):
+    deep = np.random.default_rng(0).integers(100, 4096, (12, 16)).astype(np.uint16)
+    Image.fromarray(deep).save(records[0].path)
+    assert CellImages(records, parts, ("a", "b"), TRANSFORMS).images("train")[0].float().std() > 30
+    strict = Transforms(image_size=(8, 10), clahe=False, sixteen_bit="refuse")
+    faults = CellImages(records, parts, ("a", "b"), strict).faults
+    assert [str(fault).split(";")[0] for fault in faults] == [
+        "image 0: 16-bit pixels, and sixteen_bit=refuse"
+    ]

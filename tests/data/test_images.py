@@ -10,7 +10,8 @@ from PIL import Image
 from cellxai.data.images import ImageFault, read_image, read_mask
 
 GREY = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16)
-COLOUR = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+RNG = np.random.default_rng(0)
+COLOUR = RNG.integers(0, 256, (12, 16, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "tiff", "bmp"])
@@ -104,18 +105,86 @@ def test_other_formats_cut_in_half_are_refused(tmp_path, suffix):
     fault_of(path)
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_16_bit_grey_is_refused_with_the_way_out(tmp_path, suffix):
-    path = tmp_path / f"deep.{suffix}"
-    Image.fromarray(GREY.astype(np.uint16) * 100).save(path)
-    assert "16-bit grey is not read: convert to 8 bits by a rule" in fault_of(path)
+DEEP = RNG.integers(0, 65536, (12, 16), dtype=np.uint16)
+DEEP_COLOUR = RNG.integers(0, 65536, (12, 16, 3), dtype=np.uint16)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_16_bit_colour_is_refused_although_pillow_shows_8(tmp_path, suffix):
+@pytest.mark.parametrize("writer", ["pillow", "opencv"])
+def test_16_bit_grey_comes_back_pixel_for_pixel(tmp_path, suffix, writer):
     path = tmp_path / f"deep.{suffix}"
-    cv2.imwrite(str(path), COLOUR.astype(np.uint16) * 100)
-    assert "16-bit colour" in fault_of(path)
+    if writer == "pillow":
+        Image.fromarray(DEEP).save(path)
+    else:
+        cv2.imwrite(str(path), DEEP)
+    np.testing.assert_array_equal(read_image(path), DEEP)
+    assert read_image(path).dtype == np.uint16
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_16_bit_colour_keeps_all_16_although_pillow_shows_8(tmp_path, suffix):
+    path = tmp_path / f"deep.{suffix}"
+    cv2.imwrite(str(path), DEEP_COLOUR[..., ::-1])  # OpenCV writes blue first
+    np.testing.assert_array_equal(read_image(path), DEEP_COLOUR)
+
+
+def png_of(pixels: np.ndarray, colour_type: int) -> bytes:
+    """A 16-bit PNG written by its specification: 0 grey, 2 RGB, 4 grey with alpha, 6 RGBA."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        body = name + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    height, width = pixels.shape[:2]
+    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + data
+
+
+@pytest.mark.parametrize("colour_type", [0, 2, 4, 6])
+def test_16_bit_pixels_are_those_of_the_specification_and_alpha_is_dropped(tmp_path, colour_type):
+    n_planes = {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
+    pixels = RNG.integers(0, 65536, (12, 16, n_planes), dtype=np.uint16)
+    (tmp_path / "deep.png").write_bytes(png_of(pixels, colour_type))
+    expected = pixels[..., 0] if colour_type in (0, 4) else pixels[..., :3]
+    np.testing.assert_array_equal(read_image(tmp_path / "deep.png"), expected)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_damaged_16_bit_colour_is_refused(tmp_path, damage):
+    content = bytearray(png_of(DEEP_COLOUR, 2))
+    if damage == "flipped":
+        content[200] ^= 1
+    (tmp_path / "deep.png").write_bytes(
+        content[: len(content) // 2] if damage == "cut" else content
+    )
+    assert "corrupt" in fault_of(tmp_path / "deep.png")
+
+
+@pytest.mark.parametrize("colour", [None, np.zeros((12, 16, 3), dtype=np.uint16)])
+def test_16_bit_colour_that_opencv_cannot_decode_for_certain_is_refused(
+    tmp_path, monkeypatch, colour
+):
+    (tmp_path / "deep.png").write_bytes(png_of(DEEP_COLOUR, 2))
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: colour)
+    assert "stored in an unusual way" in fault_of(tmp_path / "deep.png")
+
+
+def test_kinds_of_16_bit_tiff(tmp_path):
+    tifffile = pytest.importorskip("tifffile", reason="writes TIFF files of unusual kinds")
+    path = tmp_path / "deep.tif"
+    tifffile.imwrite(path, DEEP, byteorder=">")
+    np.testing.assert_array_equal(read_image(path), DEEP)
+    tifffile.imwrite(path, DEEP, photometric="miniswhite")
+    np.testing.assert_array_equal(read_image(path), 65535 - DEEP)
+    tifffile.imwrite(path, DEEP_COLOUR, photometric="rgb", compression="zlib")
+    np.testing.assert_array_equal(read_image(path), DEEP_COLOUR)
+    tifffile.imwrite(path, (DEEP // 2).astype(np.int16))
+    assert "without a sign" in fault_of(path)
+    planes = np.ascontiguousarray(DEEP_COLOUR.transpose(2, 0, 1))
+    tifffile.imwrite(path, planes, photometric="rgb", planarconfig="separate")
+    assert "stored in an unusual way" in fault_of(path)
 
 
 def test_floating_point_pixels_are_refused(tmp_path):

@@ -159,11 +159,29 @@ def test_seeds_differ_between_images_epochs_and_runs():
         ({"image_size": (0, 5)}, "expected a positive height and width"),
         ({"horizontal_flip": 1.5}, "horizontal_flip=1.5: expected a value in 0…1"),
         ({"brightness": -0.1}, "brightness=-0.1"),
+        ({"percentiles": (50.0, 50.0)}, r"percentiles=\(50.0, 50.0\): expected two rising"),
+        ({"percentiles": (-1.0, 99.0)}, "expected two rising ones in 0…100"),
+        ({"full_scale": 0}, "full_scale=0: expected a level in 1…65535"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Transforms(**settings)
+
+
+@pytest.mark.parametrize("colour", ["grey", "rgb"])
+def test_16_bit_images_are_prepared_as_their_8_bit_selves(colour):
+    exactly = Transforms(
+        image_size=(24, 32), colour=colour, sixteen_bit="full", full_scale=255 * 257
+    )
+    for image in (GREY, COLOUR):
+        deep = image.astype(np.uint16) * 257
+        np.testing.assert_array_equal(exactly.prepare(deep), exactly.prepare(image))
+
+
+def test_a_misspelt_rule_for_16_bits_is_refused():
+    with pytest.raises((ValueError, TypeError), match=r"percentile.*full.*refuse"):
+        Transforms(sixteen_bit="max")
 
 
 def test_a_misspelt_colour_is_refused():

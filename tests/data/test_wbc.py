@@ -32,9 +32,12 @@ def test_numbers_become_names_and_grey_levels_become_labels(layout):
     assert first.load_mask().tolist() == [[0, 1], [2, 0]]
 
 
-def test_rare_classes_can_be_left_out(layout):
+def test_rare_classes_can_be_left_out_and_are_reported(layout):
     scan = WhiteBloodCells(layout((1, 2)), min_per_class=2).scan()
-    assert (scan.records, scan.faults) == ((), ())
+    assert scan.records == ()
+    assert [str(fault) for fault in scan.faults] == [
+        "class lymphocyte: too few images: 1, expected at least min_per_class=2; left out"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,9 @@ def test_the_real_cells_are_300_of_five_types(shared_data):
         "eosinophil": 22,
         "basophil": 1,
     }
-    assert len(WhiteBloodCells(shared_data / "wbc", min_per_class=2).scan().records) == 299
+    common = WhiteBloodCells(shared_data / "wbc", min_per_class=2).scan()
+    assert len(common.records) == 299
+    assert [fault.where for fault in common.faults] == ["class basophil"]
 
 
 def test_a_real_nucleus_is_darker_than_its_surroundings(shared_data):

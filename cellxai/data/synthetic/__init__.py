@@ -1,20 +1,24 @@
 """Synthetic phase-contrast cells: images whose cause is known, because we drew it."""
 
+from cellxai.data.synthetic.cues import Cue
 from cellxai.data.synthetic.parts import Part, Shape
 from cellxai.data.synthetic.render import (
     REACH_PX,
     Rendered,
     cause_map,
+    cue_map,
     instance_labels,
+    part_region,
     render,
     render_image,
 )
 from cellxai.data.synthetic.scene import CLASSES, Scene, compose_scene
-from cellxai.data.synthetic.write import Synthesized, synthesize
+from cellxai.data.synthetic.write import Synthesized, scene_of, synthesize
 
 __all__ = [
     "CLASSES",
     "REACH_PX",
+    "Cue",
     "Part",
     "Rendered",
     "Scene",
@@ -22,8 +26,11 @@ __all__ = [
     "Synthesized",
     "cause_map",
     "compose_scene",
+    "cue_map",
     "instance_labels",
+    "part_region",
     "render",
     "render_image",
+    "scene_of",
     "synthesize",
 ]

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32, UInt8
 
 from cellxai.data.synthetic.anatomy import REAL_HEIGHT, REAL_WIDTH
+from cellxai.data.synthetic.cues import CueKind, cue_region, draw_cue
 from cellxai.data.synthetic.parts import CAUSAL_KINDS, SUBPIXEL_BITS, TRACED_KINDS, Part
 from cellxai.data.synthetic.scene import Optics, Scene, Stream, compose_scene
 
@@ -36,12 +37,14 @@ class Rendered:
         masks: Instance labels: the id of the cell's body in the scene, 0 where there is no cell.
         cause: Pixels of all that makes the class.
         label: Name of the class.
+        cue: Pixels of the planted shortcut; ``None`` where none was planted.
     """
 
     image: UInt8[np.ndarray, "h w"]
     masks: Int32[np.ndarray, "h w"]
     cause: Bool[np.ndarray, "h w"]
     label: str
+    cue: Bool[np.ndarray, "h w"] | None = None
 
 
 def render_image(
@@ -51,11 +54,19 @@ def render_image(
     width: int = REAL_WIDTH,
     spoiled: bool = False,
     magnification: float = 1.0,
+    cue: CueKind | None = None,
+    cue_agreement: float = 1.0,
 ) -> Rendered:
     """Image ``index`` of the data set ``seed`` with its truth; see ``compose_scene``."""
-    scene = compose_scene(seed, index, height, width, spoiled, magnification)
+    frame = (height, width, spoiled, magnification)
+    return render_scene(compose_scene(seed, index, *frame, cue, cue_agreement))
+
+
+def render_scene(scene: Scene) -> Rendered:
+    """The image of a scene with its truth."""
     masks = instance_labels(scene)
-    return Rendered(render(scene), masks, _cause(scene, masks), scene.label)
+    cause, cue = _cause(scene, masks), cue_map(scene)
+    return Rendered(render(scene), masks, cause, scene.label, cue)
 
 
 def render(scene: Scene) -> UInt8[np.ndarray, "h w"]:
@@ -66,6 +77,8 @@ def render(scene: Scene) -> UInt8[np.ndarray, "h w"]:
     grey += _illumination(scene)
     grey += _noise(scene)
     grey += MEAN_GREY
+    if scene.cue is not None:
+        grey += draw_cue(scene.cue, scene.height, scene.width)
     np.clip(np.rint(grey, out=grey), 0, 255, out=grey)
     return grey.astype(np.uint8)
 
@@ -82,6 +95,20 @@ def instance_labels(scene: Scene) -> Int32[np.ndarray, "h w"]:
 def cause_map(scene: Scene) -> Bool[np.ndarray, "h w"]:
     """Pixels of all parts that make the class: bodies, processes and neurites."""
     return _cause(scene, instance_labels(scene))
+
+
+def cue_map(scene: Scene) -> Bool[np.ndarray, "h w"] | None:
+    """Pixels of the planted shortcut; ``None`` where none was planted."""
+    return scene.cue and cue_region(scene.cue, scene.height, scene.width)
+
+
+def part_region(scene: Scene, *part_ids: int) -> Bool[np.ndarray, "h w"]:
+    """Pixels of the matter of these parts and of what they take with them, seen or covered."""
+    region = np.zeros((scene.height, scene.width), np.uint8)
+    for part in scene.parts:
+        if part.id in part_ids or part.cell in part_ids:
+            _fill(region, part, 1)
+    return region.view(bool)
 
 
 def _cause(scene: Scene, masks: Int32[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from cellxai.data.synthetic.anatomy import ANATOMIES, REAL_HEIGHT, REAL_WIDTH
 from cellxai.data.synthetic.cells import grow_cells
+from cellxai.data.synthetic.cues import Cue, CueKind
 from cellxai.data.synthetic.debris import scatter_debris, scatter_foreign
 from cellxai.data.synthetic.parts import Part
 
@@ -24,6 +25,7 @@ class Stream(IntEnum):
     ILLUMINATION = 4
     NOISE = 5
     FOREIGN = 6
+    CUE = 7
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Scene:
         label: Name of the class.
         parts: In drawing order.
         optics: Not touched by removing parts.
+        cue: A planted shortcut, or ``None``.
     """
 
     seed: int
@@ -74,6 +77,7 @@ class Scene:
     label: str
     parts: tuple[Part, ...]
     optics: Optics
+    cue: Cue | None = None
 
     @property
     def cells(self) -> tuple[int, ...]:
@@ -98,6 +102,10 @@ class Scene:
         kept = [p for p in self.parts if p.id not in part_ids and p.cell not in part_ids]
         return replace(self, parts=tuple(kept))
 
+    def without_cue(self) -> "Scene":
+        """The same scene without its planted shortcut."""
+        return replace(self, cue=None)
+
     def stream(self, concern: Stream) -> np.random.Generator:
         """A fresh generator for one concern, the same at every call."""
         return _stream(self.seed, self.index, concern)
@@ -110,6 +118,8 @@ def compose_scene(
     width: int = REAL_WIDTH,
     spoiled: bool = False,
     magnification: float = 1.0,
+    cue: CueKind | None = None,
+    cue_agreement: float = 1.0,
 ) -> Scene:
     """Scene ``index`` of the data set ``seed``; its class is ``CLASSES[index % 3]``.
 
@@ -120,6 +130,8 @@ def compose_scene(
         width: Px.
         spoiled: The same cells far out of focus under a fibre and a bubble.
         magnification: 2 shows a quarter of the dish, every cell at twice the size.
+        cue: A shortcut to plant, or ``None``.
+        cue_agreement: Probability that the cue tells the class of the image and no other.
     """
     label = CLASSES[index % len(CLASSES)]
     scale = magnification * height / REAL_HEIGHT
@@ -130,7 +142,8 @@ def compose_scene(
         foreign = _stream(seed, index, Stream.FOREIGN)
         parts += scatter_foreign(foreign, height, width, scale, len(parts) + 1)
     optics = _draw_optics(_stream(seed, index, Stream.OPTICS), scale, spoiled)
-    return Scene(seed, index, height, width, scale, label, parts, optics)
+    planted = cue and _draw_cue(_stream(seed, index, Stream.CUE), cue, label, cue_agreement)
+    return Scene(seed, index, height, width, scale, label, parts, optics, planted)
 
 
 def _draw_optics(rng: np.random.Generator, scale: float, spoiled: bool) -> Optics:
@@ -146,6 +159,13 @@ def _draw_optics(rng: np.random.Generator, scale: float, spoiled: bool) -> Optic
         texture=rng.uniform(0.12, 0.25),
     )
     return replace(optics, focus_px=SPOILED_FOCUS_PX * sharpness) if spoiled else optics
+
+
+def _draw_cue(rng: np.random.Generator, kind: CueKind, label: str, agreement: float) -> Cue:
+    """The cue of an image's own class, or else of one of the others."""
+    own = CLASSES.index(label)
+    others = [number for number in range(len(CLASSES)) if number != own]
+    return Cue(kind, own if rng.random() < agreement else int(rng.choice(others)))
 
 
 def _stream(seed: int, index: int, concern: Stream) -> np.random.Generator:

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,14 +14,16 @@ import numpy as np
 from jaxtyping import Int32, UInt8
 
 from cellxai.data.synthetic.anatomy import REAL_HEIGHT, REAL_WIDTH
-from cellxai.data.synthetic.render import render_image
-from cellxai.data.synthetic.scene import CLASSES
+from cellxai.data.synthetic.cues import CUE_KINDS, CueKind
+from cellxai.data.synthetic.render import render_scene
+from cellxai.data.synthetic.scene import CLASSES, Scene, compose_scene
 from cellxai.runfolder import atomic, write_csv, write_json
 
 LEAST_SIDE_PX = 64  # a cell of a smaller frame is a few pixels, and no class is to be seen
 RENDERING = 2  # rises when the same seed gives other pixels, so that old folders are noticed
 CHUNK = 4  # images handed to a process at once
 PNG_LEVEL = 3
+ID_PREFIX = "synthetic-"
 
 Row = dict[str, str | int]
 
@@ -36,7 +38,15 @@ class Plan:
     width: int
     spoiled: bool
     magnification: float
+    cue: CueKind | None = None
+    cue_agreement: float | None = None
     rendering: int = RENDERING
+
+    def scene(self, index: int) -> Scene:
+        """The scene of an image of the folder."""
+        planted = (self.cue, self.cue_agreement) if self.cue_agreement is not None else ()
+        frame = (self.height, self.width, self.spoiled, self.magnification)
+        return compose_scene(self.seed, index, *frame, *planted)
 
 
 @dataclass(frozen=True)
@@ -68,14 +78,17 @@ def synthesize(
     width: int = REAL_WIDTH,
     spoiled: bool = False,
     magnification: float = 1.0,
+    cue: CueKind | None = None,
+    cue_agreement: float = 1.0,
     n_workers: int = 1,
 ) -> Synthesized:
     """Renders synthetic phase-contrast cells in the Sartorius layout.
 
     Writes ``train/*.png``, ``train.csv`` with one mask per cell, and ``causes/*.png``, white on the
-    pixels that make the class. The same arguments give the same bytes, whatever ``n_workers``. A
-    folder that is complete is left as it is; an interrupted one is made anew. A script that passes
-    ``n_workers`` above 1 needs the usual ``if __name__ == "__main__":``.
+    pixels that make the class; with a ``cue``, also ``cues/*.png``, white on it. The same arguments
+    give the same bytes, whatever ``n_workers``. A folder that is complete is left as it is; an
+    interrupted one is made anew. A script that passes ``n_workers`` above 1 needs the usual
+    ``if __name__ == "__main__":``.
 
     Args:
         out: Folder to write to.
@@ -86,12 +99,16 @@ def synthesize(
         spoiled: The same cells as no microscopist would keep them: far out of focus, under a fibre
             and a bubble. For showing what a density flags.
         magnification: 2 shows a quarter of the dish, every cell at twice the size.
+        cue: A shortcut to plant beside the cells: a ``scale bar`` whose length tells the class, a
+            ``corner tag`` of as many squares, or a ``tint`` from one side; null for none.
+        cue_agreement: Probability that the cue tells the image's own class; a third tells nothing.
         n_workers: Processes that render.
 
     Raises:
         ValueError: If an argument is out of range, or ``out`` holds other data.
     """
-    plan = Plan(n_images, seed, height, width, spoiled, magnification)
+    agreement = None if cue is None else cue_agreement
+    plan = Plan(n_images, seed, height, width, spoiled, magnification, cue, agreement)
     _check(plan, n_workers)
     counts = {label: len(range(k, n_images, len(CLASSES))) for k, label in enumerate(CLASSES)}
     if _is_complete(out, plan):
@@ -102,6 +119,28 @@ def synthesize(
     write_csv(out / "train.csv", [row for rows in images for row in rows])
     write_json(out / "synthesize.json", asdict(plan) | {"complete": True})
     return Synthesized(out, counts, time.perf_counter() - start)
+
+
+def scene_of(root: Path, image_id: str) -> Scene:
+    """The scene that an image of a folder made by :func:`synthesize` was rendered from.
+
+    Raises:
+        FileNotFoundError: If the folder was not made by it.
+        ValueError: If it holds no such image, or was made by another version.
+    """
+    record = root / "synthesize.json"
+    if not record.is_file():
+        raise FileNotFoundError(f"{record}: no such file, expected a folder made by `synthesize`")
+    found = json.loads(record.read_text(encoding="utf-8"))
+    plan = Plan(**{field.name: found.get(field.name) for field in fields(Plan)})
+    if plan.rendering != RENDERING:
+        raise ValueError(
+            f"{root} was rendered by version {plan.rendering}, expected {RENDERING}; make it anew"
+        )
+    number = image_id.removeprefix(ID_PREFIX)
+    if not number.isdecimal() or int(number) >= plan.n_images:
+        raise ValueError(f"{root} holds no image {image_id!r}, expected {ID_PREFIX}000000 and on")
+    return plan.scene(int(number))
 
 
 def label_runs(labels: Int32[np.ndarray, "h w"]) -> dict[int, str]:
@@ -127,6 +166,10 @@ def label_runs(labels: Int32[np.ndarray, "h w"]) -> dict[int, str]:
 def _check(plan: Plan, n_workers: int) -> None:
     if not plan.magnification > 0:
         raise ValueError(f"magnification={plan.magnification}, expected a number above 0")
+    if plan.cue not in (None, *CUE_KINDS):
+        raise ValueError(f"cue={plan.cue!r}, expected one of {', '.join(CUE_KINDS)}, or none")
+    if not 0 <= (plan.cue_agreement or 0) <= 1:
+        raise ValueError(f"cue_agreement={plan.cue_agreement}, expected a probability in 0…1")
     least = {"n_images": len(CLASSES), "seed": 0, "height": LEAST_SIDE_PX, "width": LEAST_SIDE_PX}
     given = asdict(plan) | {"n_workers": n_workers}
     for name, lowest in (least | {"n_workers": 1}).items():
@@ -167,12 +210,12 @@ def _map(write: Callable[[int], list[Row]], n_images: int, n_workers: int) -> It
 
 def _write_image(out: Path, plan: Plan, index: int) -> list[Row]:
     """Writes one image with its cause map, and returns its rows of ``train.csv``."""
-    rendered = render_image(
-        plan.seed, index, plan.height, plan.width, plan.spoiled, plan.magnification
-    )
-    image_id = f"synthetic-{index:06d}"
+    rendered = render_scene(plan.scene(index))
+    image_id = f"{ID_PREFIX}{index:06d}"
     _write_png(out / "train" / f"{image_id}.png", rendered.image)
     _write_png(out / "causes" / f"{image_id}.png", rendered.cause.astype(np.uint8) * 255)
+    if rendered.cue is not None:
+        _write_png(out / "cues" / f"{image_id}.png", rendered.cue.astype(np.uint8) * 255)
     return [
         {
             "id": image_id,
