@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import timm
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from timm.data import resolve_model_data_config  # pyright: ignore[reportPrivateImportUsage]
-from torch import Tensor, nn
+from torch import nn
+
+from cellxai.classifier.weights import check_downloadable, how_to_fetch, load_weights_file
 
 
 @dataclass(frozen=True)
@@ -42,15 +41,29 @@ class Backbone(ABC):
                 when a checkpoint is read into the network next: nothing is fetched then.
         """
 
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images that it is made for, for ``model.own_image_size``.
+
+        Raises:
+            ValueError: If the network does not say.
+        """
+        raise ValueError(
+            f"model.own_image_size=true, but {type(self).__name__} names no size; pass false and "
+            "--transforms.image_size '[224, 224]', or give it an image_size()"
+        )
+
 
 @dataclass(frozen=True)
 class TimmBackbone(Backbone):
-    """Any model of timm by its name.
+    """Any model of timm by its name; ``cellxai models`` lists them.
 
     Args:
-        name: Name of the model; a checkpoint tag may follow a dot.
+        name: Name of the model; the tag of a checkpoint may follow a dot, as in
+            ``tf_efficientnetv2_s.in21k_ft_in1k``.
         pretrained: Download timm's weights; needs the network once.
-        weights: A local .safetensors or weights-only .pt file instead; its classifier is left out.
+        weights: A local .safetensors or weights-only .pt file instead. Whatever its training put
+            before the model's names is taken off; its classifier is left out, since the head is
+            new and has the size of your classes.
         options: More arguments of ``timm.create_model``, such as ``pad_type: same``.
         mean: Normalisation where it differs from the model's own data config.
         std: Likewise.
@@ -67,8 +80,8 @@ class TimmBackbone(Backbone):
         """The model without its classifier, its weights as the settings say.
 
         Raises:
-            ValueError: If timm has no such model, both sources of weights are named, or the file
-                does not fit the model.
+            ValueError: If timm has no such model or no weights for it, both sources of weights are
+                named, or the file does not fit the model.
             OSError: If the weights cannot be downloaded, or the file does not exist.
         """
         if self.pretrained and self.weights is not None:
@@ -78,23 +91,47 @@ class TimmBackbone(Backbone):
         check_model_name(self.name)
         module = create(self.name, self.pretrained and load_weights, self.options)
         if load_weights and self.weights is not None:
-            load_backbone_weights(module, self.weights, self.name)
+            load_weights_file(module, self.weights, self.name)
         data = resolve_model_data_config(module)
         return FeatureNetwork(
             module, feature_width(module), self.mean or data["mean"], self.std or data["std"]
         )
 
+    def image_size(self) -> tuple[int, int]:
+        """The size timm tests the model at; EfficientNetV2 was trained at a smaller one."""
+        check_model_name(self.name)
+        _, tested = input_sizes(self.name)
+        return tested, tested
+
 
 def check_model_name(name: str) -> None:
-    """Raises ``ValueError`` with the nearest names unless timm has the model."""
-    if not timm.is_model(name):
-        near = difflib.get_close_matches(name.partition(".")[0], timm.list_models(), n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() lists them"
+    """Raises ``ValueError`` with the nearest names unless timm has the model and its tag."""
+    model, _, tag = name.partition(".")
+    if not timm.is_model(model):
+        near = difflib.get_close_matches(model, timm.list_models(), n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "`cellxai models '*'` lists them"
         raise ValueError(f"model.backbone.name={name!r} is no timm model; {hint}")
+    try:
+        timm.get_pretrained_cfg(name)
+    except RuntimeError as error:
+        tags = " or ".join(timm.list_pretrained(f"{model}.*")) or f"{model} without a tag"
+        raise ValueError(
+            f"model.backbone.name={name!r}: timm knows no tag {tag!r}; expected {tags}"
+        ) from error
+
+
+def input_sizes(name: str) -> tuple[int, int]:
+    """Sides in pixels of the images that timm trains a model on, and tests it on."""
+    config = timm.get_pretrained_cfg(name)
+    trained = (config.input_size if config else None) or (3, 224, 224)  # timm's own default
+    tested = (config.test_input_size if config else None) or trained
+    return trained[-1], tested[-1]
 
 
 def create(name: str, pretrained: bool, options: dict[str, bool | int | float | str]) -> nn.Module:
     """``timm.create_model`` without a classifier; a failed download becomes one clear line."""
+    if pretrained:
+        check_downloadable(name)
     try:
         return timm.create_model(
             name,
@@ -107,64 +144,7 @@ def create(name: str, pretrained: bool, options: dict[str, bool | int | float | 
     except Exception as error:
         if not pretrained:
             raise
-        cause = type(error).__name__
-        raise OSError(
-            f"the pretrained weights of {name!r} could not be downloaded ({cause}); go online "
-            f"once, or fetch {weights_address(name)} elsewhere and pass "
-            "--model.backbone.pretrained false --model.backbone.weights FILE"
-        ) from error
-
-
-def weights_address(name: str) -> str:
-    """Where timm keeps the weights of a model: hub repository and file."""
-    config = timm.get_pretrained_cfg(name)
-    where = config.hf_hub_id or config.url if config else None
-    return f"model.safetensors of the hub repository {where}" if where else "its weights"
-
-
-def load_backbone_weights(module: nn.Module, path: Path, name: str) -> None:
-    """Loads a checkpoint into a model without classifier.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file cannot be read safely, or lacks weights of the model.
-    """
-    state = read_weights(path)
-    wanted = module.state_dict()
-    fitting = {
-        key: state[key] for key in wanted if key in state and state[key].shape == wanted[key].shape
-    }
-    # Batch counters of BatchNorm are no weights, and some checkpoints leave them out.
-    lacking = [
-        key for key in wanted if key not in fitting and not key.endswith("num_batches_tracked")
-    ]
-    if lacking:
-        raise ValueError(
-            f"{path}: {len(lacking)} of the {len(wanted)} tensors of {name!r} are missing or of "
-            f"another shape, first {lacking[0]!r}; expected a checkpoint of that model"
-        )
-    module.load_state_dict(fitting, strict=False)
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors of a .safetensors file, or of a torch file that holds nothing but weights."""
-    if not path.is_file():
-        raise FileNotFoundError(f"model.backbone.weights={path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, ValueError, OSError) as error:
-        raise ValueError(f"{path}: cannot be read as weights: {error}") from error
-    except Exception as error:  # pickle's own errors: the file holds more than weights
-        raise ValueError(
-            f"{path}: holds more than weights and is not loaded, since that could run its code; "
-            "save the state_dict alone, best as .safetensors"
-        ) from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict):
-        raise ValueError(f"{path}: expected a mapping of tensors, got {type(state).__name__}")
-    return state
+        raise OSError(how_to_fetch(name, error)) from error
 
 
 def feature_width(module: nn.Module) -> int:

@@ -1,9 +1,9 @@
 """The classifier that Lightning trains: backbone, head, loss, optimiser."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import lightning as L
 import torch
@@ -11,13 +11,17 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnPlateau
 from torchmetrics.classification import MulticlassAccuracy
 
 from cellxai.classifier.backbone import Backbone, FeatureNetwork, TimmBackbone
+from cellxai.classifier.loss import LossSettings, draw_mixture, mix, mixed_cross_entropy
+from cellxai.classifier.optimiser import OptimiserSettings, adamw, parameter_groups
+from cellxai.classifier.schedule import LearningRate
 
 ClassWeights = Literal["none", "balanced"]
-Schedule = Literal["plateau", "cosine"]
+Trainable = Literal["all", "head"]
+BACKBONE = "backbone."  # before the names of its weights
+KEPT_STATES = ("state_dict", "current_model_state")  # the latter beside averaged weights
 
 
 @dataclass(frozen=True)
@@ -54,33 +58,18 @@ class ModelSettings:
         frozen_statistics: Whether BatchNorm keeps the means and variances of the loaded weights in
             training. For small data, and needed by converted checkpoints whose statistics were
             folded into the weights: with those of a batch instead, such a network outputs zeros.
+        trainable: "head" freezes the backbone, BatchNorm included: its features are computed once
+            and kept, and an epoch costs what the head costs. What is given up is augmentation anew
+            in every epoch; see ``training.cached_views``.
+        own_image_size: Whether images are resized to the size that timm tests the model at, in the
+            place of ``transforms.image_size``; the run records it there.
     """
 
     backbone: Backbone = field(default_factory=TimmBackbone)
     head: HeadSettings = HeadSettings()
     frozen_statistics: bool = False
-
-
-@dataclass(frozen=True)
-class OptimiserSettings:
-    """AdamW and how its learning rate falls, from epoch to epoch.
-
-    Args:
-        learning_rate: At the start.
-        weight_decay: Decoupled, as AdamW has it (arXiv:1711.05101).
-        plateau_factor: The learning rate is multiplied by this on a plateau.
-        plateau_patience: Epochs without improvement that make a plateau.
-        minimum_learning_rate: The learning rate is not reduced below this.
-        schedule: "plateau" lowers it when the monitored loss no longer falls; "cosine" along half
-            a wave over all epochs (arXiv:1608.03983), for runs too short to find a plateau.
-    """
-
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    plateau_factor: float = 0.8  # this, 2 and 1e-5 are the source notebook's
-    plateau_patience: int = 2
-    minimum_learning_rate: float = 1e-5
-    schedule: Schedule = "plateau"
+    trainable: Trainable = "all"
+    own_image_size: bool = False
 
 
 class CellClassifier(L.LightningModule):
@@ -94,6 +83,9 @@ class CellClassifier(L.LightningModule):
         class_weights: Weight of each class in the cross-entropy; ``None`` for equal weights.
         monitor: The loss whose plateau lowers the learning rate.
         frozen_statistics: See :class:`ModelSettings`.
+        trainable: Likewise; with "head", the batches of training and validation hold what
+            :meth:`pooled` gives of images, and checkpoints hold no backbone.
+        loss: Settings of the loss.
     """
 
     mean: Float[Tensor, "c 1 1"]
@@ -109,6 +101,8 @@ class CellClassifier(L.LightningModule):
         class_weights: Float[Tensor, " k"] | None = None,
         monitor: str = "validation_loss",
         frozen_statistics: bool = False,
+        trainable: Trainable = "all",
+        loss: LossSettings = LossSettings(),
     ) -> None:
         super().__init__()
         self.backbone = features.module
@@ -116,6 +110,10 @@ class CellClassifier(L.LightningModule):
         self.optimiser = optimiser
         self.monitor = monitor
         self.frozen_statistics = frozen_statistics
+        self.trainable = trainable
+        self.loss = loss
+        if trainable == "head":
+            self.backbone.requires_grad_(False)
         self.register_buffer("mean", torch.tensor(features.mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(features.std)[:, None, None], persistent=False)
         # Not persistent: a checkpoint holds the network, and loads into one built without weights.
@@ -128,79 +126,136 @@ class CellClassifier(L.LightningModule):
         )
         self.train()  # Lightning trains each layer in the mode that it finds it in
 
+    def pooled(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b p"]:
+        """What the backbone makes of images."""
+        return self.backbone((images - self.mean) / self.std)
+
     def features(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b f"]:
         """Penultimate features: what enters the layer that gives the logits."""
-        pooled = self.backbone((images - self.mean) / self.std)
-        return self.head[:-1](pooled)
+        return self.head[:-1](self.pooled(images))
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k"]:
         """Logits of images in [0, 1]."""
         return self.head[-1](self.features(images))
 
     def train(self, mode: bool = True) -> "CellClassifier":
-        """Training mode, in which frozen BatchNorm layers stay in evaluation mode."""
+        """Training mode, in which what is frozen stays in evaluation mode."""
         super().train(mode)
-        if self.frozen_statistics:
+        if self.trainable == "head":
+            self.backbone.eval()
+        elif self.frozen_statistics:
             for layer in self.backbone.modules():
                 if isinstance(layer, _BatchNorm):
                     layer.eval()
         return self
 
     def training_step(self, batch: Sequence[Tensor], batch_index: int) -> Tensor:
-        """Cross-entropy of a batch of augmented images."""
-        return self.shared_step("train", *batch)
+        """Loss of a batch of augmented images, smoothed and mixed as the settings say."""
+        inputs, labels = batch
+        if not self.loss.mixup_alpha:
+            logits = self.learnt(inputs)
+            loss = self.cross_entropy(logits, labels, self.loss.label_smoothing)
+        else:
+            mixture = draw_mixture(len(labels), self.loss.mixup_alpha)
+            logits = self.learnt(mix(inputs, mixture))
+            loss = mixed_cross_entropy(
+                logits, labels, mixture, self.class_weights, self.loss.label_smoothing
+            )
+        self.log_step("train", loss, logits, labels)
+        return loss
 
     def validation_step(self, batch: Sequence[Tensor], batch_index: int) -> Tensor:
         """Cross-entropy of a batch of untouched images."""
-        return self.shared_step("validation", *batch)
+        inputs, labels = batch
+        logits = self.learnt(inputs)
+        loss = self.cross_entropy(logits, labels)
+        self.log_step("validation", loss, logits, labels)
+        return loss
 
-    def shared_step(
-        self, part: str, images: Float[Tensor, "b 3 h w"], labels: Int[Tensor, " b"]
+    def learnt(self, inputs: Float[Tensor, "b ..."]) -> Float[Tensor, "b k"]:
+        """Logits of images, or of their pooled features where the backbone is frozen."""
+        return self.head(inputs) if self.trainable == "head" else self(inputs)
+
+    def cross_entropy(
+        self, logits: Float[Tensor, "b k"], labels: Int[Tensor, " b"], smoothing: float = 0.0
     ) -> Float[Tensor, ""]:
-        """Loss of a batch; loss and accuracy are logged as means over the epoch."""
-        logits = self(images)
-        loss = F.cross_entropy(logits, labels, weight=self.class_weights)
+        """Mean over the images, weighted by class."""
+        return F.cross_entropy(logits, labels, self.class_weights, label_smoothing=smoothing)
+
+    def log_step(
+        self,
+        part: str,
+        loss: Float[Tensor, ""],
+        logits: Float[Tensor, "b k"],
+        labels: Int[Tensor, " b"],
+    ) -> None:
+        """Logs loss and accuracy, as means over the images of the epoch on all devices."""
         accuracy = self.accuracy[f"{part}_accuracy"]
         accuracy(logits, labels)
-        logged = {f"{part}_loss": loss, f"{part}_accuracy": accuracy}
-        self.log_dict(logged, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(images))
-        return loss
+        logged: dict[str, Any] = {f"{part}_loss": loss, f"{part}_accuracy": accuracy}
+        self.log_dict(
+            logged,
+            on_step=False,
+            on_epoch=True,
+            prog_bar=True,
+            batch_size=len(labels),
+            sync_dist=True,
+        )
 
     def configure_optimizers(self) -> dict[str, object]:
         """AdamW and its schedule."""
-        settings = self.optimiser
-        optimiser = torch.optim.AdamW(
-            self.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
-        if settings.schedule == "cosine":
-            epochs = self.trainer.max_epochs or 1
-            schedule = CosineAnnealingLR(optimiser, epochs, settings.minimum_learning_rate)
-        else:
-            schedule = plateau_schedule(settings, optimiser)
+        settings, trainer = self.optimiser, self.trainer
+        groups = parameter_groups(self.backbone, self.head, settings)
+        # A fused step takes the scale of 16-bit gradients away by itself, too late to clip them;
+        # Lightning refuses the two together in any precision.
+        optimiser = adamw(groups, settings, fused=trainer.gradient_clip_val is None)
+        epochs = trainer.max_epochs or 1
+        warm_up = settings.warm_up_steps
+        if settings.warm_up_epochs:
+            steps = trainer.estimated_stepping_batches / epochs
+            warm_up = round(settings.warm_up_epochs * steps)
+        schedule = LearningRate(optimiser, settings, epochs, warm_up)
         # Lightning keeps its state in the checkpoint, but would step it only after the checkpoint
         # is written, so that a resumed run lacks a step; hence it is stepped below.
-        scheduler = {"scheduler": schedule, "monitor": self.monitor, "frequency": sys.maxsize}
+        scheduler = {"scheduler": schedule, "frequency": sys.maxsize}
         return {"optimizer": optimiser, "lr_scheduler": scheduler}
 
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Never called; without it Lightning takes no scheduler but torch's."""
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Sets the learning rate of the step."""
+        self.schedule.begin_step(self.trainer.global_step)
+
     def on_train_epoch_end(self) -> None:
-        """Tells the scheduler the loss of this epoch, before the checkpoint is written."""
+        """Tells the schedule the loss of this epoch, before the checkpoint is written."""
+        loss = float(self.trainer.callback_metrics[self.monitor])
+        self.schedule.end_epoch(self.trainer.current_epoch, loss)
+
+    @property
+    def schedule(self) -> LearningRate:
+        """The schedule in use, which Lightning keeps in the checkpoint."""
         schedule = self.lr_schedulers()
-        if isinstance(schedule, ReduceLROnPlateau):
-            schedule.step(float(self.trainer.callback_metrics[self.monitor]))
-        elif isinstance(schedule, LRScheduler):
-            schedule.step()
+        assert isinstance(schedule, LearningRate)
+        return schedule
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leaves out a frozen backbone: the run folder holds it once."""
+        for name in KEPT_STATES:
+            if self.trainable == "head" and name in checkpoint:
+                checkpoint[name] = without_backbone(checkpoint[name])
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds the frozen backbone that this classifier was built with."""
+        frozen = {BACKBONE + name: value for name, value in self.backbone.state_dict().items()}
+        for name in KEPT_STATES:
+            if self.trainable == "head" and name in checkpoint:
+                checkpoint[name] = {**frozen, **checkpoint[name]}
 
 
-def plateau_schedule(
-    settings: OptimiserSettings, optimiser: torch.optim.Optimizer
-) -> ReduceLROnPlateau:
-    """A learning rate that falls when the monitored loss no longer does."""
-    return ReduceLROnPlateau(
-        optimiser,
-        factor=settings.plateau_factor,
-        patience=settings.plateau_patience,
-        min_lr=settings.minimum_learning_rate,
-    )
+def without_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a classifier but those of its backbone."""
+    return {name: value for name, value in state.items() if not name.startswith(BACKBONE)}
 
 
 PARTS_SEEN = ("train", "validation")  # the parts that training reads; test is never among them

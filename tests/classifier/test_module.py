@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -5,14 +7,14 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 
 from cellxai.classifier.backbone import FeatureNetwork, TimmBackbone
-from cellxai.classifier.module import (
-    CellClassifier,
-    HeadSettings,
-    OptimiserSettings,
-    balanced_weights,
-)
+from cellxai.classifier.loss import LossSettings
+from cellxai.classifier.module import CellClassifier, HeadSettings, balanced_weights
+from cellxai.classifier.optimiser import OptimiserSettings
 
 HEADS = [HeadSettings(), HeadSettings(hidden=None), HeadSettings(hidden=8, dropout=0.0)]
+
+
+LABELS = torch.tensor([0, 1, 2, 3, 3])
 
 
 class Mean(nn.Module):
@@ -88,24 +90,116 @@ def test_class_weights_reach_the_loss_and_not_the_checkpoint(images):
     weights = torch.tensor([1.0, 2.0, 3.0, 4.0])
     model = classifier(class_weights=weights).eval()
     model.log_dict = lambda *_, **__: None  # no trainer is attached
-    labels = torch.tensor([0, 1, 2, 3, 3])
-    loss = model.shared_step("train", images, labels)
-    expected = nn.functional.cross_entropy(model(images), labels, weight=weights)
-    torch.testing.assert_close(loss, expected)
+    expected = nn.functional.cross_entropy(model(images), LABELS, weight=weights)
+    for step in (model.training_step, model.validation_step):
+        torch.testing.assert_close(step((images, LABELS), 0), expected)
     assert model.state_dict().keys() == classifier().state_dict().keys()
     assert not {"mean", "std", "class_weights"} & model.state_dict().keys()
 
 
+def test_training_smooths_labels_and_validation_does_not(images):
+    model = classifier(loss=LossSettings(label_smoothing=0.2)).eval()
+    model.log_dict = lambda *_, **__: None
+    plain, smooth = (
+        nn.functional.cross_entropy(model(images), LABELS, label_smoothing=share)
+        for share in (0.0, 0.2)
+    )
+    torch.testing.assert_close(model.training_step((images, LABELS), 0), smooth)
+    torch.testing.assert_close(model.validation_step((images, LABELS), 0), plain)
+
+
+def test_training_mixes_images_as_torchs_seed_says_and_validation_does_not(images):
+    model = classifier(loss=LossSettings(mixup_alpha=0.4)).eval()
+    model.log_dict = lambda *_, **__: None
+    found = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        found.append(model.training_step((images, LABELS), 0).item())
+    assert found[0] == found[1] != found[2]
+    plain = nn.functional.cross_entropy(model(images), LABELS)
+    torch.testing.assert_close(model.validation_step((images, LABELS), 0), plain)
+
+
+def configured(model: CellClassifier, **trainer) -> dict:
+    """What the classifier gives a trainer with these attributes."""
+    settings = {"max_epochs": 5, "gradient_clip_val": None}
+    model.trainer = SimpleNamespace(**(settings | trainer))  # pyright: ignore
+    return model.configure_optimizers()
+
+
 def test_the_optimiser_is_adamw_with_the_settings_given():
     settings = OptimiserSettings(0.02, 0.3, 0.5, 7, 0.001)
-    found = classifier(optimiser=settings, monitor="train_loss").configure_optimizers()
-    optimiser, schedule = found["optimizer"], found["lr_scheduler"]
+    found = configured(classifier(optimiser=settings))
+    optimiser, schedule = found["optimizer"], found["lr_scheduler"]["scheduler"]
     assert type(optimiser) is torch.optim.AdamW
     assert optimiser.param_groups[0]["lr"] == 0.02
     assert optimiser.param_groups[0]["weight_decay"] == 0.3
-    plateau = schedule["scheduler"]
-    assert (plateau.factor, plateau.patience, plateau.min_lrs) == (0.5, 7, [0.001])
-    assert schedule["monitor"] == "train_loss"
+    assert schedule.settings == settings
+    assert schedule.n_epochs == 5
+
+
+def test_a_warm_up_in_epochs_is_one_of_their_steps():
+    settings = OptimiserSettings(warm_up_epochs=1.5)
+    found = configured(classifier(optimiser=settings), estimated_stepping_batches=40)
+    assert found["lr_scheduler"]["scheduler"].warm_up_steps == 12
+    given = configured(classifier(optimiser=OptimiserSettings(warm_up_steps=7)))
+    assert given["lr_scheduler"]["scheduler"].warm_up_steps == 7
+
+
+def test_the_step_is_fused_unless_gradients_are_clipped():
+    for clip in (None, 1.0):
+        optimiser = configured(classifier(), gradient_clip_val=clip)["optimizer"]
+        assert optimiser.defaults["fused"] == (clip is None)
+
+
+def test_a_frozen_backbone_has_no_gradients_and_stays_in_evaluation_mode(images):
+    network = TimmBackbone("test_efficientnet").build(load_weights=False)
+    model = CellClassifier(network, HeadSettings(), 2, trainable="head")
+    before = {name: value.clone() for name, value in model.backbone.state_dict().items()}
+    assert not model.backbone.training
+    assert model.head.training
+    model(nn.functional.interpolate(images, (32, 32))).sum().backward()
+    assert {p.grad is None for p in model.backbone.parameters()} == {True}
+    assert {p.grad is None for p in model.head.parameters()} == {False}
+    for name, value in model.backbone.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_with_a_frozen_backbone_a_batch_holds_its_features(images):
+    model = classifier(HeadSettings(hidden=None, dropout=0.0), trainable="head")
+    assert torch.equal(model.learnt(model.pooled(images)), model(images))
+
+
+@pytest.mark.parametrize("state", ["state_dict", "current_model_state"])
+def test_checkpoints_leave_out_a_frozen_backbone_and_take_that_of_the_network(state):
+    network = TimmBackbone("test_efficientnet").build(load_weights=False)
+    model = CellClassifier(network, HeadSettings(), 2, trainable="head")
+    checkpoint = {state: model.state_dict()}
+    model.on_save_checkpoint(checkpoint)
+    assert {name.partition(".")[0] for name in checkpoint[state]} == {"head"}
+    model.on_load_checkpoint(checkpoint)
+    torch.testing.assert_close(checkpoint[state], dict(model.state_dict()), rtol=0, atol=0)
+    whole = CellClassifier(network, HeadSettings(), 2)
+    untouched = {state: whole.state_dict()}
+    whole.on_save_checkpoint(untouched)
+    assert untouched[state].keys() == whole.state_dict().keys()
+
+
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_a_compiled_network_in_half_precision_and_channels_last_gives_the_same_logits(memory):
+    network = TimmBackbone("test_efficientnet").build(load_weights=False)
+    model = CellClassifier(network, HeadSettings(), 2).eval()
+    grey = torch.randint(0, 256, (2, 1, 32, 32), dtype=torch.uint8)
+    images = grey.float().div(255).expand(-1, 3, -1, -1)
+    with torch.inference_mode():
+        expected = model(images)
+        model.to(memory_format=memory)  # pyright: ignore[reportCallIssue]
+        model.backbone.compile(backend="eager")
+        torch.testing.assert_close(model(images), expected, rtol=1e-4, atol=1e-5)
+        with torch.autocast("cpu", torch.bfloat16):
+            torch.testing.assert_close(model(images).float(), expected, rtol=0.05, atol=0.05)
+    assert model.mean.dtype == torch.float32
+    assert not [name for name in model.state_dict() if "_orig_mod" in name]
 
 
 def test_frozen_statistics_stay_those_of_the_loaded_weights_in_training():

@@ -1,0 +1,140 @@
+"""Training the head alone: the features of a frozen backbone are computed once and kept."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import lightning as L
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from cellxai.classifier.module import BACKBONE, CellClassifier
+from cellxai.data.datamodule import CellImages
+from cellxai.data.sampling import AugmentedImages, ResumableLoader
+from cellxai.runfolder import RunFolder, atomic
+
+
+class CachedFeatures(L.LightningDataModule):
+    """The pooled features of a frozen backbone in the place of images, in the same order.
+
+    All are computed in the first epoch of a start, in single precision and in a fixed order, so
+    that a resumed run has the same ones to the last bit. Training sees ``views`` versions of each
+    image in turn, one an epoch: the first is the untouched image, as validation has it, and the
+    others are augmented. With one view nothing is augmented; with as many as there are epochs every
+    epoch has its own, as without a cache.
+
+    Args:
+        images: The images; training follows their order.
+        classifier: Whose backbone is frozen.
+        views: Versions of each training image.
+    """
+
+    def __init__(self, images: CellImages, classifier: CellClassifier, views: int) -> None:
+        super().__init__()
+        self.images = images
+        self.classifier = classifier
+        self.views = {"train": views, "validation": 1}
+        self._features: dict[str, Float[Tensor, "v n p"]] = {}
+
+    def setup(self, stage: str | None = None) -> None:
+        """Lets the images know the trainer, which knows the epoch, the step and the process."""
+        self.images.trainer = self.trainer
+
+    def features(self, part: str) -> Float[Tensor, "v n p"]:
+        """Features of all versions of the images of a part, on the CPU."""
+        if part not in self._features:
+            versions = (self.batches(part, view) for view in range(self.views[part]))
+            self._features[part] = torch.stack([pooled(self.classifier, v) for v in versions])
+        return self._features[part]
+
+    def batches(self, part: str, view: int) -> Iterator[Float[Tensor, "b 3 h w"]]:
+        """One version of the images of a part."""
+        if view == 0:
+            yield from (images for images, _ in self.images.tensor_batches(part))
+            return
+        images, labels = self.images.images(part), self.images.labels(part)
+        augmented = AugmentedImages(images, labels, self.images.transforms, self.images.seed)
+        for start in range(0, len(labels), self.images.batch_size):
+            batch = range(start, min(start + self.images.batch_size, len(labels)))
+            yield torch.stack([augmented[view, index][0] for index in batch])
+
+    def train_dataloader(self) -> DataLoader:
+        """Features in the order in which the images would come."""
+        images = self.images.train_dataloader()
+        views = Views(lambda: self.features("train"), self.images.labels("train"))
+        return ResumableLoader(views, batch_size=images.batch_size, sampler=images.sampler)
+
+    def val_dataloader(self) -> DataLoader:
+        """Features of the validation images, in the order of those."""
+        images = self.images.val_dataloader()
+        views = Views(lambda: self.features("validation"), self.images.labels("validation"))
+        return DataLoader(views, images.batch_size, sampler=[(0, i) for i in images.sampler])
+
+
+class Views(Dataset):
+    """Features and labels by ``(epoch, index)``; the views take turns.
+
+    Args:
+        features: Computes them at the first call, and keeps them.
+        labels: Of the images.
+    """
+
+    def __init__(
+        self, features: Callable[[], Float[Tensor, "v n p"]], labels: Int64[Tensor, " n"]
+    ) -> None:
+        self.features = features
+        self.labels = labels
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        epoch, index = key
+        features = self.features()
+        return features[epoch % len(features), index], self.labels[index]
+
+
+@torch.no_grad()
+def pooled(
+    classifier: CellClassifier, batches: Iterator[Float[Tensor, "b 3 h w"]]
+) -> Float[Tensor, "n p"]:
+    """Features of all batches, on the CPU."""
+    device = classifier.device
+    found = [classifier.pooled(images.to(device)).cpu() for images in batches]
+    return torch.cat(found) if found else torch.empty(0, 0)
+
+
+def keep_backbone(classifier: CellClassifier, folder: RunFolder, writes: bool) -> None:
+    """Writes a frozen backbone into the run folder, or takes it from there when a run resumes.
+
+    Args:
+        classifier: Its backbone is written or replaced.
+        folder: Of the run.
+        writes: False in the processes that leave writing to another.
+    """
+    path = backbone_file(folder)
+    if path.exists():
+        kept = torch.load(path, map_location="cpu", weights_only=True)
+        classifier.backbone.load_state_dict(kept)
+    elif writes:
+        with atomic(path) as temporary:
+            torch.save(classifier.backbone.state_dict(), temporary)
+
+
+def with_backbone(state: dict[str, Tensor], folder: RunFolder) -> dict[str, Tensor]:
+    """Weights of a whole classifier: those of a checkpoint, and the backbone it leaves out.
+
+    Raises:
+        FileNotFoundError: If the run folder lacks the backbone.
+    """
+    path = backbone_file(folder)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path} is missing: the checkpoints beside it hold the head alone; copy the whole run "
+            "folder, or train again into another --run"
+        )
+    frozen = torch.load(path, map_location="cpu", weights_only=True)
+    return {**{BACKBONE + name: value for name, value in frozen.items()}, **state}
+
+
+def backbone_file(folder: RunFolder) -> Path:
+    """Where a run keeps its frozen backbone."""
+    return folder.checkpoints / "backbone.ckpt"
