@@ -1,4 +1,4 @@
 """Pictures, and the one place of ``cellxai`` that imports matplotlib.
 
-``curves``, ``confusion``, ``density``, ``explanations`` and ``batch`` draw; ``style`` is the look.
+A module draws one kind of picture and is named for it; ``style`` is the look that all share.
 """

@@ -18,16 +18,13 @@ def row_shares(matrix: Int[np.ndarray, "k k"]) -> Float[np.ndarray, "k k"]:
     return matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
 
 
-def accuracy_line(matrix: Int[np.ndarray, "k k"], part: str) -> str:
-    """``validation: accuracy 95.0 %, misclassification 5.0 %, 40 images``."""
+def accuracy_line(matrix: Int[np.ndarray, "k k"]) -> str:
+    """``accuracy 95.0 %, misclassification 5.0 %``; empty without images."""
     n_images = int(matrix.sum())
     if n_images == 0:
-        return f"{part}: no images"
+        return ""
     accuracy = 100 * np.trace(matrix) / n_images
-    return (
-        f"{part}: accuracy {accuracy:.1f} %, misclassification {100 - accuracy:.1f} %, "
-        f"{n_images} images"
-    )
+    return f"accuracy {accuracy:.1f} %, misclassification {100 - accuracy:.1f} %"
 
 
 def draw_confusion(
@@ -49,22 +46,23 @@ def draw_confusion(
         picture = axes.imshow(shares, cmap=SHARES, vmin=0, vmax=1)
         axes.grid(False)
         axes.spines[:].set_visible(False)
-        _name_classes(axes, classes)
+        _name_classes(axes, classes, accuracy_line(matrix))
         if len(classes) <= MOST_CLASSES_WITH_TEXT:
             _write_cells(axes, matrix, shares)
-        figure.suptitle(accuracy_line(matrix, part), fontsize=10)
+        n_images = int(matrix.sum())
+        figure.suptitle(f"{part}: {n_images or 'no'} images", fontsize=10)
         bar = figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.8)
         bar.outline.set_visible(False)  # type: ignore[operator]
 
 
-def _name_classes(axes: Axes, classes: Sequence[str]) -> None:
+def _name_classes(axes: Axes, classes: Sequence[str], accuracy: str) -> None:
     ticks = range(len(classes))
     rotation = 0 if sum(map(len, classes)) < 10 * len(classes) and len(classes) <= 6 else 45
     aligned = {"rotation": rotation, "ha": "right" if rotation else "center"}
     axes.set_xticks(ticks, classes, rotation_mode="anchor", **aligned)
     axes.set_yticks(ticks, classes)
     axes.tick_params(length=0)
-    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.set(xlabel=f"predicted class\n{accuracy}", ylabel="true class")
 
 
 def _write_cells(

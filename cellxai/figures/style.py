@@ -95,3 +95,8 @@ def picture_axes(axes: Axes, title: str = "") -> Axes:
     axes.spines[:].set_visible(False)
     axes.set_title(title)
     return axes
+
+
+def short(name: str, most: int = 18) -> str:
+    """A name that fits: its end is cut where it is longer than ``most`` letters."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"

@@ -5,8 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cellxai.report.numbers import percent, wilson_interval
-from cellxai.report.reading import Card, Picture, Section, attempt, embed, read_json, read_rows
+from cellxai.report.calibration import Calibration, read_calibration
+from cellxai.report.numbers import percent
+from cellxai.report.reading import (
+    Card,
+    Picture,
+    Section,
+    attempt,
+    dig,
+    embed,
+    embed_if_drawn,
+    read_json,
+    read_pair,
+    read_rows,
+)
 from cellxai.runfolder import RunFolder
 
 MOST_TRUSTED = ("test", "validation")
@@ -17,15 +29,25 @@ CAVEATS = {
 MOST_MISTAKES = 25  # more are in predictions.csv; the page is to be read
 
 
+Interval = tuple[float, float] | None
+
+
 @dataclass(frozen=True)
 class ClassScore:
-    """How well one class is recognised; shares in [0, 1], ``support`` in images."""
+    """How well one class is recognised; shares in [0, 1], ``support`` in images.
+
+    ``auroc`` and ``average_precision`` are of the class against the rest; ``None`` where the part
+    has no image of it, or of nothing else.
+    """
 
     name: str
     precision: float
     recall: float
     f1: float
     support: int
+    recall_interval: Interval
+    auroc: float | None
+    average_precision: float | None
 
 
 @dataclass(frozen=True)
@@ -38,7 +60,11 @@ class Part:
         n_right: Classified as labelled.
         accuracy: Share of the images that is.
         balanced_accuracy: Mean recall of the classes, which a frequent class cannot dominate.
-        interval: 95 % confidence interval of the accuracy.
+        interval: 95 % confidence interval of the accuracy (Wilson).
+        balanced_interval: Likewise of the balanced accuracy (bootstrap); ``None`` where it says
+            nothing, as of a part without a mistake.
+        auroc: Mean over the classes.
+        auroc_interval: Bootstrap.
         classes: One row per class.
     """
 
@@ -47,8 +73,20 @@ class Part:
     n_right: int
     accuracy: float
     balanced_accuracy: float
-    interval: tuple[float, float]
+    interval: Interval
+    balanced_interval: Interval
+    auroc: float | None
+    auroc_interval: Interval
     classes: tuple[ClassScore, ...]
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What something simpler than the network scores on the same images."""
+
+    name: str
+    accuracy: float
+    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -70,6 +108,10 @@ class Evaluation:
         parts: The one to quote first.
         caveats: What to keep in mind, one sentence each.
         confusion: The picture.
+        floors: The network and what it has to beat, best known first; empty in old results.
+        curves: ROC and precision-recall; ``None`` where they were not drawn.
+        calibration: Whether confidences are true; ``None`` in old results.
+        sheet: The worst mistakes as pictures; ``None`` without any.
         mistakes: Of the part to quote first, the most confident first, at most ``MOST_MISTAKES``.
         n_mistakes: All of them.
         problem: Why the mistakes cannot be listed.
@@ -78,6 +120,10 @@ class Evaluation:
     parts: tuple[Part, ...]
     caveats: tuple[str, ...]
     confusion: Picture
+    floors: tuple[Floor, ...]
+    curves: Picture | None
+    calibration: Calibration | None
+    sheet: Picture | None
     mistakes: tuple[Mistake, ...]
     n_mistakes: int
     problem: str
@@ -100,11 +146,10 @@ def evaluation_section(folder: RunFolder, command: str) -> Section:
 
 
 def _card(part: Part) -> Card:
-    low, high = part.interval
-    detail = (
-        f"{part.n_right} of {part.n_images} {part.name} images; "
-        f"95 % interval {percent(low, 0)} to {percent(high, 0)}"
-    )
+    detail = f"{part.n_right} of {part.n_images} {part.name} images"
+    if part.interval is not None:
+        low, high = part.interval
+        detail += f"; 95 % interval {percent(low, 0)} to {percent(high, 0)}"
     return Card("Accuracy", percent(part.accuracy), detail)
 
 
@@ -117,10 +162,16 @@ def _read_evaluation(folder: RunFolder, source: Path) -> Evaluation:
     mistakes, problem = attempt(predictions, lambda: _read_mistakes(predictions, order))
     mistakes = mistakes or []
     alt = "Confusion matrix: images by true class (rows) and predicted class (columns)."
+    curves = "ROC and precision-recall curves of each class against the rest."
+    sheet = "The most confident mistakes: each image with its labelled and predicted class."
     return Evaluation(
         parts,
         _caveats(saved, parts[0]),
         embed(folder.root, folder.evaluation / "confusion.png", alt),
+        _floors(saved.get("baseline"), parts[0]),
+        embed_if_drawn(folder.root, folder.evaluation / "roc.png", curves),
+        read_calibration(folder, saved, parts[0].name),
+        embed_if_drawn(folder.root, folder.evaluation / "mistakes.png", sheet),
         tuple(mistakes[:MOST_MISTAKES]),
         len(mistakes),
         problem if predictions.exists() else "evaluation/predictions.csv is missing",
@@ -138,21 +189,43 @@ def _read_part(name: str, saved: dict[str, Any]) -> Part:
     if n_images < 1:
         raise ValueError(f"part {name!r} has n_images={n_images}, expected at least 1")
     accuracy = float(saved["accuracy"])
-    n_right = round(accuracy * n_images)
+    intervals, ranked = saved.get("intervals"), dig(saved, "ranking", "per_class")
     return Part(
         name,
         n_images,
-        n_right,
+        round(accuracy * n_images),
         accuracy,
         float(saved["balanced_accuracy"]),
-        wilson_interval(n_right, n_images),
-        tuple(_read_class(label, scores) for label, scores in saved["per_class"].items()),
+        read_pair(dig(intervals, "accuracy", "wilson")),
+        read_pair(dig(intervals, "balanced_accuracy", "bootstrap")),
+        dig(saved, "ranking", "macro_auroc"),
+        read_pair(dig(intervals, "macro_auroc", "bootstrap")),
+        tuple(
+            _read_class(label, scores, dig(ranked, label))
+            for label, scores in saved["per_class"].items()
+        ),
     )
 
 
-def _read_class(name: str, saved: dict[str, Any]) -> ClassScore:
+def _read_class(name: str, saved: dict[str, Any], ranked: Any) -> ClassScore:
     precision, recall, f1 = (float(saved[key]) for key in ("precision", "recall", "f1"))
-    return ClassScore(name, precision, recall, f1, int(saved["support"]))
+    return ClassScore(
+        name, precision, recall, f1, int(saved["support"]),
+        read_pair(saved.get("recall_interval")),
+        dig(ranked, "auroc"), dig(ranked, "average_precision"),
+    )  # fmt: skip
+
+
+def _floors(saved: Any, part: Part) -> tuple[Floor, ...]:
+    """The network, one number per image, and no look at the image at all."""
+    if dig(saved, "accuracy") is None or dig(saved, "part") != part.name:
+        return ()
+    constant = saved["constant"]
+    return (
+        Floor("this network", part.accuracy, part.interval),
+        Floor("pixel standard deviation alone", saved["accuracy"], read_pair(saved.get("wilson"))),
+        Floor(f"always {constant['class']}", constant["accuracy"], None),
+    )
 
 
 def _caveats(saved: dict[str, Any], first: Part) -> tuple[str, ...]:

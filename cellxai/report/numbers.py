@@ -1,9 +1,8 @@
 """Numbers as the page prints them; what is no finite number becomes a dash."""
 
-from math import isfinite, sqrt
+from math import isfinite
 
 DASH = "–"
-NORMAL_95 = 1.959964  # two-sided 95 % quantile of the standard normal distribution
 
 
 def decimal(value: float | None, digits: int = 2) -> str:
@@ -40,14 +39,8 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def wilson_interval(n_right: int, n_images: int) -> tuple[float, float]:
-    """95 % confidence interval of a share: Wilson (1927), sensible for few images and at 0 or 1.
-
-    Args:
-        n_right: Images counted.
-        n_images: Of how many; at least one.
-    """
-    share, z2 = n_right / n_images, NORMAL_95**2 / n_images
-    centre = (share + z2 / 2) / (1 + z2)
-    half = sqrt(z2 * (share * (1 - share) + z2 / 4)) / (1 + z2)
-    return max(centre - half, 0.0), min(centre + half, 1.0)
+def interval(pair: tuple[float, float] | None, digits: int = 0) -> str:
+    """``92 % to 100 %``; a dash without one."""
+    if pair is None:
+        return DASH
+    return f"{percent(pair[0], digits)} to {percent(pair[1], digits)}"

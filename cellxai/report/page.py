@@ -11,7 +11,7 @@ from cellxai.report.benchmark import benchmark_section
 from cellxai.report.density import density_section
 from cellxai.report.evaluation import evaluation_section
 from cellxai.report.explanations import explanation_section
-from cellxai.report.numbers import decimal, duration, nats, percent
+from cellxai.report.numbers import decimal, duration, interval, nats, percent
 from cellxai.report.reading import Section
 from cellxai.report.training import Origin, data_section, read_origin, training_section
 from cellxai.runfolder import RunFolder, atomic
@@ -116,5 +116,6 @@ def _environment() -> Environment:
         "percent": percent,
         "nats": nats,
         "duration": duration,
+        "interval": interval,
     }
     return environment

@@ -135,6 +135,14 @@ def dig(value: Any, *keys: str) -> Any:
     return value
 
 
+def read_pair(value: Any) -> tuple[float, float] | None:
+    """Both ends of an interval; ``None`` where there is none."""
+    if value is None:
+        return None
+    low, high = value
+    return float(low), float(high)
+
+
 def embed(run: Path, path: Path, alt: str) -> Picture:
     """The picture as a ``data:`` address, if it is a PNG that lies in the run folder.
 
@@ -152,3 +160,8 @@ def embed(run: Path, path: Path, alt: str) -> Picture:
     # A PNG opens with its signature, then length and name of the header, then width and height.
     width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
     return Picture(alt, "data:image/png;base64," + b64encode(content).decode(), width, height)
+
+
+def embed_if_drawn(run: Path, path: Path, alt: str) -> Picture | None:
+    """:func:`embed`, or ``None`` where the picture is not there, as from an older version."""
+    return embed(run, path, alt) if path.exists() else None

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 
 from cellxai.figures.confusion import accuracy_line, draw_confusion, row_shares
@@ -13,10 +14,15 @@ def test_shares_of_a_class_add_up_to_one_and_an_empty_class_has_none():
     np.testing.assert_allclose(row_shares(matrix)[0], [0.75, 0.25, 0])
 
 
-def test_the_title_states_accuracy_and_misclassification():
-    line = accuracy_line(np.array([[9, 1], [1, 9]]), "test")
-    assert line == "test: accuracy 90.0 %, misclassification 10.0 %, 20 images"
-    assert accuracy_line(np.zeros((2, 2), int), "test") == "test: no images"
+def test_the_axis_states_accuracy_and_misclassification(tmp_path, monkeypatch):
+    matrix = np.array([[9, 1], [1, 9]])
+    line = "accuracy 90.0 %, misclassification 10.0 %"
+    assert accuracy_line(matrix) == line
+    assert accuracy_line(np.zeros((2, 2), int)) == ""
+    labelled: dict[str, str] = {}
+    monkeypatch.setattr(Axes, "set", lambda axes, **given: labelled.update(given))
+    draw_confusion(matrix, ["a", "b"], tmp_path / "confusion.png", "test")
+    assert labelled["xlabel"] == f"predicted class\n{line}"
 
 
 @pytest.mark.parametrize("n_classes", [1, 3, 30])

@@ -11,6 +11,9 @@ from cellxai.figures.confusion import draw_confusion
 from cellxai.figures.curves import draw_curves
 from cellxai.figures.density import draw_extremes, draw_histogram
 from cellxai.figures.explanations import draw_comparison, draw_lime_panels
+from cellxai.figures.mistakes import MistakePanel, draw_mistakes
+from cellxai.figures.reliability import ReliabilityPanel, draw_reliability
+from cellxai.figures.roc import Curve, draw_roc
 
 CLASSES = ("astro", "cort", "shsy5y")
 PARTS = {"train": 30, "validation": 9, "test": 12}
@@ -97,16 +100,63 @@ def write_training(root: Path) -> None:
 
 def write_evaluation(root: Path) -> None:
     folder = root / "evaluation"
-    scores = {"precision": 0.93, "recall": 0.91, "f1": 0.92, "support": 4}
+    scores = {
+        "precision": 0.93,
+        "recall": 0.91,
+        "f1": 0.92,
+        "support": 4,
+        "recall_interval": [0.51, 0.99],
+    }
+    bins = {"ece": 0.08, "if_calibrated": {"mean": 0.09, "quantile_95": 0.17}}
     part = {
         "n_images": 12,
         "accuracy": 11 / 12,
         "balanced_accuracy": 0.917,
         "per_class": dict.fromkeys(CLASSES, scores),
         "confusion": CONFUSION.tolist(),
+        "intervals": {
+            "accuracy": {"wilson": [0.6461, 0.9851], "bootstrap": [0.75, 1.0]},
+            "balanced_accuracy": {"bootstrap": None},
+            "macro_auroc": {"bootstrap": [0.941, 1.0]},
+        },
+        "ranking": {
+            "macro_auroc": 0.987,
+            "per_class": {
+                name: {"auroc": area, "average_precision": area and 0.951}
+                for name, area in zip(CLASSES, (0.987, 0.987, None), strict=True)
+            },
+        },
+        "calibration": {
+            "negative_log_likelihood": 0.31,
+            "equal_width": bins,
+            "equal_mass": bins,
+        },
     }
-    report = {"classes": CLASSES, "parts": {"test": part}, "checkpoint": "best", "note": ""}
+    after = {"negative_log_likelihood": 0.27, "ece_equal_width": 0.05, "ece_equal_mass": 0.04}
+    report = {
+        "classes": CLASSES,
+        "parts": {"test": part},
+        "judged_part": "test",
+        "checkpoint": "best",
+        "note": "",
+        "temperature": {"value": 1.4, "judged_on": "test", "after": after},
+        "baseline": {
+            "part": "test",
+            "accuracy": 0.583,
+            "wilson": [0.32, 0.807],
+            "constant": {"class": "astro", "accuracy": 0.333},
+        },
+    }
     write_json(folder / "report.json", report)
+    steps = np.linspace(0, 1, 5)
+    draw_roc(
+        [Curve("astro", steps, np.sqrt(steps), 1 - steps / 3, 0.9, 0.8)], folder / "roc.png", "test"
+    )
+    panel = ReliabilityPanel("bins", np.array([3, 9]), *[np.array([0.7, 0.9])] * 4, error=0.08)
+    draw_reliability([panel], folder / "reliability.png", "test")
+    image = cell_image(np.random.default_rng(2), (52, 70))
+    mistake = MistakePanel("test007", image, "cort", "astro", 0.71, 0.2)
+    draw_mistakes([mistake], folder / "mistakes.png", 1)
     right = {"id": "test000", "part": "test", "label": "astro", "predicted": "astro"}
     wrong = {"id": "test007", "part": "test", "label": "cort", "predicted": "astro"}
     write_table(

@@ -1,15 +1,13 @@
 """Numbers on the page."""
 
 import pytest
-from scipy.stats import binomtest
 
-from cellxai.report.numbers import DASH, decimal, duration, nats, percent, wilson_interval
+from cellxai.report.numbers import DASH, decimal, duration, interval, nats, percent
 
 
-@pytest.mark.parametrize(("n_right", "n_images"), [(0, 5), (5, 5), (11, 12), (190, 200)])
-def test_the_interval_is_wilsons(n_right, n_images):
-    expected = binomtest(n_right, n_images).proportion_ci(0.95, method="wilson")
-    assert wilson_interval(n_right, n_images) == pytest.approx(tuple(expected), abs=1e-6)
+def test_an_interval_has_both_ends_and_none_is_a_dash():
+    assert interval((0.925, 1.0)) == "92 % to 100 %"
+    assert interval(None) == DASH
 
 
 @pytest.mark.parametrize("write", [decimal, percent, nats, duration])

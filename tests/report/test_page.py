@@ -66,7 +66,7 @@ def test_the_page_of_a_finished_run_has_every_section_and_lacks_nothing(finished
 def test_the_page_is_one_file_that_fetches_nothing_and_runs_nothing(finished_run):
     page = Page(report(finished_run).path)
     pictures = page.all("img")
-    assert len(pictures) == 4 + 2 * 3
+    assert len(pictures) == 7 + 2 * 3
     assert all(picture["src"].startswith("data:image/png;base64,") for picture in pictures)
     assert all(picture["alt"] for picture in pictures)
     assert not {"script", "link", "iframe", "object", "form"} & {tag for tag, _ in page.tags}
@@ -99,6 +99,42 @@ def test_the_page_says_what_the_files_say(finished_run):
     assert "9 calibration images are few" in page.section("density")
     assert "no ReLU to override" in page.section("explanations")
     assert "★ 0.500" in page.section("benchmark")
+
+
+def test_intervals_floors_ranking_and_calibration_are_on_the_page(finished_run):
+    text = Page(report(finished_run).path).section("evaluation")
+    for told in (
+        "95 % interval 65 % to 99 %", "51 % to 99 %", "pixel standard deviation alone", "58.3 %",
+        "32 % to 81 %", "always astro", "0.941 to 1.000", "no image to rank it by",
+        "temperature 1.40", "0.050", "0.170", "could look the same",
+    ):  # fmt: skip
+        assert told in text, told
+
+
+def test_a_missing_temperature_has_its_reason(run):
+    path = run / "evaluation" / "report.json"
+    saved = json.loads(path.read_text()) | {"temperature": {"value": None, "problem": "no <b>"}}
+    path.write_text(json.dumps(saved))
+    text = Page(report(run).path).section("evaluation")
+    assert "No temperature was fitted: no &lt;b&gt;." in text
+    assert "temperature 1.40" not in text
+
+
+def test_an_evaluation_of_an_older_version_is_shown_without_what_it_lacks(run):
+    path = run / "evaluation" / "report.json"
+    saved = json.loads(path.read_text())
+    for name in ("temperature", "baseline"):
+        del saved[name]
+    for name in ("intervals", "ranking", "calibration"):
+        del saved["parts"]["test"][name]
+    path.write_text(json.dumps(saved))
+    for name in ("roc", "reliability", "mistakes"):
+        (run / "evaluation" / f"{name}.png").unlink()
+    made = report(run)
+    assert made.problems == ()
+    page = Page(made.path)
+    assert "11 of 12 test images" in page.html
+    assert "Is it right as often" not in page.section("evaluation")
 
 
 def test_a_run_that_was_only_trained_says_which_command_makes_the_rest(run):
@@ -189,7 +225,7 @@ def secret(run: Path, finished_run: Path) -> Path:
 
 
 def test_a_picture_inside_the_run_folder_is_embedded(run):
-    assert len(rename_picture(run, "../curves.png").all("img")) == 10
+    assert len(rename_picture(run, "../curves.png").all("img")) == 13
 
 
 @pytest.mark.parametrize("name", ["../../secret.png", "{folder}/secret.png", "link.png"])
@@ -197,20 +233,20 @@ def test_a_picture_outside_the_run_folder_is_named_and_not_embedded(run, secret,
     (run / "explain" / "link.png").symlink_to(secret)
     page = rename_picture(run, name.format(folder=run.parent))
     assert "lies outside the run folder" in page.section("explanations")
-    assert len(page.all("img")) == 9
+    assert len(page.all("img")) == 12
 
 
 def test_a_run_folder_reached_through_a_link_is_no_way_out(run, tmp_path):
     (tmp_path / "latest").symlink_to(run)
     page = Page(report(tmp_path / "latest").path)
-    assert len(page.all("img")) == 10
+    assert len(page.all("img")) == 13
 
 
 @pytest.mark.parametrize("name", ["gone.png", "a\0b.png", "x" * 5000, "index.json", "."])
 def test_a_picture_that_is_none_costs_one_line(run, name):
     page = rename_picture(run, name)
     assert "cannot be shown" in page.section("explanations")
-    assert len(page.all("img")) == 9
+    assert len(page.all("img")) == 12
 
 
 def test_one_broken_entry_leaves_the_other_images(run):
@@ -221,4 +257,4 @@ def test_one_broken_entry_leaves_the_other_images(run):
     index.write_text(json.dumps(saved), encoding="utf-8")
     page = Page(report(run).path)
     assert page.section("explanations").count("cannot be shown") == 2
-    assert len(page.all("img")) == 8
+    assert len(page.all("img")) == 11

@@ -1,3 +1,5 @@
+"""The verb ``check``."""
+
 import csv
 from pathlib import Path
 
@@ -8,12 +10,10 @@ from PIL import Image
 from cellxai.data.folder import ImageFolder
 from cellxai.data.records import Record, Scan, Source
 from cellxai.data.sartorius import Sartorius
-from cellxai.data.transforms import Transforms
 from cellxai.data.wbc import WhiteBloodCells
-from cellxai.inspection import check, choose, describe, preview
+from cellxai.inspection import check
 
 COLUMNS = ("id", "annotation", "width", "height", "cell_type")
-SMALL = Transforms(image_size=(24, 32))
 
 
 def pixels(seed: int) -> np.ndarray:
@@ -54,7 +54,7 @@ def faulty(tmp_path) -> Sartorius:
     (images / "missing.png").unlink()
     whole = (images / "truncated.png").read_bytes()
     (images / "truncated.png").write_bytes(whole[: len(whole) // 2])
-    Image.fromarray(pixels(0).astype(np.uint16) * 100).save(images / "deep.png")
+    Image.fromarray(pixels(0).astype(np.float32)).save(images / "deep.png", format="TIFF")
     return data
 
 
@@ -67,7 +67,7 @@ def test_check_lists_all_faults_each_in_one_line_that_names_file_or_row(faulty):
         ("train.csv row 8", "start 190 length 9"),
         ("train.csv row 10", "'astro' here and 'cort' in train.csv row 9"),
         ("truncated.png", "truncated or corrupt"),
-        ("deep.png", "16-bit grey is not read: convert to 8 bits by a rule"),
+        ("deep.png", "32-bit pixels are not read: convert to 8 or 16 bits by a rule"),
     ]
     assert len(lines) == len(named) + 1
     for where, what in named:
@@ -125,47 +125,3 @@ def test_real_data_sets_are_sound(shared_data):
     assert (report.n_images, report.faults) == (51, ())
     assert report.classes == {"astro": 14, "cort": 26, "shsy5y": 11}
     assert check(WhiteBloodCells(shared_data / "wbc")).n_images == 300
-
-
-def test_preview_draws_a_png_with_each_class_in_it(tmp_path):
-    cells = [(f"{label}{i}", "1 40", label) for label in ("astro", "cort") for i in range(5)]
-    data = write_sartorius(tmp_path, cells)
-    shown = preview(data, tmp_path / "out" / "preview.png", SMALL, n_images=3)
-    assert [name[:-1] for name in shown.images] == ["astro", "astro", "cort"]
-    assert str(shown) == f"{shown.path}: 3 images as stored, prepared and augmented"
-    picture = Image.open(shown.path)
-    assert picture.format == "PNG"
-    assert picture.width > 800
-    # Nothing half-written is left behind.
-    assert [path.name for path in shown.path.parent.iterdir()] == ["preview.png"]
-
-
-def test_preview_is_the_same_picture_for_the_same_seed(tmp_path):
-    data = write_sartorius(tmp_path, [(f"a{i}", "1 40", "cort") for i in range(5)])
-
-    def drawn(seed: int) -> bytes:
-        path = preview(data, tmp_path / "p.png", SMALL, n_images=1, seed=seed).path
-        return np.array(Image.open(path)).tobytes()
-
-    assert drawn(1) == drawn(1)
-    assert drawn(1) != drawn(2)
-
-
-def test_every_class_has_an_image_even_if_that_makes_more_than_asked_for():
-    records = [Record(f"{label}{i}", Path(), label) for label in "abc" for i in range(4)]
-    assert [record.label for record in choose(records, 1, seed=0)] == ["a", "b", "c"]
-    assert [record.label for record in choose(records, 5, seed=0)] == ["a", "a", "b", "b", "c"]
-    assert len(choose(records, 99, seed=0)) == 12
-
-
-def test_preview_of_nothing_says_what_to_do(tmp_path):
-    data = write_sartorius(tmp_path, [])
-    with pytest.raises(ValueError, match="run `cellxai check`"):
-        preview(data, tmp_path / "p.png")
-
-
-def test_the_steps_are_described_in_their_order():
-    assert describe(Transforms(crop=96, colour="rgb", clahe=False)) == (
-        "always: rgb → resize to 224×224    "
-        "training only: crop 96×96 → flip left-right 50%, upside-down 50% → brightness ±10%"
-    )

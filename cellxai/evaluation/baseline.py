@@ -1,0 +1,68 @@
+"""The floor to beat: one number per image, the standard deviation of its grey levels."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from cellxai.data.statistics import PixelStatistics, fit_discriminant, read_statistics
+from cellxai.evaluation.intervals import wilson
+from cellxai.training.trained import TrainedRun
+
+DEFINITION = (
+    "the standard deviation of the grey levels of the image as stored, and nothing else, in a "
+    "linear discriminant (a Gaussian per class, one variance, class frequencies as priors) of the "
+    "training images. constant: always the class most frequent in training"
+)
+Numbers = tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]
+
+
+def baseline_of_run(trained: TrainedRun, judged_part: str) -> dict[str, Any]:
+    """What the pixel standard deviation alone would score, learned from the training images."""
+    parts = {part: pixel_spread(trained, part) for part in dict.fromkeys(("train", judged_part))}
+    return one_number_baseline(parts, judged_part, trained.classes)
+
+
+def pixel_spread(trained: TrainedRun, part: str) -> Numbers:
+    """The standard deviation of each image of a part, and its class; unreadable ones left out."""
+    found = read_statistics(trained.images.records(part), trained.transforms)
+    kept = [place for place, one in enumerate(found) if isinstance(one, PixelStatistics)]
+    spread = [one.sd for one in found if isinstance(one, PixelStatistics)]
+    return np.array(spread, dtype=np.float64), trained.labels(part).numpy()[kept]
+
+
+def one_number_baseline(
+    parts: Mapping[str, Numbers], judged_part: str, classes: Sequence[str]
+) -> dict[str, Any]:
+    """Accuracy of a discriminant of one number, and of always naming the same class.
+
+    Args:
+        parts: The number and the class of each image, for ``train`` and the judged part.
+        judged_part: Where the accuracy is counted.
+        classes: Names in the order of the labels.
+    """
+    values, labels = parts["train"]
+    if not len(labels):
+        return {"problem": "no training image to learn it from"}
+    discriminant = fit_discriminant(values, labels, len(classes))
+    most_frequent = int(discriminant.counts.argmax())
+    judged, truth = parts[judged_part]
+    right = discriminant.predict(judged) == truth
+    return {
+        "feature": "pixel standard deviation",
+        "definition": DEFINITION,
+        "class_means": {
+            name: float(mean) if count else None
+            for name, mean, count in zip(
+                classes, discriminant.means, discriminant.counts, strict=True
+            )
+        },
+        "part": judged_part,
+        "accuracy": float(right.mean()),
+        "wilson": wilson(int(right.sum()), len(right)),
+        "constant": {
+            "class": classes[most_frequent],
+            "accuracy": float((truth == most_frequent).mean()),
+        },
+    }

@@ -1,0 +1,89 @@
+"""How sure a figure is: Wilson's interval of a share, and the bootstrap of anything."""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import sqrt
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from cellxai.data.records import Record
+
+LEVEL = 0.95
+NORMAL_QUANTILE = 1.959963984540054  # of the standard normal distribution, two-sided for LEVEL
+N_RESAMPLES = 2000
+CELLS_AT_ONCE = 4_000_000  # images × resamples in memory: 32 MB of float64
+
+Interval = tuple[float, float]
+Draws = Mapping[str, Float[np.ndarray, " r"]]
+
+DEFINITION = (
+    f"{LEVEL:.0%} intervals. wilson: Wilson (1927), of a share of independent images; it stays "
+    f"sensible for few images and at 0 or 1. bootstrap: percentiles of {N_RESAMPLES} resamples "
+    "(Efron and Tibshirani 1993, ch. 13) of the images, or of their groups (plates, patients) "
+    "where they have them: n_units of them; not stratified by class, since another sample would "
+    "have other class counts; a class that a resample lacks counts in none of its means; "
+    "null where all resamples agree, as of a part without a mistake, which is no certainty."
+)
+
+
+def wilson(n_right: int, n_images: int) -> Interval | None:
+    """95 % interval of a share (Wilson 1927); ``None`` without images."""
+    if n_images == 0:
+        return None
+    share, z2 = n_right / n_images, NORMAL_QUANTILE**2 / n_images
+    centre = (share + z2 / 2) / (1 + z2)
+    half = sqrt(z2 * (share * (1 - share) + z2 / 4)) / (1 + z2)
+    # Exact at the ends, where rounding would put the share itself outside.
+    low = 0.0 if n_right == 0 else centre - half
+    return low, 1.0 if n_right == n_images else centre + half
+
+
+def sampling_units(records: Sequence[Record]) -> Int[np.ndarray, " n"]:
+    """What the bootstrap draws: the image, or all images of its group where it has one.
+
+    Images of one plate or patient resemble each other: drawn one by one they would make the
+    interval too narrow.
+    """
+    names = [
+        ("image", record.id) if record.group is None else ("group", record.group)
+        for record in records
+    ]
+    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return np.array([places[name] for name in names], dtype=np.int64)
+
+
+def bootstrap(
+    statistics: Callable[[Float[np.ndarray, "_ n"]], Draws],
+    units: Int[np.ndarray, " n"],
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Interval | None]:
+    """Percentile bootstrap intervals of several statistics of the same images.
+
+    Args:
+        statistics: From how often each image was drawn, in each resample, to named figures.
+        units: Which unit each image belongs to, from 0; units are drawn, with all their images.
+        n_resamples: Bootstrap samples.
+        seed: Makes the intervals repeatable.
+    """
+    generator, n_units = np.random.default_rng(seed), int(units.max()) + 1
+    at_once = max(1, CELLS_AT_ONCE // len(units))
+    found: list[Draws] = []
+    for start in range(0, n_resamples, at_once):
+        n_drawn = min(at_once, n_resamples - start)
+        counts = generator.multinomial(n_units, np.full(n_units, 1 / n_units), n_drawn)
+        found.append(statistics(counts[:, units].astype(np.float64)))
+    return {
+        name: percentile_interval(np.concatenate([draws[name] for draws in found]))
+        for name in found[0]
+    }
+
+
+def percentile_interval(draws: Float[np.ndarray, " r"]) -> Interval | None:
+    """The middle 95 % of bootstrap draws; NaN is left out, ``None`` where the rest agree."""
+    known = draws[~np.isnan(draws)]
+    # Equal draws differ in their last bits, by the order in which they were summed.
+    if not len(known) or np.ptp(known) <= 1e-12:
+        return None
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)

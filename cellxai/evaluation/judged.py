@@ -1,0 +1,133 @@
+"""Everything that is said of one part of the images, from its logits and labels."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cellxai.evaluation.calibration import (
+    Reliability,
+    equal_mass_bins,
+    equal_width_bins,
+    reliability,
+)
+from cellxai.evaluation.curves import ClassCurve, class_curves, macro, resampled_auroc
+from cellxai.evaluation.intervals import bootstrap, sampling_units, wilson
+from cellxai.evaluation.scores import judge, resampled_scores
+from cellxai.evaluation.temperature import cross_entropy
+from cellxai.training.trained import TrainedRun
+
+BINNINGS: dict[str, Callable[[Float[np.ndarray, " n"]], Int[np.ndarray, " n"]]] = {
+    "equal_width": equal_width_bins,
+    "equal_mass": equal_mass_bins,
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One part of the images with what was found.
+
+    Args:
+        part: Its name.
+        classes: In the order of the logits.
+        logits: On the CPU, as the network gives them.
+        labels: True classes.
+        units: What the bootstrap draws: see ``intervals.sampling_units``.
+    """
+
+    part: str
+    classes: Sequence[str]
+    logits: Float[Tensor, "n k"]
+    labels: Int[Tensor, " n"]
+    units: Int[np.ndarray, " n"]
+
+    @property
+    def predicted(self) -> Int[Tensor, " n"]:
+        """The class of the highest logit."""
+        return self.logits.argmax(-1)
+
+    def probabilities(self, temperature: float = 1.0) -> Float[np.ndarray, "n k"]:
+        """Softmax of the logits, in float64: a confidence of 1 − 1e-9 is not 1."""
+        return (self.logits.double() / temperature).softmax(-1).numpy()
+
+    def reliabilities(self, temperature: float = 1.0) -> dict[str, Reliability]:
+        """Confidence against accuracy, in bins of equal width and of equal mass."""
+        confidence = self.probabilities(temperature).max(-1)
+        right = (self.predicted == self.labels).numpy()
+        return {
+            name: reliability(confidence, right, bins(confidence))
+            for name, bins in BINNINGS.items()
+        }
+
+    @cached_property
+    def curves(self) -> list[ClassCurve]:
+        """Each class against the rest."""
+        return class_curves(self.classes, self.probabilities(), self.labels.numpy())
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """All figures of the part as plain values for JSON."""
+        scores = judge(self.labels, self.predicted, self.classes)
+        return {
+            **scores,
+            "intervals": self.intervals(scores),
+            "ranking": self.ranking(),
+            "calibration": self.calibration(),
+        }
+
+    def intervals(self, scores: dict[str, Any]) -> dict[str, Any]:
+        """95 % intervals by figure and by method."""
+        labels, probabilities = self.labels.numpy(), self.probabilities()
+        predicted, n_classes = self.predicted.numpy(), len(self.classes)
+        drawn = bootstrap(
+            lambda weights: {
+                **resampled_scores(labels, predicted, n_classes, weights),
+                "macro_auroc": resampled_auroc(probabilities, labels, weights),
+            },
+            self.units,
+        )
+        found: dict[str, Any] = {name: {"bootstrap": interval} for name, interval in drawn.items()}
+        n_right = round(scores["accuracy"] * len(labels))
+        found["accuracy"]["wilson"] = wilson(n_right, len(labels))
+        return {"n_units": int(self.units.max()) + 1, **found}
+
+    def ranking(self) -> dict[str, Any]:
+        """Areas under the ROC and the precision-recall curve; a class without one says why."""
+        per_class = {
+            curve.name: {"auroc": curve.auroc, "average_precision": curve.average_precision}
+            | ({"problem": curve.problem} if curve.problem else {})
+            for curve in self.curves
+        }
+        return {
+            "macro_auroc": macro([curve.auroc for curve in self.curves]),
+            "macro_average_precision": macro([curve.average_precision for curve in self.curves]),
+            "per_class": per_class,
+        }
+
+    def calibration(self) -> dict[str, Any]:
+        """Cross-entropy, and for each binning the ECE beside what chance alone would make."""
+        found: dict[str, Any] = {
+            "negative_log_likelihood": cross_entropy(self.logits, self.labels),
+            "mean_confidence": float(self.probabilities().max(-1).mean()),
+        }
+        for name, one in self.reliabilities().items():
+            mean, most = one.if_calibrated
+            found[name] = {
+                "ece": one.error,
+                "if_calibrated": {"mean": mean, "quantile_95": most},
+                "counts": one.counts.tolist(),
+                "confidence": one.confidence.tolist(),
+                "accuracy": one.accuracy.tolist(),
+            }
+        return found
+
+
+def judge_part(trained: TrainedRun, part: str) -> Judged:
+    """A part of a run, with the network's outputs."""
+    logits, _ = trained.outputs(part)
+    units = sampling_units(trained.images.records(part))
+    return Judged(part, trained.classes, logits, trained.labels(part), units)

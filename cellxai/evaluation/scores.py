@@ -1,0 +1,75 @@
+"""Scores of predicted classes: accuracy, precision, recall, F1, the confusion matrix."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    confusion_matrix,
+    precision_recall_fscore_support,
+)
+from torch import Tensor
+
+from cellxai.evaluation.intervals import wilson
+
+
+def judge(
+    labels: Int[Tensor, " n"], predicted: Int[Tensor, " n"], classes: Sequence[str]
+) -> dict[str, Any]:
+    """Accuracy, balanced accuracy, the report per class and the confusion matrix of one part.
+
+    A class without a single prediction has precision 0; one without images counts in no mean.
+    """
+    known = np.arange(len(classes))
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels,
+        predicted,
+        labels=known,
+        zero_division=0,  # pyright: ignore[reportArgumentType]
+    )
+    columns = {"precision": precision, "recall": recall, "f1": f1, "support": support}
+    confusion = confusion_matrix(labels, predicted, labels=known)
+    per_class = {
+        name: {figure: np.asarray(column)[place].item() for figure, column in columns.items()}
+        | {"recall_interval": wilson(int(confusion[place, place]), int(confusion[place].sum()))}
+        for place, name in enumerate(classes)
+    }
+    return {
+        "n_images": len(labels),
+        "accuracy": float(torch.eq(labels, predicted).double().mean()),
+        "balanced_accuracy": float(balanced_accuracy_score(labels, predicted)),
+        "macro_f1": float(np.mean(np.asarray(f1)[np.asarray(support) > 0])),
+        "per_class": per_class,
+        "confusion": confusion.tolist(),
+    }
+
+
+def resampled_scores(
+    labels: Int[np.ndarray, " n"],
+    predicted: Int[np.ndarray, " n"],
+    n_classes: int,
+    weights: Float[np.ndarray, "r n"],
+) -> dict[str, Float[np.ndarray, " r"]]:
+    """Accuracy, balanced accuracy and macro F1 as :func:`judge` has them, of weighted images.
+
+    Args:
+        labels: True classes.
+        predicted: Predicted classes.
+        n_classes: Number of classes.
+        weights: Of each image in each of r samples, such as how often a bootstrap drew it.
+    """
+    is_label, is_predicted = (np.eye(n_classes)[place] for place in (labels, predicted))
+    support, called = weights @ is_label, weights @ is_predicted
+    right = weights @ (is_label * is_predicted)
+    present = support > 0
+    n_present = present.sum(-1)
+    recall = np.divide(right, support, out=np.zeros_like(right), where=present)
+    f1 = np.divide(2 * right, support + called, out=np.zeros_like(right), where=present)
+    return {
+        "accuracy": right.sum(-1) / weights.sum(-1),
+        "balanced_accuracy": recall.sum(-1) / n_present,
+        "macro_f1": f1.sum(-1) / n_present,
+    }
