@@ -11,11 +11,13 @@ from rich.progress import Progress as Bar
 
 from cellxai.explain.base import Explainer
 from cellxai.explain.baselines import Baseline, BlurBaseline
+from cellxai.explain.batches import best_batch_size
 from cellxai.explain.benchmark import Item, Progress, run_benchmark
 from cellxai.explain.metrics.base import Metric
 from cellxai.explain.standard import standard_explainers, standard_metrics
 from cellxai.explain.store import Store
 from cellxai.explain.summary import Summary, summarise
+from cellxai.explain.superpixel_cache import CachedSuperpixels
 from cellxai.explain.superpixels import Slic, Superpixels
 from cellxai.runfolder import atomic, write_csv
 from cellxai.subjects import Subject, subjects
@@ -51,7 +53,7 @@ def benchmark(
     images_per_class: int | None = None,
     part: str | None = None,
     seeds: Sequence[int] = (0,),
-    batch_size: int = 32,
+    batch_size: int | None = None,
     device: Device = "auto",
 ) -> Benchmark:
     """Measures explainers on many images; a second start computes only what is missing.
@@ -66,7 +68,7 @@ def benchmark(
         images_per_class: The first so many images of each class; null for all.
         part: train, validation or test; null for the part that had least say in the training.
         seeds: Every explainer runs once with each.
-        batch_size: Images per forward pass at most.
+        batch_size: Images per forward pass at most; null for what is fastest here, by trying.
         device: Where to compute; "auto" takes a CUDA device when there is one.
 
     Raises:
@@ -83,11 +85,11 @@ def benchmark(
         items,
         chosen,
         judged_by,
-        superpixels or Slic(),
+        CachedSuperpixels(superpixels or Slic(), trained.folder.explain / "superpixels"),
         baseline or BlurBaseline(),
         store,
         seeds,
-        batch_size,
+        batch_size or best_batch_size(trained.classifier, items[0].image[None]),
     )
     computed = watch(steps)
     summaries = summarise(store)

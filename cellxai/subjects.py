@@ -1,5 +1,7 @@
 """The images of a trained run that are explained: which, for which class, what is known."""
 
+import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,7 +35,10 @@ class Subject:
 
 
 def subjects(
-    trained: TrainedRun, part: str | None = None, per_class: int | None = None
+    trained: TrainedRun,
+    part: str | None = None,
+    per_class: int | None = None,
+    ids: Sequence[str] | None = None,
 ) -> list[Subject]:
     """Images of a part with their predicted class.
 
@@ -43,10 +48,13 @@ def subjects(
         trained: The run.
         part: Which part; by default the one that had least say in the training.
         per_class: The first so many of each class; ``None`` for all.
+        ids: These images, of any part, instead.
 
     Raises:
-        ValueError: If the part has no image, or ``per_class`` is not positive.
+        ValueError: If the part has no image, ``per_class`` is not positive, or an id is unknown.
     """
+    if ids is not None:
+        return [named_subject(trained, name) for name in ids]
     chosen = trained.judged_part if part is None else part
     if chosen not in PARTS or not trained.images.records(chosen):
         raise ValueError(
@@ -57,6 +65,26 @@ def subjects(
     logits, _ = trained.outputs(chosen)
     indices = first_of_each_class(trained.images.records(chosen), per_class)
     return [subject(trained, chosen, index, logits[index]) for index in indices]
+
+
+def named_subject(trained: TrainedRun, name: str) -> Subject:
+    """The image of an id.
+
+    Raises:
+        ValueError: If no part has a readable one; names the nearest ids.
+    """
+    known = {
+        record.id: (part, index)
+        for part in trained.parts
+        for index, record in enumerate(trained.images.records(part))
+    }
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
+        raise ValueError(
+            f"images={name!r}: {trained.folder.root} has no such image; near it: {', '.join(near)}"
+        )
+    part, index = known[name]
+    return subject(trained, part, index, trained.outputs(part)[0][index])
 
 
 def first_of_each_class(records: tuple[Record, ...], per_class: int | None) -> list[int]:

@@ -60,7 +60,7 @@ def help_of(parser: jsonargparse.ArgumentParser, required: Container[str], group
     head = textwrap.fill(f"{parser.prog}: {parser.description}", width)
     if len(rows) <= SCREEN:
         return "\n".join([head, "", *lines_of(rows, width), ""])
-    folded = fold(rows, {name: str(found.title) for name, found in parser.groups.items()})
+    folded = fold(rows, {name: str(found.title) for name, found in (parser.groups or {}).items()})
     first = next(row.group for row in folded if row.option.endswith(FOLDED))
     more = f"{parser.prog} --help {first} tells the options of that group"
     return "\n".join([head, "", *lines_of(folded, width), "", more, ""])

@@ -152,3 +152,44 @@ def test_an_unknown_part_is_refused_with_those_that_exist(run):
 def test_no_image_at_all_is_refused(run):
     with pytest.raises(ValueError, match="images_per_class=0"):
         explain(run, {"edges": Edges()}, REGIONS, images_per_class=0)
+
+
+def test_short_names_choose_explainers_and_ids_choose_images(run):
+    trained = load_run(run)
+    wanted = [trained.images.records("train")[0].id, trained.images.records("test")[0].id]
+    found = explain(run, "saliency, edges", superpixels=REGIONS, images=wanted)
+    assert found.images == tuple(wanted)
+    assert found.explainers == ("saliency", "edges")
+    assert (found.folder / "grid.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"explainers": "salience"}, r"no explainer is called 'salience'; did you mean saliency"),
+        ({"explainers": " , "}, r"names none; known: lime, "),
+        ({"explainers": "edges", "images": ["nowhere"]}, r"has no such image; near it: "),
+    ],
+)
+def test_unknown_names_are_answered_with_the_nearest(run, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        explain(run, **arguments)
+
+
+def test_what_is_done_is_kept_when_it_is_stopped(run):
+    class Stopping(Explainer):
+        """Is interrupted at the second image."""
+
+        calls = 0
+
+        def attribute(self, model, images, targets, context):
+            Stopping.calls += 1
+            if Stopping.calls > 1:
+                raise KeyboardInterrupt
+            return Attribution(images[:, 0])
+
+    with pytest.raises(KeyboardInterrupt):
+        explain(run, {"one": Stopping()}, superpixels=REGIONS)
+    done = json.loads((run / "explain" / "index.json").read_text())["images"]
+    assert len(done) == 1
+    assert (run / "explain" / "maps" / f"{done[0]['id']}.safetensors").exists()

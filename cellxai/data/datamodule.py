@@ -127,7 +127,7 @@ class CellImages(L.LightningDataModule):
         return ResumableLoader(
             self._training_set(TensorImages if on_device else AugmentedImages),
             batch_size=self._share_of_batch(),
-            collate_fn=as_it_is if on_device else None,
+            collate_fn=as_it_is if on_device else collate_augmented,
             sampler=EpochSampler(self.train_order, self._images_seen),
             num_workers=self.loading.workers,
             persistent_workers=self.loading.workers > 0,
@@ -189,6 +189,13 @@ def collate_plain(pairs: Sequence[tuple[UInt8[Tensor, "c h w"], Int64[Tensor, ""
     """A batch of images that are not augmented."""
     images, labels = zip(*pairs, strict=True)
     return to_batch(torch.stack(images)), torch.stack(labels)
+
+
+def collate_augmented(pairs: Sequence[tuple[Float[Tensor, "3 h w"], Int64[Tensor, ""]]]) -> Batch:
+    """A batch of augmented images; the plane of a grey image is repeated, not copied thrice."""
+    images, labels = zip(*pairs, strict=True)
+    planes = [image[:1] if image.stride(0) == 0 else image for image in images]
+    return torch.stack(planes).expand(-1, 3, -1, -1), torch.stack(labels)
 
 
 def check_known(what: str, found: set[str], expected: Sequence[str]) -> None:

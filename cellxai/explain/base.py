@@ -13,7 +13,11 @@ from cellxai.explain.status import Status
 from cellxai.explain.superpixels import Superpixels, consecutive
 
 Model = Callable[[Float[Tensor, "b c h w"]], Float[Tensor, "b k"]]
-"""Images in [0, 1] to one logit per class; a ``torch.nn.Module`` where layers must be found."""
+"""Images in [0, 1] to one score per class; a ``torch.nn.Module`` where layers must be found.
+
+Scores are logits unless the model comes in :class:`cellxai.explain.score.Scored`: explainers never
+ask what a score means, so that each of them explains probabilities and densities too.
+"""
 
 MOST_PIXELS = 32 * 224 * 224
 # Per forward pass: what 32 images of the usual size take. With as many of 520 × 704, a CPU spends
@@ -43,33 +47,49 @@ class Context:
 
 @dataclass(frozen=True)
 class Cost:
-    """What an attribution took: images through the model forwards and backwards, and time."""
+    """What an attribution took.
+
+    Args:
+        forwards: Images through the model.
+        backwards: Images whose gradient came back.
+        seconds: Until the attribution was on the device.
+        peak_bytes: Most memory in use beyond what was held before; None where the system does not
+            tell.
+        batch_size: Images in the largest forward pass.
+        dtype: Of the first scores, such as ``float32``, or ``bfloat16`` in mixed precision.
+    """
 
     forwards: int = 0
     backwards: int = 0
     seconds: float = 0.0
+    peak_bytes: int | None = None
+    batch_size: int = 0
+    dtype: str = ""
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """Signed evidence per pixel for the explained class, in units of the target logit.
+    """Signed evidence per pixel for the explained class, in units of the target's score.
 
     Args:
         values: The map; positive speaks for the target.
         superpixel_values: Coefficient of each superpixel, NaN-padded to the largest s, for methods
             that have them.
         surrogate_r2: Weighted R² of the surrogate model, for methods that fit one.
-        completeness_gap: Sum of the map less the change of the target logit from baseline to image,
-            for methods that promise 0.
+        ranking_stability: Jaccard index to expect between the highest superpixels found and those
+            of endlessly many samples, for methods that stop by it.
+        completeness_gap: Sum of the map less the change of the target's score from baseline to
+            image, for methods that promise 0.
         cost: Filled in by :func:`cellxai.explain.cost.measured`.
         status: ``degraded`` where the method runs but is not what its name says on this model,
             ``unsupported`` where it cannot run at all and the map is NaN.
-        reason: Why the status is not ``ok``.
+        reason: Why the status is not ``ok``, or what else has to be known.
     """
 
     values: Float[Tensor, "b h w"]
     superpixel_values: Float[Tensor, "b s"] | None = None
     surrogate_r2: Float[Tensor, " b"] | None = None
+    ranking_stability: Float[Tensor, " b"] | None = None
     completeness_gap: Float[Tensor, " b"] | None = None
     cost: Cost = field(default_factory=Cost)
     status: Status = "ok"
@@ -93,9 +113,9 @@ class Explainer(ABC):
         """Signed evidence per pixel for ``targets``; a batch gives what its images give alone.
 
         Args:
-            model: Images in [0, 1] to logits, in evaluation mode.
+            model: Images in [0, 1] to scores, in evaluation mode.
             images: The images to explain.
-            targets: The class to explain, one per image.
+            targets: The class, or column of the scores, to explain; one per image.
             context: Superpixels, baseline, seed and budget, shared by all explainers.
         """
 
@@ -106,12 +126,14 @@ def context_of(
     baseline: Baseline,
     seed: int = 0,
     batch_size: int = 32,
+    instances: Int[Tensor, "b h w"] | None = None,
 ) -> Context:
     """Segments the images once and fills their baseline: what every explainer is then given.
 
     Large images come in smaller batches than ``batch_size``, so that a pass stays in memory.
+    ``instances`` are known cells, numbered from 1, for superpixels that follow them.
     """
-    labels = consecutive(superpixels.segment(images))
+    labels = consecutive(superpixels.segment(images, instances))
     fitting = max(MOST_PIXELS // images[0, 0].numel(), 1)
     return Context(labels, baseline.fill(images, labels), seed, min(batch_size, fitting))
 

@@ -5,13 +5,16 @@ one trained network its logit was 709 where images have 10), so that hiding mean
 """
 
 import math
+import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from cellxai.explain.inpainting import harmonic_fill
 from cellxai.explain.superpixels import painted, superpixel_means
 
 BLUR_RADIUS_SIGMAS = 3.0  # beyond, a Gaussian has 0.3 % of its mass
@@ -68,6 +71,16 @@ class BlurBaseline(Baseline):
         return gaussian_blur(images, self.sigma_px)
 
 
+class MeanBaseline(Baseline):
+    """Each image in its own mean colour."""
+
+    def fill(
+        self, images: Float[Tensor, "b c h w"], superpixels: Int[Tensor, "b h w"]
+    ) -> Float[Tensor, "b c h w"]:
+        """See :meth:`Baseline.fill`."""
+        return images.mean((-1, -2), keepdim=True).expand_as(images).clone()
+
+
 class SuperpixelMeanBaseline(Baseline):
     """Each superpixel in its own mean colour: ``lime``'s ``hide_color=None``."""
 
@@ -79,6 +92,101 @@ class SuperpixelMeanBaseline(Baseline):
         return torch.stack(
             [painted(superpixel_means(image, labels), labels) for image, labels in pairs]
         )
+
+
+class InpaintBaseline(Baseline):
+    """Each superpixel filled smoothly from the pixels around it, as if it alone were hidden.
+
+    See :func:`cellxai.explain.inpainting.harmonic_fill`.
+    """
+
+    def fill(
+        self, images: Float[Tensor, "b c h w"], superpixels: Int[Tensor, "b h w"]
+    ) -> Float[Tensor, "b c h w"]:
+        """See :meth:`Baseline.fill`."""
+        return harmonic_fill(images, superpixels)
+
+
+class NoiseBaseline(Baseline):
+    """Independent normal noise with each image's own mean and spread per channel, cut to [0, 1].
+
+    Args:
+        seed: The same seed gives the same noise, in any batch and on any device.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+
+    def fill(
+        self, images: Float[Tensor, "b c h w"], superpixels: Int[Tensor, "b h w"]
+    ) -> Float[Tensor, "b c h w"]:
+        """See :meth:`Baseline.fill`."""
+        noise = torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(self.seed))
+        spread, mean = torch.std_mean(images, (-1, -2), keepdim=True)
+        return (mean + spread * noise.to(images)).clamp(0, 1)
+
+
+class NearestBaseline(Baseline):
+    """The most similar image of a bank, such as cells without the drug: a baseline on the data.
+
+    Args:
+        bank: Images of the size of those that are explained, in [0, 1].
+        features: Where similarity is measured, by Euclidean distance; None for the pixels.
+    """
+
+    def __init__(
+        self,
+        bank: Float[Tensor, "n c h w"],
+        features: Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n f"]] | None = None,
+    ) -> None:
+        self.bank = bank
+        self.features = features
+
+    def __repr__(self) -> str:
+        # Results are stored with it, and a tensor prints only its corners.
+        content = zlib.crc32(self.bank.detach().cpu().contiguous().numpy().tobytes())
+        place = getattr(self.features, "__qualname__", type(self.features).__qualname__)
+        return f"NearestBaseline({len(self.bank)} images crc32:{content:08x}, {place})"
+
+    @torch.no_grad()
+    def fill(
+        self, images: Float[Tensor, "b c h w"], superpixels: Int[Tensor, "b h w"]
+    ) -> Float[Tensor, "b c h w"]:
+        """See :meth:`Baseline.fill`.
+
+        Raises:
+            ValueError: If the bank's images are of another shape, or are the explained one.
+        """
+        if self.bank.shape[1:] != images.shape[1:]:
+            raise ValueError(
+                f"bank holds images of shape {list(self.bank.shape[1:])}, expected "
+                f"{list(images.shape[1:])}; resize the bank"
+            )
+        bank = self.bank.to(images)
+        features = self.features or (lambda x: x.flatten(1))
+        distances = torch.cdist(features(images), features(bank))
+        same = torch.stack([(image == bank).flatten(1).all(1) for image in images])
+        if same.all(1).any():
+            raise ValueError(
+                "bank holds nothing but the explained image; pass other images to replace it by"
+            )
+        return bank[distances.masked_fill(same, torch.inf).argmin(1)]
+
+
+def off_data(
+    images: Float[Tensor, "b c h w"],
+    baseline: Float[Tensor, "b c h w"],
+    log_density: Callable[[Float[Tensor, "b c h w"]], Float[Tensor, " b"]],
+) -> Float[Tensor, " b"]:
+    """Nats by which the baseline is less likely than the image: large is off the data.
+
+    Args:
+        images: The explained images.
+        baseline: What replaces them.
+        log_density: Of images, such as that of their features under the training mixture.
+    """
+    with torch.no_grad():
+        return log_density(images) - log_density(baseline)
 
 
 def gaussian_blur(images: Float[Tensor, "b c h w"], sigma_px: float) -> Float[Tensor, "b c h w"]:

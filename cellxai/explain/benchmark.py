@@ -12,6 +12,7 @@ from torch import Tensor
 from cellxai.explain.base import Attribution, Context, Explainer, Model, context_of
 from cellxai.explain.baselines import Baseline
 from cellxai.explain.cost import frozen, measured
+from cellxai.explain.instance_superpixels import known_instances
 from cellxai.explain.metrics.base import Metric, Truth
 from cellxai.explain.provenance import described, fingerprint, model_fingerprint
 from cellxai.explain.store import Key, Row, Store
@@ -105,7 +106,8 @@ def run_benchmark(
     for item in items:
         if item.id not in tasks:
             continue
-        context = context_of(item.image[None], superpixels, baseline, batch_size=batch_size)
+        instances = known_instances(item.truth)
+        context = context_of(item.image[None], superpixels, baseline, 0, batch_size, instances)
         for (explainer, seed), keys in tasks[item.id].items():
             wanted = {key: metrics[key.metric] for key in keys}
             seeded = replace(context, seed=seed)

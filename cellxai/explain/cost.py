@@ -1,15 +1,18 @@
 """What an attribution costs, counted while it is made."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cellxai.explain.base import Attribution, Context, Cost, Explainer, Model
+from cellxai.explain.batches import clock_of
+from cellxai.explain.verdict import with_verdict
 
 
 def measured(
@@ -19,17 +22,26 @@ def measured(
     targets: Int[Tensor, " b"],
     context: Context,
 ) -> Attribution:
-    """The attribution of a frozen model in evaluation mode, with its cost filled in.
+    """The attribution of a frozen model in evaluation mode, with its cost and verdict filled in.
 
     Forwards and backwards count images, not batches. Modes and ``requires_grad`` are as before
     when it returns.
     """
     counter = _Counter()
     with frozen(model), _counted(model, counter) as counted_model:
-        start = _clock(images.device)
+        memory = PeakMemory(images.device)
+        start = clock_of(images.device)
         attribution = explainer.attribute(counted_model, images, targets, context)
-        seconds = _clock(images.device) - start
-    return replace(attribution, cost=Cost(counter.forwards, counter.backwards, seconds))
+        seconds = clock_of(images.device) - start
+    cost = Cost(
+        counter.forwards,
+        counter.backwards,
+        seconds,
+        memory.bytes(),
+        counter.largest_batch,
+        counter.dtype,
+    )
+    return with_verdict(replace(attribution, cost=cost))
 
 
 @contextmanager
@@ -50,18 +62,61 @@ def frozen(model: Model) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
+class PeakMemory:
+    """Most memory in use since it was made, beyond what was held then.
+
+    Of the allocator on CUDA; on the CPU of the whole process, where Linux tells.
+
+    Args:
+        device: Where the work is done.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            self._before = torch.cuda.memory_allocated(device)
+        else:
+            self._before = _resident_bytes() if _forget_resident_peak() else None
+
+    def bytes(self) -> int | None:
+        """The peak until now; None where the system does not tell."""
+        if self._before is None:
+            return None
+        on_cuda = self.device.type == "cuda"
+        peak = torch.cuda.max_memory_allocated(self.device) if on_cuda else _resident_bytes("HWM")
+        return max(peak - self._before, 0)
+
+
+def _forget_resident_peak() -> bool:
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets the peak, and only that
+    except OSError:
+        return False
+    return True
+
+
+def _resident_bytes(which: Literal["RSS", "HWM"] = "RSS") -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"Vm{which}:"))
+
+
 class _Counter:
     def __init__(self) -> None:
         self.forwards = 0
         self.backwards = 0
+        self.largest_batch = 0
+        self.dtype = ""
 
-    def after_forward(self, model: nn.Module, inputs: object, logits: Tensor) -> None:
-        self.count(logits)
+    def after_forward(self, model: nn.Module, inputs: object, scores: Tensor) -> None:
+        self.count(scores)
 
-    def count(self, logits: Tensor) -> None:
-        self.forwards += len(logits)
-        if logits.requires_grad:
-            logits.register_hook(self._count_backward)
+    def count(self, scores: Tensor) -> None:
+        self.forwards += len(scores)
+        self.largest_batch = max(self.largest_batch, len(scores))
+        self.dtype = self.dtype or str(scores.dtype).removeprefix("torch.")
+        if scores.requires_grad:
+            scores.register_hook(self._count_backward)
 
     def _count_backward(self, gradient: Tensor) -> None:
         self.backwards += len(gradient)
@@ -79,14 +134,8 @@ def _counted(model: Model, counter: _Counter) -> Iterator[Model]:
         return
 
     def counting(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
-        logits = model(images)
-        counter.count(logits)
-        return logits
+        scores = model(images)
+        counter.count(scores)
+        return scores
 
     yield counting
-
-
-def _clock(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)  # kernels are queued: without it only the queueing is timed
-    return time.perf_counter()

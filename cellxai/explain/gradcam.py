@@ -20,7 +20,8 @@ class GradCam(Explainer):
 
     Args:
         layer: Dotted name as in ``model.named_modules()``; by default the last convolution to run
-            whose output is larger than 1×1, which passes over squeeze-and-excite gates.
+            whose output is larger than 1×1, which passes over squeeze-and-excite gates. A
+            transformer has none, and is *unsupported* unless a layer is named.
     """
 
     def __init__(self, layer: str | None = None) -> None:
@@ -38,23 +39,47 @@ class GradCam(Explainer):
         Raises:
             ValueError: If the named layer does not exist, does not run or is not spatial.
         """
-        if not isinstance(model, nn.Module):
-            return unsupported(images, "Grad-CAM needs the layers of a torch.nn.Module")
-        layer = named_layer(model, self.layer, images) if self.layer else last_conv(model, images)
-        if layer is None:
-            return unsupported(images, "no convolution has an output larger than 1×1")
-        maps = LayerGradCam(model, layer).attribute
-        coarse = summed_over_channels(maps, images, targets, context.batch_size)
+        coarse = self.coarse(model, images, targets, context.batch_size)
+        if isinstance(coarse, str):
+            return unsupported(images, coarse)
         shape = images.shape[-2:]
         return Attribution(F.interpolate(coarse[:, None], shape, mode="bilinear")[:, 0])
 
+    def coarse(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        batch_size: int,
+    ) -> Float[Tensor, "b rows columns"] | str:
+        """The map in the resolution of the layer, or why there is none."""
+        if not isinstance(model, nn.Module):
+            return "Grad-CAM needs the layers of a torch.nn.Module"
+        layer = named_layer(model, self.layer, images) if self.layer else last_conv(model, images)
+        if isinstance(layer, str):
+            return layer
+        maps = LayerGradCam(model, layer).attribute
+        return summed_over_channels(maps, images, targets, batch_size)
 
-def last_conv(model: nn.Module, images: Float[Tensor, "b c h w"]) -> nn.Module | None:
-    """The last convolution to run whose output is larger than 1×1, if there is one."""
-    convolutions = {name: m for name, m in model.named_modules() if isinstance(m, nn.Conv2d)}
-    shapes = output_shapes(model, convolutions, images)
-    spatial = [name for name, shape in shapes.items() if is_spatial(shape)]
-    return convolutions[spatial[-1]] if spatial else None
+
+def last_conv(model: nn.Module, images: Float[Tensor, "b c h w"]) -> nn.Module | str:
+    """The last convolution to run whose output is larger than 1×1, or why there is none.
+
+    A patch embedding is none: most of a transformer's layers see places after its convolution.
+    """
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
+    shapes = output_shapes(model, layers, images)
+    with_places = [name for name, shape in shapes.items() if has_places(layers[name], shape)]
+    spatial = [name for name in with_places if isinstance(layers[name], nn.Conv2d)]
+    if not spatial:
+        return "no convolution has an output larger than 1×1"
+    later = len(with_places) - 1 - with_places.index(spatial[-1])
+    if later > len(with_places) / 2:
+        return (
+            f"the last convolution, '{spatial[-1]}', is an embedding: {later} of "
+            f"{len(with_places)} layers that see places come after it; name a layer"
+        )
+    return layers[spatial[-1]]
 
 
 def named_layer(model: nn.Module, name: str, images: Float[Tensor, "b c h w"]) -> nn.Module:
@@ -74,6 +99,11 @@ def named_layer(model: nn.Module, name: str, images: Float[Tensor, "b c h w"]) -
             "name an earlier layer, or none for the last spatial convolution"
         )
     return layers[name]
+
+
+def has_places(layer: nn.Module, shape: torch.Size) -> bool:
+    """Whether a layer answers at more than one place: a map, or the rows of a linear layer."""
+    return is_spatial(shape) if isinstance(layer, nn.Conv2d) else shape[1:-1].numel() > 1
 
 
 def is_spatial(shape: torch.Size) -> bool:

@@ -4,10 +4,9 @@ import torch
 from captum import attr
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
-from cellxai.explain.superpixels import superpixel_means
+from cellxai.explain.by_superpixel import by_superpixel
 
 
 class Occlusion(Explainer):
@@ -66,7 +65,7 @@ class Occlusion(Explainer):
 
 
 class FeatureAblation(Explainer):
-    """Fall of the target logit when one superpixel shows the baseline, all others the image."""
+    """Fall of the target score when one superpixel shows the baseline, all others the image."""
 
     def attribute(
         self,
@@ -76,25 +75,4 @@ class FeatureAblation(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
-        method = attr.FeatureAblation(model)
-        singles = zip(
-            images.split(1),
-            context.baseline.split(1),
-            targets.split(1),
-            context.superpixels.split(1),
-            strict=True,
-        )
-        with torch.no_grad():
-            maps = [
-                method.attribute(
-                    image,
-                    baselines=baseline,
-                    target=target,
-                    feature_mask=labels[:, None].expand_as(image),
-                    perturbations_per_eval=context.batch_size,
-                )
-                for image, baseline, target, labels in singles
-            ]
-        values = torch.cat(maps)[:, 0]
-        falls = [superpixel_means(*pair) for pair in zip(values, context.superpixels, strict=True)]
-        return Attribution(values, superpixel_values=pad_sequence(falls, True, torch.nan))
+        return by_superpixel(attr.FeatureAblation(model).attribute, images, targets, context)

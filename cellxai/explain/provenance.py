@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from cellxai.explain.base import Model
+from cellxai.explain.score import Scored
 
 
 def described(settings: object) -> str:
@@ -40,7 +41,9 @@ def fingerprint(tensors: Mapping[str, Tensor]) -> str:
 
 
 def model_fingerprint(model: Model) -> str:
-    """Of a module's parameters and buffers; of a plain function, its name."""
+    """Of a module's parameters and buffers; of a plain function, its name; of a score, both."""
+    if isinstance(model, Scored):
+        return f"{described(model.score)} of {model_fingerprint(model.model)}"
     if isinstance(model, nn.Module):
         return fingerprint(model.state_dict())
     return getattr(model, "__qualname__", type(model).__qualname__)

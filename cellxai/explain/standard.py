@@ -1,15 +1,24 @@
-"""What is compared where a config names nothing: LIME, four Captum methods and two controls."""
+"""What is compared where a config names nothing, and everything that could be."""
+
+import difflib
 
 from cellxai.explain.base import Explainer
-from cellxai.explain.controls import Edges, RandomAttribution
+from cellxai.explain.captum_lime import CaptumLime
+from cellxai.explain.controls import CentreGaussian, Edges, ImageItself, RandomAttribution
+from cellxai.explain.deeplift import DeepLift, DeepLiftShap
 from cellxai.explain.gradcam import GradCam
-from cellxai.explain.gradients import IntegratedGradients, Saliency
+from cellxai.explain.gradients import InputXGradient, IntegratedGradients, Saliency
+from cellxai.explain.guided import Deconvolution, GuidedBackprop, GuidedGradCam
+from cellxai.explain.lime import Lime
 from cellxai.explain.lime_reference import LimeReference
 from cellxai.explain.metrics.base import Metric
 from cellxai.explain.metrics.complexity import Gini
 from cellxai.explain.metrics.faithfulness import DeletionAUC, InsertionAUC
 from cellxai.explain.metrics.localisation import PointingGame, RelevanceMass
-from cellxai.explain.occlusion import Occlusion
+from cellxai.explain.occlusion import FeatureAblation, Occlusion
+from cellxai.explain.relevance import LRP
+from cellxai.explain.shapley import KernelShap, ShapleyValueSampling
+from cellxai.explain.smoothing import GradientShap, SmoothGrad
 
 
 def standard_explainers() -> dict[str, Explainer]:
@@ -23,6 +32,57 @@ def standard_explainers() -> dict[str, Explainer]:
         "edges (control)": Edges(),
         "random (control)": RandomAttribution(),
     }
+
+
+def every_explainer(n_samples: int = 1000) -> dict[str, Explainer]:
+    """All explainers by their short names, in families.
+
+    Args:
+        n_samples: Perturbed images of the methods that draw them: LIMEs and Kernel SHAP.
+    """
+    return {
+        "lime": Lime(n_samples),
+        "lime-reference": LimeReference(n_samples),
+        "lime-captum": CaptumLime(n_samples),
+        "saliency": Saliency(),
+        "input-x-gradient": InputXGradient(),
+        "smoothgrad": SmoothGrad(),
+        "integrated-gradients": IntegratedGradients(),
+        "gradient-shap": GradientShap(),
+        "deeplift": DeepLift(),
+        "deeplift-shap": DeepLiftShap(),
+        "lrp": LRP(),
+        "guided-backprop": GuidedBackprop(),
+        "deconvolution": Deconvolution(),
+        "gradcam": GradCam(),
+        "guided-gradcam": GuidedGradCam(),
+        "occlusion": Occlusion(),
+        "ablation": FeatureAblation(),
+        "shapley-sampling": ShapleyValueSampling(),
+        "kernel-shap": KernelShap(n_samples),
+        "random": RandomAttribution(),
+        "centre": CentreGaussian(),
+        "edges": Edges(),
+        "image": ImageItself(),
+    }
+
+
+def named_explainers(names: str) -> dict[str, Explainer]:
+    """Explainers by their short names, in the order of a list such as ``lime,gradcam,random``.
+
+    Raises:
+        ValueError: If a name is none of :func:`every_explainer`; says the nearest ones.
+    """
+    known = every_explainer()
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    for name in wanted:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+            raise ValueError(f"explainers={names!r}: no explainer is called {name!r}; {hint}")
+    if not wanted:
+        raise ValueError(f"explainers={names!r} names none; known: {', '.join(known)}")
+    return {name: known[name] for name in wanted}
 
 
 def standard_metrics(regions: set[str]) -> dict[str, Metric]:

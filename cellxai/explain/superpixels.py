@@ -11,7 +11,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Int64, Shaped
-from skimage.segmentation import quickshift, slic
+from skimage.filters import sobel
+from skimage.segmentation import felzenszwalb, quickshift, slic, watershed
 from torch import Tensor
 
 
@@ -19,11 +20,17 @@ class Superpixels(ABC):
     """Cuts images into superpixels. Subclass it in your own file, name it by ``class_path``."""
 
     @abstractmethod
-    def segment(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, "b h w"]:
+    def segment(
+        self,
+        images: Float[Tensor, "b c h w"],
+        instances: Int[Tensor, "b h w"] | None = None,
+    ) -> Int[Tensor, "b h w"]:
         """Labels 0…s−1 of each image's superpixels, on the device of the images.
 
         Args:
             images: Grey (c = 1) or RGB (c = 3), in [0, 1].
+            instances: Known cells, numbered from 1 on a background of 0, for superpixels that
+                follow them.
         """
 
 
@@ -43,7 +50,11 @@ class Slic(Superpixels):
         self.compactness = compactness
         self.sigma_px = sigma_px
 
-    def segment(self, images: Float[Tensor, "b c h w"]) -> Int64[Tensor, "b h w"]:
+    def segment(
+        self,
+        images: Float[Tensor, "b c h w"],
+        instances: Int[Tensor, "b h w"] | None = None,
+    ) -> Int64[Tensor, "b h w"]:
         """See :meth:`Superpixels.segment`."""
         return _segment_each(
             images,
@@ -71,7 +82,11 @@ class Quickshift(Superpixels):
         self.ratio = ratio
         self.seed = seed
 
-    def segment(self, images: Float[Tensor, "b c h w"]) -> Int64[Tensor, "b h w"]:
+    def segment(
+        self,
+        images: Float[Tensor, "b c h w"],
+        instances: Int[Tensor, "b h w"] | None = None,
+    ) -> Int64[Tensor, "b h w"]:
         """See :meth:`Superpixels.segment`."""
         settings = (self.ratio, self.kernel_size, self.max_dist)
         # Scikit-image documents reals, but its types are inferred from defaults that are integers.
@@ -79,6 +94,53 @@ class Quickshift(Superpixels):
             images,
             lambda rgb: quickshift(rgb, *settings, rng=self.seed),  # pyright: ignore
         )
+
+
+class Felzenszwalb(Superpixels):
+    """Graph merging (Felzenszwalb and Huttenlocher 2004, doi:10.1023/B:VISI.0000022288.19776.77).
+
+    Args:
+        scale: Larger gives fewer and larger superpixels.
+        sigma_px: Width of the Gaussian that smooths the image first.
+        min_size_px: Smaller ones are merged with a neighbour.
+    """
+
+    def __init__(self, scale: float = 100.0, sigma_px: float = 0.8, min_size_px: int = 50) -> None:
+        self.scale = scale
+        self.sigma_px = sigma_px
+        self.min_size_px = min_size_px
+
+    def segment(
+        self,
+        images: Float[Tensor, "b c h w"],
+        instances: Int[Tensor, "b h w"] | None = None,
+    ) -> Int64[Tensor, "b h w"]:
+        """See :meth:`Superpixels.segment`."""
+        settings = (self.scale, self.sigma_px, self.min_size_px)
+        return _segment_each(images, lambda rgb: felzenszwalb(rgb, *settings))
+
+
+class Watershed(Superpixels):
+    """Floods the Sobel gradient of the grey image from regularly spaced seeds.
+
+    Args:
+        n_segments: Seeds; about as many superpixels come out.
+        compactness: Weight of place against gradient (Neubert and Protzel 2014,
+            doi:10.1109/ICPR.2014.181); 0 follows every edge.
+    """
+
+    def __init__(self, n_segments: int = 50, compactness: float = 0.001) -> None:
+        self.n_segments = n_segments
+        self.compactness = compactness
+
+    def segment(
+        self,
+        images: Float[Tensor, "b c h w"],
+        instances: Int[Tensor, "b h w"] | None = None,
+    ) -> Int64[Tensor, "b h w"]:
+        """See :meth:`Superpixels.segment`."""
+        settings = {"markers": self.n_segments, "compactness": self.compactness}
+        return _segment_each(images, lambda rgb: watershed(sobel(rgb.mean(-1)), **settings))
 
 
 class Grid(Superpixels):
@@ -93,7 +155,11 @@ class Grid(Superpixels):
             raise ValueError(f"size_px={size_px} is no side of a square; pass size_px>=1")
         self.size_px = size_px
 
-    def segment(self, images: Float[Tensor, "b c h w"]) -> Int64[Tensor, "b h w"]:
+    def segment(
+        self,
+        images: Float[Tensor, "b c h w"],
+        instances: Int[Tensor, "b h w"] | None = None,
+    ) -> Int64[Tensor, "b h w"]:
         """See :meth:`Superpixels.segment`."""
         b, _, h, w = images.shape
         row = torch.arange(h, device=images.device) // self.size_px

@@ -13,6 +13,7 @@ from cellxai.data.synthetic import (
     synthesize,
 )
 from cellxai.data.synthetic.cues import CUE_KINDS, Cue, cue_region
+from cellxai.data.synthetic.scene import choose_cue
 
 SMALL = {"height": 96, "width": 128}
 
@@ -43,12 +44,17 @@ def test_every_class_has_a_cue_of_its_own(kind):
 
 @pytest.mark.parametrize("agreement", [0.0, 1 / 3, 1.0])
 def test_the_cue_tells_the_class_as_often_as_it_is_told_to(agreement):
-    scenes = [
-        compose_scene(0, index, 64, 64, cue="scale bar", cue_agreement=agreement)
-        for index in range(45)
-    ]
-    told = [CLASSES[scene.cue.number] == scene.label for scene in scenes]
-    assert np.mean(told) == pytest.approx(agreement, abs=0.15 if 0 < agreement < 1 else 0)
+    rng = np.random.default_rng(0)
+    cues = [choose_cue(rng, "tint", CLASSES[1], agreement).number for _ in range(3000)]
+    shares = np.bincount(cues, minlength=3) / 3000
+    others = (1 - agreement) / 2
+    assert shares.tolist() == pytest.approx([others, agreement, others], abs=0.03)
+
+
+def test_a_cue_that_agrees_tells_the_class_of_every_scene():
+    for index in range(6):
+        scene = compose_scene(0, index, 64, 64, cue="scale bar", cue_agreement=1.0)
+        assert CLASSES[scene.cue.number] == scene.label
 
 
 def test_masks_and_cause_do_not_know_the_cue():

@@ -52,6 +52,59 @@ def net() -> nn.Module:
 
 
 @pytest.fixture
+def relu_net() -> nn.Module:
+    """A network that Captum is right about: every activation a ReLU layer of its own."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 6, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 8, 3, padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(8 * 64, 3),
+    ).eval()
+
+
+class GatedBlock(nn.Module):
+    """What EfficientNetV2 is made of: asymmetric padding, BatchNorm, SiLU, gate and residual."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(width, width, 3)
+        self.norm = nn.BatchNorm2d(width)
+        self.squeeze, self.excite = nn.Conv2d(width, 2, 1), nn.Conv2d(2, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        padded = nn.functional.pad(x, (0, 2, 0, 2))
+        y = nn.functional.silu(self.norm(self.convolution(padded)), inplace=True)
+        gate = self.excite(nn.functional.silu(self.squeeze(y.mean((2, 3), keepdim=True)))).sigmoid()
+        y = y * gate
+        y += x
+        return y
+
+
+@pytest.fixture
+def gated_net() -> nn.Module:
+    """An EfficientNetV2 in miniature, with statistics as after training."""
+    torch.manual_seed(2)
+    net = nn.Sequential(
+        nn.Conv2d(3, 6, 3, stride=2),
+        GatedBlock(6),
+        GatedBlock(6),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 3),
+    ).eval()
+    for norm in (block.norm for block in net.modules() if isinstance(block, GatedBlock)):
+        nn.init.uniform_(norm.running_var, 0.5, 2)
+        nn.init.normal_(norm.running_mean)
+        nn.init.uniform_(norm.weight, 0.5, 2)
+        nn.init.normal_(norm.bias)
+    return net
+
+
+@pytest.fixture
 def images() -> Tensor:
     return torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(1))
 

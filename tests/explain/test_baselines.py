@@ -2,7 +2,17 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from cellxai.explain.baselines import BlurBaseline, ConstantBaseline, SuperpixelMeanBaseline
+from cellxai.explain.baselines import (
+    BlurBaseline,
+    ConstantBaseline,
+    InpaintBaseline,
+    MeanBaseline,
+    NearestBaseline,
+    NoiseBaseline,
+    SuperpixelMeanBaseline,
+    off_data,
+)
+from cellxai.explain.provenance import described
 from cellxai.explain.superpixels import superpixel_means
 
 
@@ -36,3 +46,84 @@ def test_superpixel_means_are_constant_on_each_superpixel_and_keep_its_mean(imag
 def test_a_blur_without_width_is_refused():
     with pytest.raises(ValueError, match=r"sigma_px=0\.0"):
         BlurBaseline(sigma_px=0.0)
+
+
+def test_the_mean_baseline_keeps_the_mean_of_each_channel(images, context):
+    filled = MeanBaseline().fill(images, context.superpixels)
+    assert (filled.std((-1, -2)) < 1e-6).all()
+    torch.testing.assert_close(filled.mean((-1, -2)), images.mean((-1, -2)))
+
+
+@pytest.mark.parametrize("baseline", [InpaintBaseline(), NoiseBaseline(), MeanBaseline()])
+def test_a_batch_is_filled_like_its_images_alone(baseline, images, context):
+    together = baseline.fill(images, context.superpixels)
+    pairs = zip(images.split(1), context.superpixels.split(1), strict=True)
+    alone = torch.cat([baseline.fill(*pair) for pair in pairs])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
+    assert together.min() >= 0
+    assert together.max() <= 1
+
+
+def test_noise_has_the_images_statistics_and_is_repeated_by_its_seed(context):
+    images = 0.5 + 0.1 * torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    labels = torch.zeros(2, 64, 64, dtype=torch.long)
+    filled = NoiseBaseline(seed=1).fill(images, labels)
+    torch.testing.assert_close(filled.mean((-1, -2)), images.mean((-1, -2)), atol=0.01, rtol=0)
+    torch.testing.assert_close(filled.std((-1, -2)), images.std((-1, -2)), atol=0.01, rtol=0)
+    assert torch.equal(filled, NoiseBaseline(seed=1).fill(images, labels))
+    assert not torch.equal(filled, NoiseBaseline(seed=2).fill(images, labels))
+
+
+def test_in_painting_continues_a_slope_through_every_superpixel():
+    # A plane is harmonic: it is its own in-painting where the border of the image is not touched.
+    place = torch.arange(16.0)
+    image = (0.2 + 0.02 * place[:, None] + 0.01 * place).expand(1, 1, -1, -1).double()
+    labels = torch.zeros(1, 16, 16, dtype=torch.long)
+    labels[0, 4:9, 3:8], labels[0, 10:13, 9:14] = 1, 2
+    filled = InpaintBaseline().fill(image, labels)
+    inner = labels[0] > 0
+    torch.testing.assert_close(filled[0, 0][inner], image[0, 0][inner], rtol=0, atol=1e-4)
+
+
+def test_in_painting_does_not_see_what_it_replaces(images, quarters):
+    labels = quarters.expand(3, -1, -1)
+    changed = torch.where(labels[:, None] == 2, 1 - images, images)
+    before, after = (InpaintBaseline().fill(x, labels) for x in (images, changed))
+    own = (labels == 2)[:, None].expand_as(images)
+    torch.testing.assert_close(before[own], after[own], rtol=0, atol=1e-3)
+    assert not torch.allclose(before[~own], after[~own])
+
+
+def test_the_whole_image_as_one_superpixel_is_in_painted_with_its_mean(images):
+    filled = InpaintBaseline().fill(images, torch.zeros(3, 16, 16, dtype=torch.long))
+    expected = images.mean((-1, -2), keepdim=True).expand_as(images)
+    torch.testing.assert_close(filled, expected)
+
+
+def test_the_nearest_image_of_the_bank_is_taken_but_never_the_image_itself(images, context):
+    bank = torch.cat([images, (images + 0.05).clamp(0, 1), torch.zeros(1, 3, 16, 16)])
+    filled = NearestBaseline(bank).fill(images, context.superpixels)
+    assert torch.equal(filled, bank[3:6])
+    by_red = NearestBaseline(bank, features=lambda x: x[:, 0].mean((1, 2))[:, None])
+    assert by_red.fill(images[:1], context.superpixels[:1]).shape == (1, 3, 16, 16)
+
+
+def test_a_bank_that_cannot_serve_is_refused(images, context):
+    with pytest.raises(ValueError, match=r"shape \[3, 8, 8\], expected \[3, 16, 16\]"):
+        NearestBaseline(torch.zeros(2, 3, 8, 8)).fill(images, context.superpixels)
+    with pytest.raises(ValueError, match="nothing but the explained image"):
+        NearestBaseline(images[:1]).fill(images[:1], context.superpixels[:1])
+
+
+def test_two_banks_are_told_apart_in_what_results_are_stored_with(images):
+    assert described(NearestBaseline(images)) != described(NearestBaseline(images.flip(0)))
+    assert described(NearestBaseline(images)) == described(NearestBaseline(images.clone()))
+
+
+def test_off_data_is_the_fall_of_the_log_density(images, context):
+    def log_density(x):
+        return -x.flatten(1).square().sum(1)
+
+    fall = off_data(images, context.baseline, log_density)
+    torch.testing.assert_close(fall, log_density(images) - log_density(context.baseline))
+    assert (off_data(images, images, log_density) == 0).all()

@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from cellxai.explain.base import Attribution, Explainer
-from cellxai.explain.cost import frozen, measured
+from cellxai.explain.cost import PeakMemory, frozen, measured
 from cellxai.explain.gradients import Saliency
 from cellxai.explain.occlusion import FeatureAblation
 
@@ -74,3 +76,19 @@ def test_the_clock_covers_the_model(images, targets, context):
 def test_freezing_a_function_changes_nothing():
     with frozen(lambda images: images.mean((2, 3))):
         pass
+
+
+def test_the_largest_batch_and_the_precision_are_told(net, images, targets, context):
+    cost = measured(FeatureAblation(), net, images, targets, context).cost
+    assert (cost.batch_size, cost.dtype) == (4, "float32")
+    cost = measured(Saliency(), net.double(), images.double(), targets, context).cost
+    assert (cost.batch_size, cost.dtype) == (3, "float64")
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells")
+def test_peak_memory_counts_what_was_taken_since_and_given_back():
+    memory = PeakMemory(torch.device("cpu"))
+    torch.ones(30_000_000).sum()
+    assert 110e6 < memory.bytes() < 200e6
+    later = PeakMemory(torch.device("cpu"))
+    assert later.bytes() < 60e6

@@ -80,6 +80,30 @@ def test_a_model_without_places_is_unsupported_with_the_reason(
     assert attribution.values.isnan().all()
 
 
+class Transformer(nn.Module):
+    """A patch embedding and three blocks on tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 4, stride=4)
+        self.blocks = nn.ModuleList([nn.Linear(8, 8) for _ in range(3)])
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, images):
+        tokens = self.patches(images).flatten(2).transpose(1, 2)
+        for block in self.blocks:
+            tokens = tokens + nn.functional.gelu(block(tokens))
+        return self.head(tokens.mean(1))
+
+
+def test_a_patch_embedding_is_no_last_convolution_unless_it_is_named(images, targets, context):
+    model = Transformer().eval()
+    attribution = GradCam().attribute(model, images, targets, context)
+    assert attribution.status == "unsupported"
+    assert "'patches', is an embedding: 3 of 4 layers" in attribution.reason
+    assert GradCam("patches").attribute(model, images, targets, context).status == "ok"
+
+
 @pytest.mark.parametrize(
     ("layer", "message"),
     [

@@ -42,6 +42,8 @@ def test_the_reported_gap_is_what_the_map_misses(net, images, targets, context):
     missed = attribution.values.sum((1, 2)) - change
     torch.testing.assert_close(attribution.completeness_gap, missed, rtol=0, atol=1e-5)
     assert missed.abs().max() > 1e-3
+    assert attribution.status == "degraded"
+    assert "completeness is missed by" in attribution.reason
 
 
 def test_integrated_gradients_of_a_linear_model_are_its_contributions(

@@ -123,6 +123,22 @@ def test_one_superpixel_and_a_constant_model_are_no_crash(images, targets):
         lambda x: x.new_ones(len(x), 3), images, targets, context
     )
     assert torch.equal(attribution.values, torch.zeros(3, 16, 16))
+    assert attribution.status == "degraded"
+    assert attribution.reason == (
+        "the score does not change (3 of 3 images); one superpixel cannot be ranked (3 of 3 images)"
+    )
+
+
+def test_a_score_that_is_no_number_spoils_its_own_image_alone(net, images, targets, context):
+    def broken(batch):
+        ours = (batch == images[1]).flatten(1).any(1)  # its perturbations keep some of its pixels
+        return torch.where(ours[:, None], torch.nan, net(batch))
+
+    found = LimeReference(60).attribute(broken, images, targets, context)
+    assert found.values[1].isnan().all()
+    assert found.values[0].isfinite().all()
+    assert found.status == "degraded"
+    assert found.reason == "the score is not a finite number (1 of 3 images)"
 
 
 def test_too_few_samples_are_called_degraded(net, images, targets, context):

@@ -2,15 +2,23 @@ import pytest
 import torch
 
 from cellxai.explain.superpixels import (
+    Felzenszwalb,
     Grid,
     Quickshift,
     Slic,
+    Watershed,
     consecutive,
     painted,
     superpixel_means,
 )
 
-ALL = [Slic(n_segments=12), Quickshift(kernel_size=2.0, max_dist=20.0), Grid(size_px=7)]
+ALL = [
+    Slic(n_segments=12),
+    Quickshift(kernel_size=2.0, max_dist=20.0),
+    Felzenszwalb(min_size_px=20),
+    Watershed(n_segments=12),
+    Grid(size_px=7),
+]
 
 
 @pytest.mark.parametrize("superpixels", ALL, ids=lambda s: type(s).__name__)
@@ -36,12 +44,30 @@ def test_a_grey_image_is_cut_like_its_three_equal_planes():
     assert torch.equal(Slic(9).segment(grey), Slic(9).segment(grey.expand(1, 3, -1, -1)))
 
 
-def test_slic_follows_the_border_of_a_bright_square():
+@pytest.mark.parametrize(
+    "superpixels",
+    [Slic(n_segments=16, sigma_px=0.0), Felzenszwalb(sigma_px=0.0), Quickshift(2.0, 8.0, 1.0)],
+    ids=lambda s: type(s).__name__,
+)
+def test_superpixels_follow_the_border_of_a_bright_square(superpixels):
     image = torch.zeros(1, 1, 32, 32)
     image[..., 5:19, 9:27] = 1.0
-    labels = Slic(n_segments=16, sigma_px=0.0).segment(image)[0]
+    labels = superpixels.segment(image)[0]
     purity = superpixel_means(image[0, 0], labels)
     assert torch.equal(purity, purity.round())
+
+
+def test_settings_reach_the_method():
+    image = torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+
+    def count(superpixels):
+        return int(superpixels.segment(image).max()) + 1
+
+    assert count(Watershed(n_segments=9)) < count(Watershed(n_segments=49))
+    assert count(Felzenszwalb(min_size_px=20)) > count(Felzenszwalb(min_size_px=400))
+    assert count(Felzenszwalb(scale=1.0)) > count(Felzenszwalb(scale=1000.0))
+    smooth = Watershed(compactness=100.0).segment(image)
+    assert not torch.equal(smooth, Watershed(compactness=0.0).segment(image))
 
 
 def test_a_uniform_image_is_cut_too():

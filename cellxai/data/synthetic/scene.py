@@ -142,7 +142,7 @@ def compose_scene(
         foreign = _stream(seed, index, Stream.FOREIGN)
         parts += scatter_foreign(foreign, height, width, scale, len(parts) + 1)
     optics = _draw_optics(_stream(seed, index, Stream.OPTICS), scale, spoiled)
-    planted = cue and _draw_cue(_stream(seed, index, Stream.CUE), cue, label, cue_agreement)
+    planted = cue and choose_cue(_stream(seed, index, Stream.CUE), cue, label, cue_agreement)
     return Scene(seed, index, height, width, scale, label, parts, optics, planted)
 
 
@@ -161,7 +161,7 @@ def _draw_optics(rng: np.random.Generator, scale: float, spoiled: bool) -> Optic
     return replace(optics, focus_px=SPOILED_FOCUS_PX * sharpness) if spoiled else optics
 
 
-def _draw_cue(rng: np.random.Generator, kind: CueKind, label: str, agreement: float) -> Cue:
+def choose_cue(rng: np.random.Generator, kind: CueKind, label: str, agreement: float) -> Cue:
     """The cue of an image's own class, or else of one of the others."""
     own = CLASSES.index(label)
     others = [number for number in range(len(CLASSES)) if number != own]

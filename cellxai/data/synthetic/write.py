@@ -44,9 +44,9 @@ class Plan:
 
     def scene(self, index: int) -> Scene:
         """The scene of an image of the folder."""
-        planted = (self.cue, self.cue_agreement) if self.cue_agreement is not None else ()
         frame = (self.height, self.width, self.spoiled, self.magnification)
-        return compose_scene(self.seed, index, *frame, *planted)
+        agreement = 1.0 if self.cue_agreement is None else self.cue_agreement
+        return compose_scene(self.seed, index, *frame, self.cue, agreement)
 
 
 @dataclass(frozen=True)

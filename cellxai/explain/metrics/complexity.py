@@ -1,4 +1,9 @@
-"""Complexity: is the map short enough to be read?"""
+"""Complexity: is the map short enough to be read? Sparse is not right: read it beside faithfulness.
+
+All take the absolute attribution; sign and scale of a map do not matter.
+"""
+
+from abc import abstractmethod
 
 import torch
 from jaxtyping import Float, Int
@@ -8,16 +13,8 @@ from cellxai.explain.base import Attribution, Context, Model
 from cellxai.explain.metrics.base import Metric, Truth
 
 
-class Gini(Metric):
-    """Gini index of the absolute attribution: 0 when spread evenly, near 1 when on few pixels.
-
-    Sparse is not right: read it beside faithfulness.
-    """
-
-    name = "gini"
-    direction = "higher"
-    range = (0.0, 1.0)
-    paper = "Chalasani et al. 2020, arXiv:1810.06583"
+class _OfSizes(Metric):
+    family = "complexity"
 
     def measure(
         self,
@@ -29,13 +26,80 @@ class Gini(Metric):
         truth: Truth,
     ) -> Float[Tensor, " b"]:
         """See :meth:`Metric.measure`."""
-        return gini(attribution.values.abs().flatten(1))
+        # In float64: float32 would lose small terms among many.
+        return self.of(attribution.values.double().abs().flatten(1)).to(attribution.values)
+
+    @abstractmethod
+    def of(self, sizes: Float[Tensor, "b n"]) -> Float[Tensor, " b"]:
+        """The score of absolute attributions."""
+
+
+class Gini(_OfSizes):
+    """Gini index: 0 when spread evenly, near 1 when on few pixels."""
+
+    name = "gini"
+    direction = "higher"
+    range = (0.0, 1.0)
+    paper = "Chalasani et al. 2020, arXiv:1810.06583"
+
+    def of(self, sizes: Float[Tensor, "b n"]) -> Float[Tensor, " b"]:
+        """See :func:`gini`."""
+        return gini(sizes)
+
+
+class Entropy(_OfSizes):
+    """Entropy in nats of the attribution as a distribution over pixels, at most log(h w)."""
+
+    name = "entropy"
+    direction = "lower"
+    range = (0.0, torch.inf)
+    paper = "Bhatt et al. 2020, arXiv:2005.00631, definition 3 (complexity)"
+
+    def of(self, sizes: Float[Tensor, "b n"]) -> Float[Tensor, " b"]:
+        """See :func:`entropy`."""
+        return entropy(sizes)
+
+
+class EffectiveArea(_OfSizes):
+    """Smallest share of the pixels that bears most of the attribution.
+
+    Args:
+        mass: Share of the attribution that they bear together.
+    """
+
+    name = "effective area"
+    direction = "lower"
+    range = (0.0, 1.0)
+    paper = "after Nguyen and Martínez 2020, arXiv:2007.07584 (effective complexity)"
+
+    def __init__(self, mass: float = 0.9) -> None:
+        if not 0 < mass <= 1:
+            raise ValueError(f"mass={mass}: expected a share of the attribution above 0, at most 1")
+        self.mass = mass
+
+    def of(self, sizes: Float[Tensor, "b n"]) -> Float[Tensor, " b"]:
+        """See :func:`effective_area`."""
+        return effective_area(sizes, self.mass)
 
 
 def gini(sizes: Float[Tensor, "b n"]) -> Float[Tensor, " b"]:
     """Gini index of non-negative numbers, 1 − 2 ∫ Lorenz curve (Hurley and Rickard 2009, eq. 4)."""
     n = sizes.shape[1]
-    ascending = sizes.double().sort(dim=1).values  # float32 would lose small terms among many
+    ascending = sizes.sort(dim=1).values
     place = torch.arange(1, n + 1, device=sizes.device)
     weighted = (ascending * (2 * place - n - 1)).sum(1)
-    return (weighted / (n * ascending.sum(1))).to(sizes)
+    return weighted / (n * ascending.sum(1))
+
+
+def entropy(sizes: Float[Tensor, "b n"]) -> Float[Tensor, " b"]:
+    """Shannon entropy in nats of non-negative numbers over their sum; 0 log 0 is 0."""
+    shares = sizes / sizes.sum(1, keepdim=True)
+    return torch.special.entr(shares).sum(1)
+
+
+def effective_area(sizes: Float[Tensor, "b n"], mass: float) -> Float[Tensor, " b"]:
+    """Smallest share of the numbers whose sum is at least ``mass`` of the whole."""
+    largest_first = sizes.sort(dim=1, descending=True).values.cumsum(1)
+    # A hair less, or the rounding of a sum that is exactly reached would ask for one more.
+    needed = mass * largest_first[:, -1:] * (1 - 1e-12)
+    return ((largest_first < needed).sum(1) + 1).to(sizes) / sizes.shape[1]

@@ -1,20 +1,136 @@
+import inspect
+import pkgutil
+from importlib import import_module
+
 import pytest
 import torch
 
-from cellxai.explain.base import Attribution, unsupported
-from cellxai.explain.metrics.base import Metric, is_degenerate
-from cellxai.explain.metrics.complexity import Gini
-from cellxai.explain.metrics.faithfulness import DeletionAUC, InsertionAUC
-from cellxai.explain.metrics.localisation import PointingGame, RelevanceMass
+from cellxai.explain import metrics
+from cellxai.explain.base import Attribution, Explainer, unsupported
+from cellxai.explain.metrics.agreement import RankCorrelation
+from cellxai.explain.metrics.base import (
+    Criterion,
+    Density,
+    ExplainerMetric,
+    Metric,
+    ModelSource,
+    is_degenerate,
+)
+from cellxai.explain.metrics.complexity import EffectiveArea, Entropy, Gini
+from cellxai.explain.metrics.faithfulness import (
+    DeletionAUC,
+    FamiliarityDrop,
+    InsertionAUC,
+    Irof,
+)
+from cellxai.explain.metrics.faithfulness_correlation import (
+    FaithfulnessCorrelation,
+    FaithfulnessEstimate,
+    SensitivityN,
+    SinglePartEffect,
+)
+from cellxai.explain.metrics.infidelity import Infidelity
+from cellxai.explain.metrics.localisation import (
+    PointingGame,
+    RankAccuracy,
+    RegionAuc,
+    RelevanceMass,
+    TopKIou,
+)
+from cellxai.explain.metrics.road import Road
+from cellxai.explain.metrics.sanity import (
+    EfficientRandomisation,
+    LabelRandomisation,
+    ParameterRandomisation,
+)
+from cellxai.explain.metrics.stability import (
+    MaxSensitivity,
+    SeedStability,
+    SegmentationStability,
+)
+from cellxai.explain.metrics.truth import RemovalCorrelation, ShortcutContrast
+from cellxai.explain.superpixels import Grid
 
-ALL = [DeletionAUC(), InsertionAUC(), RelevanceMass(), PointingGame(), Gini()]
+
+class Brightness(Density):
+    def log_density(self, images):
+        return images.mean((1, 2, 3))
+
+
+class Twice(ModelSource):
+    """A model whose logits are twice as large."""
+
+    def __init__(self, model=None):
+        self.model = model
+
+    def load(self, device):
+        return lambda images: 2 * self.model(images)
+
+
+class Blue(Explainer):
+    """The blue plane times the target's logit, and a little of the seed."""
+
+    def attribute(self, model, images, targets, context):
+        logits = model(images).detach().gather(1, targets[:, None])
+        return Attribution((images[:, 2] - 0.5) * logits[..., None] + 0.01 * context.seed)
+
+
+OF_MAPS = [
+    DeletionAUC(), DeletionAUC("pixels", 5), InsertionAUC(), InsertionAUC("pixels", 5), Irof(),
+    FamiliarityDrop(Brightness()), FaithfulnessCorrelation(), FaithfulnessEstimate(),
+    SinglePartEffect(), SensitivityN(), Infidelity(), Road(), RelevanceMass(), RankAccuracy(),
+    PointingGame(), TopKIou(), RegionAuc(), Gini(), Entropy(), EffectiveArea(),
+    RemovalCorrelation(),
+]  # fmt: skip
+OF_EXPLAINERS = [
+    MaxSensitivity(n_samples=2), SeedStability(), SegmentationStability(Grid(5)),
+    ParameterRandomisation(n_stages=2), EfficientRandomisation(),
+    LabelRandomisation(Twice()), ShortcutContrast(Twice()),
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def second_model(net):
+    for metric in OF_EXPLAINERS:
+        if isinstance(getattr(metric, "other", None), Twice):
+            metric.other.model = net
 
 
 @pytest.fixture
-def truth(images):
+def truth():
     cells = torch.zeros(3, 16, 16, dtype=torch.bool)
     cells[:, 2:6, 3:9] = True
-    return {"cells": cells}
+    generator = torch.Generator().manual_seed(0)
+    parts = torch.rand(3, 4, 16, 16, generator=generator) < 0.2
+    effects = torch.randn(3, 4, generator=generator)
+    return {"cells": cells, "cue": cells, "parts": parts, "effects": effects}
+
+
+def score(metric, net, images, targets, attribution, context, truth):
+    explainer = (Blue(),) if isinstance(metric, ExplainerMetric) else ()
+    return metric.score(*explainer, net, images, targets, attribution, context, truth)
+
+
+def test_every_metric_there_is_is_tested_here():
+    modules = [
+        import_module(f"{metrics.__name__}.{m.name}")
+        for m in pkgutil.iter_modules(metrics.__path__)
+    ]
+    found = {
+        kind
+        for module in modules
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, Criterion) and not inspect.isabstract(kind) and hasattr(kind, "name")
+    }
+    assert found == {type(metric) for metric in [*OF_MAPS, *OF_EXPLAINERS]}
+
+
+@pytest.mark.parametrize("metric", [*OF_MAPS, *OF_EXPLAINERS], ids=lambda m: m.name)
+def test_every_metric_states_what_a_table_needs(metric):
+    assert metric.direction in ("higher", "lower")
+    assert metric.family != "other"
+    assert metric.range[0] < metric.range[1]
+    assert metric.paper
 
 
 def test_maps_that_rank_nothing_are_degenerate():
@@ -24,35 +140,47 @@ def test_maps_that_rank_nothing_are_degenerate():
     assert is_degenerate(maps).tolist() == [True, True, True, True, False]
 
 
-@pytest.mark.parametrize("metric", ALL, ids=lambda m: m.name)
+@pytest.mark.parametrize("metric", [*OF_MAPS, *OF_EXPLAINERS], ids=lambda m: m.name)
 def test_a_degenerate_map_scores_nan_and_its_neighbour_as_if_alone(
     metric, net, images, targets, context, truth
 ):
-    values = torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(5))
-    expected = metric.score(net, images, targets, Attribution(values), context, truth)
+    values = Blue().attribute(net, images, targets, context).values
+    expected = score(metric, net, images, targets, Attribution(values), context, truth)
+    assert not expected.isnan().any()
     broken = values.clone()
     broken[0], broken[2, 3, 3] = 0.0, torch.nan
-    scores = metric.score(net, images, targets, Attribution(broken), context, truth)
+    scores = score(metric, net, images, targets, Attribution(broken), context, truth)
     assert scores.isnan().tolist() == [True, False, True]
-    assert scores[1] == expected[1]
+    torch.testing.assert_close(scores[1], expected[1])
 
 
-@pytest.mark.parametrize("metric", ALL, ids=lambda m: m.name)
+@pytest.mark.parametrize("metric", [*OF_MAPS, *OF_EXPLAINERS], ids=lambda m: m.name)
 def test_nothing_but_degenerate_maps_never_asks_the_model(metric, images, targets, context, truth):
     def model(images):
         raise AssertionError("asked")
 
     attribution = unsupported(images, "no reason")
-    assert metric.score(model, images, targets, attribution, context, truth).isnan().all()
+    assert score(metric, model, images, targets, attribution, context, truth).isnan().all()
 
 
-@pytest.mark.parametrize("metric", ALL, ids=lambda m: m.name)
+@pytest.mark.parametrize("metric", OF_MAPS, ids=lambda m: m.name)
 def test_scores_stay_in_the_stated_range(metric, net, images, targets, context, truth):
-    for seed in range(5):
+    for seed in range(3):
         values = torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(seed))
-        scores = metric.score(net, images, targets, Attribution(values), context, truth)
+        scores = score(metric, net, images, targets, Attribution(values), context, truth)
         low, high = metric.range
         assert ((scores >= low) & (scores <= high)).all()
+        assert scores.dtype == images.dtype
+
+
+@pytest.mark.parametrize("metric", OF_EXPLAINERS, ids=lambda m: m.name)
+def test_judging_an_explainer_stays_in_the_stated_range(
+    metric, net, images, targets, context, truth
+):
+    attribution = Blue().attribute(net, images, targets, context)
+    scores = score(metric, net, images, targets, attribution, context, truth)
+    low, high = metric.range
+    assert ((scores >= low - 1e-6) & (scores <= high + 1e-6)).all()
 
 
 def test_a_metric_of_a_users_own_needs_one_method(net, images, targets, context):
@@ -67,3 +195,10 @@ def test_a_metric_of_a_users_own_needs_one_method(net, images, targets, context)
     assert torch.equal(scores, images[:, 0].amax((1, 2)))
     assert Peak().chance({}) is None
     assert Peak().applies_to({})
+    assert Peak().family == "other"
+
+
+def test_a_similarity_is_symmetric_about_degenerate_maps(images, context, values):
+    one, nothing = Attribution(values), Attribution(torch.zeros_like(values))
+    for pair in ((one, nothing), (nothing, one)):
+        assert RankCorrelation().between(*pair, context).isnan().all()

@@ -1,8 +1,17 @@
+import math
+
 import pytest
 import torch
 
 from cellxai.explain.base import Attribution
-from cellxai.explain.metrics.complexity import Gini, gini
+from cellxai.explain.metrics.complexity import (
+    EffectiveArea,
+    Entropy,
+    Gini,
+    effective_area,
+    entropy,
+    gini,
+)
 
 
 def test_gini_equals_the_mean_absolute_difference_of_all_pairs():
@@ -16,10 +25,36 @@ def test_even_spread_is_0_and_a_single_pixel_is_1_less_its_share():
     assert gini(torch.eye(50)[:1]).item() == pytest.approx(1 - 1 / 50)
 
 
-def test_sign_and_scale_of_a_map_do_not_matter(net, images, targets, context):
-    values = torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("metric", [Gini(), Entropy(), EffectiveArea()], ids=lambda m: m.name)
+def test_sign_and_scale_of_a_map_do_not_matter(metric, net, images, targets, context, values):
     scores = [
-        Gini().score(net, images, targets, Attribution(v), context, {})
+        metric.score(net, images, targets, Attribution(v), context, {})
         for v in (values, -1e-6 * values)
     ]
     torch.testing.assert_close(*scores)
+
+
+def test_scores_are_those_of_quantus(quantus):
+    q = quantus
+    about = q.net, q.images, q.targets, q.attribution, q.context, {}
+    assert Gini().score(*about).tolist() == pytest.approx(q.said["gini"], abs=1e-5)
+    assert Entropy().score(*about).tolist() == pytest.approx(q.said["entropy"], abs=1e-5)
+
+
+def test_entropy_is_0_on_one_pixel_and_log_n_on_all():
+    assert entropy(torch.eye(50)[:1]).item() == 0
+    assert entropy(torch.full((1, 50), 0.3)).item() == pytest.approx(math.log(50), abs=1e-5)
+
+
+def test_the_effective_area_is_the_least_that_bears_the_mass():
+    sizes = torch.tensor([[5.0, 0.0, 3.0, 2.0]]).double()
+    assert effective_area(sizes, 0.5).item() == 0.25
+    assert effective_area(sizes, 0.8).item() == 0.5
+    assert effective_area(sizes, 0.81).item() == 0.75
+    assert effective_area(sizes, 1.0).item() == 0.75
+
+
+@pytest.mark.parametrize("mass", [0.0, 1.1])
+def test_a_mass_that_no_area_bears_is_an_error(mass):
+    with pytest.raises(ValueError, match=f"mass={mass}"):
+        EffectiveArea(mass)

@@ -2,7 +2,16 @@ import pytest
 import torch
 
 from cellxai.explain.base import Attribution, Context
-from cellxai.explain.metrics.faithfulness import DeletionAUC, InsertionAUC
+from cellxai.explain.baselines import ConstantBaseline
+from cellxai.explain.metrics.base import Density
+from cellxai.explain.metrics.faithfulness import (
+    DeletionAUC,
+    FamiliarityDrop,
+    InsertionAUC,
+    Irof,
+    probability_curves,
+    removal_ranks,
+)
 from cellxai.explain.superpixels import Grid
 
 
@@ -20,11 +29,6 @@ def slow_auc(net, start, end, target, values, labels):
             area, share, before = area + step * (before + after) / 2, share + step, after
     assert share == pytest.approx(1)
     return area
-
-
-@pytest.fixture
-def values():
-    return torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(5))
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 100])
@@ -86,3 +90,81 @@ class TargetAgainstNothing(torch.nn.Module):
 
     def forward(self, logits):
         return torch.stack([logits[:, self.target], torch.zeros_like(logits[:, 0])], 1)
+
+
+@pytest.mark.parametrize("n_steps", [1, 7, 256, 1000])
+def test_curves_by_pixels_equal_a_slow_loop(net, images, targets, context, values, n_steps):
+    metric = DeletionAUC("pixels", n_steps=n_steps)
+    found = metric.score(net, images, targets, Attribution(values), context, {})
+    n = min(n_steps, 256)
+    for i, target in enumerate(targets.tolist()):
+        order = values[i].flatten().argsort(descending=True)
+        edges = [-(-256 * step // n) for step in range(n + 1)]  # rounded up
+        probabilities = []
+        for edge in edges:
+            changed = images[i].flatten(1).clone()
+            changed[:, order[:edge]] = 0.5
+            probabilities.append(net(changed.view(1, 3, 16, 16)).softmax(1)[0, target])
+        slow = torch.trapezoid(torch.stack(probabilities), torch.tensor(edges) / 256)
+        assert found[i].item() == pytest.approx(slow.item(), abs=1e-6)
+
+
+def test_the_curve_by_pixels_is_that_of_quantus(quantus):
+    """Quantus leaves out where the curve starts, and has the number of steps for the width."""
+    q = quantus
+    ranks = removal_ranks(q.attribution.values, q.context.superpixels, "pixels", 8)
+    curves = probability_curves(q.net, q.images, q.context.baseline, q.targets, ranks, 32)
+    for curve, said in zip(curves, q.said["pixel flipping"], strict=True):
+        assert curve[1:].tolist() == pytest.approx(said, abs=1e-5)
+
+
+def test_a_metrics_own_baseline_takes_the_place_of_the_explainers(
+    net, images, targets, context, values
+):
+    for kind in (DeletionAUC, InsertionAUC, Irof):
+        own = kind(baseline=ConstantBaseline(0.1))
+        black = Context(context.superpixels, torch.full_like(images, 0.1))
+        about = net, images, targets, Attribution(values)
+        assert torch.equal(own.score(*about, context, {}), kind().score(*about, black, {}))
+        assert (own.score(*about, context, {}) != kind().score(*about, context, {})).all()
+
+
+def test_irof_equals_a_slow_loop(net, images, targets, context, values, quarters):
+    """Quantus 0.6 cuts superpixels of its own, leaves out the first step, divides by nothing."""
+    found = Irof().score(net, images, targets, Attribution(values), context, {})
+    for i, target in enumerate(targets.tolist()):
+        parts = sorted(range(4), key=lambda part: -values[i][quarters == part].mean())
+        changed, over = images[i].clone(), 0.0
+        whole = before = net(changed[None]).softmax(1)[0, target].item()
+        for part in parts:
+            changed[:, quarters == part] = 0.5
+            after = net(changed[None]).softmax(1)[0, target].item()
+            over, before = over + (1 - (before + after) / 2 / whole) / 4, after
+        assert found[i].item() == pytest.approx(over, abs=1e-6)
+
+
+class Brightness(Density):
+    """As if bright images were familiar."""
+
+    def log_density(self, images):
+        return 100 * images.mean((1, 2, 3))
+
+
+def test_the_drop_in_familiarity_is_the_mean_along_the_deletion_curve(
+    net, images, targets, context, values, quarters
+):
+    def unasked(batch):
+        raise AssertionError("the model is not asked")
+
+    metric = FamiliarityDrop(Brightness(), baseline=ConstantBaseline(0.0))
+    found = metric.score(unasked, images, targets, Attribution(values), context, {})
+    for i in range(3):
+        parts = sorted(range(4), key=lambda part: -values[i][quarters == part].mean())
+        lost = [100 * (images[i] * (quarters == part)).mean().item() for part in parts]
+        steps = torch.tensor(lost).cumsum(0)
+        assert found[i].item() == pytest.approx(steps.mean().item(), rel=1e-4)
+
+
+def test_a_curve_without_steps_is_an_error():
+    with pytest.raises(ValueError, match="n_steps=0"):
+        DeletionAUC("pixels", n_steps=0)

@@ -1,0 +1,71 @@
+"""Whether a map adds up to what it promises, and what is said where it does not."""
+
+import math
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cellxai.explain.base import Attribution, Model
+
+TOLERATED_SHARE = 0.01  # of the change of the score
+NEGLIGIBLE = 1e-3  # in units of the score: smaller changes are lost in float32's rounding
+
+
+def judged_complete(
+    attribution: Attribution,
+    change: Float[Tensor, " b"],
+    tolerated: float = TOLERATED_SHARE,
+    law: str = "completeness",
+) -> Attribution:
+    """With its gap, and *degraded* where that is more than a share of ``change``.
+
+    Args:
+        attribution: Its map should sum to ``change``.
+        change: Of the target's score.
+        tolerated: Share of ``change`` that may be missed.
+        law: What is broken then, for the reason.
+    """
+    gap = attribution.values.sum((1, 2)) - change
+    share = relative_gap(attribution.values, change).max().item()
+    judged = replace(attribution, completeness_gap=gap)
+    if share <= tolerated or math.isnan(share):  # a map that is no number has a verdict of its own
+        return judged
+    missed = f"{share:.1%} of" if share < 10 else f"{share:.0e} times"  # unstable rules explode
+    reason = f"{law} is missed by {missed} the score, more than {tolerated:.0%}"
+    return replace(judged, status="degraded", reason=reason)
+
+
+def relative_gap(
+    values: Float[Tensor, "b h w"], change: Float[Tensor, " b"]
+) -> Float[Tensor, " b"]:
+    """|Σ map − change| as a share of |change|; nothing is divided by less than ``NEGLIGIBLE``."""
+    return (values.sum((1, 2)) - change).abs() / change.abs().clamp(min=NEGLIGIBLE)
+
+
+@torch.no_grad()
+def change_of_score(
+    model: Model,
+    images: Float[Tensor, "b c h w"],
+    baselines: Float[Tensor, "b c h w"],
+    targets: Int[Tensor, " b"],
+    batch_size: int,
+) -> Float[Tensor, " b"]:
+    """Target score of each image less that of its baseline."""
+    at_images, at_baselines = (
+        target_scores(model, x, targets, batch_size) for x in (images, baselines)
+    )
+    return at_images - at_baselines
+
+
+@torch.no_grad()
+def target_scores(
+    model: Model,
+    images: Float[Tensor, "b c h w"],
+    targets: Int[Tensor, " b"],
+    batch_size: int,
+) -> Float[Tensor, " b"]:
+    """Score of each image's target."""
+    scores = torch.cat([model(some) for some in images.split(batch_size)])
+    return scores.gather(1, targets[:, None])[:, 0].to(images.dtype)

@@ -1,0 +1,195 @@
+"""Asking a model about changed images: in batches across images, and each image only once."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int, Int64
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from cellxai.explain.base import Attribution, Context, Model
+from cellxai.explain.perturbation import in_batches
+from cellxai.explain.seeding import generator_of
+from cellxai.explain.superpixels import superpixel_means
+
+Granularity = Literal["superpixels", "pixels"]
+"""What is hidden or shown as one."""
+
+Variants = Callable[[slice], Float[Tensor, "m c h w"]]
+"""The changed images number i…j of all that are asked about, made when they are needed."""
+
+HASHED_AS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by bytes of a pixel
+
+
+class Remembering:
+    """A model that answers an image which it has seen from memory.
+
+    Metrics ask about the same images again and again: parts hidden alone, random subsets, the steps
+    of a curve for a second metric or for a method of the same order. Wrap the model once per
+    explained image, and give it to every metric of every method; answers may differ in the last
+    bits, as networks round differently in batches of another size.
+
+    Args:
+        model: Images to scores; asked without gradients.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.forwards = 0
+        self._known: dict[int, Tensor] = {}
+        self._factors = torch.empty(0, dtype=torch.int64)
+
+    @torch.no_grad()
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
+        """Scores of the images, those seen before from memory."""
+        keys = self._keys(images)
+        new = {key: row for row, key in enumerate(keys) if key not in self._known}
+        if new:
+            rows = list(new.values())
+            answers = self.model(images if len(rows) == len(images) else images[rows])
+            self.forwards += len(rows)
+            self._known |= dict(zip(new, answers, strict=True))
+        return torch.stack([self._known[key] for key in keys])
+
+    def _keys(self, images: Float[Tensor, "b c h w"]) -> list[int]:
+        """64 bits of each image: a multilinear hash (Carter and Wegman 1979), on the device."""
+        words = images.contiguous().flatten(1).view(HASHED_AS[images.element_size()])
+        if len(self._factors) != words.shape[1] or self._factors.device != images.device:
+            drawn = torch.Generator().manual_seed(0)
+            factors = torch.randint(-(2**62), 2**62, words.shape[1:], generator=drawn)
+            self._factors = factors.to(images.device)
+        return (words * self._factors).sum(1).tolist()
+
+
+@torch.no_grad()
+def target_scores(
+    model: Model, targets: Int[Tensor, " n"], variants: Variants, batch_size: int
+) -> Float[Tensor, " n"]:
+    """The target's score of n changed images, in float64."""
+
+    def scores(rows: slice) -> Float[Tensor, " m"]:
+        own = targets[rows, None].long()
+        return model(variants(rows)).gather(1, own)[:, 0].double()
+
+    return torch.cat(list(in_batches(scores, len(targets), batch_size)))
+
+
+def subset_effects(
+    model: Model,
+    images: Float[Tensor, "b c h w"],
+    fill: Float[Tensor, "b c h w"],
+    targets: Int[Tensor, " b"],
+    labels: Int64[Tensor, "b h w"],
+    hidden: Bool[Tensor, "b n s"],
+    batch_size: int,
+) -> Float[Tensor, "b n"]:
+    """By how much the target's score falls when each of n subsets of an image's parts is hidden.
+
+    Args:
+        model: Images to scores.
+        images: What is changed.
+        fill: What stands where something is hidden.
+        targets: One per image.
+        labels: Parts 0…s−1 of each image.
+        hidden: Which parts each subset hides.
+        batch_size: Images per forward pass at most.
+    """
+    b, n, _ = hidden.shape
+    owners = torch.arange(b, device=images.device).repeat_interleave(n)
+    flat, subsets = labels.flatten(1), hidden.flatten(0, 1)
+
+    def variants(rows: slice) -> Float[Tensor, "m c h w"]:
+        own = owners[rows]
+        replaced = subsets[rows].gather(1, flat[own]).view(-1, 1, *labels.shape[1:])
+        return torch.where(replaced, fill[own], images[own])
+
+    after = target_scores(model, targets[owners], variants, batch_size).view(b, n)
+    before = target_scores(model, targets, lambda rows: images[rows], batch_size)
+    return before[:, None] - after
+
+
+def parts_of(context: Context, granularity: Granularity) -> Int64[Tensor, "b h w"]:
+    """Labels 0…s−1 of the parts that are hidden: the superpixels, or every pixel by itself."""
+    if granularity == "superpixels":
+        return context.superpixels
+    b, h, w = context.superpixels.shape
+    pixels = torch.arange(h * w, device=context.superpixels.device)
+    return pixels.view(1, h, w).expand(b, h, w)
+
+
+def part_evidence(attribution: Attribution, labels: Int64[Tensor, "b h w"]) -> Float[Tensor, "b s"]:
+    """Evidence of each part in float64: the sum of its pixels; NaN where an image has fewer parts.
+
+    A method that answers with one coefficient per superpixel has painted it on every pixel; there
+    the coefficient itself is the evidence, or large superpixels would count twice for their size.
+    """
+    coefficients = attribution.superpixel_values
+    if coefficients is not None and coefficients.shape[1] == int(labels.max()) + 1:
+        return coefficients.double()
+    maps = attribution.values.double()
+    sums = [
+        superpixel_means(values, own) * own.flatten().bincount()
+        for values, own in zip(maps, labels, strict=True)
+    ]
+    return pad_sequence(sums, batch_first=True, padding_value=torch.nan)
+
+
+def part_means(
+    values: Float[Tensor, "b h w"], labels: Int64[Tensor, "b h w"]
+) -> Float[Tensor, "b s"]:
+    """Mean of each part; NaN where an image has fewer parts."""
+    means = [superpixel_means(*pair) for pair in zip(values, labels, strict=True)]
+    return pad_sequence(means, batch_first=True, padding_value=torch.nan)
+
+
+def random_subsets(
+    images: Float[Tensor, "b c h w"],
+    labels: Int64[Tensor, "b h w"],
+    share: float,
+    n: int,
+    seed: int,
+) -> Bool[Tensor, "b n s"]:
+    """Subsets of each image's parts, each of the same share of them, uniformly at random.
+
+    They depend on the image, its parts and the seed alone: every method is asked the same, and the
+    answers are had only once.
+    """
+    counts = labels.flatten(1).amax(1).tolist()
+    return torch.stack(
+        [
+            _subsets(image, int(last) + 1, int(max(counts)) + 1, share, n, seed)
+            for image, last in zip(images, counts, strict=True)
+        ]
+    )
+
+
+def _subsets(
+    image: Float[Tensor, "c h w"], s: int, width: int, share: float, n: int, seed: int
+) -> Bool[Tensor, "n width"]:
+    # In float64, where no two numbers are equal, so that each subset gets its size.
+    draw = torch.rand(n, s, dtype=torch.float64, generator=generator_of(image, seed))
+    size = min(max(round(share * s), 1), max(s - 1, 1))
+    hidden = torch.zeros(n, width, dtype=torch.bool)
+    hidden[:, :s] = draw <= draw.kthvalue(size, dim=1, keepdim=True).values
+    return hidden.to(image.device)
+
+
+def subset_evidence(
+    evidence: Float[Tensor, "b s"], hidden: Bool[Tensor, "b n s"]
+) -> Float[Tensor, "b n"]:
+    """Sum of the evidence of the parts that each subset hides."""
+    pairs = zip(hidden, evidence.nan_to_num(), strict=True)  # one by one: pixels are many
+    return torch.stack([own.double() @ values for own, values in pairs])
+
+
+def each_alone(labels: Int64[Tensor, "b h w"]) -> Bool[Tensor, "b s s"]:
+    """The subsets that hide one part each; beyond an image's own number they hide nothing."""
+    s = int(labels.max()) + 1
+    return torch.eye(s, dtype=torch.bool, device=labels.device).expand(len(labels), s, s)
+
+
+def absent(labels: Int64[Tensor, "b h w"]) -> Bool[Tensor, "b s"]:
+    """Columns that exist for the largest image only, and not for an image itself."""
+    last = labels.flatten(1).amax(1, keepdim=True)
+    return torch.arange(int(last.max()) + 1, device=labels.device) > last

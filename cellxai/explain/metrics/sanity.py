@@ -1,0 +1,210 @@
+"""Sanity: does the map change when what the model has learned is taken from it?
+
+A method that draws the same map for a model with random weights does not explain the model. Lower
+similarity is better, but no proof: noise passes every one of these tests.
+"""
+
+import copy
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.metrics.agreement import RankCorrelation
+from cellxai.explain.metrics.base import (
+    ExplainerMetric,
+    ModelSource,
+    Similarity,
+    Truth,
+    is_degenerate,
+)
+
+Order = Literal["cascading", "independent"]
+
+
+class ParameterRandomisation(ExplainerMetric):
+    """MPRT: mean similarity of the map to those of ever more randomised models.
+
+    The weights of a layer are replaced by normal numbers of their own mean and spread, tensor by
+    tensor; a running mean or variance, which is no weight, stays. A stage whose map is degenerate
+    counts as similarity 0: it resembles nothing. NaN for a model that is no module.
+
+    Args:
+        order: ``cascading`` from the output down, each stage on top of those before, or
+            ``independent``, one stage at a time.
+        n_stages: Layers are gone through in so many groups; no more than there are layers.
+        similarity: How maps are compared; null for the rank correlation of superpixels.
+        seed: Of the random weights.
+    """
+
+    name = "parameter randomisation"
+    family = "sanity"
+    direction = "lower"
+    range = (-1.0, 1.0)
+    paper = "Adebayo et al. 2018, arXiv:1810.03292"
+
+    def __init__(
+        self,
+        order: Order = "cascading",
+        n_stages: int = 6,
+        similarity: Similarity | None = None,
+        seed: int = 0,
+    ) -> None:
+        if n_stages < 1:
+            raise ValueError(f"n_stages={n_stages}: expected at least 1")
+        self.order: Order = order
+        self.n_stages = n_stages
+        self.similarity = similarity
+        self.seed = seed
+
+    def measure(
+        self,
+        explainer: Explainer,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        attribution: Attribution,
+        context: Context,
+        truth: Truth,
+    ) -> Float[Tensor, " b"]:
+        """See :meth:`ExplainerMetric.measure`."""
+        if not isinstance(model, nn.Module):
+            return torch.full_like(attribution.values[:, 0, 0], torch.nan)
+        similarity = self.similarity or RankCorrelation()
+        stages = randomised(model, self.order, self.n_stages, self.seed)
+        found = [
+            similarity.between(
+                attribution, explainer.attribute(one, images, targets, context), context
+            )
+            for one in stages
+        ]
+        return torch.stack(found).nan_to_num(0).mean(0)
+
+
+class EfficientRandomisation(ExplainerMetric):
+    """Efficient MPRT: relative rise of the map's complexity when the whole model is random.
+
+    (ξ(random) − ξ(trained)) / ξ(trained), where ξ is the entropy of the histogram of the map's
+    values: an explanation of noise ought to be noise. One further explanation is all that
+    it takes. NaN for a model that is no module, and where ξ(trained) is 0.
+
+    Args:
+        n_bins: Of the histogram.
+        seed: Of the random weights.
+    """
+
+    name = "efficient randomisation"
+    family = "sanity"
+    direction = "higher"
+    range = (-1.0, torch.inf)
+    paper = "Hedström et al. 2024, arXiv:2405.02383"
+
+    def __init__(self, n_bins: int = 100, seed: int = 0) -> None:
+        self.n_bins = n_bins
+        self.seed = seed
+
+    def measure(
+        self,
+        explainer: Explainer,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        attribution: Attribution,
+        context: Context,
+        truth: Truth,
+    ) -> Float[Tensor, " b"]:
+        """See :meth:`ExplainerMetric.measure`."""
+        if not isinstance(model, nn.Module):
+            return torch.full_like(attribution.values[:, 0, 0], torch.nan)
+        (random,) = randomised(model, "cascading", 1, self.seed)
+        after = explainer.attribute(random, images, targets, context).values.detach()
+        before = histogram_entropy(attribution.values.detach(), self.n_bins)
+        rise = (histogram_entropy(after, self.n_bins) - before) / before
+        return rise.masked_fill(is_degenerate(after) | (before == 0), torch.nan)
+
+
+class LabelRandomisation(ExplainerMetric):
+    """Similarity of the map to that of a model which was trained on random labels.
+
+    Args:
+        other: Where that model is; of the same classes.
+        similarity: How maps are compared; null for the rank correlation of superpixels.
+    """
+
+    name = "label randomisation"
+    family = "sanity"
+    direction = "lower"
+    range = (-1.0, 1.0)
+    paper = "Adebayo et al. 2018, arXiv:1810.03292, section 4.2"
+
+    def __init__(self, other: ModelSource, similarity: Similarity | None = None) -> None:
+        self.other = other
+        self.similarity = similarity
+
+    def measure(
+        self,
+        explainer: Explainer,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        attribution: Attribution,
+        context: Context,
+        truth: Truth,
+    ) -> Float[Tensor, " b"]:
+        """See :meth:`ExplainerMetric.measure`; NaN where the other model's map is degenerate."""
+        other = self.other.load(images.device)
+        again = explainer.attribute(other, images, targets, context)
+        similarity = self.similarity or RankCorrelation()
+        return similarity.between(attribution, again, context)
+
+
+def randomised(model: nn.Module, order: Order, n_stages: int, seed: int) -> Iterator[nn.Module]:
+    """Copies of the model with random weights in more and more, or in other, layers.
+
+    The model itself is not changed. Each copy serves until the next one is asked for.
+
+    Args:
+        model: With parameters in at least one layer.
+        order: ``cascading`` randomises from the last layer on, in the order of registration.
+        n_stages: Groups of layers, as equal as can be.
+        seed: Of the weights: a layer gets the same ones in any order and number of stages.
+    """
+    names = [name for name, layer in model.named_modules() if own_parameters(layer)][::-1]
+    generator = torch.Generator().manual_seed(seed)
+    seeds = torch.randint(2**62, (len(names),), generator=generator).tolist()
+    copied = copy.deepcopy(model)
+    for group in torch.arange(len(names)).tensor_split(min(n_stages, len(names))):
+        if order == "independent":
+            copied = copy.deepcopy(model)
+        for place in group.tolist():
+            randomise(copied.get_submodule(names[place]), seeds[place])
+        yield copied
+
+
+@torch.no_grad()
+def randomise(layer: nn.Module, seed: int) -> None:
+    """Replaces a layer's own parameters by normal numbers of their mean and standard deviation."""
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in own_parameters(layer):
+        # A bias of one number has no spread; it gets that of a fresh layer, about 0.
+        spread = parameter.std() if parameter.numel() > 1 else parameter.abs().mean()
+        noise = torch.randn(parameter.shape, generator=generator).to(parameter)
+        parameter.copy_(parameter.mean() + spread * noise)
+
+
+def own_parameters(layer: nn.Module) -> list[nn.Parameter]:
+    """Those that belong to the layer itself and to none inside it."""
+    return list(layer.parameters(recurse=False))
+
+
+def histogram_entropy(values: Float[Tensor, "b h w"], n_bins: int) -> Float[Tensor, " b"]:
+    """Entropy in nats of the histogram of each map's values between its own extremes."""
+    flat = values.flatten(1).double()
+    low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
+    bins = ((flat - low) / (high - low) * n_bins).nan_to_num(0).long().clamp(0, n_bins - 1)
+    counts = torch.zeros(len(flat), n_bins, dtype=flat.dtype, device=flat.device)
+    counts.scatter_add_(1, bins, torch.ones_like(flat))
+    return torch.special.entr(counts / flat.shape[1]).sum(1).to(values)

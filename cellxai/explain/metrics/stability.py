@@ -1,0 +1,167 @@
+"""Stability: does an explainer say the same when nothing of importance has changed?"""
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.baselines import Baseline
+from cellxai.explain.metrics.agreement import RankCorrelation
+from cellxai.explain.metrics.base import ExplainerMetric, Similarity, Truth
+from cellxai.explain.seeding import generator_of
+from cellxai.explain.superpixels import Superpixels
+
+
+class MaxSensitivity(ExplainerMetric):
+    """Largest relative change of the map under noise on the image that no eye sees.
+
+    max ‖φ(x + δ) − φ(x)‖ / ‖φ(x)‖ over δ drawn uniformly from a cube, Monte Carlo as in the paper's
+    equation 5. Superpixels and baseline stay as they were. Methods that sample draw anew for each
+    δ, so that their own chance is part of the score.
+
+    Args:
+        radius: Half the side of the cube, in grey levels of [0, 1].
+        n_samples: How many δ.
+        seed: Of the δ.
+    """
+
+    name = "max-sensitivity"
+    family = "stability"
+    direction = "lower"
+    range = (0.0, torch.inf)
+    paper = "Yeh et al. 2019, arXiv:1901.09392"
+
+    def __init__(self, radius: float = 0.02, n_samples: int = 10, seed: int = 0) -> None:
+        self.radius = radius
+        self.n_samples = n_samples
+        self.seed = seed
+
+    def measure(
+        self,
+        explainer: Explainer,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        attribution: Attribution,
+        context: Context,
+        truth: Truth,
+    ) -> Float[Tensor, " b"]:
+        """See :meth:`ExplainerMetric.measure`; NaN where a changed image has a map of NaN."""
+        n = self.n_samples
+        noise = torch.stack([uniform_cube(image, n, self.seed) for image in images])
+        noisy = (images[:, None] + self.radius * noise).flatten(0, 1)
+        repeated = replace(
+            context,
+            superpixels=context.superpixels.repeat_interleave(n, 0),
+            baseline=context.baseline.repeat_interleave(n, 0),
+        )
+        again = explainer.attribute(model, noisy, targets.repeat_interleave(n), repeated)
+        before = attribution.values.detach()
+        changes = again.values.detach().unflatten(0, (-1, n)) - before[:, None]
+        return changes.flatten(2).norm(dim=2).amax(1) / before.flatten(1).norm(dim=1)
+
+
+class SeedStability(ExplainerMetric):
+    """Mean similarity of the maps of every two of several seeds; 1 for methods without chance.
+
+    The seeds are that of the context and those that follow it.
+
+    Args:
+        similarity: How two maps are compared; null for the rank correlation of superpixels.
+        n_seeds: How many seeds, the given map's own among them.
+    """
+
+    name = "seed stability"
+    family = "stability"
+    direction = "higher"
+    range = (-1.0, 1.0)
+    paper = "after Visani et al. 2022, arXiv:2001.11757"
+
+    def __init__(self, similarity: Similarity | None = None, n_seeds: int = 2) -> None:
+        if n_seeds < 2:
+            raise ValueError(f"n_seeds={n_seeds}: expected at least 2, or nothing is compared")
+        self.similarity = similarity
+        self.n_seeds = n_seeds
+
+    def measure(
+        self,
+        explainer: Explainer,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        attribution: Attribution,
+        context: Context,
+        truth: Truth,
+    ) -> Float[Tensor, " b"]:
+        """See :meth:`ExplainerMetric.measure`."""
+        seeds = range(context.seed + 1, context.seed + self.n_seeds)
+        found = [attribution]
+        for seed in seeds:
+            found.append(explainer.attribute(model, images, targets, replace(context, seed=seed)))
+        similarity = self.similarity or RankCorrelation()
+        return mean_similarity(found, similarity, context)
+
+
+class SegmentationStability(ExplainerMetric):
+    """Similarity of the map to that on other superpixels; 1 for methods that know no superpixels.
+
+    Args:
+        superpixels: The other segmentation.
+        baseline: Fills what is hidden there; null keeps the fill that there is, which is wrong for
+            fills that depend on the superpixels.
+        similarity: How the maps are compared; null for the rank correlation of pixels.
+    """
+
+    name = "segmentation stability"
+    family = "stability"
+    direction = "higher"
+    range = (-1.0, 1.0)
+    paper = "after Schallner et al. 2020, arXiv:1906.07481, who compare segmentations for LIME"
+
+    def __init__(
+        self,
+        superpixels: Superpixels,
+        baseline: Baseline | None = None,
+        similarity: Similarity | None = None,
+    ) -> None:
+        self.superpixels = superpixels
+        self.baseline = baseline
+        self.similarity = similarity
+
+    def measure(
+        self,
+        explainer: Explainer,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        attribution: Attribution,
+        context: Context,
+        truth: Truth,
+    ) -> Float[Tensor, " b"]:
+        """See :meth:`ExplainerMetric.measure`."""
+        other = replace(context, superpixels=self.superpixels.segment(images))
+        if self.baseline is not None:
+            other = replace(other, baseline=self.baseline.fill(images, other.superpixels))
+        again = explainer.attribute(model, images, targets, other)
+        similarity = self.similarity or RankCorrelation("pixels")
+        return similarity.between(attribution, again, context)
+
+
+def mean_similarity(
+    attributions: list[Attribution], similarity: Similarity, context: Context
+) -> Float[Tensor, " b"]:
+    """Mean over all pairs; NaN where one of the maps is degenerate."""
+    pairs = [
+        similarity.between(one, other, context)
+        for i, one in enumerate(attributions)
+        for other in attributions[:i]
+    ]
+    return torch.stack(pairs).mean(0)
+
+
+def uniform_cube(image: Float[Tensor, "c h w"], n: int, seed: int) -> Float[Tensor, "n c h w"]:
+    """Points of [−1, 1] per pixel and channel, the same for this image in any batch."""
+    drawn = torch.rand(n, *image.shape, generator=generator_of(image, seed))
+    return (2 * drawn - 1).to(image)

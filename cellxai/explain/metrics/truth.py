@@ -1,0 +1,105 @@
+"""Truth: where the cause is known, because the images were rendered.
+
+Agreement with the planted cause is :mod:`cellxai.explain.metrics.localisation` with
+``region="cause"``. Here are the true effects of parts that were taken out of the scene and rendered
+again, so that nothing is masked and no image is off the data; and planted shortcuts.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.metrics.base import ExplainerMetric, Metric, ModelSource, Truth, is_degenerate
+from cellxai.explain.metrics.correlation import spearman
+from cellxai.explain.metrics.localisation import region_auc
+
+
+class RemovalCorrelation(Metric):
+    """Rank correlation over the parts: the evidence in each with its true effect.
+
+    Evidence is the sum of the map over the part's pixels. NaN for an image with fewer than two
+    parts, or whose parts all have the same effect.
+    """
+
+    name = "true part effects"
+    family = "truth"
+    direction = "higher"
+    range = (-1.0, 1.0)
+    paper = "after Hesse et al. 2023, arXiv:2308.06248 (FunnyBirds)"
+
+    def measure(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        attribution: Attribution,
+        context: Context,
+        truth: Truth,
+    ) -> Float[Tensor, " b"]:
+        """See :meth:`Metric.measure`."""
+        evidence = evidence_in(attribution.values, truth["parts"])
+        return spearman(evidence, truth["effects"]).to(images)
+
+    def chance(self, truth: Truth) -> Float[Tensor, " b"]:
+        """0: what knows nothing does not correlate."""
+        return torch.zeros_like(truth["effects"][:, 0])
+
+    def applies_to(self, truth: Truth) -> bool:
+        """Whether parts and their effects are known, and at least two of every image."""
+        known = "parts" in truth and "effects" in truth
+        return known and bool(((~truth["effects"].isnan()).sum(1) > 1).all())
+
+
+class ShortcutContrast(ExplainerMetric):
+    """Does the map rank a planted cue higher in a model that uses it than in one that does not?
+
+    AUC of the cue's pixels under the given model, shown to use the cue, less that under another,
+    shown not to. 1 finds the shortcut where it is and there only; 0 draws the cue either way.
+
+    Args:
+        other: The model that does not use the cue; of the same classes.
+        region: What the cue's pixels are called.
+    """
+
+    name = "shortcut contrast"
+    family = "truth"
+    direction = "higher"
+    range = (-1.0, 1.0)
+    paper = "after Adebayo et al. 2020, arXiv:2011.05429 (spurious correlation bugs)"
+
+    def __init__(self, other: ModelSource, region: str = "cue") -> None:
+        self.other = other
+        self.region = region
+
+    def measure(
+        self,
+        explainer: Explainer,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        attribution: Attribution,
+        context: Context,
+        truth: Truth,
+    ) -> Float[Tensor, " b"]:
+        """See :meth:`ExplainerMetric.measure`; NaN where the other model's map is degenerate."""
+        other = self.other.load(images.device)
+        without = explainer.attribute(other, images, targets, context).values.detach()
+        cue = truth[self.region]
+        contrast = region_auc(attribution.values, cue) - region_auc(without, cue)
+        return contrast.masked_fill(is_degenerate(without), torch.nan)
+
+    def chance(self, truth: Truth) -> Float[Tensor, " b"]:
+        """0: what knows nothing of the models cannot tell them apart."""
+        return torch.zeros_like(truth[self.region][:, 0, 0], dtype=torch.float32)
+
+    def applies_to(self, truth: Truth) -> bool:
+        """Whether every image bears the cue."""
+        return self.region in truth and bool(truth[self.region].any((1, 2)).all())
+
+
+def evidence_in(
+    values: Float[Tensor, "b h w"], parts: Bool[Tensor, "b p h w"]
+) -> Float[Tensor, "b p"]:
+    """Sum of the map over each part, in float64; parts may overlap."""
+    return (parts.flatten(2).double() @ values.double().flatten(1)[..., None])[..., 0]

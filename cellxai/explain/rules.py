@@ -1,0 +1,148 @@
+"""Runs a model with other rules for its backward pass; the model itself is not touched.
+
+Rules are attached to the functions of torch that a model calls, not to its layers: a gate
+``x * sigmoid(g)``, a residual ``x + shortcut`` or an activation inside a normalisation layer are no
+layers of their own, but they are calls.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+Backward = Callable[[Tensor, Sequence[Tensor], Tensor], Sequence[Tensor | None]]
+"""Gradient of the output, inputs, output → what goes back to each input."""
+
+
+class NoRuleError(Exception):
+    """A model calls a function that the method has no rule for; its text says which."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a torch function in which gradients may flow.
+
+    Args:
+        name: Such as ``conv2d`` or ``mul``; in-place calls come as the function that copies.
+        function: What is called.
+        args: Its positional arguments.
+        kwargs: Its named arguments.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+    @property
+    def active(self) -> dict[int | str, Tensor]:
+        """Arguments that gradients flow through, by position or name."""
+        everything = {**dict(enumerate(self.args)), **self.kwargs}
+        return {key: value for key, value in everything.items() if is_active(value)}
+
+    def plain(self) -> Any:
+        """What torch itself answers, with its own gradient."""
+        return self.function(*self.args, **self.kwargs)
+
+    def on(self, *tensors: Tensor) -> Tensor:
+        """The same call on other tensors in place of the active ones."""
+        places = dict(zip(self.active, tensors, strict=True))
+        args = [places.get(i, value) for i, value in enumerate(self.args)]
+        return self.function(*args, **{k: places.get(k, v) for k, v in self.kwargs.items()})
+
+    def with_backward(self, backward: Backward) -> Tensor:
+        """The answer of the call, whose gradient is made by ``backward``."""
+        answer = _OwnBackward.apply(self.on, backward, *self.active.values())
+        assert isinstance(answer, Tensor)
+        return answer
+
+
+Rule = Callable[[Call], Any]
+"""Answers a call, usually by :meth:`Call.with_backward`."""
+
+
+class Rules(TorchFunctionMode):
+    """While it is entered, calls on active tensors are answered by the rule of their name.
+
+    Args:
+        by_name: Rule of each function.
+        otherwise: Rule of all others, also of those that answer with a shape or a size.
+    """
+
+    def __init__(self, by_name: Mapping[str, Rule], otherwise: Rule) -> None:
+        super().__init__()
+        self.by_name = by_name
+        self.otherwise = otherwise
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Called by torch instead of ``func``."""
+        call = Call(getattr(func, "__name__", ""), func, args, kwargs or {})
+        if not has_active([*call.args, *call.kwargs.values()]):
+            answer = call.plain()
+            # What is made of weights alone must not look active; no_grad leaves views of them so.
+            return answer.detach() if is_active(answer) else answer
+        call = _copying(call)
+        return self.by_name.get(call.name, self.otherwise)(call)
+
+
+def plain(call: Call) -> Any:
+    """The rule that changes nothing."""
+    return call.plain()
+
+
+def refused(call: Call) -> Any:
+    """The rule of functions that a method knows nothing of: no gradient may leave them."""
+    answer = call.plain()
+    if has_active([answer]):
+        raise NoRuleError(f"no rule for torch's {call.name}")
+    return answer
+
+
+def is_active(value: object) -> bool:
+    """Whether it comes from the images and gradients flow through it; weights do not count."""
+    is_weight = isinstance(value, nn.Parameter)
+    return isinstance(value, Tensor) and value.requires_grad and not is_weight
+
+
+def has_active(values: Sequence[object]) -> bool:
+    """Whether gradients flow through one of the values, or of the tensors in a list of them."""
+    return any(
+        any(map(is_active, value)) if isinstance(value, list | tuple) else is_active(value)
+        for value in values
+    )
+
+
+def _copying(call: Call) -> Call:
+    """An in-place call as the one that copies: what is overwritten may be needed to go back."""
+    kwargs = {**call.kwargs, **({"inplace": False} if "inplace" in call.kwargs else {})}
+    name = call.name.removesuffix("_")
+    copying = getattr(Tensor, name, None)
+    if name == call.name or name.endswith("_") or not callable(copying):
+        return replace(call, kwargs=kwargs)
+    return Call(name, copying, call.args, kwargs)
+
+
+class _OwnBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, function: Callable[..., Tensor], backward: Backward, *inputs: Tensor
+    ) -> Tensor:
+        # Copies: activations may work in place, and the inputs are needed to go back.
+        output = function(*(x.clone() for x in inputs))
+        ctx.own_backward = backward
+        ctx.save_for_backward(*inputs, output)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        *inputs, output = ctx.saved_tensors
+        return None, None, *ctx.own_backward(gradients[0], inputs, output)

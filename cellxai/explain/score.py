@@ -1,0 +1,103 @@
+"""The scalar that is explained: a logit unless said, a probability, log-odds, a log-density."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Score(ABC):
+    """Makes the scores that are explained of what a model answers; differentiable.
+
+    Subclass it in your own file, name it by ``class_path``. Column t of the scores is explained
+    where the target is t.
+    """
+
+    @abstractmethod
+    def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b t"]:
+        """One column per thing that can be explained.
+
+        Args:
+            outputs: What the model answers: logits, or features for a density.
+        """
+
+
+class Logit(Score):
+    """The logits as they are: evidence before the classes compete."""
+
+    def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
+        """See :meth:`Score.scores`."""
+        return outputs
+
+
+class Probability(Score):
+    """Softmax of the logits: what ``lime`` explains; flat where the model is certain."""
+
+    def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
+        """See :meth:`Score.scores`."""
+        return outputs.softmax(1)
+
+
+class LogOdds(Score):
+    """log p/(1 − p) of each class in nats: one class against all others, nowhere flat."""
+
+    def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
+        """See :meth:`Score.scores`."""
+        own = torch.eye(outputs.shape[1], dtype=torch.bool, device=outputs.device)
+        others = outputs[:, None, :].masked_fill(own, -torch.inf)
+        return outputs - others.logsumexp(2)
+
+
+class LogDensity(Score):
+    """A log-density of the model's answer, in nats; the only target is 0.
+
+    Args:
+        log_density: One number per row, such as ``score_samples`` of a mixture over features; keep
+            it differentiable for methods that need gradients.
+    """
+
+    def __init__(self, log_density: Callable[[Float[Tensor, "b k"]], Float[Tensor, " b"]]) -> None:
+        self.log_density = log_density
+
+    def __repr__(self) -> str:
+        # Results are stored with it, and a function prints its address.
+        return f"LogDensity({getattr(self.log_density, '__qualname__', self.log_density)})"
+
+    def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b 1"]:
+        """See :meth:`Score.scores`."""
+        return self.log_density(outputs)[:, None]
+
+
+class Scored(nn.Module):
+    """A model that answers with scores: every explainer takes it like the model itself.
+
+    Its layers keep the names that they have in the model, so that Grad-CAM finds them.
+
+    Args:
+        model: Images to outputs; a module or any function.
+        score: What is made of the outputs.
+    """
+
+    def __init__(self, model: Callable[[Tensor], Tensor], score: Score) -> None:
+        super().__init__()
+        self.model = model
+        self.score = score
+        # Not .train(), which would also change the modes of the layers inside.
+        self.training = isinstance(model, nn.Module) and model.training
+
+    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b t"]:
+        """Scores of the images."""
+        return self.score.scores(self.model(images))
+
+    def named_modules(
+        self,
+        memo: set[nn.Module] | None = None,
+        prefix: str = "",
+        remove_duplicate: bool = True,
+    ) -> Iterator[tuple[str, nn.Module]]:
+        """This module, then the model and its layers under the names that the model gives them."""
+        yield prefix, self
+        if isinstance(self.model, nn.Module):
+            yield from self.model.named_modules(memo, prefix, remove_duplicate)

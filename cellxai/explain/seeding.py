@@ -1,0 +1,36 @@
+"""Randomness that belongs to an image: the same seed and image, the same numbers, in any batch."""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def image_seed(image: Float[Tensor, "c h w"], seed: int) -> int:
+    """A seed for this image alone, made of its pixels and of ``seed``."""
+    content = zlib.crc32(image.detach().cpu().contiguous().numpy().tobytes())
+    (entropy,) = np.random.SeedSequence([seed, content]).generate_state(1, np.uint64)
+    return int(entropy >> np.uint64(1))
+
+
+def generator_of(image: Float[Tensor, "c h w"], seed: int) -> torch.Generator:
+    """A generator on the CPU, so that a GPU draws the same numbers."""
+    return torch.Generator().manual_seed(image_seed(image, seed))
+
+
+@contextmanager
+def seeded(image: Float[Tensor, "c h w"], seed: int) -> Iterator[None]:
+    """Seeds the global generators, which Captum draws from, and gives them back as they were."""
+    devices = [image.device] if image.device.type == "cuda" else []
+    numpy_state = np.random.get_state()  # noqa: NPY002  (Captum's GradientShap draws from it)
+    with torch.random.fork_rng(devices):
+        try:
+            torch.manual_seed(image_seed(image, seed))
+            np.random.seed(image_seed(image, seed) % 2**32)  # noqa: NPY002
+            yield
+        finally:
+            np.random.set_state(numpy_state)  # noqa: NPY002

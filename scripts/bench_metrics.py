@@ -1,0 +1,144 @@
+"""Times the metrics of explanations against Quantus 0.6 and captum.metrics, at equal numbers.
+
+``python scripts/bench_metrics.py --peers PYTHON``, where PYTHON is an interpreter that has Quantus
+and Captum: deletion and insertion in 32 steps of pixels, faithfulness correlation and infidelity
+over 100 subsets of half the pixels, max-sensitivity of a saliency over 10 noises; on 8 grey images
+of 128 × 128 pixels, for the maps of 4 methods. Prints seconds per metric, their ratio, forwards,
+and by how much the two deletion curves differ.
+"""
+
+import argparse
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from bench_metrics_peers import N_NOISES, N_STEPS, N_SUBSETS, RADIUS, network, saliency
+from torch import Tensor, nn
+
+from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.metrics.base import Metric
+from cellxai.explain.metrics.faithfulness import (
+    DeletionAUC,
+    InsertionAUC,
+    probability_curves,
+    removal_ranks,
+)
+from cellxai.explain.metrics.faithfulness_correlation import FaithfulnessCorrelation
+from cellxai.explain.metrics.infidelity import Infidelity
+from cellxai.explain.metrics.probing import Remembering
+from cellxai.explain.metrics.stability import MaxSensitivity
+
+N_IMAGES, N_METHODS, SIDE = 8, 4, 128
+
+OF_MAPS: dict[str, Metric] = {
+    "deletion": DeletionAUC("pixels", N_STEPS),
+    "insertion": InsertionAUC("pixels", N_STEPS),
+    "correlation": FaithfulnessCorrelation(0.5, N_SUBSETS, "pixels"),
+    "infidelity": Infidelity(True, 0.5, N_SUBSETS, "pixels"),
+}
+
+
+class PlainSaliency(Explainer):
+    """The very function that the peers explain by."""
+
+    def attribute(
+        self, model: Model, images: Tensor, targets: Tensor, context: Context
+    ) -> Attribution:
+        """See :meth:`Explainer.attribute`."""
+        assert isinstance(model, nn.Module)
+        return Attribution(saliency(model, images, targets)[:, 0])
+
+
+def inputs_of(model: nn.Module) -> dict[str, np.ndarray]:
+    """Images, explained classes, maps and weights: what both sides are given."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(N_IMAGES, 1, SIDE, SIDE, generator=generator)
+    maps = torch.randn(N_METHODS, N_IMAGES, 1, SIDE, SIDE, generator=generator)
+    with torch.no_grad():
+        targets = model(images).argmax(1)
+    tensors = {"images": images, "targets": targets, "maps": maps} | model.state_dict()
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+def ours(model: nn.Module, inputs: dict[str, np.ndarray]) -> tuple[list[dict[str, float]], int]:
+    """Seconds of each metric for each method, and forwards of the metrics of maps."""
+    images, targets = torch.from_numpy(inputs["images"]), torch.from_numpy(inputs["targets"])
+    labels = torch.zeros(N_IMAGES, SIDE, SIDE, dtype=torch.long)  # no metric here asks for them
+    context = Context(labels, torch.zeros_like(images), batch_size=32)
+    remembering, noises, found = Remembering(model), MaxSensitivity(RADIUS, N_NOISES), []
+    for maps in inputs["maps"]:
+        about = images, targets, Attribution(torch.from_numpy(maps)[:, 0]), context, {}
+        seconds = {
+            name: seconds_of(metric.score, remembering, *about) for name, metric in OF_MAPS.items()
+        }
+        seconds["sensitivity"] = seconds_of(noises.score, PlainSaliency(), model, *about)
+        found.append(seconds)
+    return found, remembering.forwards
+
+
+def seconds_of(compute: Callable[..., Any], *arguments: Any) -> float:
+    """Wall-clock time of a call."""
+    began = time.perf_counter()
+    compute(*arguments)
+    return time.perf_counter() - began
+
+
+def curve_difference(
+    model: nn.Module, inputs: dict[str, np.ndarray], said: list[list[float]]
+) -> float:
+    """Largest difference to the deletion curves of Quantus, which has no starting point."""
+    images, maps = torch.from_numpy(inputs["images"]), torch.from_numpy(inputs["maps"][0])[:, 0]
+    ranks = removal_ranks(maps, torch.zeros_like(maps).long(), "pixels", N_STEPS)
+    targets, black = torch.from_numpy(inputs["targets"]), torch.zeros_like(images)
+    curves = probability_curves(model, images, black, targets, ranks, 32)
+    return float((torch.stack(curves)[:, 1:] - torch.tensor(said)).abs().max())
+
+
+def peers(python: Path, inputs: dict[str, np.ndarray], threads: int) -> list[dict[str, Any]]:
+    """What ``bench_metrics_peers.py`` measures in another environment."""
+    script = Path(__file__).with_name("bench_metrics_peers.py")
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "inputs.npz")
+        np.savez(path, allow_pickle=False, **inputs)
+        command = [str(python), str(script), str(path), str(threads)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Measures both sides and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peers", type=Path, help="an interpreter that has quantus and captum")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    model = network()
+    inputs = inputs_of(model)
+    mine, forwards = ours(model, inputs)
+    theirs = peers(arguments.peers, inputs, arguments.threads) if arguments.peers else None
+    print(f"{N_METHODS} methods, {N_IMAGES} images, {forwards} forwards for the metrics of maps")
+    total = {"ours": 0.0, "peers": 0.0}
+    for name in mine[0]:
+        own = sum(one[name] for one in mine)
+        total["ours"] += own
+        if theirs is None:
+            print(f"{name:12} {own:7.2f} s")
+            continue
+        other = sum(one[name]["seconds"] for one in theirs)
+        total["peers"] += other
+        print(f"{name:12} {own:7.2f} s, peers {other:7.2f} s: {other / own:5.1f} x")
+    if theirs:
+        print(f"{'together':12} {total['ours']:7.2f} s, peers {total['peers']:7.2f} s: "
+              f"{total['peers'] / total['ours']:5.1f} x")  # fmt: skip
+        difference = curve_difference(model, inputs, theirs[0]["deletion"]["scores"])
+        print(f"deletion curves differ by at most {difference:.1e}")
+
+
+if __name__ == "__main__":
+    main()

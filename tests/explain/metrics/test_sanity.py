@@ -1,0 +1,138 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from cellxai.explain.base import Attribution, Explainer
+from cellxai.explain.controls import Edges
+from cellxai.explain.gradients import Saliency
+from cellxai.explain.metrics.agreement import RankCorrelation
+from cellxai.explain.metrics.base import ModelSource
+from cellxai.explain.metrics.sanity import (
+    EfficientRandomisation,
+    LabelRandomisation,
+    ParameterRandomisation,
+    histogram_entropy,
+    own_parameters,
+    randomised,
+)
+
+
+class Other(ModelSource):
+    def __init__(self, model):
+        self.model = model
+
+    def load(self, device):
+        return self.model
+
+
+def about(explainer, net, images, targets, context):
+    attribution = explainer.attribute(net, images, targets, context)
+    return explainer, net, images, targets, attribution, context, {}
+
+
+def changed_layers(model, original):
+    """Names of the layers whose own parameters differ."""
+    return {
+        name
+        for name, layer in model.named_modules()
+        for mine, its in zip(
+            own_parameters(layer), own_parameters(original.get_submodule(name)), strict=True
+        )
+        if not torch.equal(mine, its)
+    }
+
+
+def test_cascading_goes_down_from_the_output_and_independent_takes_one_at_a_time(net):
+    layers = ["7", "5", "2", "0"]  # of the fixture, from the output
+    cascading = [changed_layers(m, net) for m in randomised(net, "cascading", 9, seed=0)]
+    assert cascading == [set(layers[: i + 1]) for i in range(4)]
+    independent = [changed_layers(m, net) for m in randomised(net, "independent", 9, seed=0)]
+    assert independent == [{name} for name in layers]
+    halves = [changed_layers(m, net) for m in randomised(net, "cascading", 2, seed=0)]
+    assert halves == [{"7", "5"}, {"7", "5", "2", "0"}]
+
+
+def test_the_model_itself_stays_as_it_was(net, images, targets, context):
+    before = copy.deepcopy(net.state_dict())
+    for metric in (ParameterRandomisation(), EfficientRandomisation()):
+        metric.score(*about(Saliency(), net, images, targets, context))
+    assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+
+
+def test_random_weights_have_the_mean_and_spread_of_the_trained_ones():
+    layer = nn.Linear(300, 300)
+    with torch.no_grad():
+        layer.weight.mul_(20).add_(5)
+    (random,) = randomised(layer, "cascading", 1, seed=0)
+    assert random.weight.mean().item() == pytest.approx(layer.weight.mean().item(), rel=0.01)
+    assert random.weight.std().item() == pytest.approx(layer.weight.std().item(), rel=0.02)
+    correlation = torch.corrcoef(torch.stack([random.weight.flatten(), layer.weight.flatten()]))
+    assert correlation[0, 1].abs() < 0.02
+
+
+@pytest.mark.parametrize("order", ["cascading", "independent"])
+def test_the_score_is_the_mean_similarity_over_stages(net, images, targets, context, order):
+    similarity = RankCorrelation("pixels")
+    args = about(Saliency(), net, images, targets, context)
+    found = ParameterRandomisation(order, 4, similarity, seed=5).score(*args)
+    slow = []
+    for model in randomised(net, order, 4, seed=5):
+        again = Saliency().attribute(model, images, targets, context)
+        slow.append(similarity.between(args[4], again, context))
+    torch.testing.assert_close(found, torch.stack(slow).mean(0))
+
+
+def test_what_knows_nothing_of_the_model_fails(net, images, targets, context):
+    args = about(Edges(), net, images, targets, context)
+    torch.testing.assert_close(ParameterRandomisation().score(*args), torch.ones(3))
+    torch.testing.assert_close(LabelRandomisation(Other(net)).score(*args), torch.ones(3))
+    assert EfficientRandomisation().score(*args).tolist() == [0, 0, 0]
+
+
+def test_a_stage_without_a_map_resembles_nothing(net, images, targets, context):
+    class FirstAlone(Explainer):
+        def attribute(self, model, images, targets, context):
+            return Attribution(images[:, 0] * float(model is net))
+
+    args = about(FirstAlone(), net, images, targets, context)
+    assert ParameterRandomisation(n_stages=2).score(*args).tolist() == [0, 0, 0]
+    assert EfficientRandomisation().score(*args).isnan().all()
+    assert LabelRandomisation(Other(copy.deepcopy(net))).score(*args).isnan().all()
+
+
+def test_a_function_has_no_weights_to_randomise(net, images, targets, context):
+    args = about(Edges(), lambda batch: net(batch), images, targets, context)
+    assert ParameterRandomisation().score(*args).isnan().all()
+    assert EfficientRandomisation().score(*args).isnan().all()
+
+
+def test_the_map_of_another_model_is_compared(net, images, targets, context):
+    (other,) = randomised(net, "cascading", 1, seed=1)
+    args = about(Saliency(), net, images, targets, context)
+    found = LabelRandomisation(Other(other)).score(*args)
+    again = Saliency().attribute(other, images, targets, context)
+    assert torch.equal(found, RankCorrelation().between(args[4], again, context))
+
+
+def test_the_entropy_of_a_histogram_is_that_of_quantus(quantus):
+    found = histogram_entropy(quantus.attribution.values, 100)
+    assert found.tolist() == pytest.approx(quantus.said["histogram entropy"], abs=1e-4)
+
+
+def test_the_efficient_test_is_the_relative_rise_in_entropy(net, images, targets, context):
+    class Noise(Explainer):
+        """Two levels for the trained model, 256 for any other."""
+
+        def attribute(self, model, images, targets, context):
+            ramp = torch.arange(256.0).view(1, 16, 16).expand(len(images), -1, -1)
+            return Attribution((ramp >= 128).float() if model is net else ramp)
+
+    found = EfficientRandomisation(n_bins=256).score(*about(Noise(), net, images, targets, context))
+    torch.testing.assert_close(found, torch.full((3,), (8.0 - 1.0) / 1.0))
+
+
+def test_no_stage_is_an_error():
+    with pytest.raises(ValueError, match="n_stages=0"):
+        ParameterRandomisation(n_stages=0)

@@ -1,0 +1,84 @@
+import copy
+
+import pytest
+import torch
+
+from cellxai.explain.cost import frozen, measured
+from cellxai.explain.gradcam import GradCam
+from cellxai.explain.gradients import IntegratedGradients, Saliency
+from cellxai.explain.lime import Lime
+from cellxai.explain.occlusion import FeatureAblation, Occlusion
+from cellxai.explain.provenance import model_fingerprint
+from cellxai.explain.score import LogDensity, Logit, LogOdds, Probability, Scored
+
+EXPLAINERS = [
+    Lime(40), Saliency(), IntegratedGradients(n_steps=8), GradCam(), GradCam("2"),
+    Occlusion(8, 8), FeatureAblation(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("explainer", EXPLAINERS, ids=lambda e: type(e).__name__)
+def test_every_explainer_explains_the_score_and_logits_stay_what_they_were(
+    explainer, net, images, targets, context
+):
+    plain = measured(explainer, net, images, targets, context)
+    logit = measured(explainer, Scored(net, Logit()), images, targets, context)
+    probability = measured(explainer, Scored(net, Probability()), images, targets, context)
+    assert torch.equal(plain.values, logit.values)
+    assert probability.status == plain.status
+    assert probability.values.isfinite().all()
+    assert not torch.allclose(plain.values, probability.values)
+    assert probability.cost.forwards == plain.cost.forwards
+
+
+def test_ablation_of_a_probability_is_its_fall(net, images, targets, context, quarters):
+    scored = Scored(net, Probability())
+    values = FeatureAblation().attribute(scored, images, targets, context).superpixel_values
+    hidden = torch.where(quarters == 2, context.baseline, images)
+    fall = (net(images).softmax(1) - net(hidden).softmax(1))[range(3), targets]
+    torch.testing.assert_close(values[:, 2], fall.detach(), rtol=1e-4, atol=1e-6)
+
+
+def test_log_odds_are_those_of_the_probability(net, images):
+    p = Scored(net, Probability())(images).double()
+    odds = Scored(net, LogOdds())(images)
+    torch.testing.assert_close(odds.double(), (p / (1 - p)).log(), rtol=0, atol=1e-5)
+
+
+def test_a_density_of_features_is_one_score(images, context):
+    features = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1),
+                                   torch.nn.Flatten())  # fmt: skip
+    normal = torch.distributions.Normal(0.0, 1.0)
+    density = Scored(features, LogDensity(lambda x: normal.log_prob(x).sum(1)))
+    targets = torch.zeros(3, dtype=torch.long)
+    assert density(images).shape == (3, 1)
+    for explainer in (Lime(40), Saliency(), GradCam()):
+        assert explainer.attribute(density, images, targets, context).values.std() > 0
+
+
+def test_layers_keep_their_names_and_modes_are_given_back(net):
+    net.train()
+    net[2].eval()
+    scored = Scored(net, Probability())
+    assert dict(scored.named_modules())["2"] is net[2]
+    with frozen(scored):
+        assert not any(module.training for module in net.modules())
+    assert net.training
+    assert not net[2].training
+
+
+def test_results_of_two_scores_are_told_apart(net):
+    scores = [Logit(), Probability(), LogOdds(), LogDensity(torch.sum)]
+    assert len({model_fingerprint(Scored(net, score)) for score in scores}) == 4
+    again = model_fingerprint(Scored(net, Probability()))
+    assert again == model_fingerprint(Scored(net, Probability()))
+
+
+def test_a_scored_model_can_be_copied(net, images):
+    scored = Scored(net, Probability())
+    assert torch.equal(copy.deepcopy(scored)(images), scored(images))
+
+
+def test_a_plain_function_is_scored_too(net, images):
+    scored = Scored(lambda x: net(x), Probability())
+    torch.testing.assert_close(scored(images).sum(1), torch.ones(3))
