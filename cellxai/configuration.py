@@ -3,8 +3,9 @@
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jsonargparse
 import yaml
@@ -12,17 +13,22 @@ import yaml
 from cellxai.runfolder import atomic
 
 PLAIN = (str, int, float, bool, type(None))
+Made = TypeVar("Made")
+TOLD = "_told_by_config"  # the attribute that :func:`remembering` sets
 
 
 def as_config(value: Any) -> Any:
     """A settings object as plain values for YAML: ``class_path`` and ``init_args`` of a class.
 
     Every class that a config may name keeps the arguments of its ``__init__`` as attributes of the
-    same name, as scikit-learn's estimators do; this is what makes it recordable.
+    same name, as scikit-learn's estimators do; this is what makes it recordable. Of the classes of
+    other libraries, which do not, a config's own words are kept by :func:`remembering`.
 
     Raises:
         ValueError: If an object did not keep an argument; names the class and the argument.
     """
+    if isinstance(value, Enum):  # before strings, which some are too
+        return value.name
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, Path):
@@ -31,7 +37,8 @@ def as_config(value: Any) -> Any:
         return {str(key): as_config(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, range)):
         return [as_config(item) for item in value]
-    arguments = {name: as_config(kept(value, name)) for name in argument_names(type(value))}
+    names = getattr(value, TOLD, None) or argument_names(type(value))
+    arguments = {name: as_config(kept(value, name)) for name in names}
     if is_settings_group(type(value)):
         return arguments
     kind = type(value)
@@ -51,10 +58,18 @@ def argument_names(kind: type) -> list[str]:
     return [name for name in inspect.signature(kind).parameters if name != "self"]
 
 
+def remembering(class_type: type[Made], *args: Any, **kwargs: Any) -> Made:
+    """An object that keeps the arguments it is made with, to be recorded; for jsonargparse."""
+    made = class_type(*args, **kwargs)
+    object.__setattr__(made, TOLD, kwargs)  # the class may be a frozen one
+    return made
+
+
 def kept(value: Any, name: str) -> Any:
     """The attribute in which an object kept the argument ``name`` of its ``__init__``."""
+    told = getattr(value, TOLD, {})
     try:
-        return getattr(value, name)
+        return told[name] if name in told else getattr(value, name)
     except AttributeError:
         raise ValueError(
             f"{type(value).__name__} does not keep its argument {name!r}, so a run folder cannot "

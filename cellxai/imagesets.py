@@ -56,7 +56,9 @@ def other_set(trained: TrainedRun, name: str, source: Source) -> ImageSet:
     """
     scan = source.scan()
     parts = {record.id: "test" for record in scan.records}
-    images = CellImages(scan.records, parts, scan.classes, trained.transforms)
+    images = CellImages(
+        scan.records, parts, scan.classes, trained.transforms, loading=trained.images.loading
+    )
     try:
         faults = (*scan.faults, *images.faults)
     except ValueError as error:

@@ -91,7 +91,7 @@ def quickstart(
             unfamiliar / "other objective", N_UNFAMILIAR, seed + 2, magnification=OTHER_OBJECTIVE
         ),
         "train a classifier": lambda: fit(
-            Sartorius(known), run, split, transforms, model, training, seed
+            Sartorius(known), run, split, transforms, model, training, seed=seed
         ),
         "judge it on images it has not seen": lambda: evaluate_run(trained()),
         "ask which images it does not know": lambda: density_of_run(

@@ -3,11 +3,15 @@
 import csv
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # `Path` makes one slash of two
+TEMPORARY = re.compile(r"\.[^.]+\.\d+\.\w+")  # as `atomic` names them
 
 
 @dataclass(frozen=True)
@@ -16,9 +20,15 @@ class RunFolder:
 
     Args:
         root: The folder itself, usually ``runs/<name>``.
+
+    Raises:
+        ValueError: If it is an address on the network.
     """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        refuse_address("run", self.root)
 
     @property
     def config(self) -> Path:
@@ -71,6 +81,21 @@ class RunFolder:
         return self.root / "report" / "index.html"
 
 
+def refuse_address(option: str, path: Path) -> None:
+    """Refuses an address on the network where a local path belongs.
+
+    Lightning would fetch a checkpoint from there, and unpickle it.
+
+    Raises:
+        ValueError: Naming the option.
+    """
+    if ADDRESS.match(str(path)):
+        raise ValueError(
+            f"{option}={path}: an address is not taken, since a file from there could run code; "
+            "fetch it yourself and pass the local path"
+        )
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place when the block ends without an error.
@@ -89,6 +114,14 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: RunFolder) -> None:
+    """Removes what writers that were killed left beside their targets; nobody else may write."""
+    for place in (folder.root, folder.checkpoints):
+        for path in place.glob(".*"):
+            if TEMPORARY.fullmatch(path.name) and path.is_file():
+                path.unlink()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from cellxai.api import evaluate, fit
 from cellxai.classifier.backbone import TimmBackbone
-from cellxai.classifier.module import HeadSettings, ModelSettings, OptimiserSettings
+from cellxai.classifier.module import HeadSettings, ModelSettings
+from cellxai.classifier.optimiser import OptimiserSettings
 from cellxai.data.sartorius import Sartorius
 from cellxai.data.splits import SplitSettings
 from cellxai.data.transforms import Transforms

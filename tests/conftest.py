@@ -13,9 +13,10 @@ from jaxtyping import install_import_hook
 # Shapes and dtypes are checked where the maths is. Not in what a user calls first: there, wrong
 # values are tested on purpose, and the answer has to be its own error and not the checker's.
 CHECKED = [
-    "cellxai.classifier", "cellxai.data", "cellxai.density", "cellxai.evaluation",
-    "cellxai.explain", "cellxai.explanation", "cellxai.imagesets", "cellxai.subjects",
-    "cellxai.training",
+    "cellxai.classifier", "cellxai.crossvalidation", "cellxai.data", "cellxai.density",
+    "cellxai.evaluation", "cellxai.explain", "cellxai.explanation", "cellxai.exporting.loading",
+    "cellxai.exporting.network", "cellxai.imagesets", "cellxai.inspection.summaries",
+    "cellxai.removal", "cellxai.subjects", "cellxai.training",
     "gmm.anomaly", "gmm.completion", "gmm.conditioning", "gmm.covariance_base",
     "gmm.covariance_low_rank", "gmm.covariance_matrices", "gmm.covariance_variances",
     "gmm.factor_analysis",

@@ -4,9 +4,12 @@ from pathlib import Path
 import pytest
 
 from cellxai.classifier.backbone import Backbone, FeatureNetwork, TimmBackbone
-from cellxai.classifier.module import HeadSettings, ModelSettings, OptimiserSettings
-from cellxai.configuration import as_config, build_arguments, read_config, write_config
+from cellxai.classifier.loss import LossSettings
+from cellxai.classifier.module import HeadSettings, ModelSettings
+from cellxai.classifier.optimiser import OptimiserSettings
+from cellxai.configuration import as_config, build_arguments, read_config, remembering, write_config
 from cellxai.data.folder import ImageFolder
+from cellxai.data.loading import LoadingSettings
 from cellxai.data.sartorius import Sartorius
 from cellxai.data.splits import SplitSettings
 from cellxai.data.table import Manifest
@@ -43,22 +46,36 @@ class Mine(Backbone):
         raise NotImplementedError
 
 
+# No two objects of Lightning or Albumentations are equal: see tests/training; the tensor pipeline
+# takes no workers, and TensorBoard need not be installed.
+ELSEWHERE = {"callbacks", "loggers", "augmentations", "tensorboard", "pipeline"}
+
+
 def arguments(source) -> dict:
     """Arguments of ``fit``, none of them a default."""
     return {
         "data": source,
         "run": HERE / "run",
-        "split": SplitSettings(0.3, 0.1, seed=4, file=HERE / "split.csv"),
-        "transforms": Transforms((32, 48), crop=16, colour="rgb", clahe=False, brightness=0.3),
+        "split": SplitSettings(0.3, 0.1, seed=4, file=HERE / "split.csv", n_folds=5, fold=2,
+                               rare_classes="leave_out"),
+        "transforms": Transforms((32, 48), crop=16, colour="rgb", clahe=False, brightness=0.3,
+                                 sixteen_bit="full", percentiles=(1.0, 99.0),
+                                 full_scale=4095),
         "model": ModelSettings(
             TimmBackbone("resnet18", weights=HERE / "w.safetensors", options={"drop_rate": 0.5},
                          mean=(0.1, 0.2, 0.3)),
             HeadSettings(hidden=None, dropout=0.1),
             frozen_statistics=True,
+            trainable="head",
+            own_image_size=True,
         ),
         "training": TrainingSettings(
-            3, 5, "balanced", None, OptimiserSettings(1e-4, 0.5, 0.2, 9, 1e-7), "cpu"
+            3, 6, "balanced", None, OptimiserSettings(1e-4, 0.5, 0.2, 9, 1e-7), "cpu",
+            devices=2, precision="bf16-mixed", channels_last=True, compile=True,
+            accumulate_batches=2, gradient_clip=0.5, checkpoint_every_steps=7,
+            loss=LossSettings(0.1, 0.2), ema_decay=0.9, cached_views=4,
         ),
+        "loading": LoadingSettings(HERE / "cache", workers=2, order="balanced"),
         "seed": 11,
     }  # fmt: skip
 
@@ -71,14 +88,14 @@ def test_what_is_written_builds_the_same_arguments(tmp_path, source):
 
 
 def test_the_example_above_leaves_no_setting_at_its_default():
-    for group in ("split", "transforms", "model", "training"):
+    for group in ("split", "transforms", "model", "training", "loading"):
         given = arguments(SOURCES[0])[group]
         same = [
             f.name
             for f in fields(given)
             if getattr(given, f.name) == getattr(type(given)(), f.name)
         ]
-        assert set(same) <= {"horizontal_flip", "vertical_flip"}
+        assert set(same) <= {"horizontal_flip", "vertical_flip", *ELSEWHERE}
 
 
 def test_a_class_of_the_users_own_is_written_by_its_path(tmp_path):
@@ -139,3 +156,20 @@ def test_a_value_the_settings_refuse_is_a_value_error(tmp_path):
     (tmp_path / "config.yaml").write_text(text)
     with pytest.raises(ValueError, match="epochs=0"):
         build_arguments(fit, tmp_path / "config.yaml")
+
+
+class Keeping:
+    """Of a library that keeps its arguments under names of its own."""
+
+    def __init__(self, size: int, near: Path | None = None) -> None:
+        self._size = (size, near)
+
+
+def test_what_a_config_said_is_recorded_of_a_class_that_keeps_nothing():
+    made = remembering(Keeping, size=3, near=HERE)
+    assert as_config(made) == {
+        "class_path": f"{__name__}.Keeping",
+        "init_args": {"size": 3, "near": "/somewhere"},
+    }
+    with pytest.raises(ValueError, match="Keeping does not keep its argument 'size'"):
+        as_config(Keeping(3))

@@ -198,7 +198,9 @@ class CellClassifier(L.LightningModule):
             on_step=False,
             on_epoch=True,
             prog_bar=True,
-            batch_size=len(labels),
+            # A float: Lightning averages the counts of the devices, and a whole number such as the
+            # 2.5 of three images here and two there would be cut to 2, and the loss 5/4 of itself.
+            batch_size=float(len(labels)),  # pyright: ignore[reportArgumentType]
             sync_dist=True,
         )
 

@@ -1,4 +1,4 @@
-"""What Lightning does beside training: checkpoints that are whole or absent, one row per epoch."""
+"""What Lightning does beside training: a seed for every step, a row and a cost for every epoch."""
 
 import time
 from collections.abc import Mapping
@@ -8,10 +8,8 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
-from cellxai.runfolder import RunFolder, atomic, read_csv, read_json, write_csv, write_json
+from cellxai.runfolder import read_csv, read_json, write_csv, write_json
 from cellxai.training.environment import total_seconds
 
 METRICS = (
@@ -19,23 +17,8 @@ METRICS = (
 )  # fmt: skip
 
 
-class AtomicCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside its target and renames it.
-
-    Lightning's own write goes through the system's temporary folder and is a plain copy where that
-    lies on another file system: a kill in between leaves half a file under the final name.
-    """
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
-    ) -> None:
-        """Saves whole or not at all."""
-        with atomic(Path(path)) as temporary:
-            torch.save(checkpoint, temporary)
-
-
 class StepSeed(L.Callback):
-    """Seeds every step by itself, so that the dropout of a resumed run is that of a whole one.
+    """Seeds every batch by itself, so that the dropout of a resumed run is that of a whole one.
 
     Every epoch is not enough: loaders draw from the same generator, and not equally in both.
 
@@ -49,8 +32,9 @@ class StepSeed(L.Callback):
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Seeds torch by the seed of the run and the number of the step alone."""
-        words = np.random.SeedSequence([self.seed, trainer.global_step]).generate_state(1)
+        """Seeds torch by the seed of the run, the number of the batch and that of the process."""
+        number = trainer.current_epoch * int(trainer.num_training_batches) + batch_idx
+        words = np.random.SeedSequence([self.seed, number, trainer.global_rank]).generate_state(1)
         torch.manual_seed(int(words[0]))
 
 
@@ -73,12 +57,14 @@ class MetricsTable(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Adds the row of this epoch."""
-        seen: Mapping[str, torch.Tensor] = trainer.callback_metrics
+        seen: Mapping[str, torch.Tensor] = trainer.callback_metrics  # of all processes together
         row: dict[str, Any] = {"epoch": trainer.current_epoch}
         row |= {name: f"{float(seen[name]):.6g}" if name in seen else "" for name in METRICS}
-        row["learning_rate"] = f"{trainer.optimizers[0].param_groups[0]['lr']:.6g}"
+        rates = [group["lr"] for group in trainer.optimizers[0].param_groups]
+        row["learning_rate"] = f"{max(rates):.6g}"  # of the head; layers before it may learn slower
         self.rows.append(row)
-        write_csv(self.path, self.rows)
+        if trainer.is_global_zero:
+            write_csv(self.path, self.rows)
 
 
 class Stopwatch(L.Callback):
@@ -92,61 +78,33 @@ class Stopwatch(L.Callback):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.begun = time.perf_counter()
+        self.begun = self.latest = time.perf_counter()
+        self.epochs: dict[str, float] = {}
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Begins to count an epoch."""
+        self.latest = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Counts the epoch."""
-        self.record()
+        """Counts the epoch: of one that was resumed, its rest."""
+        self.epochs[str(trainer.current_epoch)] = round(time.perf_counter() - self.latest, 2)
+        self.record(trainer)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Counts the last checkpoints."""
-        self.record()
+        self.record(trainer)
 
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
         """Counts an epoch that was interrupted."""
-        self.record()
+        self.record(trainer)
 
-    def record(self) -> None:
-        """Writes the seconds of this start, and their sum over all."""
+    def record(self, trainer: L.Trainer) -> None:
+        """Writes the seconds of this start and of its epochs, and the sum over all starts."""
+        if not trainer.is_global_zero:
+            return
         environment = read_json(self.path)
-        environment["starts"][-1]["seconds"] = round(time.perf_counter() - self.begun, 1)
+        seconds = round(time.perf_counter() - self.begun, 1)
+        environment["starts"][-1] |= {"seconds": seconds, "epoch_seconds": self.epochs}
         write_json(self.path, {**environment, "seconds": total_seconds(environment["starts"])})
-
-
-def checkpoints(folder: RunFolder, monitor: str | None) -> list[L.Callback]:
-    """Keeps ``last.ckpt`` of every epoch, and ``best.ckpt`` by ``monitor`` where there is one.
-
-    Two callbacks, since ``save_last`` of one refreshes the last only in the epochs that are best.
-    The last comes last: a run killed between the two repeats the epoch and writes both.
-    """
-    best: list[L.Callback] = [keep("best", folder, monitor)] if monitor else []
-    return [*best, keep("last", folder, None)]
-
-
-def keep(name: str, folder: RunFolder, monitor: str | None) -> ModelCheckpoint:
-    """Saves ``<name>.ckpt`` at the end of an epoch, when the learning rate has been settled."""
-    return ModelCheckpoint(
-        dirpath=folder.checkpoints,
-        filename=name,
-        monitor=monitor,
-        enable_version_counter=False,
-        save_on_train_epoch_end=True,
-    )
-
-
-class LastingEarlyStopping(EarlyStopping):
-    """Early stopping that holds, too, for a run killed between its last epoch and its end."""
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Stops a run that had stopped already; Lightning restores when, but not that."""
-        if self.stopped_epoch > 0:
-            trainer.should_stop = True
-
-
-def early_stopping(monitor: str | None, patience: int | None) -> list[L.Callback]:
-    """Stops after ``patience`` epochs without improvement; never without a validation part."""
-    if monitor is None or patience is None:
-        return []
-    return [LastingEarlyStopping(monitor=monitor, patience=patience)]

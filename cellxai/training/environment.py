@@ -11,7 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from cellxai.data.datamodule import CellImages
 from cellxai.data.records import Fault, Record
+from cellxai.data.splits import PARTS
 from cellxai.runfolder import read_json
 
 NAMED = ("cellxai", "torch", "torchvision", "timm", "lightning", "captum", "lime", "albumentations",
@@ -19,8 +21,10 @@ NAMED = ("cellxai", "torch", "torchvision", "timm", "lightning", "captum", "lime
 START = ("created", "command", "device", "git_revision")  # what may differ between two starts
 
 
-def describe_environment(seed: int, device: str, n_parameters: int) -> dict[str, Any]:
-    """Versions, device, seed and command of this process."""
+def describe_environment(
+    seeds: Mapping[str, int], device: str, n_parameters: int
+) -> dict[str, Any]:
+    """Versions, device, seeds and command of this process."""
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -30,7 +34,7 @@ def describe_environment(seed: int, device: str, n_parameters: int) -> dict[str,
             **{name: version(name) for name in NAMED},
         },
         "platform": platform.platform(),
-        "seed": seed,
+        **seeds,
         "n_parameters": n_parameters,
         "git_revision": git_revision(),
     }
@@ -59,6 +63,12 @@ def describe_data(records: Sequence[Record], faults: Sequence[Fault]) -> dict[st
         "fingerprint": fingerprint(records),
         "faults": [str(fault) for fault in faults],
     }
+
+
+def describe_split(images: CellImages, path: Path) -> dict[str, Any]:
+    """How many images are in each part, and the fingerprint of the table that says which."""
+    counts = {part: len(images.records(part)) for part in PARTS}
+    return {**counts, "fingerprint": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def fingerprint(records: Sequence[Record]) -> str:

@@ -1,10 +1,7 @@
 """``fit``: from a data set and settings to a run folder that holds a trained classifier."""
 
-import logging
-import signal
-import sys
-import warnings
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +10,35 @@ import lightning as L
 from cellxai.classifier.module import CellClassifier, ModelSettings, balanced_weights
 from cellxai.configuration import as_config, read_config, write_config
 from cellxai.data.datamodule import CellImages
+from cellxai.data.loading import LoadingSettings
 from cellxai.data.records import Fault, Record, Source
-from cellxai.data.splits import PARTS, SplitSettings, split_records, write_split
+from cellxai.data.splits import PARTS, SplitSettings, keep_common, split_records, write_split
 from cellxai.data.transforms import Transforms
 from cellxai.figures.curves import draw_curves
-from cellxai.runfolder import RunFolder, read_csv, read_json, write_json
-from cellxai.training.callbacks import (
-    AtomicCheckpoints,
-    MetricsTable,
-    StepSeed,
-    Stopwatch,
-    checkpoints,
-    early_stopping,
-)
+from cellxai.runfolder import RunFolder, read_csv, read_json, sweep, write_json
 from cellxai.training.environment import (
     describe_data,
     describe_environment,
+    describe_split,
     describe_start,
     earlier_starts,
     total_seconds,
 )
-from cellxai.training.settings import TrainingSettings, choose_device, device_name
+from cellxai.training.lock import run_lock
+from cellxai.training.settings import (
+    TrainingSettings,
+    check_launch,
+    check_precision,
+    choose_device,
+    device_name,
+)
+from cellxai.training.trainer import process_number, train, wait_for_all
+
+# What a run may go on with that is not what it was begun with: none changes a weight.
+SAME_RESULTS = {
+    "run", "loading.cache", "loading.workers", "training.checkpoint_every_steps",
+    "training.loggers", "training.tensorboard",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,13 +79,14 @@ def fit(
     transforms: Transforms = Transforms(),
     model: ModelSettings = ModelSettings(),
     training: TrainingSettings = TrainingSettings(),
+    loading: LoadingSettings = LoadingSettings(),
     seed: int = 0,
 ) -> Fitted:
     """Trains a classifier on labelled images into a run folder; a killed run continues.
 
-    The same call again continues from the last finished epoch, and does nothing where the run is
-    finished. The same seed gives the same weights on the same CPU and thread count; on CUDA, sums
-    may differ in the last bits.
+    The same call again continues from the last checkpoint, and does nothing where the run is
+    finished. The same seed gives the same weights on the same CPU and thread count, however often
+    the run was killed and with any number of workers; on CUDA, sums may differ in the last bits.
 
     Args:
         data: Where the images are; --data.help CLASS lists a reader's options.
@@ -89,34 +95,60 @@ def fit(
         transforms: What happens to an image before the network.
         model: The network.
         training: How it is trained.
+        loading: How the images are kept and brought to the network.
         seed: Of weights, order and augmentation.
 
     Raises:
-        ValueError: If the settings do not fit the data, or the folder holds another run.
+        ValueError: If the settings do not fit the data, the folder holds another run, another
+            process trains into it, or a loss is no number.
     """
     folder = RunFolder(run)
+    if model.own_image_size:
+        transforms = replace(transforms, image_size=model.backbone.image_size())
     settings = {
         "data": data, "run": run, "split": split, "transforms": transforms, "model": model,
-        "training": training, "seed": seed,
+        "training": training, "loading": loading, "seed": seed,
     }  # fmt: skip
     check_same_run(folder, as_config(settings))
     if is_finished(folder):
         return fitted(folder)
     device = choose_device(training.device)
-    images, faults = load_images(data, split, transforms, training.batch_size, seed)
-    L.seed_everything(seed, workers=True, verbose=False)
-    classifier = new_classifier(model, training, images)
-    write_config(folder.config, settings)
-    write_split(folder.split, images.all_records, images.parts)
-    environment = describe_environment(seed, device_name(device), count_parameters(classifier))
-    data_found = describe_data(all_readable(images), (*faults, *images.faults))
-    starts = [*earlier_starts(folder.environment), describe_start(environment)]
-    cost = {"starts": starts, "seconds": total_seconds(starts)}
-    write_json(folder.environment, {**environment, "data": data_found, **cost})
-    train(classifier, images, folder, training)
-    draw_curves(read_csv(folder.metrics), folder.root / "curves.png")
-    write_json(folder.environment, {**read_json(folder.environment), "finished": True})
+    check_precision(training.precision, device)
+    check_launch(training.devices)
+    writes = process_number() == 0  # of several that train together, one
+    with run_lock(folder.root) if writes else nullcontext():
+        images, faults = load_images(data, split, transforms, training.batch_size, seed, loading)
+        L.seed_everything(seed, workers=True, verbose=False)
+        classifier = new_classifier(model, training, images)
+        if writes:
+            sweep(folder)
+            write_config(folder.config, settings)
+            write_split(folder.split, images.all_records, images.parts)
+            seeds = {"seed": seed, "split_seed": split.seed}
+            write_evidence(folder, classifier, images, faults, device_name(device), seeds)
+        train(classifier, images, folder, training)
+        if writes:
+            draw_curves(read_csv(folder.metrics), folder.root / "curves.png")
+            write_json(folder.environment, {**read_json(folder.environment), "finished": True})
+        wait_for_all()
     return fitted(folder)
+
+
+def write_evidence(
+    folder: RunFolder,
+    classifier: CellClassifier,
+    images: CellImages,
+    faults: tuple[Fault, ...],
+    device: str,
+    seeds: dict[str, int],
+) -> None:
+    """Writes ``environment.json``: what the run is made with, and that it has been started."""
+    environment = describe_environment(seeds, device, count_parameters(classifier))
+    starts = [*earlier_starts(folder.environment), describe_start(environment)]
+    data = describe_data(all_readable(images), (*faults, *images.faults))
+    split = describe_split(images, folder.split)
+    cost = {"starts": starts, "seconds": total_seconds(starts)}
+    write_json(folder.environment, {**environment, "data": data, "split": split, **cost})
 
 
 def check_same_run(folder: RunFolder, settings: dict[str, Any]) -> None:
@@ -124,7 +156,7 @@ def check_same_run(folder: RunFolder, settings: dict[str, Any]) -> None:
     if not folder.config.exists():
         return
     earlier, now = flatten(read_config(folder.config)), flatten(settings)
-    for key in sorted({*earlier, *now} - {"run"}):
+    for key in sorted({*earlier, *now} - SAME_RESULTS):
         if earlier.get(key) != now.get(key):
             raise ValueError(
                 f"{folder.root} holds a run with {key}={earlier.get(key)!r}, got {now.get(key)!r}; "
@@ -148,21 +180,26 @@ def is_finished(folder: RunFolder) -> bool:
 
 
 def load_images(
-    data: Source, split: SplitSettings, transforms: Transforms, batch_size: int, seed: int
+    data: Source,
+    split: SplitSettings,
+    transforms: Transforms,
+    batch_size: int,
+    seed: int,
+    loading: LoadingSettings = LoadingSettings(),
 ) -> tuple[CellImages, tuple[Fault, ...]]:
     """The data set in parts, not read yet, and what the reader found wrong with it.
 
     Raises:
         ValueError: If fewer than two classes are left.
     """
-    scan = data.scan()
+    scan = keep_common(data.scan(), split)
     if len(scan.classes) < 2:
         raise ValueError(
             f"found {len(scan.records)} sound images of {len(scan.classes)} class(es) and "
             f"{len(scan.faults)} faults, expected at least two classes; `cellxai check` lists them"
         )
     parts = split_records(scan.records, split)
-    images = CellImages(scan.records, parts, scan.classes, transforms, batch_size, seed)
+    images = CellImages(scan.records, parts, scan.classes, transforms, batch_size, seed, loading)
     return images, scan.faults
 
 
@@ -185,6 +222,8 @@ def new_classifier(
         balanced_weights(images.labels("train"), n_classes) if balanced else None,
         monitor="validation_loss" if has_validation(images) else "train_loss",
         frozen_statistics=model.frozen_statistics,
+        trainable=model.trainable,
+        loss=training.loss,
     )
 
 
@@ -196,51 +235,6 @@ def has_validation(images: CellImages) -> bool:
 def count_parameters(classifier: CellClassifier) -> int:
     """Trainable numbers of the network."""
     return sum(parameter.numel() for parameter in classifier.parameters())
-
-
-def train(
-    classifier: CellClassifier, images: CellImages, folder: RunFolder, training: TrainingSettings
-) -> None:
-    """Runs Lightning's Trainer, from the last checkpoint if there is one."""
-    quieten_lightning()
-    monitor = "validation_loss" if has_validation(images) else None
-    trainer = L.Trainer(
-        accelerator="gpu" if choose_device(training.device).type == "cuda" else "cpu",
-        devices=1,
-        max_epochs=training.epochs,
-        deterministic="warn",
-        callbacks=[
-            StepSeed(images.seed),
-            MetricsTable(folder.metrics),
-            Stopwatch(folder.environment),
-            *checkpoints(folder, monitor),
-            *early_stopping(monitor, training.early_stopping_patience),
-        ],
-        plugins=[AtomicCheckpoints()],
-        logger=False,
-        enable_progress_bar=sys.stderr.isatty(),  # a bar in a log is a flood
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        limit_val_batches=1.0 if monitor else 0,
-    )
-    last = folder.checkpoints / "last.ckpt"
-    resumed = str(last) if last.exists() else None
-    try:
-        trainer.fit(classifier, datamodule=images, ckpt_path=resumed, weights_only=True)
-    except SystemExit:  # how Lightning ends after Ctrl-C, with the signal turned off for good
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        raise KeyboardInterrupt from None
-
-
-def quieten_lightning() -> None:
-    """Turns off advice that does not hold here; every other warning stays."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    # The images lie in memory as 8-bit pixels, so worker processes would only copy them around.
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    # Lightning 2.6 asks torch in a way that torch 2.14 will drop; only Lightning can change that.
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
-    # A run that continues finds its checkpoints there, as it should.
-    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
 
 
 def fitted(folder: RunFolder) -> Fitted:

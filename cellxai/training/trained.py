@@ -15,6 +15,7 @@ from cellxai.data.splits import PARTS
 from cellxai.data.transforms import Transforms
 from cellxai.runfolder import RunFolder
 from cellxai.training.fit import fit, load_images
+from cellxai.training.frozen import with_backbone
 from cellxai.training.settings import Device, choose_device
 
 Checkpoint = Literal["best", "last"]
@@ -107,6 +108,7 @@ def load_run(run: Path, device: Device = "auto") -> TrainedRun:
         settings["transforms"],
         settings["training"].batch_size,
         settings["seed"],
+        settings["loading"],
     )
     checkpoint, path = find_checkpoint(folder)
     classifier = CellClassifier(
@@ -115,6 +117,8 @@ def load_run(run: Path, device: Device = "auto") -> TrainedRun:
         len(images.classes),
     )
     state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    if settings["model"].trainable == "head":
+        state = with_backbone(state, folder)
     try:
         classifier.load_state_dict(state)
     except RuntimeError as error:

@@ -12,7 +12,8 @@ from PIL import Image
 from torch import nn
 
 from cellxai.classifier.backbone import Backbone, FeatureNetwork
-from cellxai.classifier.module import ModelSettings, OptimiserSettings
+from cellxai.classifier.module import ModelSettings
+from cellxai.classifier.optimiser import OptimiserSettings
 from cellxai.data.folder import ImageFolder
 from cellxai.data.transforms import Transforms
 from cellxai.training.settings import TrainingSettings

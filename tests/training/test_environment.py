@@ -46,7 +46,7 @@ def test_faults_and_counts_are_recorded(tmp_path):
 def test_the_cost_of_a_run_is_that_of_all_its_starts(tmp_path):
     path = tmp_path / "environment.json"
     assert earlier_starts(path) == []
-    start = describe_start(describe_environment(0, "CPU", 1))
+    start = describe_start(describe_environment({"seed": 0}, "CPU", 1))
     assert start.keys() == {"created", "command", "device", "git_revision", "seconds"}
     write_json(path, {"starts": [start | {"seconds": 1.5}]})
     assert total_seconds([*earlier_starts(path), start | {"seconds": 0.25}]) == 1.8

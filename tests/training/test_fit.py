@@ -3,6 +3,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import torch
@@ -160,25 +161,51 @@ def heard() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("heard")
-def test_ctrl_c_keeps_the_finished_epochs(settings, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_asked_to_stop_keeps_the_step_and_goes_on_from_there(
+    settings, tmp_path, monkeypatch, weights, number
+):
     step = CellClassifier.training_step
+    steps: list[int] = []
 
     def interrupted(self, batch, batch_index):
-        if self.trainer.current_epoch == 2:
-            os.kill(os.getpid(), signal.SIGINT)
+        steps.append(self.trainer.global_step)
+        if self.trainer.global_step == 9:  # the second of the four steps of the third epoch
+            os.kill(os.getpid(), number)
         return step(self, batch, batch_index)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(CellClassifier, "training_step", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            fit(run=tmp_path / "run", **settings())
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    monkeypatch.setattr(CellClassifier, "training_step", interrupted)
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt):
+        fit(run=tmp_path / "run", **settings())
+    assert signal.getsignal(number) is before
     last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
-    assert last["epoch"] == 1
+    assert (last["epoch"], last["global_step"]) == (2, 10)
     assert fit(run=tmp_path / "run", **settings()).epochs == 4
+    assert steps == list(range(16))  # none was lost, none was done twice
     environment = read_json(tmp_path / "run" / "environment.json")
     assert len(environment["starts"]) == 2
     assert_seconds_add_up(environment)
+
+
+@pytest.mark.usefixtures("heard")
+def test_ctrl_c_twice_stops_at_once(settings, tmp_path, monkeypatch):
+    def interrupted(self, batch, batch_index):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(CellClassifier, "training_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit(run=tmp_path / "run", **settings())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert not list((tmp_path / "run").rglob("*.ckpt"))
+
+
+def test_an_address_is_no_run_folder(settings):
+    with pytest.raises(ValueError, match="run=https:/host/run: an address is not taken"):
+        fit(run=Path("https://host/run"), **settings())
+    with pytest.raises(ValueError, match="run=s3:/host/run: an address is not taken"):
+        load_run(Path("s3://host/run"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from cellxai.classifier.module import CellClassifier, OptimiserSettings
+from cellxai.classifier.module import CellClassifier
+from cellxai.classifier.optimiser import OptimiserSettings
 from cellxai.runfolder import read_csv
 from cellxai.training import fit as training
-from cellxai.training.callbacks import AtomicCheckpoints
+from cellxai.training.checkpoints import AtomicCheckpoints
 from cellxai.training.fit import fit
 
 
@@ -47,6 +48,52 @@ def assert_same_run(one: Path, other: Path) -> None:
 def whole(settings, tmp_path) -> Path:
     """A run that nobody disturbed."""
     return fit(run=tmp_path / "whole", **settings()).run
+
+
+# Four batches an epoch. The first two are saved within it, or its first half; then best and last.
+INSIDE = {
+    "every step": {"checkpoint_every_steps": 1},
+    "accumulating": {"checkpoint_every_steps": 1, "accumulate_batches": 2},
+    "averaging": {"checkpoint_every_steps": 2, "ema_decay": 0.9},
+    "clipping": {"checkpoint_every_steps": 3, "gradient_clip": 0.1, "precision": "bf16-mixed"},
+}
+
+
+@pytest.mark.parametrize("call", [1, 2, 4, 6])
+@pytest.mark.parametrize("name", INSIDE)
+def test_a_run_killed_inside_an_epoch_continues_as_if_nothing_had_happened(
+    settings, tmp_path, monkeypatch, name, call
+):
+    given = settings(**INSIDE[name], epochs=3)
+    fit(run=tmp_path / "whole", **given)
+    with monkeypatch.context() as patch:
+        kill_at(patch, call, True)
+        with pytest.raises(Killed):
+            fit(run=tmp_path / "killed", **given)
+    fit(run=tmp_path / "killed", **given)
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_a_checkpoint_inside_an_epoch_is_of_a_step_and_holds_no_half_of_one(
+    settings, tmp_path, monkeypatch
+):
+    seen: list[tuple[int, int]] = []
+    save = AtomicCheckpoints.save_checkpoint
+
+    def spy(self, checkpoint, path, **named) -> None:
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]
+        seen.append((checkpoint["global_step"], progress["ready"]))
+        save(self, checkpoint, path, **named)
+
+    monkeypatch.setattr(AtomicCheckpoints, "save_checkpoint", spy)
+    given = settings(epochs=1, checkpoint_every_steps=1, accumulate_batches=2)
+    fit(run=tmp_path / "run", **given)
+    assert seen == [(1, 2), (2, 4), (2, 4)]  # within the epoch, then its best and its last
+
+
+def test_how_often_it_is_saved_changes_nothing(settings, tmp_path, whole):
+    fit(run=tmp_path / "often", **settings(checkpoint_every_steps=1))
+    assert_same_run(whole, tmp_path / "often")
 
 
 @pytest.mark.parametrize("written", [False, True])

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from cellxai.data import datamodule
-from cellxai.data.datamodule import read_prepared
+from cellxai.data import prepared
+from cellxai.data.prepared import read_prepared
 from cellxai.runfolder import RunFolder
 from cellxai.training.fit import fit
 from cellxai.training.trained import find_checkpoint, load_run
@@ -43,7 +43,7 @@ def test_the_judged_part_is_found_without_reading_the_others(run, monkeypatch):
         read.append(record.id)
         return read_prepared(record, transforms)
 
-    monkeypatch.setattr(datamodule, "read_prepared", spy)
+    monkeypatch.setattr(prepared, "read_prepared", spy)
     trained = load_run(run, "cpu")
     assert read == []
     assert trained.judged_part == "test"

@@ -1,0 +1,159 @@
+"""What ends a training before its last epoch: a signal, a loss that is no number, a plateau."""
+
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import EarlyStopping
+from torch import Tensor
+
+from cellxai.data.datamodule import CellImages
+
+MOST_IDS = 64  # in an error's line; a batch is seldom larger
+STOPPING = b"\nfinishing the step and its checkpoint; once more to stop at once\n"
+
+
+class Stopped(BaseException):
+    """The run was asked to stop, and its last checkpoint is written."""
+
+
+class StopRequest:
+    """Whether Ctrl-C was pressed or the system asked the process to end (SIGTERM)."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def listen(self) -> None:
+        """Hears both signals from now on; Lightning puts back what it found, when the fit ends."""
+        if threading.current_thread() is not threading.main_thread():
+            return  # only there Python lets a signal be handled
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # A run in the background of a shell is told to ignore Ctrl-C, and goes on doing so.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self.hear)
+
+    def hear(self, number: int, frame: FrameType | None) -> None:
+        """Notes the first signal, and at the second stops at once."""
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        os.write(2, STOPPING)  # unlike print, safe wherever the signal came in between
+
+    def by_any(self, trainer: L.Trainer) -> bool:
+        """Whether any of the processes that train together was asked: they stop at one step."""
+        return trainer.strategy.reduce_boolean_decision(self.asked, all=False)
+
+    def answer(self) -> Stopped:
+        """What to raise when the checkpoint is written."""
+        return Stopped()
+
+
+class NotFiniteError(ValueError):
+    """The loss or a weight is infinite or no number."""
+
+
+@dataclass(frozen=True)
+class CheckedLoss:
+    """The loss of a step, of which a device may not have told yet whether it is a number.
+
+    Args:
+        finite: One truth value on the CPU.
+        copied: When ``finite`` may be read; ``None`` for at once.
+        value: The loss.
+        where: Step, epoch and batch.
+    """
+
+    finite: Tensor
+    copied: torch.cuda.Event | None
+    value: Tensor
+    where: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, loss: Tensor, where: tuple[int, int, int]) -> "CheckedLoss":
+        """Asks; on CUDA without waiting for the answer, which would leave the device idle."""
+        finite = torch.isfinite(loss)
+        if loss.device.type != "cuda":
+            return cls(finite, None, loss, where)
+        answer = torch.empty_like(finite, device="cpu", pin_memory=True)
+        answer.copy_(finite, non_blocking=True)
+        copied = torch.cuda.Event()
+        copied.record()
+        return cls(answer, copied, loss, where)
+
+    def is_finite(self) -> bool:
+        """The answer, waited for."""
+        if self.copied is not None:
+            self.copied.synchronize()
+        return bool(self.finite)
+
+
+class FiniteLoss(L.Callback):
+    """Ends the training at the first loss that is no number, before a checkpoint could hold it.
+
+    On the CPU before the step is taken; on CUDA one step later at the most.
+
+    Args:
+        images: Knows which images were in a batch.
+    """
+
+    def __init__(self, images: CellImages) -> None:
+        self.images = images
+        self.latest: CheckedLoss | None = None
+
+    def on_before_backward(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, loss: Tensor
+    ) -> None:
+        """Checks the loss of this batch, or on CUDA that of the one before."""
+        self.check()
+        batch = trainer.fit_loop.epoch_loop.batch_idx
+        where = trainer.global_step, trainer.current_epoch, batch
+        self.latest = CheckedLoss.of(loss.detach(), where)
+        if self.latest.copied is None:
+            self.check()
+
+    def on_save_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Lets only a finite network be saved: a gradient may overflow where the loss did not."""
+        self.check()
+        for name, weight in checkpoint["state_dict"].items():
+            if weight.is_floating_point() and not bool(torch.isfinite(weight).all()):
+                raise NotFiniteError(self.line(f"the weight {name} is not finite any more"))
+
+    def check(self) -> None:
+        """Raises an error where the loss of the latest batch is known and no number."""
+        if self.latest is not None and not self.latest.is_finite():
+            raise NotFiniteError(self.line(f"the loss is {float(self.latest.value)}"))
+
+    def line(self, what: str) -> str:
+        """The error: where it happened, on which images, and what usually helps."""
+        step, epoch, batch = self.latest.where if self.latest else (0, 0, 0)
+        ids = self.images.train_ids(epoch, batch)
+        more = f" and {len(ids) - MOST_IDS} more" if len(ids) > MOST_IDS else ""
+        return (
+            f"{what} at step {step} (batch {batch} of epoch {epoch}), on the images "
+            f"{', '.join(ids[:MOST_IDS])}{more}; the checkpoints from before are kept. Lower "
+            "training.optimiser.learning_rate, set training.gradient_clip, or pass "
+            "training.precision=32-true, with another --run"
+        )
+
+
+class LastingEarlyStopping(EarlyStopping):
+    """Early stopping that holds, too, for a run killed between its last epoch and its end."""
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stops a run that had stopped already; Lightning restores when, but not that."""
+        if self.stopped_epoch > 0:
+            trainer.should_stop = True
+
+
+def early_stopping(monitor: str | None, patience: int | None) -> list[L.Callback]:
+    """Stops after ``patience`` epochs without improvement; never without a validation part."""
+    if monitor is None or patience is None:
+        return []
+    return [LastingEarlyStopping(monitor=monitor, patience=patience)]

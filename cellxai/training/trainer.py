@@ -1,0 +1,147 @@
+"""Lightning's Trainer made from the settings: what trains, on how many devices, watched by whom."""
+
+import copy
+import logging
+import os
+import signal
+import sys
+import warnings
+
+import lightning as L
+import torch
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from cellxai.classifier.module import CellClassifier
+from cellxai.data.datamodule import CellImages
+from cellxai.runfolder import RunFolder
+from cellxai.training.allocator import keep_freed_memory
+from cellxai.training.averaging import moving_average
+from cellxai.training.callbacks import MetricsTable, StepSeed, Stopwatch
+from cellxai.training.checkpoints import (
+    AtomicCheckpoints,
+    LastCheckpoint,
+    RunningMetrics,
+    keep_best,
+)
+from cellxai.training.frozen import CachedFeatures, keep_backbone
+from cellxai.training.settings import TrainingSettings, choose_device
+from cellxai.training.stopping import FiniteLoss, Stopped, StopRequest, early_stopping
+
+
+def train(
+    classifier: CellClassifier, images: CellImages, folder: RunFolder, training: TrainingSettings
+) -> None:
+    """Trains from the last checkpoint, if there is one, to the end.
+
+    Raises:
+        KeyboardInterrupt: If the run was asked to stop; its checkpoint is written.
+        NotFiniteError: If a loss is no number.
+    """
+    quieten_lightning()
+    if choose_device(training.device).type == "cpu":
+        keep_freed_memory()
+    inputs: L.LightningDataModule = images
+    if classifier.trainable == "head":
+        keep_backbone(classifier, folder, writes=process_number() == 0)
+        inputs = CachedFeatures(images, classifier, training.cached_views)
+    if training.channels_last:
+        classifier.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    if training.compile:
+        classifier.backbone.compile()  # in place: the names of the weights stay what they are
+    trainer = new_trainer(images, folder, training)
+    last = folder.checkpoints / "last.ckpt"
+    resumed = str(last) if last.exists() else None
+    try:
+        trainer.fit(classifier, datamodule=inputs, ckpt_path=resumed, weights_only=True)
+    except Stopped:
+        raise KeyboardInterrupt from None
+    except SystemExit:  # how Lightning ends after Ctrl-C, with the signal turned off for good
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise KeyboardInterrupt from None
+
+
+def new_trainer(images: CellImages, folder: RunFolder, training: TrainingSettings) -> L.Trainer:
+    """A trainer for the settings that writes into the run folder.
+
+    Raises:
+        ValueError: If there are fewer images to validate than processes.
+    """
+    n_validation = len(images.records("validation"))
+    if 0 < n_validation < training.devices:
+        raise ValueError(
+            f"training.devices={training.devices}, but only {n_validation} images validate, less "
+            "than one each; pass fewer devices, or a larger split.validation_share"
+        )
+    monitor = "validation_loss" if n_validation else None
+    return L.Trainer(
+        accelerator="gpu" if choose_device(training.device).type == "cuda" else "cpu",
+        devices=training.devices,
+        num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", "1")),  # told by torchrun
+        strategy="ddp" if training.devices > 1 else "auto",
+        use_distributed_sampler=False,  # ours knows what Lightning's would not: the first image
+        precision=training.precision,
+        max_epochs=training.epochs,
+        accumulate_grad_batches=training.accumulate_batches,
+        gradient_clip_val=training.gradient_clip,
+        deterministic="warn",
+        callbacks=callbacks(images, folder, training, monitor),
+        plugins=[AtomicCheckpoints()],
+        logger=loggers(folder, training) or False,
+        log_every_n_steps=1,
+        default_root_dir=folder.root,
+        enable_progress_bar=sys.stderr.isatty(),  # a bar in a log is a flood
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=1.0 if monitor else 0,
+    )
+
+
+def callbacks(
+    images: CellImages, folder: RunFolder, training: TrainingSettings, monitor: str | None
+) -> list[L.Callback]:
+    """Ours and the user's, in the order in which they are called."""
+    last = folder.checkpoints / "last.ckpt"
+    return [
+        StepSeed(images.seed),
+        FiniteLoss(images),
+        RunningMetrics(),
+        *moving_average(training.ema_decay),
+        MetricsTable(folder.metrics),
+        Stopwatch(folder.environment),
+        *copy.deepcopy(training.callbacks),  # what they learn in a run is not for the next
+        *early_stopping(monitor, training.early_stopping_patience),
+        *keep_best(folder, monitor),
+        LastCheckpoint(last, training.checkpoint_every_steps, StopRequest()),
+    ]
+
+
+def loggers(folder: RunFolder, training: TrainingSettings) -> list[Logger]:
+    """The user's, and TensorBoard's where asked for."""
+    if not training.tensorboard:
+        return training.loggers
+    return [*training.loggers, TensorBoardLogger(folder.root, name="tensorboard", version="")]
+
+
+def process_number() -> int:
+    """Which of the processes that train together this is: 0 writes the run folder."""
+    return getattr(rank_zero_only, "rank", None) or 0
+
+
+def wait_for_all() -> None:
+    """Returns when all processes that train together have come here."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+
+
+def quieten_lightning() -> None:
+    """Turns off advice that does not hold here; every other warning stays."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    # The images lie in memory as 8-bit pixels, so worker processes would only copy them around.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # Lightning 2.6 asks torch in a way that torch 2.14 will drop; only Lightning can change that.
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
+    # What is frozen is in evaluation mode, as it should be.
+    warnings.filterwarnings("ignore", message="Found .* in eval mode at the start of training")
+    # A run that continues finds its checkpoints there, as it should.
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
