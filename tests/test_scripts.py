@@ -66,9 +66,13 @@ def test_score_density_prints_the_least_typical_images(start, run, tiny_run):
     assert f"{least['id']} ({least['set']}): {least['log_density']} nats" in told
 
 
-def test_a_split_by_rows_tests_on_images_that_were_trained_on(start, tiny_run):
-    words = ("--image-size", "64", "64", "--backbone", "test_efficientnet", "--steps", "2")
-    told = start("leaky_split", "--data", str(tiny_run.parent / "cells"), *words)
+@pytest.mark.parametrize("words", [(), ("--shuffled-labels",)])
+def test_a_split_by_rows_tests_on_images_that_were_trained_on(start, tiny_run, words):
+    of_fit = (
+        "--data", "Sartorius", "--data.root", str(tiny_run.parent / "cells"),
+        "--transforms.image_size", "[64, 64]", "--model.backbone.name", "test_efficientnet",
+    )  # fmt: skip
+    told = start("leaky_split", "--steps", "2", *words, *of_fit)
     _, *lines = [line.split() for line in told.splitlines()]
     seen = {way: float(share) for way, _, _, share, _ in lines}
     assert seen["row"] > 0.9
