@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help quickstart test test-slow bench-gmm check lint lock clean
+.PHONY: help quickstart test test-slow bench-gmm bench-train bench-lime check lint lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 14
@@ -28,6 +28,12 @@ test-slow: $(INSTALLED)  ## the tests that take minutes
 
 bench-gmm: $(INSTALLED)  ## gmm against scikit-learn: the table of docs/benchmarks.md (6 minutes)
 	$(BIN)/python scripts/bench_gmm.py --threads 2
+
+bench-train: $(INSTALLED)  ## training against a plain loop and timm: the table of docs/benchmarks.md (6 minutes)
+	$(BIN)/python scripts/bench_train.py --threads 2 $(if $(TIMM_TRAIN),--timm-train $(TIMM_TRAIN))
+
+bench-lime: $(INSTALLED)  ## LIME against its package and the bare forward passes (6 minutes)
+	OMP_NUM_THREADS=2 $(BIN)/python scripts/bench_lime.py
 
 lint: $(INSTALLED)  ## style, types, import arrows
 	$(BIN)/ruff check .

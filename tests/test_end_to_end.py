@@ -115,8 +115,8 @@ def test_from_pixels_to_a_page_with_every_verb(desk):
         desk, "cellxai", "synthesize", "--out=new", "--n_images=18", "--height=64", "--width=64"
     )
     assert succeed(desk, "cellxai", "check", *CELLS, "new").startswith("no faults; 18 usable")
-    succeed(desk, "cellxai", "preview", *CELLS, "new", "--out=seen.png", "--n_images=3")
-    assert (desk / "seen.png").read_bytes().startswith(b"\x89PNG")
+    succeed(desk, "cellxai", "preview", *CELLS, "new", "--out=seen", "--n_images=3")
+    assert (desk / "seen" / "batch.png").read_bytes().startswith(b"\x89PNG")
     network = ("--model.backbone", "TimmBackbone", "--model.backbone.name", "test_efficientnet")
     size = ("--transforms.image_size", "[64, 64]", "--training.epochs=1", "--training.device=cpu")
     assert "1 epochs" in succeed(
@@ -131,6 +131,8 @@ def test_from_pixels_to_a_page_with_every_verb(desk):
     benchmark = ("benchmark", "--config=benchmark.yaml", "--run=runs/new", "--device=cpu")
     assert "9 attributions computed" in succeed(desk, "cellxai", *benchmark)
     assert ": 0 attributions computed" in succeed(desk, "cellxai", *benchmark)
+    export = ("export", "--run=runs/new", "--out=exported", "--device=cpu")
+    assert "bitwise equal" in succeed(desk, "cellxai", *export)
     told = succeed(desk, "cellxai", "report", "--run=runs/new")
     assert "not in it yet" not in told
     assert "not readable" not in told
@@ -159,7 +161,7 @@ def test_check_lists_every_fault_in_one_line_each_and_exits_with_3(tmp_path):
     for name in ("sound", "unknown", "truncated", "deep", "rle", "two"):
         Image.fromarray(pixels).save(images / f"{name}.png")
     (images / "truncated.png").write_bytes((images / "truncated.png").read_bytes()[:100])
-    Image.fromarray(pixels.astype(np.uint16) * 100).save(images / "deep.png")
+    Image.fromarray(pixels.astype(np.float32)).save(images / "deep.png", format="TIFF")
     rows = [
         ("sound", "1 2", "cort"), ("missing", "1 2", "cort"), ("unknown", "1 2", "hela"),
         ("truncated", "1 2", "astro"), ("deep", "1 2", "astro"), ("rle", "190 9", "astro"),

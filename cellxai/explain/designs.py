@@ -85,7 +85,7 @@ class OrthogonalArray(Design):
     """
 
     paired = True
-    samples_per_superpixel = 4  # two rounds do what 20 independent ones do: same script
+    samples_per_superpixel = 4  # does what 20 independent ones do: the same script
 
     def masks(
         self, n_samples: int, locality: Float[Tensor, " s_plus_1"], seed: int

@@ -1,0 +1,279 @@
+"""How many forwards LIME needs: designs against plain LIME on a trained run.
+
+python scripts/bench_lime_designs.py [--run RUN] [--images N] [--out FOLDER]
+cost: 22 minutes of one CPU core for 20 images of 128 px; expect: two tables and a picture
+
+A pool of antithetic pairs serves every design that is a selection from it: the first halves are
+plain LIME, sizes are stratified and locality is drawn by choosing rows. The reference of a draw is
+plain LIME's surrogate on the rest of the pool, so that neither knows the other. Arrays are
+evaluated for themselves. What is evaluated is kept in the folder and not done again.
+"""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cellxai.explain.base import Model, context_of
+from cellxai.explain.baselines import BlurBaseline
+from cellxai.explain.cost import frozen
+from cellxai.explain.designs import Antithetic, OrthogonalArray, size_probabilities
+from cellxai.explain.perturbation import perturbed_scores
+from cellxai.explain.stability import jaccard_of_top, ranking_stability
+from cellxai.explain.superpixels import Slic
+from cellxai.explain.surrogate import Surrogate, fit, locality
+from cellxai.figures.style import SERIES, drawing
+from cellxai.subjects import Subject, subjects
+from cellxai.training.trained import load_run
+
+POOL = 3328
+SEEDS = 3  # of arrays
+ROUNDS = 3  # of each array
+KERNEL_WIDTH = 0.25
+TOP = 5
+COUNTS = (48, 96, 128, 192, 256, 288, 384, 480, 512, 768, 1000)
+DRAWS = 6  # from the pool, of each count; fewer where they would overlap
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """All forwards of one image.
+
+    Args:
+        pool: Masks: the whole image, then antithetic pairs.
+        pool_scores: Their target logits.
+        arrays: Masks of one array per seed, each after the whole image.
+        array_scores: Their target logits.
+    """
+
+    pool: Tensor
+    pool_scores: Tensor
+    arrays: Tensor
+    array_scores: Tensor
+
+    @property
+    def kernel(self) -> Tensor:
+        """Weight of a sample by the number of superpixels that it shows."""
+        return locality(self.pool.shape[1], KERNEL_WIDTH)
+
+
+def evaluate(model: Model, subject: Subject, seed: int) -> Evaluated:
+    context = context_of(subject.image, Slic(), BlurBaseline())
+    n_superpixels = int(context.superpixels.max()) + 1
+    weights = locality(n_superpixels, KERNEL_WIDTH)
+    pool = Antithetic().masks(POOL + 1, weights, seed)
+    n_array = 1 + ROUNDS * OrthogonalArray().round_size(n_superpixels)
+    seeds = range(seed, seed + SEEDS)
+    arrays = torch.stack([OrthogonalArray().masks(n_array, weights, one) for one in seeds])
+    masks = torch.cat([pool, arrays.flatten(0, 1)])
+    owners, column = torch.zeros(len(masks), dtype=torch.long), torch.tensor([[subject.target]])
+    scores = perturbed_scores(model, subject.image, context, owners, masks, column)[:, 0]
+    return Evaluated(pool, scores[: len(pool)], arrays, scores[len(pool) :].view(arrays.shape[:2]))
+
+
+def evaluated(run: Path, n_images: int, folder: Path) -> Iterator[Evaluated]:
+    """Of the first images of each class in turn; from the folder where they are done."""
+    trained = load_run(run, "cpu")
+    trained.classifier.to(memory_format=torch.channels_last)  # half as long, the same numbers
+    per_class = -(-n_images // len(trained.classes))
+    for i, subject in enumerate(subjects(trained, None, per_class)[:n_images]):
+        path = folder / f"{i:03}.npz"
+        if not path.exists():
+            with frozen(trained.classifier):
+                done = evaluate(trained.classifier, subject, 1000 * i)
+            folder.mkdir(parents=True, exist_ok=True)
+            np.savez_compressed(path, **{k: v.numpy() for k, v in vars(done).items()})
+        with np.load(path) as file:
+            yield Evaluated(**{name: torch.from_numpy(file[name]) for name in file.files})
+
+
+def surrogate_of(masks: Tensor, scores: Tensor, weights: Tensor) -> Surrogate:
+    everything = torch.ones(1, 1, masks.shape[1], dtype=torch.bool)
+    return fit(masks[None], scores[None, :, None], weights[None], everything)
+
+
+def plain_rows(one: Evaluated, n: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Independent samples: the first halves of pairs."""
+    yield from _disjoint(torch.arange(1, len(one.pool), 2), n, generator)
+
+
+def antithetic_rows(one: Evaluated, n: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Pairs of complements."""
+    for first in _disjoint(torch.arange(1, len(one.pool), 2), n // 2, generator):
+        yield torch.stack([first, first + 1], 1).flatten()
+
+
+def stratified_rows(one: Evaluated, n: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """First halves whose sizes lie at even quantiles of the binomial distribution."""
+    yield from _by_size(one, n, torch.ones_like(one.kernel), generator)
+
+
+def locality_rows(one: Evaluated, n: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Rows whose sizes lie at even quantiles of the locality distribution."""
+    yield from _by_size(one, n, one.kernel, generator)
+
+
+def _disjoint(rows: Tensor, n: int, generator: torch.Generator) -> Iterator[Tensor]:
+    shuffled = rows[torch.randperm(len(rows), generator=generator)]
+    yield from shuffled[: len(rows) // n * n].split(n)[:DRAWS]
+
+
+def _by_size(
+    one: Evaluated, n: int, weights: Tensor, generator: torch.Generator
+) -> Iterator[Tensor]:
+    """Rows of wanted sizes; where the pool has no more of one, the next larger is taken."""
+    sizes, cumulative = one.pool.sum(1), size_probabilities(weights).cumsum(0)
+    for _ in range(DRAWS):
+        quantiles = (torch.arange(n) + torch.rand(n, generator=generator)).double() / n
+        wanted = torch.searchsorted(cumulative, quantiles).clamp(max=len(cumulative) - 1)
+        order = 1 + torch.randperm(len(sizes) - 1, generator=generator)
+        by_size = order[sizes[order].argsort(stable=True)]
+        places = torch.searchsorted(sizes[by_size].contiguous(), wanted.sort().values).tolist()
+        taken, last = [], -1
+        for place in places:
+            last = min(max(place, last + 1), len(by_size) - 1)
+            taken.append(last)
+        yield by_size[torch.tensor(taken)]
+
+
+SELECTIONS: dict[str, Callable[..., Iterator[Tensor]]] = {
+    "independent (plain LIME)": plain_rows, "antithetic pairs": antithetic_rows,
+    "stratified sizes": stratified_rows, "locality (GLIME)": locality_rows,
+}  # fmt: skip
+ARRAY = "orthogonal array, folded"
+
+
+def agreements(one: Evaluated, generator: torch.Generator) -> dict[tuple[str, int], float]:
+    """Mean Jaccard index of the top 5 with the reference, by design and number of samples."""
+    found = {}
+    for name, rows_of in SELECTIONS.items():
+        for n in COUNTS:
+            values = [
+                from_pool(one, rows, weighted=rows_of is not locality_rows)
+                for rows in rows_of(one, n, generator)
+            ]
+            found[name, n] = float(np.mean(values))
+    reference = surrogate_of(one.pool, one.pool_scores, one.kernel[one.pool.sum(1)])
+    for n in [n for n in COUNTS if n < one.arrays.shape[1]]:
+        values = [top_agreement(array_surrogate(one, seed, n), reference) for seed in range(SEEDS)]
+        found[ARRAY, n] = float(np.mean(values))
+    return found
+
+
+def from_pool(one: Evaluated, rows: Tensor, weighted: bool) -> float:
+    """Agreement of a selection from the pool with plain LIME on what it left."""
+    rest = torch.ones(len(one.pool), dtype=torch.bool)
+    rest[rows] = False
+    weights = one.kernel[one.pool.sum(1)]
+    reference = surrogate_of(one.pool[rest], one.pool_scores[rest], weights[rest])
+    chosen = torch.cat([torch.zeros(1, dtype=torch.long), rows])
+    own = weights[chosen] if weighted else torch.ones(len(chosen)).double()
+    found = surrogate_of(one.pool[chosen], one.pool_scores[chosen], own)
+    return top_agreement(found, reference)
+
+
+def array_surrogate(one: Evaluated, seed: int, n: int) -> Surrogate:
+    masks, scores = one.arrays[seed, : n + 1], one.array_scores[seed, : n + 1]
+    return surrogate_of(masks, scores, one.kernel[masks.sum(1)])
+
+
+def top_agreement(a: Surrogate, b: Surrogate) -> float:
+    return float(jaccard_of_top(a.coefficients[0, 0], b.coefficients[0, 0], TOP))
+
+
+Look = tuple[int, float, float]
+"""Samples, expected agreement and true agreement at one look of the adaptive stop."""
+
+
+def looks_at(one: Evaluated, seed: int) -> list[Look]:
+    """What the adaptive stop sees, round by round, and what is true."""
+    size = OrthogonalArray().round_size(one.pool.shape[1])
+    reference = surrogate_of(one.pool, one.pool_scores, one.kernel[one.pool.sum(1)])
+    looks = []
+    for n in range(2 * size, one.arrays.shape[1], size):
+        masks, scores = one.arrays[None, seed, : n + 1], one.array_scores[seed, : n + 1]
+        found, weights = array_surrogate(one, seed, n), one.kernel[masks.sum(2)]
+        generator = torch.Generator().manual_seed(seed)
+        expected = ranking_stability(
+            masks, scores[None, :, None], weights, found, True, TOP, generator
+        )
+        looks.append((n, float(expected), top_agreement(found, reference)))
+    return looks
+
+
+def adaptive_table(all_stops: list[list[Look]]) -> list[str]:
+    """Mean forwards, expected and true agreement where sampling ends, by the index asked for."""
+    lines = ["| asked for | forwards | expected | true | not reached |", "|---|---|---|---|---|"]
+    for wanted in (0.6, 0.7, 0.75, 0.8, 0.85, 0.9):
+        ends, missed = [], 0
+        for looks in all_stops:
+            ended = next((look for look in looks if look[1] >= wanted), None)
+            missed += ended is None
+            ends.append(ended or looks[-1])
+        n, expected, true = np.mean(ends, axis=0)
+        cells = (wanted, f"{n:.0f}", f"{expected:.2f}", f"{true:.2f}", f"{missed / len(ends):.0%}")
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return lines
+
+
+def curves(found: list[dict[tuple[str, int], float]]) -> dict[str, dict[int, np.ndarray]]:
+    """Agreements of all images by design and number of samples."""
+    gathered: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for one in found:
+        for (name, n), value in one.items():
+            gathered[name][n].append(value)
+    return {name: {n: np.array(v) for n, v in by_n.items()} for name, by_n in gathered.items()}
+
+
+def table(by_design: Mapping[str, Mapping[int, np.ndarray]]) -> list[str]:
+    """Designs down, samples across, mean agreement over images ± its standard error."""
+    lines = ["| design | " + " | ".join(map(str, COUNTS)) + " |", "|---" * (len(COUNTS) + 1) + "|"]
+    for name, by_n in by_design.items():
+        cells = [
+            f"{by_n[n].mean():.2f} ± {by_n[n].std() / len(by_n[n]) ** 0.5:.2f}"
+            if n in by_n
+            else "–"
+            for n in COUNTS
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def draw(by_design: Mapping[str, Mapping[int, np.ndarray]], path: Path) -> None:
+    """Agreement against samples, one curve per design."""
+    with drawing(path, 6.4, 3.6) as figure:
+        axes = figure.subplots()
+        for (name, by_n), colour in zip(by_design.items(), SERIES, strict=False):
+            counts = sorted(by_n)
+            means = [by_n[n].mean() for n in counts]
+            axes.plot(counts, means, color=colour, label=name, marker="o", markersize=3)
+        axes.set(xscale="log", xlabel="forwards", ylabel=f"Jaccard index of the top {TOP}")
+        axes.set(title="Agreement with plain LIME on 2300 to 3300 other samples")
+        axes.set_xticks(COUNTS[::2], [str(n) for n in COUNTS[::2]], minor=False)
+        axes.minorticks_off()
+        axes.legend()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, default=Path("runs/quickstart"))
+    parser.add_argument("--images", type=int, default=20)
+    parser.add_argument("--out", type=Path, default=Path("runs/lime_designs"))
+    options = parser.parse_args()
+    generator, found, looks = torch.Generator().manual_seed(0), [], []
+    for i, one in enumerate(evaluated(options.run, options.images, options.out)):
+        found.append(agreements(one, generator))
+        looks.extend(looks_at(one, seed) for seed in range(SEEDS))
+        print(f"image {i + 1} of {options.images}: {one.pool.shape[1]} superpixels", flush=True)
+    by_design = curves(found)
+    print("\n".join(["", *table(by_design), "", *adaptive_table(looks)]))
+    draw(by_design, options.out / "lime_designs.png")
+
+
+if __name__ == "__main__":
+    main()
