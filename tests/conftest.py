@@ -7,6 +7,7 @@ from pathlib import Path
 # two cores spend most of their time waiting for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
@@ -25,6 +26,10 @@ CHECKED = [
     "gmm.survey", "gmm.variational",
 ]  # fmt: skip
 install_import_hook(CHECKED, "beartype.beartype")
+
+# No test is timed, for the first example of a property pays for imports; and none is drawn anew.
+hypothesis.settings.register_profile("untimed", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("untimed")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

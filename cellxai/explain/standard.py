@@ -24,7 +24,7 @@ from cellxai.explain.smoothing import GradientShap, SmoothGrad
 def standard_explainers() -> dict[str, Explainer]:
     """LIME with the 1000 samples its author advises, gradients, a CAM, occlusion, controls."""
     return {
-        "LIME": LimeReference(n_samples=1000),
+        "LIME": Lime(n_samples=1000),
         "Saliency": Saliency(),
         "Integrated Gradients": IntegratedGradients(n_steps=32),
         "Grad-CAM": GradCam(),

@@ -43,7 +43,7 @@ def test_max_sensitivity_is_that_of_captum_on_the_same_noise(net, images, target
 
     def explain(batch, target):
         one = batch if isinstance(batch, torch.Tensor) else batch[0]  # first comes a tuple
-        return Saliency().attribute(net, one, target, context).values
+        return (Saliency().attribute(net, one, target, context).values,)
 
     expected = captum.metrics.sensitivity_max(
         explain, images, target=targets, n_perturb_samples=n,
