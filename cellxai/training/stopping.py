@@ -121,8 +121,11 @@ class FiniteLoss(L.Callback):
     ) -> None:
         """Lets only a finite network be saved: a gradient may overflow where the loss did not."""
         self.check()
+        frozen = {name for name, weight in pl_module.named_parameters() if not weight.requires_grad}
         for name, weight in checkpoint["state_dict"].items():
-            if weight.is_floating_point() and not bool(torch.isfinite(weight).all()):
+            if name in frozen or not weight.is_floating_point():
+                continue  # a frozen backbone has many weights, and stays what it was
+            if not bool(torch.isfinite(weight).all()):
                 raise NotFiniteError(self.line(f"the weight {name} is not finite any more"))
 
     def check(self) -> None:
