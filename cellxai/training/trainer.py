@@ -47,6 +47,9 @@ def train(
         inputs = CachedFeatures(images, classifier, training.cached_views)
     if training.channels_last:
         classifier.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    # With deterministic algorithms torch also fills every new tensor before it is written: a search
+    # aid for reads of memory that nobody wrote, which costs some percent of a step on a CPU.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     if training.compile:
         classifier.backbone.compile()  # in place: the names of the weights stay what they are
     trainer = new_trainer(images, folder, training)
