@@ -49,7 +49,7 @@ def train(
         classifier.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     # With deterministic algorithms torch also fills every new tensor before it is written: a search
     # aid for reads of memory that nobody wrote, which costs some percent of a step on a CPU.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore
     if training.compile:
         classifier.backbone.compile()  # in place: the names of the weights stay what they are
     trainer = new_trainer(images, folder, training)
