@@ -6,6 +6,8 @@ What knows nothing has 0 on average. A map whose parts are all alike scores NaN,
 image whose score never changes.
 """
 
+from abc import abstractmethod
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -131,18 +133,15 @@ class SensitivityN(_Correlation):
         return torch.stack([one.measure(*about) for one in sizes]).mean(0)
 
 
-class FaithfulnessEstimate(_Correlation):
-    """Pearson correlation over the superpixels: the evidence of each with its effect alone.
-
-    Args:
-        baseline: What hidden superpixels show; null for that of the explainers.
-    """
-
-    name = "faithfulness estimate"
-    paper = "Alvarez-Melis and Jaakkola 2018, arXiv:1806.07538"
-
+class _EachAlone(_Correlation):
     def __init__(self, baseline: Baseline | None = None) -> None:
         self.baseline = baseline
+
+    @abstractmethod
+    def correlated(
+        self, evidence: Float[Tensor, "b s"], effects: Float[Tensor, "b s"]
+    ) -> Float[Tensor, " b"]:
+        """How the evidence of each superpixel goes with its effect."""
 
     def measure(
         self,
@@ -156,10 +155,28 @@ class FaithfulnessEstimate(_Correlation):
         """See :meth:`Metric.measure`."""
         fill = filled(self.baseline, images, context)
         effects = single_part_effects(model, images, fill, targets, context)
-        return pearson(part_evidence(attribution, context.superpixels), effects).to(images)
+        evidence = part_evidence(attribution, context.superpixels)
+        return self.correlated(evidence, effects).to(images)
 
 
-class SinglePartEffect(_Correlation):
+class FaithfulnessEstimate(_EachAlone):
+    """Pearson correlation over the superpixels: the evidence of each with its effect alone.
+
+    Args:
+        baseline: What hidden superpixels show; null for that of the explainers.
+    """
+
+    name = "faithfulness estimate"
+    paper = "Alvarez-Melis and Jaakkola 2018, arXiv:1806.07538"
+
+    def correlated(
+        self, evidence: Float[Tensor, "b s"], effects: Float[Tensor, "b s"]
+    ) -> Float[Tensor, " b"]:
+        """Pearson's."""
+        return pearson(evidence, effects)
+
+
+class SinglePartEffect(_EachAlone):
     """Rank correlation over the superpixels: the evidence of each with its effect alone.
 
     It asks what :class:`FaithfulnessEstimate` asks, and one strong superpixel does not decide it.
@@ -171,22 +188,11 @@ class SinglePartEffect(_Correlation):
     name = "single-part effect"
     paper = "Hesse et al. 2023, arXiv:2308.06248 (single deletion)"
 
-    def __init__(self, baseline: Baseline | None = None) -> None:
-        self.baseline = baseline
-
-    def measure(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
+    def correlated(
+        self, evidence: Float[Tensor, "b s"], effects: Float[Tensor, "b s"]
     ) -> Float[Tensor, " b"]:
-        """See :meth:`Metric.measure`."""
-        fill = filled(self.baseline, images, context)
-        effects = single_part_effects(model, images, fill, targets, context)
-        return spearman(part_evidence(attribution, context.superpixels), effects).to(images)
+        """Spearman's."""
+        return spearman(evidence, effects)
 
 
 def single_part_effects(
