@@ -74,7 +74,7 @@ def cuda_lines(
         words += ("--epochs", str(EPOCHS)) + (("--torchcompile",) if compiled else ())
         theirs = "timm's script not measured"
         if timm_train is not None:
-            peer = [timm_seconds(timm_train, images, backbone, BATCH_SIZE, words)
+            peer = [timm_seconds(timm_train, images, backbone, side, BATCH_SIZE, words)
                     for _ in range(ROUNDS)]  # fmt: skip
             theirs = f"timm's script {1 / median(peer):.0f}"
         yield (

@@ -139,9 +139,11 @@ def naive_seconds(folder: Path, side: int) -> float:
 
 
 def timm_seconds(
-    script: Path, folder: Path, backbone: str, batch_size: int, words: Sequence[str]
+    script: Path, folder: Path, backbone: str, side: int, batch_size: int, words: Sequence[str]
 ) -> float:
     """Seconds an image of an epoch of timm's own train script, after its first step.
+
+    The size has to be named: by itself the script trains at the model's own, often smaller one.
 
     Raises:
         ValueError: If the script fails, or prints no steps.
@@ -149,7 +151,7 @@ def timm_seconds(
     command = [
         sys.executable, str(script), "--data-dir", str(folder.parent), "--train-split", folder.name,
         "--val-split", "", "--model", backbone, "--num-classes", str(len(list(folder.iterdir()))),
-        "--batch-size", str(batch_size), "--opt", "adamw", "--lr", "1e-3",
+        "--img-size", str(side), "--batch-size", str(batch_size), "--opt", "adamw", "--lr", "1e-3",
         "--epochs", "1", "--warmup-epochs", "0", "--log-interval", "1", "--channels-last",
         "--output", str(folder.parent / "timm"), *words,
     ]  # fmt: skip

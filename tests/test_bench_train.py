@@ -31,12 +31,21 @@ def test_timm_s_log_is_read_step_by_step_without_the_first(tmp_path):
         "Train: 0 [   1/3 ( 33%)]  Loss: 1.1 (1.1)  Time: 2.000s,    8.00/s  (5.5s) LR: 1.0e-03",
         "Train: 0 [   2/3 ( 67%)]  Loss: 1.1 (1.1)  Time: 1.000s,   16.00/s  (4.0s) LR: 1.0e-03",
     )
-    assert timm_seconds(script, tmp_path / "images", "b0", 16, ()) == pytest.approx(1.5 / 16)
+    assert timm_seconds(script, tmp_path / "images", "b0", 224, 16, ()) == pytest.approx(1.5 / 16)
+
+
+def test_timm_s_script_is_told_the_size_that_ours_trains_at(tmp_path):
+    script = fake_timm(tmp_path)
+    script.write_text(
+        "import sys\nside = int(sys.argv[sys.argv.index('--img-size') + 1])\n"
+        "for _ in range(2):\n    print(f'Train: 0 [   0/2 (  0%)]  Time: {side:.3f}s')\n"
+    )
+    assert timm_seconds(script, tmp_path / "images", "b0", 96, 16, ()) == pytest.approx(96 / 16)
 
 
 def test_a_script_of_timm_that_times_nothing_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"train\.py timed nothing"):
-        timm_seconds(fake_timm(tmp_path), tmp_path / "images", "b0", 16, ())
+        timm_seconds(fake_timm(tmp_path), tmp_path / "images", "b0", 224, 16, ())
 
 
 def test_the_ratio_is_the_median_of_the_turns(tmp_path):

@@ -15,6 +15,7 @@ from cellxai.training.environment import total_seconds
 METRICS = (
     "train_loss", "validation_loss", "train_accuracy", "validation_accuracy",
 )  # fmt: skip
+RECORDED_EVERY_S = 2.0  # the cost of a run, while it trains
 
 
 class StepSeed(L.Callback):
@@ -35,7 +36,18 @@ class StepSeed(L.Callback):
         """Seeds torch by the seed of the run, the number of the batch and that of the process."""
         number = trainer.current_epoch * int(trainer.num_training_batches) + batch_idx
         words = np.random.SeedSequence([self.seed, number, trainer.global_rank]).generate_state(1)
-        torch.manual_seed(int(words[0]))
+        seed_torch(int(words[0]), pl_module.device)
+
+
+def seed_torch(seed: int, device: torch.device) -> None:
+    """``torch.manual_seed`` for the devices that a step draws on.
+
+    That itself notes, with a stack trace each time, to seed the CUDA devices that may come yet: a
+    millisecond, and a list that grows with every step.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 class MetricsTable(L.Callback):
@@ -70,7 +82,8 @@ class MetricsTable(L.Callback):
 class Stopwatch(L.Callback):
     """Keeps in ``environment.json`` what the training has cost so far, over all its starts.
 
-    After every epoch, so that a start that is killed has counted up to its last finished one.
+    After an epoch, so that a start that is killed has counted all but its last seconds; not after
+    each, since an epoch of a frozen backbone takes less time than a file that is safe on the disk.
 
     Args:
         path: The file, whose last entry of ``starts`` is this start.
@@ -78,7 +91,7 @@ class Stopwatch(L.Callback):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.begun = self.latest = time.perf_counter()
+        self.begun = self.latest = self.recorded = time.perf_counter()
         self.epochs: dict[str, float] = {}
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -87,8 +100,10 @@ class Stopwatch(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Counts the epoch: of one that was resumed, its rest."""
-        self.epochs[str(trainer.current_epoch)] = round(time.perf_counter() - self.latest, 2)
-        self.record(trainer)
+        now = time.perf_counter()
+        self.epochs[str(trainer.current_epoch)] = round(now - self.latest, 2)
+        if now - self.recorded >= RECORDED_EVERY_S:
+            self.record(trainer)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Counts the last checkpoints."""
@@ -108,3 +123,4 @@ class Stopwatch(L.Callback):
         seconds = round(time.perf_counter() - self.begun, 1)
         environment["starts"][-1] |= {"seconds": seconds, "epoch_seconds": self.epochs}
         write_json(self.path, {**environment, "seconds": total_seconds(environment["starts"])})
+        self.recorded = time.perf_counter()

@@ -1,6 +1,6 @@
 """Training the head alone: the features of a frozen backbone are computed once and kept."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import lightning as L
@@ -63,13 +63,16 @@ class CachedFeatures(L.LightningDataModule):
         """Features in the order in which the images would come."""
         images = self.images.train_dataloader()
         views = Views(lambda: self.features("train"), self.images.labels("train"))
-        return ResumableLoader(views, batch_size=images.batch_size, sampler=images.sampler)
+        return ResumableLoader(
+            views, batch_size=images.batch_size, sampler=images.sampler, collate_fn=collated
+        )
 
     def val_dataloader(self) -> DataLoader:
         """Features of the validation images, in the order of those."""
         images = self.images.val_dataloader()
         views = Views(lambda: self.features("validation"), self.images.labels("validation"))
-        return DataLoader(views, images.batch_size, sampler=[(0, i) for i in images.sampler])
+        order = [(0, i) for i in images.sampler]
+        return DataLoader(views, images.batch_size, sampler=order, collate_fn=collated)
 
 
 class Views(Dataset):
@@ -87,9 +90,19 @@ class Views(Dataset):
         self.labels = labels
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        epoch, index = key
+        features, labels = self.__getitems__([key])
+        return features[0], labels[0]
+
+    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        """A batch at once, as loaders of torch ask for it; :func:`collated` already."""
         features = self.features()
-        return features[epoch % len(features), index], self.labels[index]
+        epochs, indices = torch.tensor(keys).unbind(1)
+        return features[epochs % len(features), indices], self.labels[indices]
+
+
+def collated(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """What a loader makes of a batch that is one already."""
+    return batch
 
 
 @torch.no_grad()

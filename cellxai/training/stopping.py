@@ -104,6 +104,12 @@ class FiniteLoss(L.Callback):
     def __init__(self, images: CellImages) -> None:
         self.images = images
         self.latest: CheckedLoss | None = None
+        self.frozen: set[str] = set()
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Learns which weights stay what they are: a frozen backbone has many."""
+        weights = pl_module.named_parameters()
+        self.frozen = {name for name, weight in weights if not weight.requires_grad}
 
     def on_before_backward(
         self, trainer: L.Trainer, pl_module: L.LightningModule, loss: Tensor
@@ -121,10 +127,9 @@ class FiniteLoss(L.Callback):
     ) -> None:
         """Lets only a finite network be saved: a gradient may overflow where the loss did not."""
         self.check()
-        frozen = {name for name, weight in pl_module.named_parameters() if not weight.requires_grad}
         for name, weight in checkpoint["state_dict"].items():
-            if name in frozen or not weight.is_floating_point():
-                continue  # a frozen backbone has many weights, and stays what it was
+            if name in self.frozen or not weight.is_floating_point():
+                continue
             if not bool(torch.isfinite(weight).all()):
                 raise NotFiniteError(self.line(f"the weight {name} is not finite any more"))
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from cellxai.classifier.backbone import TimmBackbone
-from cellxai.classifier.module import HeadSettings, ModelSettings
+from cellxai.classifier.module import HeadSettings, ModelSettings, Trainable
 from cellxai.classifier.optimiser import OptimiserSettings
 from cellxai.configuration import write_config
 from cellxai.data.loading import LoadingSettings
@@ -157,12 +157,12 @@ def two(settings, tmp_path, cells) -> Callable[..., Path]:
     """Writes a config in which a batch is the sum of its images, so that halves add up to it."""
     (cells / "dark" / "11.png").unlink()  # 5 of 23 validate: one process gets 3, the other 2
 
-    def write(name: str, devices: int, **training: Any) -> Path:
+    def write(name: str, devices: int, trainable: Trainable = "all", **training: Any) -> Path:
         given = settings(
             devices=devices, epochs=2, batch_size=4, optimiser=OptimiserSettings(1e-3), **training
         )
         model = ModelSettings(
-            TimmBackbone("test_efficientnet"), HeadSettings(dropout=0.0), frozen_statistics=True
+            TimmBackbone("test_efficientnet"), HeadSettings(dropout=0.0), True, trainable
         )
         split = SplitSettings(validation_share=0.2, test_share=0.2)
         path = tmp_path / f"{name}.yaml"
@@ -206,6 +206,15 @@ def test_two_processes_train_what_one_does_into_one_folder(two, launcher):
     for column in ("train_loss", "validation_loss"):
         assert numbers(run, column) == pytest.approx(numbers(one, column), rel=0.01)
     assert numbers(run, "validation_accuracy") == numbers(one, "validation_accuracy")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize(("trainable", "ema_decay"), [("head", None), ("all", 0.9)])
+def test_two_processes_freeze_and_average_as_one_does(two, trainable, ema_decay):
+    one, both = (complete(two(f"{n}", n, trainable, ema_decay=ema_decay)) for n in (1, 2))
+    for column in ("train_loss", "validation_loss"):
+        assert numbers(both, column) == pytest.approx(numbers(one, column), rel=0.01)
 
 
 @pytest.mark.slow
