@@ -1,4 +1,4 @@
-"""Crop, flips and brightness of a whole batch, on the device where the images lie.
+"""Crop, flips, CLAHE and brightness of a whole batch, on the device where the images lie.
 
 The steps and their distributions are those of :meth:`Transforms.augment`; the numbers are drawn
 otherwise, from one table an epoch instead of one generator an image.
@@ -15,9 +15,10 @@ from jaxtyping import Bool, Float, Float64, Int64, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from cellxai.data.transforms import Transforms
+from cellxai.data.clahe import equalise_batch
+from cellxai.data.transforms import CLAHE_CLIP_LIMIT, CLAHE_TILES, Transforms
 
-N_DRAWS = 5  # crop down, crop across, flip left-right, flip upside-down, brightness
+N_DRAWS = 6  # crop down, crop across, flip left-right, flip upside-down, brightness, CLAHE
 STREAM = 1  # apart from the order of the epoch, which is drawn from (seed, epoch) alone
 
 
@@ -31,6 +32,7 @@ class Draws:
         mirrored: Whether left and right change places.
         upside_down: Whether top and bottom do.
         brighter: Grey levels that are added, negative to darken.
+        equalised: Whether CLAHE is applied before.
     """
 
     top: Int64[np.ndarray, " b"]
@@ -38,6 +40,7 @@ class Draws:
     mirrored: Bool[np.ndarray, " b"]
     upside_down: Bool[np.ndarray, " b"]
     brighter: Int64[np.ndarray, " b"]
+    equalised: Bool[np.ndarray, " b"]
 
 
 class TensorImages(Dataset):
@@ -53,7 +56,7 @@ class TensorImages(Dataset):
         seed: Another seed, other pictures.
 
     Raises:
-        ValueError: If the transforms have augmentations of a user's own.
+        ValueError: If the transforms have augmentations of a user's own, or CLAHE in colour.
     """
 
     def __init__(
@@ -68,6 +71,11 @@ class TensorImages(Dataset):
             raise ValueError(
                 f"transforms.augmentations={names}: pipeline=tensor works on whole batches; "
                 "pass pipeline=albumentations"
+            )
+        if transforms.random_clahe and transforms.colour == "rgb":
+            raise ValueError(
+                f"transforms.random_clahe={transforms.random_clahe}: pipeline=tensor equalises "
+                "grey images only; pass pipeline=albumentations, or transforms.colour=grey"
             )
         self.images = images
         self.labels = labels
@@ -118,6 +126,7 @@ def draw(
         upside_down=uniform[:, 3] < transforms.vertical_flip,
         # Down to the next grey level, as Albumentations cuts fractions off and does not round.
         brighter=np.floor(shift).astype(np.int64),
+        equalised=uniform[:, 5] < transforms.random_clahe,
     )
 
 
@@ -127,10 +136,10 @@ def augment_batch(
     draws: Draws,
     crop: int | None,
 ) -> UInt8[Tensor, "b c height width"]:
-    """The images at ``indices`` cropped, flipped and shifted in brightness as drawn."""
+    """The images at ``indices`` cropped, flipped, equalised and shifted in brightness as drawn."""
     height, width = images.shape[-2:] if crop is None else (crop, crop)
     rows = pick_rows(images, indices, draws, height)
-    return shifted(pick_columns(rows, draws, width), draws.brighter)
+    return shifted(equalised(pick_columns(rows, draws, width), draws.equalised), draws.brighter)
 
 
 def pick_rows(
@@ -157,6 +166,17 @@ def pick_columns(
     ]
     mirrored = zip(windows, draws.mirrored.tolist(), strict=True)
     return torch.stack([window.flip(-1) if mirror else window for window, mirror in mirrored])
+
+
+def equalised(
+    images: UInt8[Tensor, "b c h w"], chosen: Bool[np.ndarray, " b"]
+) -> UInt8[Tensor, "b c h w"]:
+    """The images, the contrast of the grey ones that are ``chosen`` equalised."""
+    if not chosen.any():
+        return images
+    rows = torch.from_numpy(chosen).to(images.device)
+    images[rows, 0] = equalise_batch(images[rows, 0], CLAHE_CLIP_LIMIT, CLAHE_TILES)
+    return images
 
 
 def shifted(

@@ -38,8 +38,9 @@ class Transforms:
        are scaled separately, so a size of other proportions squeezes the image;
     4. a random crop;
     5. flips;
-    6. brightness;
-    7. augmentations of your own.
+    6. CLAHE once more, of what is left of the image;
+    7. brightness;
+    8. augmentations of your own.
 
     CLAHE comes before the resize because its tiles then see the noise and the contrast that the
     microscope gave; the other order differs by several grey levels.
@@ -60,6 +61,8 @@ class Transforms:
             pixel above it is left out and reported.
         horizontal_flip: Probability of a left-right flip.
         vertical_flip: Probability of an upside-down flip.
+        random_clahe: Probability of step 6, as an augmentation: networks that are to bear images of
+            unequal contrast. By the tensor pipeline of grey images only.
         brightness: Largest shift up or down, as a share of the full scale of 255.
         augmentations: Steps of your own in training, in this order.
 
@@ -77,6 +80,7 @@ class Transforms:
     full_scale: int = 65535
     horizontal_flip: float = 0.5
     vertical_flip: float = 0.5
+    random_clahe: float = 0.0
     brightness: float = 0.1
     augmentations: list[Augmentation] = field(default_factory=list)
 
@@ -90,7 +94,7 @@ class Transforms:
             )
         if self.colour not in ("grey", "rgb"):
             raise ValueError(f"colour={self.colour!r}: expected 'grey' or 'rgb'")
-        for name in ("horizontal_flip", "vertical_flip", "brightness"):
+        for name in ("horizontal_flip", "vertical_flip", "random_clahe", "brightness"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected a value in 0…1")
         if self.sixteen_bit not in RULES:
@@ -141,11 +145,12 @@ class Transforms:
     def augment(
         self, image: UInt8[np.ndarray, "height width c"], seed: int
     ) -> UInt8[np.ndarray, "crop_height crop_width c"]:
-        """Steps 4 to 7 of a prepared image: the same seed gives the same picture, anywhere.
+        """Steps 4 to 8 of a prepared image: the same seed gives the same picture, anywhere.
 
         One call at a time in a process; for several at once use processes, not threads.
         """
-        steps = augmentation(self.crop, self.horizontal_flip, self.vertical_flip, self.brightness)
+        flips = self.horizontal_flip, self.vertical_flip
+        steps = augmentation(self.crop, *flips, self.random_clahe, self.brightness)
         # One stream for all steps. `set_random_seed` would give each step a copy of the same
         # stream, and then an image is flipped both ways or not at all; and `seed_everything` does
         # not reach Albumentations 2.
@@ -156,13 +161,24 @@ class Transforms:
 # Kept, because building the steps takes several times as long as applying them to an image.
 @lru_cache(maxsize=8)
 def augmentation(
-    crop: int | None, horizontal_flip: float, vertical_flip: float, brightness: float
+    crop: int | None,
+    horizontal_flip: float,
+    vertical_flip: float,
+    random_clahe: float,
+    brightness: float,
 ) -> A.Compose:
-    """Steps 4 to 6 with the settings of :class:`Transforms`, still without a random state."""
+    """Steps 4 to 7 with the settings of :class:`Transforms`, still without a random state."""
     window = [] if crop is None else [A.RandomCrop(crop, crop)]
     flips = [A.HorizontalFlip(p=horizontal_flip), A.VerticalFlip(p=vertical_flip)]
+    contrast = [fixed_clahe(random_clahe)] if random_clahe else []
     shift = A.RandomBrightnessContrast((-brightness, brightness), (0.0, 0.0), p=1.0)
-    return A.Compose([*window, *flips, shift])
+    return A.Compose([*window, *flips, *contrast, shift])
+
+
+def fixed_clahe(p: float) -> A.CLAHE:
+    """Albumentations' CLAHE with one clip limit; by itself it would draw one between 1 and 4."""
+    clip_limit = (CLAHE_CLIP_LIMIT, CLAHE_CLIP_LIMIT)
+    return A.CLAHE(clip_limit=clip_limit, tile_grid_size=CLAHE_TILES, p=p)
 
 
 def convert_colour(
@@ -180,8 +196,7 @@ def equalise(
     image: UInt8[np.ndarray, "h w"] | UInt8[np.ndarray, "h w 3"],
 ) -> UInt8[np.ndarray, "h w"] | UInt8[np.ndarray, "h w 3"]:
     """Contrast-limited adaptive histogram equalisation (Zuiderveld 1994), never drawn at random."""
-    clip_limit = (CLAHE_CLIP_LIMIT, CLAHE_CLIP_LIMIT)
-    return A.CLAHE(clip_limit=clip_limit, tile_grid_size=CLAHE_TILES, p=1.0)(image=image)["image"]
+    return fixed_clahe(1.0)(image=image)["image"]
 
 
 def resize(

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from cellxai.classifier.module import BACKBONE, CellClassifier
 from cellxai.data.datamodule import CellImages
 from cellxai.data.sampling import AugmentedImages, ResumableLoader
+from cellxai.data.tensor_augment import as_it_is
 from cellxai.runfolder import RunFolder, atomic
 
 
@@ -64,7 +65,7 @@ class CachedFeatures(L.LightningDataModule):
         images = self.images.train_dataloader()
         views = Views(lambda: self.features("train"), self.images.labels("train"))
         return ResumableLoader(
-            views, batch_size=images.batch_size, sampler=images.sampler, collate_fn=collated
+            views, batch_size=images.batch_size, sampler=images.sampler, collate_fn=as_it_is
         )
 
     def val_dataloader(self) -> DataLoader:
@@ -72,7 +73,7 @@ class CachedFeatures(L.LightningDataModule):
         images = self.images.val_dataloader()
         views = Views(lambda: self.features("validation"), self.images.labels("validation"))
         order = [(0, i) for i in images.sampler]
-        return DataLoader(views, images.batch_size, sampler=order, collate_fn=collated)
+        return DataLoader(views, images.batch_size, sampler=order, collate_fn=as_it_is)
 
 
 class Views(Dataset):
@@ -94,15 +95,10 @@ class Views(Dataset):
         return features[0], labels[0]
 
     def __getitems__(self, keys: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        """A batch at once, as loaders of torch ask for it; :func:`collated` already."""
+        """A batch at once, as loaders of torch ask for it; nothing is left to collate."""
         features = self.features()
         epochs, indices = torch.tensor(keys).unbind(1)
         return features[epochs % len(features), indices], self.labels[indices]
-
-
-def collated(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """What a loader makes of a batch that is one already."""
-    return batch
 
 
 @torch.no_grad()

@@ -32,14 +32,21 @@ def by_albumentations(image: np.ndarray, draws: Draws, i: int, crop: int | None,
         A.HorizontalFlip(p=float(draws.mirrored[i])),
         A.VerticalFlip(p=float(draws.upside_down[i])),
     ]
+    contrast = A.CLAHE((4.0, 4.0), (8, 8), p=float(draws.equalised[i]))
     shift = A.RandomBrightnessContrast((beta, beta), (0.0, 0.0), p=1.0)
-    return A.Compose([*window, *flips, shift])(image=image)["image"]
+    return A.Compose([*window, *flips, contrast, shift])(image=image)["image"]
 
 
-@pytest.mark.parametrize("images", [GREY, COLOUR], ids=["grey", "colour"])
+@pytest.mark.parametrize(
+    ("images", "random_clahe"),
+    [(GREY, 0.0), (GREY, 0.5), (COLOUR, 0.0)],
+    ids=["grey", "grey and CLAHE", "colour"],
+)
 @pytest.mark.parametrize("crop", [None, 16])
-def test_the_same_draws_give_the_pictures_of_albumentations(images, crop):
-    transforms = Transforms(image_size=(20, 28), crop=crop, brightness=0.3)
+def test_the_same_draws_give_the_pictures_of_albumentations(images, random_clahe, crop):
+    transforms = Transforms(
+        image_size=(20, 28), crop=crop, random_clahe=random_clahe, brightness=0.3
+    )
     table = uniforms(3, 1, len(images))
     draws = draw(table, transforms, (20, 28))
     ours = augment_batch(images, np.arange(40), draws, crop).permute(0, 2, 3, 1).numpy()
@@ -113,6 +120,12 @@ class Negative(Augmentation):
 def test_augmentations_of_a_users_own_are_refused():
     with pytest.raises(ValueError, match=r"augmentations=Negative: .* pass pipeline=albument"):
         TensorImages(GREY, LABELS, Transforms(augmentations=[Negative()]), 0)
+
+
+def test_clahe_at_random_is_for_grey_images_only():
+    coloured = Transforms(image_size=(20, 28), colour="rgb", random_clahe=0.5)
+    with pytest.raises(ValueError, match=r"random_clahe=0\.5: pipeline=tensor equalises grey"):
+        TensorImages(COLOUR, LABELS, coloured, 0)
 
 
 def test_the_prepared_images_stay_as_they_are():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from cellxai.data.transforms import Transforms, augmentation_seed, resize, to_tensor
+from cellxai.data.transforms import Transforms, augmentation_seed, equalise, resize, to_tensor
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(60, 190, (52, 70), dtype=np.uint8)
@@ -201,3 +201,12 @@ def test_importing_keeps_albumentations_from_asking_for_updates():
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], env=environment)
     assert done.returncode == 0
+
+
+def test_clahe_at_random_equalises_so_many_of_the_training_images():
+    image = np.random.default_rng(0).integers(90, 140, (32, 32, 1), dtype=np.uint8)
+    still = Transforms((32, 32), random_clahe=0.3, **STILL)
+    pictures = [still.augment(image, seed) for seed in range(600)]
+    changed = [not np.array_equal(picture, image) for picture in pictures]
+    assert np.mean(changed) == pytest.approx(0.3, abs=0.06)
+    assert np.array_equal(pictures[changed.index(True)], equalise(image[..., 0])[..., None])
