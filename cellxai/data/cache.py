@@ -1,9 +1,10 @@
 """Prepared images kept on disk between runs: one file of pixels and one that vouches for it.
 
 A cache is found by its key, a digest of everything that decides a pixel: path, size and time of
-change of each file, in order; the settings of the preparation; the code that does it; and the
-versions of the decoders. Whatever changes, another key is looked for, so nothing stale is served.
-(A file that is replaced by one of equal size within the clock's resolution goes unseen.)
+change of each file, in order, and what corrupts it; the settings of the preparation; the code that
+does both; and the versions of the decoders. Whatever changes, another key is looked for, so nothing
+stale is served. (A file that is replaced by one of equal size within the clock's resolution goes
+unseen.)
 """
 
 import hashlib
@@ -46,14 +47,26 @@ class Kept:
 def key_of(records: Sequence[Record], transforms: Transforms) -> str:
     """The name under which the prepared images of these files are kept."""
     described = {
-        "files": [describe_file(record.path) for record in records],
+        "files": [describe(record) for record in records],
         "transforms": as_config({"kept": transforms})["kept"],
-        "code": code_of(type(transforms)),
+        "code": sorted(code_of(kind) for kind in {type(transforms), *corrupting(records)}),
         "decoders": [PIL.__version__, cv2.__version__],
     }
     for name in DRAWN:
         described["transforms"].pop(name, None)
     return digest(json.dumps(described, sort_keys=True).encode())[:32]
+
+
+def describe(record: Record) -> list[Any]:
+    """What decides the pixels that are read of a record; a corruption is seeded by the id."""
+    told = [record.id, as_config(record.corruptions)]
+    alone = record.load_image is None and not record.corruptions
+    return [*describe_file(record.path), *([] if alone else told)]
+
+
+def corrupting(records: Sequence[Record]) -> set[type]:
+    """The classes of the corruptions of any of the records."""
+    return {type(step.corruption) for record in records for step in record.corruptions}
 
 
 def describe_file(path: Path) -> tuple[str, int | None, int | None]:

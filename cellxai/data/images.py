@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Int32, UInt, UInt16
 from PIL import Image, UnidentifiedImageError
 
-from cellxai.data.records import MaskLoader
+from cellxai.data.corruption import corrupted
+from cellxai.data.records import MaskLoader, Record
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
@@ -27,6 +28,16 @@ GREY_WITH_ALPHA = 4
 
 class ImageFault(ValueError):  # noqa: N818 - the file is at fault, not the program
     """An image file that cannot be read: one line that names it and says why."""
+
+
+def read_pixels(record: Record) -> UInt[np.ndarray, "h w"] | UInt[np.ndarray, "h w 3"]:
+    """The pixels of a record: those of its file, after what the record says corrupts them.
+
+    Raises:
+        ImageFault: As :func:`read_image`.
+    """
+    image = read_image(record.path) if record.load_image is None else record.load_image()
+    return corrupted(image, record.id, record.corruptions)
 
 
 def read_image(path: Path) -> UInt[np.ndarray, "h w"] | UInt[np.ndarray, "h w 3"]:

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from cellxai.data.cache import Kept, key_of, open_cached, write_cached
-from cellxai.data.images import ImageFault, read_image
+from cellxai.data.images import ImageFault, read_pixels
 from cellxai.data.records import Fault, Record
 from cellxai.data.transforms import Transforms
 from cellxai.progress import progress
@@ -75,7 +75,7 @@ def in_memory(results: Iterable[UInt8[np.ndarray, "h w c"] | str], transforms: T
 def read_prepared(record: Record, transforms: Transforms) -> UInt8[np.ndarray, "h w c"] | str:
     """What the network sees of one image, or why it sees nothing."""
     try:
-        return transforms.prepare(read_image(record.path))
+        return transforms.prepare(read_pixels(record))
     except ImageFault as fault:
         return str(fault)
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Int32, UInt8
+
+from cellxai.data.corruption import SeededCorruption
 
 MaskLoader = Callable[[], Int32[np.ndarray, "h w"]]
+ImageLoader = Callable[[], UInt8[np.ndarray, "h w"]]
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,9 @@ class Record:
         load_mask: Reads the instance labels, 0 where there is no cell; ``None`` without masks.
         load_cause: Reads the planted cause map, non-zero on the pixels that make the class;
             ``None`` for real images, where the cause is not known.
+        corruptions: What is done to the file's pixels when they are read, in this order.
+        load_image: Reads the pixels where ``path`` is a file of many images; ``None`` where it is
+            an image file.
     """
 
     id: str
@@ -31,6 +37,8 @@ class Record:
     group: str | None = None
     load_mask: MaskLoader | None = None
     load_cause: MaskLoader | None = None
+    corruptions: tuple[SeededCorruption, ...] = ()
+    load_image: ImageLoader | None = None
 
 
 @dataclass(frozen=True)

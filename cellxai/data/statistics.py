@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Num
 
-from cellxai.data.images import ImageFault, read_image
+from cellxai.data.images import ImageFault, read_pixels
 from cellxai.data.records import Fault, Record
 from cellxai.data.transforms import Transforms, convert_colour
 from cellxai.progress import progress
@@ -49,7 +49,7 @@ def read_statistics(
 
     def one(record: Record) -> PixelStatistics | Fault:
         try:
-            stored = transforms.as_8_bits(read_image(record.path))
+            stored = transforms.as_8_bits(read_pixels(record))
             return pixel_statistics(convert_colour(stored, "grey"))
         except ImageFault as fault:
             return Fault(f"image {record.id}", str(fault))

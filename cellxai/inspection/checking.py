@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from cellxai.data.ids import is_safe_id
-from cellxai.data.images import read_image
+from cellxai.data.images import read_pixels
 from cellxai.data.records import Fault, Record, Scan, Source
 
 FAULTS_FOUND = 3  # exit code: neither a success nor a mistake in the command
@@ -64,7 +64,7 @@ def check(data: Source) -> CheckReport:
 def pixel_faults(record: Record) -> list[Fault]:
     """What is wrong with the files of one image, all of them decoded."""
     try:
-        height_width = read_image(record.path).shape[:2]
+        height_width = read_pixels(record).shape[:2]
     except ValueError as error:
         return [Fault(f"image {record.id}", str(error))]
     faults = []

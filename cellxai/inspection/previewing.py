@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cellxai.data.images import read_image
+from cellxai.data.images import read_pixels
 from cellxai.data.records import Fault, Record, Source
 from cellxai.data.statistics import PixelStatistics, read_statistics
 from cellxai.data.transforms import Transforms, augmentation_seed
@@ -154,7 +154,7 @@ def draw_all(
 
 def contrast_of(record: Record, transforms: Transforms) -> ContrastRow:
     """An image as the network would see it, without and with CLAHE, whatever the settings say."""
-    original = read_image(record.path)
+    original = read_pixels(record)
     before, after = (replace(transforms, clahe=clahe).prepare(original) for clahe in (False, True))
     return ContrastRow(record.label, record.id, before, after)
 
@@ -182,7 +182,7 @@ def choose(records: Sequence[Record], n_images: int, seed: int) -> list[Record]:
 
 def row_of(record: Record, transforms: Transforms, seed: int, place: int) -> BatchRow:
     """The pictures of one image; ``place`` stands for its index in a training set."""
-    original = transforms.as_8_bits(read_image(record.path))
+    original = transforms.as_8_bits(read_pixels(record))
     prepared = transforms.prepare(original)
     augmented = [
         transforms.augment(prepared, augmentation_seed(seed, epoch, place))

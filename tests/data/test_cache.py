@@ -9,7 +9,7 @@ import torch
 
 from cellxai.data import prepared
 from cellxai.data.cache import key_of
-from cellxai.data.images import read_image
+from cellxai.data.images import read_pixels
 from cellxai.data.prepared import prepare_all
 from cellxai.data.records import Record
 from cellxai.data.transforms import Transforms
@@ -28,11 +28,11 @@ def decoded(monkeypatch) -> list[str]:
     """Names of the files that were decoded."""
     names: list[str] = []
 
-    def spy(path):
-        names.append(path.name)
-        return read_image(path)
+    def spy(record):
+        names.append(record.path.name)
+        return read_pixels(record)
 
-    monkeypatch.setattr(prepared, "read_image", spy)
+    monkeypatch.setattr(prepared, "read_pixels", spy)
     return names
 
 
@@ -188,7 +188,7 @@ def test_an_interrupted_preparation_leaves_nothing_behind(tmp_path, records, mon
     def interrupted(record, transforms):
         if record.id == "4":
             raise KeyboardInterrupt
-        return transforms.prepare(read_image(record.path))
+        return transforms.prepare(read_pixels(record))
 
     monkeypatch.setattr(prepared, "read_prepared", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -223,5 +223,5 @@ def test_processes_that_fill_a_cache_at_once_do_not_disturb_each_other(tmp_path,
 def test_prepared_images_are_those_of_the_transforms(tmp_path, records):
     found = prepare_all(records, TRANSFORMS, tmp_path / "cache")
     for record, image in zip(records, found.images, strict=True):
-        expected = TRANSFORMS.prepare(read_image(record.path))
+        expected = TRANSFORMS.prepare(read_pixels(record))
         np.testing.assert_array_equal(image.permute(1, 2, 0), expected)

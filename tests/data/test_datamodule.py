@@ -225,7 +225,7 @@ def test_a_cache_serves_later_runs_without_a_file_to_decode(records, parts, tmp_
         return CellImages(records, parts, ("a", "b"), TRANSFORMS, 4, 7, loading)
 
     first = epoch_of(fresh(), 1)
-    monkeypatch.setattr(prepared, "read_image", None)
+    monkeypatch.setattr(prepared, "read_pixels", None)
     again = epoch_of(fresh(), 1)
     assert torch.equal(first[0], again[0])
     assert torch.equal(first[1], again[1])

@@ -1,6 +1,7 @@
 """Synthetic phase-contrast cells: images whose cause is known, because we drew it."""
 
 from cellxai.data.synthetic.cues import Cue
+from cellxai.data.synthetic.foreign import foreign_region, with_foreign
 from cellxai.data.synthetic.parts import Part, Shape
 from cellxai.data.synthetic.render import (
     REACH_PX,
@@ -27,10 +28,12 @@ __all__ = [
     "cause_map",
     "compose_scene",
     "cue_map",
+    "foreign_region",
     "instance_labels",
     "part_region",
     "render",
     "render_image",
     "scene_of",
     "synthesize",
+    "with_foreign",
 ]

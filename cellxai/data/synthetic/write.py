@@ -15,6 +15,12 @@ from jaxtyping import Int32, UInt8
 
 from cellxai.data.synthetic.anatomy import REAL_HEIGHT, REAL_WIDTH
 from cellxai.data.synthetic.cues import CUE_KINDS, CueKind
+from cellxai.data.synthetic.foreign import (
+    FOREIGN_KINDS,
+    ForeignKind,
+    foreign_region,
+    with_foreign,
+)
 from cellxai.data.synthetic.render import render_scene
 from cellxai.data.synthetic.scene import CLASSES, Scene, compose_scene
 from cellxai.runfolder import atomic, write_csv, write_json
@@ -40,13 +46,15 @@ class Plan:
     magnification: float
     cue: CueKind | None = None
     cue_agreement: float | None = None
+    foreign: ForeignKind | None = None
     rendering: int = RENDERING
 
     def scene(self, index: int) -> Scene:
         """The scene of an image of the folder."""
         frame = (self.height, self.width, self.spoiled, self.magnification)
         agreement = 1.0 if self.cue_agreement is None else self.cue_agreement
-        return compose_scene(self.seed, index, *frame, self.cue, agreement)
+        scene = compose_scene(self.seed, index, *frame, self.cue, agreement)
+        return scene if self.foreign is None else with_foreign(scene, self.foreign)
 
 
 @dataclass(frozen=True)
@@ -80,15 +88,16 @@ def synthesize(
     magnification: float = 1.0,
     cue: CueKind | None = None,
     cue_agreement: float = 1.0,
+    foreign: ForeignKind | None = None,
     n_workers: int = 1,
 ) -> Synthesized:
     """Renders synthetic phase-contrast cells in the Sartorius layout.
 
     Writes ``train/*.png``, ``train.csv`` with one mask per cell, and ``causes/*.png``, white on the
-    pixels that make the class; with a ``cue``, also ``cues/*.png``, white on it. The same arguments
-    give the same bytes, whatever ``n_workers``. A folder that is complete is left as it is; an
-    interrupted one is made anew. A script that passes ``n_workers`` above 1 needs the usual
-    ``if __name__ == "__main__":``.
+    pixels that make the class; with a ``cue``, also ``cues/*.png``, white on it, and with something
+    ``foreign``, ``foreign/*.png``. The same arguments give the same bytes, whatever ``n_workers``.
+    A folder that is complete is left as it is; an interrupted one is made anew. A script that
+    passes ``n_workers`` above 1 needs the usual ``if __name__ == "__main__":``.
 
     Args:
         out: Folder to write to.
@@ -102,13 +111,16 @@ def synthesize(
         cue: A shortcut to plant beside the cells: a ``scale bar`` whose length tells the class, a
             ``corner tag`` of as many squares, or a ``tint`` from one side; null for none.
         cue_agreement: Probability that the cue tells the image's own class; a third tells nothing.
+        foreign: One object in each image that no dish has: a ``fibre``, a ``bubble``, a flake of
+            ``dust`` or a ``crystal``; null for none.
         n_workers: Processes that render.
 
     Raises:
         ValueError: If an argument is out of range, or ``out`` holds other data.
     """
     agreement = None if cue is None else cue_agreement
-    plan = Plan(n_images, seed, height, width, spoiled, magnification, cue, agreement)
+    frame = (height, width, spoiled, magnification)
+    plan = Plan(n_images, seed, *frame, cue, agreement, foreign)
     _check(plan, n_workers)
     counts = {label: len(range(k, n_images, len(CLASSES))) for k, label in enumerate(CLASSES)}
     if _is_complete(out, plan):
@@ -168,6 +180,10 @@ def _check(plan: Plan, n_workers: int) -> None:
         raise ValueError(f"magnification={plan.magnification}, expected a number above 0")
     if plan.cue not in (None, *CUE_KINDS):
         raise ValueError(f"cue={plan.cue!r}, expected one of {', '.join(CUE_KINDS)}, or none")
+    if plan.foreign not in (None, *FOREIGN_KINDS):
+        raise ValueError(
+            f"foreign={plan.foreign!r}, expected one of {', '.join(FOREIGN_KINDS)}, or none"
+        )
     if not 0 <= (plan.cue_agreement or 0) <= 1:
         raise ValueError(f"cue_agreement={plan.cue_agreement}, expected a probability in 0…1")
     least = {"n_images": len(CLASSES), "seed": 0, "height": LEAST_SIDE_PX, "width": LEAST_SIDE_PX}
@@ -210,12 +226,17 @@ def _map(write: Callable[[int], list[Row]], n_images: int, n_workers: int) -> It
 
 def _write_image(out: Path, plan: Plan, index: int) -> list[Row]:
     """Writes one image with its cause map, and returns its rows of ``train.csv``."""
-    rendered = render_scene(plan.scene(index))
+    scene = plan.scene(index)
+    rendered = render_scene(scene)
     image_id = f"{ID_PREFIX}{index:06d}"
     _write_png(out / "train" / f"{image_id}.png", rendered.image)
     _write_png(out / "causes" / f"{image_id}.png", rendered.cause.astype(np.uint8) * 255)
     if rendered.cue is not None:
         _write_png(out / "cues" / f"{image_id}.png", rendered.cue.astype(np.uint8) * 255)
+    if plan.foreign is not None:
+        _write_png(
+            out / "foreign" / f"{image_id}.png", foreign_region(scene).astype(np.uint8) * 255
+        )
     return [
         {
             "id": image_id,
