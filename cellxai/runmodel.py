@@ -1,19 +1,21 @@
 """Other runs in a benchmark: their classifier as a second model, their density as a judge."""
 
+import zlib
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor
 
+from cellxai.classifier.module import CellClassifier
+from cellxai.density.pipeline import DensityPipeline
 from cellxai.explain.base import Model
 from cellxai.explain.metrics.base import Density, ModelSource
+from cellxai.layers import LayerFeatures
 from cellxai.runfolder import RunFolder
 from cellxai.training.trained import load_run
-from gmm.persistence import load as load_mixture
 
 
 class RunModel(ModelSource):
@@ -55,18 +57,38 @@ class RunDensity(Density):
 
     @cached_property
     def _log_density(self) -> Callable[[Float[Tensor, "b c h w"]], Float[Tensor, " b"]]:
-        folder = RunFolder(self.run).density
-        if not (folder / "projection.safetensors").is_file():
+        density = FeatureDensity(self.run)
+        network = density.network(load_run(self.run, "cpu").classifier)
+        return lambda images: density(network.to(images.device)(images))
+
+
+class FeatureDensity:
+    """The mixture that `cellxai density` fitted, as a function of features.
+
+    Args:
+        run: The run folder.
+
+    Raises:
+        FileNotFoundError: If the run has no density yet.
+    """
+
+    def __init__(self, run: Path) -> None:
+        path = RunFolder(run).density / "pipeline.safetensors"
+        if not path.is_file():
             raise FileNotFoundError(
-                f"{folder} holds no density of this run; run `cellxai density --run {self.run}`"
+                f"{path.parent} holds no density of this run; run `cellxai density --run {run}`"
             )
-        projection = load_file(folder / "projection.safetensors")
-        mixture = load_mixture(folder / "mixture.safetensors")
-        classifier = load_run(self.run, "cpu").classifier
+        self.pipeline = DensityPipeline.load(path)
+        self._content = zlib.crc32(path.read_bytes())
 
-        def log_density(images: Float[Tensor, "b c h w"]) -> Float[Tensor, " b"]:
-            features = classifier.to(images.device).features(images).double().cpu()
-            points = (features - projection["mean"]) @ projection["axes"].T
-            return mixture.score_samples(points).to(images.device)
+    def __call__(self, features: Float[Tensor, "b f"]) -> Float[Tensor, " b"]:
+        """In nats, computed in float64 on the CPU; differentiable."""
+        return self.pipeline.score_samples(features.double().cpu()).to(features)
 
-        return log_density
+    def network(self, classifier: CellClassifier) -> LayerFeatures:
+        """The classifier up to the layer that the density is of."""
+        return LayerFeatures(classifier, self.pipeline.settings.layer)
+
+    def __repr__(self) -> str:
+        # Results are stored with it: those of another mixture must not pass for them.
+        return f"FeatureDensity(crc32:{self._content:08x})"

@@ -16,8 +16,9 @@ from jaxtyping import install_import_hook
 CHECKED = [
     "cellxai.classifier", "cellxai.crossvalidation", "cellxai.data", "cellxai.density",
     "cellxai.evaluation", "cellxai.explain", "cellxai.explanation", "cellxai.exporting.loading",
-    "cellxai.exporting.network", "cellxai.imagesets", "cellxai.inspection.summaries",
-    "cellxai.removal", "cellxai.subjects", "cellxai.training",
+    "cellxai.exporting.network", "cellxai.imagesets", "cellxai.imagestream",
+    "cellxai.inspection.summaries", "cellxai.layers", "cellxai.placedensity", "cellxai.removal",
+    "cellxai.subjects", "cellxai.training",
     "gmm.anomaly", "gmm.completion", "gmm.conditioning", "gmm.covariance_base",
     "gmm.covariance_low_rank", "gmm.covariance_matrices", "gmm.covariance_variances",
     "gmm.factor_analysis",
@@ -68,3 +69,49 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         training=TrainingSettings(epochs=2, batch_size=8, device="cpu"),
     )
     return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def invented_results():
+    """A benchmark as a store would hold it: 5 explainers, 2 controls, 3 metrics, 12 images.
+
+    LIME is the best and each explainer worse by 0.05 than the one before; Grad-CAM is degenerate on
+    one image, guided backpropagation unsupported, and a quarter of the images have no mask.
+    """
+    import numpy as np
+
+    from cellxai.explain.rows import Answer, Measure, Row
+    from cellxai.explain.score_arrays import Results
+
+    metrics = {
+        "deletion": ("faithfulness", "lower"),
+        "insertion": ("faithfulness", "higher"),
+        "cells_hit": ("localisation", "higher"),
+    }
+    names = ("lime", "saliency", "occlusion", "grad_cam", "guided_backprop", "edges", "random")
+    generator = np.random.default_rng(0)
+    rows, answers, inapplicable = [], [], set()
+    for i in range(12):
+        truth = generator.normal(size=16)
+        for place, name in enumerate(names):
+            status = "unsupported" if name == "guided_backprop" else "ok"
+            empty = status != "ok" or (name == "grad_cam" and i == 0)
+            evidence = None if empty else truth + 0.3 * place * generator.normal(size=16)
+            reason = "no ReLU to override" if status != "ok" else ""
+            key = (f"test{i:03d}", name)
+            answers.append(
+                Answer(*key, 0, 0, status, reason, 500, 0, 6.1 / (1 + place), evidence=evidence)
+            )
+            for metric, (family, direction) in metrics.items():
+                if family == "localisation" and i % 4 == 3:
+                    inapplicable.add((key[0], metric))
+                    continue
+                worse = (0.05 if direction == "lower" else -0.05) * place
+                value = float("nan") if empty else 0.5 + worse + 0.1 * (-1) ** i
+                chance = 0.033 if family == "localisation" else float("nan")
+                rows.append(Row(*key, metric, 0, value, chance, status, reason, 500, 0, 6.1))
+    measures = {
+        name: Measure(name, name, *about, 0.0, 1.0, "A. Author 2020")
+        for name, about in metrics.items()
+    }
+    return Results(rows, answers, measures, frozenset(inapplicable), frozenset({"edges", "random"}))

@@ -1,11 +1,23 @@
 import pytest
 import torch
+from torch import nn
 
-from cellxai.data.synthetic import compose_scene, scene_of, synthesize
+from cellxai.data.synthetic import compose_scene, cue_map, scene_of, synthesize
+from cellxai.data.synthetic.cues import CUE_KINDS
 from cellxai.data.transforms import Transforms
 from cellxai.explain.base import Attribution, Context
-from cellxai.explain.metrics.truth import RemovalCorrelation
-from cellxai.removal import cue_effect, known_truth, removal_effects, removals, seen
+from cellxai.explain.controls import Edges
+from cellxai.explain.gradients import InputXGradient, Saliency
+from cellxai.explain.metrics.base import ModelSource
+from cellxai.explain.metrics.truth import RemovalCorrelation, ShortcutContrast
+from cellxai.removal import (
+    cue_effect,
+    known_truth,
+    prepared_region,
+    removal_effects,
+    removals,
+    seen,
+)
 
 TRANSFORMS = Transforms(image_size=(48, 64), clahe=False)
 SCENE = compose_scene(0, 2, 96, 128, magnification=3.0, cue="corner tag")
@@ -73,3 +85,44 @@ def test_whether_a_model_uses_the_cue_is_known():
     assert cue_effect(tagged, SCENE, TRANSFORMS, target=1) == 0
     with pytest.raises(ValueError, match="no cue"):
         cue_effect(tagged, SCENE.without_cue(), TRANSFORMS, target=0)
+
+
+class Reads(nn.Module):
+    """Sums the pixels of a region for class 0, and half of them for class 1."""
+
+    def __init__(self, region):
+        super().__init__()
+        self.region = nn.Parameter(region.float())
+
+    def forward(self, images):
+        read = (images.mean(1) * self.region).sum((1, 2))
+        return torch.stack([read, read / 2], 1)
+
+
+class Held(ModelSource):
+    def __init__(self, model):
+        self.model = model
+
+    def load(self, device):
+        return self.model
+
+
+@pytest.mark.parametrize("kind", CUE_KINDS)
+@pytest.mark.parametrize("explainer", [Saliency(), InputXGradient()])
+def test_a_gradient_finds_the_cue_in_the_model_that_reads_it_and_in_no_other(kind, explainer):
+    scene = compose_scene(0, 2, 96, 128, magnification=3.0, cue=kind)
+    cue = prepared_region(cue_map(scene), TRANSFORMS)
+    reads_cue, reads_cells = Reads(cue), Reads(~cue)
+    assert cue_effect(reads_cue, scene, TRANSFORMS, target=0) > 1
+    images, targets = seen(scene, TRANSFORMS)[None], torch.tensor([0])
+    context = Context(torch.zeros(1, 48, 64, dtype=torch.long), torch.zeros_like(images))
+
+    def contrast(how, model, other):
+        found = how.attribute(model, images, targets, context)
+        metric = ShortcutContrast(Held(other))
+        return metric.score(how, model, images, targets, found, context, {"cue": cue[None]}).item()
+
+    assert contrast(explainer, reads_cue, reads_cells) == 1
+    assert contrast(explainer, reads_cells, reads_cells) == 0
+    assert contrast(explainer, reads_cue, reads_cue) == 0
+    assert contrast(Edges(), reads_cue, reads_cells) == 0

@@ -8,6 +8,7 @@ import math
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -18,6 +19,7 @@ from cellxai.explain.inpainting import harmonic_fill
 from cellxai.explain.superpixels import painted, superpixel_means
 
 BLUR_RADIUS_SIGMAS = 3.0  # beyond, a Gaussian has 0.3 % of its mass
+BANK_BATCH = 32  # images whose features are computed at once
 
 
 class Baseline(ABC):
@@ -129,6 +131,8 @@ class NoiseBaseline(Baseline):
 class NearestBaseline(Baseline):
     """The most similar image of a bank, such as cells without the drug: a baseline on the data.
 
+    A config names :class:`cellxai.nearest.NearestInRun` instead, which reads a bank from disk.
+
     Args:
         bank: Images of the size of those that are explained, in [0, 1].
         features: Where similarity is measured, by Euclidean distance; None for the pixels.
@@ -162,15 +166,28 @@ class NearestBaseline(Baseline):
                 f"bank holds images of shape {list(self.bank.shape[1:])}, expected "
                 f"{list(images.shape[1:])}; resize the bank"
             )
-        bank = self.bank.to(images)
-        features = self.features or (lambda x: x.flatten(1))
-        distances = torch.cdist(features(images), features(bank))
-        same = torch.stack([(image == bank).flatten(1).all(1) for image in images])
-        if same.all(1).any():
-            raise ValueError(
-                "bank holds nothing but the explained image; pass other images to replace it by"
-            )
-        return bank[distances.masked_fill(same, torch.inf).argmin(1)]
+        own = self._features_of(images)
+        nearest = torch.cdist(own, self._bank_features.to(own)).argsort(1)
+        pairs = zip(images, nearest.tolist(), strict=True)
+        return torch.stack([self._first_other(image, places) for image, places in pairs])
+
+    def _first_other(self, image: Float[Tensor, "c h w"], places: list[int]) -> Tensor:
+        """The first image at these places of the bank that is not the explained one."""
+        for place in places:
+            other = self.bank[place].to(image)
+            if not torch.equal(other, image):
+                return other
+        raise ValueError(
+            "bank holds nothing but the explained image; pass other images to replace it by"
+        )
+
+    def _features_of(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
+        return images.flatten(1) if self.features is None else self.features(images)
+
+    @cached_property
+    def _bank_features(self) -> Float[Tensor, "n f"]:
+        """Computed once; as many at a time as fit in memory."""
+        return torch.cat([self._features_of(images) for images in self.bank.split(BANK_BATCH)])
 
 
 def off_data(

@@ -1,19 +1,61 @@
-"""The batch size at which a device computes a model fastest, found by trying."""
+"""The batch size at which a device computes a model fastest, found by trying and remembered."""
 
+import json
 import time
+import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from cellxai.explain.base import Model
 from cellxai.explain.perturbation import is_out_of_memory
+from cellxai.runfolder import write_json
 
 GAIN = 1.03  # a larger batch must be faster by this: what it gains less, it costs in memory
 WORSE = 0.5  # of the best rate: caches or memory are full, and larger batches would be slower still
 MOST_ON_CUDA, MOST_ON_CPU = 1024, 32
 REPEATS = 2  # the faster counts: what else the machine does can only slow a pass down
+Clock = Callable[[torch.device], float]
+
+
+def remembered_batch_size(path: Path, model: Model, image: Float[Tensor, "1 c h w"]) -> int:
+    """:func:`best_batch_size`, tried once and then read from a file.
+
+    Tried anew at each start it would change with what else the machine does, and results with it in
+    their last bits.
+
+    Args:
+        path: A JSON file of batch sizes by device, torch, size of the image, and network.
+        model: Images to scores, in evaluation mode.
+        image: Of the size that will be computed.
+    """
+    known, key = read_sizes(path), circumstances(model, image)
+    if key not in known:
+        known[key] = best_batch_size(model, image)
+        write_json(path, known)
+    return known[key]
+
+
+def read_sizes(path: Path) -> dict[str, int]:
+    """What a file remembers; nothing where there is none, or it is damaged."""
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        return {key: int(size) for key, size in saved.items() if int(size) > 0}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def circumstances(model: Model, image: Float[Tensor, "1 c h w"]) -> str:
+    """All that the fastest batch size depends on, in words."""
+    on_cuda = image.device.type == "cuda"
+    threads = f"{torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
+    device = torch.cuda.get_device_name(image.device) if on_cuda else f"CPU, {threads}"
+    network = repr(model) if isinstance(model, nn.Module) else type(model).__qualname__
+    size = "×".join(str(length) for length in image.shape[1:])
+    return f"{device}; torch {torch.__version__}; {size}; crc32:{zlib.crc32(network.encode()):08x}"
 
 
 @torch.no_grad()
@@ -21,7 +63,7 @@ def best_batch_size(
     model: Model,
     image: Float[Tensor, "1 c h w"],
     most: int | None = None,
-    clock: Callable[[torch.device], float] | None = None,
+    clock: Clock | None = None,
 ) -> int:
     """The smallest power of two that gives about as many images per second as any.
 
@@ -47,9 +89,7 @@ def best_batch_size(
     return next(size for size, rate in rates.items() if GAIN * rate >= fastest)
 
 
-def images_per_second(
-    model: Model, images: Float[Tensor, "b c h w"], clock: Callable[[torch.device], float]
-) -> float:
+def images_per_second(model: Model, images: Float[Tensor, "b c h w"], clock: Clock) -> float:
     """Rate of forward passes of one batch; 0 where memory does not suffice."""
     try:
         seconds = []

@@ -1,7 +1,8 @@
 """What an attribution costs, counted while it is made."""
 
+import ctypes
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -77,6 +78,7 @@ class PeakMemory:
             torch.cuda.reset_peak_memory_stats(device)
             self._before = torch.cuda.memory_allocated(device)
         else:
+            _release_free_memory()
             self._before = _resident_bytes() if _forget_resident_peak() else None
 
     def bytes(self) -> int | None:
@@ -86,6 +88,12 @@ class PeakMemory:
         on_cuda = self.device.type == "cuda"
         peak = torch.cuda.max_memory_allocated(self.device) if on_cuda else _resident_bytes("HWM")
         return max(peak - self._before, 0)
+
+
+def _release_free_memory() -> None:
+    # What the C library keeps for later is in use for the system, and would be used unseen.
+    with suppress(OSError, AttributeError, TypeError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _forget_resident_peak() -> bool:

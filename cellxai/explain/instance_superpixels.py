@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Bool, Float, Int, Int64
+from jaxtyping import Bool, Float, Int, Int64, Shaped
 from skimage.measure import label
 from torch import Tensor
 
@@ -58,6 +58,6 @@ def connected_instances(cells: Bool[Tensor, "b h w"]) -> Int64[Tensor, "b h w"]:
     return torch.stack(numbered).long().to(cells.device)
 
 
-def known_instances(truth: Mapping[str, Bool[Tensor, "h w"]]) -> Int64[Tensor, "1 h w"] | None:
+def known_instances(truth: Mapping[str, Shaped[Tensor, "..."]]) -> Int64[Tensor, "1 h w"] | None:
     """The cells of one image, numbered, where the region ``cells`` is among what is known of it."""
     return connected_instances(truth["cells"][None]) if "cells" in truth else None

@@ -3,6 +3,7 @@
 import inspect
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -47,3 +48,16 @@ def model_fingerprint(model: Model) -> str:
     if isinstance(model, nn.Module):
         return fingerprint(model.state_dict())
     return getattr(model, "__qualname__", type(model).__qualname__)
+
+
+def code_fingerprint(settings: object) -> str:
+    """CRC-32 of the file that a settings object's class is written in; empty where there is none.
+
+    An explainer that its user edits between two starts is another one, under the same name.
+    """
+    try:
+        source = inspect.getsourcefile(type(settings))
+    except (TypeError, OSError):  # made by hand, or on the command line: in no file
+        return ""
+    path = Path(source or "")
+    return f"crc32:{zlib.crc32(path.read_bytes()):08x}" if path.is_file() else ""

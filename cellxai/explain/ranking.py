@@ -23,7 +23,7 @@ class Friedman:
         mean_ranks: Of each method over the images; 1 is the best.
         statistic: Chi-squared with k − 1 degrees of freedom, corrected for ties.
         p: NaN with fewer than two images or methods; 1 where no image tells methods apart.
-        n: Images on which at least one method has a score.
+        n: Images on which the methods were ranked.
         critical_difference: Mean ranks that lie further apart differ (Nemenyi).
     """
 
@@ -35,23 +35,21 @@ class Friedman:
 
 
 def friedman(
-    scores: Mapping[str, Float[np.ndarray, " n"]], direction: Direction, level: float = 0.95
+    methods: Sequence[str], ranks: Float[np.ndarray, "n k"], level: float = 0.95
 ) -> Friedman:
     """Friedman's (1937) rank test, and Nemenyi's critical difference (Demšar 2006, section 3.2.2).
 
     Args:
-        scores: Of each method, one per image, seeds averaged; the same images in the same order.
-        direction: Whether a ``higher`` or a ``lower`` score is better.
+        methods: Names of the columns.
+        ranks: Of each method on each image, as :func:`image_ranks` gives them.
         level: Confidence of the critical difference.
     """
-    values = np.stack(list(scores.values()), 1)
-    ranks = image_ranks(values[~np.isnan(values).all(1)], direction)
     n, k = ranks.shape
     mean_ranks = ranks.mean(0) if n else np.full(k, np.nan)
     statistic, p = _friedman_test(ranks)
     difference = critical_difference(k, n, level)
     return Friedman(
-        dict(zip(scores, mean_ranks.tolist(), strict=True)), statistic, p, n, difference
+        dict(zip(methods, mean_ranks.tolist(), strict=True)), statistic, p, n, difference
     )
 
 
@@ -63,6 +61,24 @@ def image_ranks(scores: Float[np.ndarray, "n k"], direction: Direction) -> Float
     """
     costs = scores if direction == "lower" else -scores
     return rankdata(np.where(np.isnan(costs), np.inf, costs), axis=1)
+
+
+def joint_ranks(by_metric: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "judged k"]:
+    """Rank of each method on each image over the metrics of a family: that of its mean rank.
+
+    Metrics of one image are no independent evidence, so Friedman's test must see the image once:
+    its ranks are averaged over the metrics, and the averages are ranked again.
+
+    Args:
+        by_metric: Ranks under each metric; rows of NaN where an image was not judged by a metric.
+            An image without any is left out.
+    """
+    known = ~np.isnan(by_metric)
+    count = known.sum(0)
+    judged = (count > 0).all(1)
+    mean = np.where(known, by_metric, 0).sum(0)[judged] / count[judged]
+    # Rounded: the same ranks averaged in another order must remain a tie.
+    return rankdata(mean.round(9), axis=1)
 
 
 def critical_difference(n_methods: int, n_images: int, level: float = 0.95) -> float:
@@ -82,25 +98,6 @@ def cliques(mean_ranks: Mapping[str, float], difference: float) -> list[tuple[st
         if len(near) > 1 and not (found and near[-1] == found[-1][-1]):
             found.append(near)
     return found
-
-
-def family_ranks(
-    mean_ranks: Mapping[str, Mapping[str, float]], families: Mapping[str, str]
-) -> dict[str, dict[str, float]]:
-    """Mean rank of each method in each family; NaN where no metric of the family ranks it.
-
-    Args:
-        mean_ranks: By metric, then by method.
-        families: Of each metric.
-    """
-    methods = list(dict.fromkeys(method for ranks in mean_ranks.values() for method in ranks))
-    grouped: dict[str, list[Mapping[str, float]]] = {}
-    for metric, ranks in mean_ranks.items():
-        grouped.setdefault(families[metric], []).append(ranks)
-    return {
-        family: {m: _mean([ranks[m] for ranks in members if m in ranks]) for m in methods}
-        for family, members in grouped.items()
-    }
 
 
 def pareto_front(
@@ -130,8 +127,3 @@ def _friedman_test(ranks: Float[np.ndarray, "n k"]) -> tuple[float, float]:
         return 0.0, 1.0
     statistic = float((k - 1) * between / within)
     return statistic, float(chi2.sf(statistic, k - 1))
-
-
-def _mean(values: Sequence[float]) -> float:
-    kept = [value for value in values if not np.isnan(value)]
-    return float(np.mean(kept)) if kept else float("nan")

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -12,8 +13,15 @@ class Score(ABC):
     """Makes the scores that are explained of what a model answers; differentiable.
 
     Subclass it in your own file, name it by ``class_path``. Column t of the scores is explained
-    where the target is t.
+    where the target is t; a score of one column is about the image and no class.
+
+    Attributes:
+        name: What a picture calls it; by default the name of the class.
+        units: What one of it is; empty where that is not said.
     """
+
+    name: ClassVar[str] = ""
+    units: ClassVar[str] = ""
 
     @abstractmethod
     def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b t"]:
@@ -27,6 +35,9 @@ class Score(ABC):
 class Logit(Score):
     """The logits as they are: evidence before the classes compete."""
 
+    name = "logit"
+    units = "nats"
+
     def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
         """See :meth:`Score.scores`."""
         return outputs
@@ -35,6 +46,9 @@ class Logit(Score):
 class Probability(Score):
     """Softmax of the logits: what ``lime`` explains; flat where the model is certain."""
 
+    name = "probability"
+    units = "share of 1"
+
     def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
         """See :meth:`Score.scores`."""
         return outputs.softmax(1)
@@ -42,6 +56,9 @@ class Probability(Score):
 
 class LogOdds(Score):
     """log p/(1 − p) of each class in nats: one class against all others, nowhere flat."""
+
+    name = "log-odds"
+    units = "nats"
 
     def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
         """See :meth:`Score.scores`."""
@@ -58,6 +75,9 @@ class LogDensity(Score):
             it differentiable for methods that need gradients.
     """
 
+    name = "log-density"
+    units = "nats"
+
     def __init__(self, log_density: Callable[[Float[Tensor, "b k"]], Float[Tensor, " b"]]) -> None:
         self.log_density = log_density
 
@@ -70,26 +90,18 @@ class LogDensity(Score):
         return self.log_density(outputs)[:, None]
 
 
-class Scored(nn.Module):
-    """A model that answers with scores: every explainer takes it like the model itself.
-
-    Its layers keep the names that they have in the model, so that Grad-CAM finds them.
+class Around(nn.Module):
+    """A model in a wrapper; its layers keep their names, so that Grad-CAM finds them.
 
     Args:
-        model: Images to outputs; a module or any function.
-        score: What is made of the outputs.
+        model: What is wrapped; a module or any function.
     """
 
-    def __init__(self, model: Callable[[Tensor], Tensor], score: Score) -> None:
+    def __init__(self, model: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         self.model = model
-        self.score = score
         # Not .train(), which would also change the modes of the layers inside.
         self.training = isinstance(model, nn.Module) and model.training
-
-    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b t"]:
-        """Scores of the images."""
-        return self.score.scores(self.model(images))
 
     def named_modules(
         self,
@@ -101,3 +113,20 @@ class Scored(nn.Module):
         yield prefix, self
         if isinstance(self.model, nn.Module):
             yield from self.model.named_modules(memo, prefix, remove_duplicate)
+
+
+class Scored(Around):
+    """A model that answers with scores: every explainer takes it like the model itself.
+
+    Args:
+        model: Images to outputs; a module or any function.
+        score: What is made of the outputs.
+    """
+
+    def __init__(self, model: Callable[[Tensor], Tensor], score: Score) -> None:
+        super().__init__(model)
+        self.score = score
+
+    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b t"]:
+        """Scores of the images."""
+        return self.score.scores(self.model(images))

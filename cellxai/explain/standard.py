@@ -11,10 +11,13 @@ from cellxai.explain.gradients import InputXGradient, IntegratedGradients, Salie
 from cellxai.explain.guided import Deconvolution, GuidedBackprop, GuidedGradCam
 from cellxai.explain.lime import Lime
 from cellxai.explain.lime_reference import LimeReference
-from cellxai.explain.metrics.base import Metric
+from cellxai.explain.metrics.base import ExplainerMetric, Metric
 from cellxai.explain.metrics.complexity import Gini
 from cellxai.explain.metrics.faithfulness import DeletionAUC, InsertionAUC
+from cellxai.explain.metrics.faithfulness_correlation import SinglePartEffect
 from cellxai.explain.metrics.localisation import PointingGame, RelevanceMass
+from cellxai.explain.metrics.sanity import EfficientRandomisation
+from cellxai.explain.metrics.stability import SeedStability
 from cellxai.explain.occlusion import FeatureAblation, Occlusion
 from cellxai.explain.relevance import LRP
 from cellxai.explain.shapley import KernelShap, ShapleyValueSampling
@@ -85,11 +88,18 @@ def named_explainers(names: str) -> dict[str, Explainer]:
     return {name: known[name] for name in wanted}
 
 
-def standard_metrics(regions: set[str]) -> dict[str, Metric]:
-    """Faithfulness and sparsity always, localisation in each region that is known of the images."""
-    metrics: dict[str, Metric] = {
+def standard_metrics(regions: set[str]) -> dict[str, Metric | ExplainerMetric]:
+    """Two of faithfulness by curves, and one of each other family that needs no other model.
+
+    Localisation in each region that is known of the images. Every explainer is asked twice more,
+    for another seed and for a model of random weights.
+    """
+    metrics: dict[str, Metric | ExplainerMetric] = {
         "deletion": DeletionAUC(),
         "insertion": InsertionAUC(),
+        "single-part effect": SinglePartEffect(),
+        "seed stability": SeedStability(),
+        "efficient randomisation": EfficientRandomisation(),
         "Gini": Gini(),
     }
     for region in sorted(regions):

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
-Status = Literal["ok", "degraded", "unsupported"]
+Status = Literal["ok", "degraded", "unsupported", "failed"]
+"""``failed``: the explainer, or the metric, stopped with an error; nothing is known of the map."""
 
-SEVERITY: tuple[Status, ...] = ("ok", "degraded", "unsupported")
+SEVERITY: tuple[Status, ...] = ("ok", "degraded", "unsupported", "failed")

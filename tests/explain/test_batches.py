@@ -1,7 +1,10 @@
+import json
+
 import pytest
 import torch
 
-from cellxai.explain.batches import best_batch_size
+from cellxai.explain import batches
+from cellxai.explain.batches import best_batch_size, circumstances, remembered_batch_size
 
 
 class Device:
@@ -44,3 +47,42 @@ def test_errors_that_are_not_of_memory_are_raised(images):
 
     with pytest.raises(RuntimeError, match="shape mismatch"):
         best_batch_size(broken, images[:1])
+
+
+@pytest.fixture
+def tried(monkeypatch) -> list[int]:
+    """Sizes that trying will find, one after the other; at the end, how often it was tried."""
+    answers = [4, 8, 16]
+    monkeypatch.setattr(batches, "best_batch_size", lambda *_: answers.pop(0))
+    return answers
+
+
+def test_a_size_is_tried_once_and_then_remembered(net, images, tried, tmp_path):
+    path = tmp_path / "explain" / "batch_size.json"
+    assert [remembered_batch_size(path, net, images[:1]) for _ in range(3)] == [4, 4, 4]
+    assert len(tried) == 2
+    assert list(json.loads(path.read_text())) == [circumstances(net, images[:1])]
+
+
+def test_another_size_of_image_or_network_is_tried_anew_and_the_former_kept(
+    net, relu_net, images, tried, tmp_path
+):
+    path = tmp_path / "batch_size.json"
+    small = images[:1, :, :8, :8]
+    asked = [(net, images[:1]), (net, small), (relu_net, images[:1]), (net, images[:1])]
+    assert [remembered_batch_size(path, *one) for one in asked] == [4, 8, 16, 4]
+
+
+def test_a_network_of_other_weights_is_the_same_one(net, images):
+    before = circumstances(net, images[:1])
+    for parameter in net.parameters():
+        parameter.data.mul_(2)
+    assert circumstances(net, images[:1]) == before
+
+
+@pytest.mark.parametrize("damaged", ["", "[1]", '{"x": null}', '{"x": 0}', "nonsense"])
+def test_a_damaged_memory_is_made_again(damaged, net, images, tried, tmp_path):
+    path = tmp_path / "batch_size.json"
+    path.write_text(damaged)
+    assert remembered_batch_size(path, net, images[:1]) == 4
+    assert remembered_batch_size(path, net, images[:1]) == 4

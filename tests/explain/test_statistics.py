@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap, wilcoxon
 
-from cellxai.explain.statistics import bootstrap_mean, holm, paired_tests
+from cellxai.explain.statistics import beat_controls, bootstrap_mean, holm, paired_tests
 
 
 def test_the_interval_is_scipys_percentile_bootstrap():
@@ -25,6 +25,11 @@ def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
 def test_the_same_scores_give_the_same_interval():
     scores = np.arange(10.0)
     assert bootstrap_mean(scores) == bootstrap_mean(scores)
+
+
+def test_the_order_of_the_images_changes_nothing():
+    scores = np.random.default_rng(0).gamma(2.0, size=17)
+    assert bootstrap_mean(scores[::-1]) == bootstrap_mean(scores)
 
 
 def test_images_without_a_score_are_left_out_of_mean_and_count():
@@ -66,3 +71,48 @@ def test_methods_that_never_differ_or_never_meet_are_not_told_apart():
     )
     assert (same[0].p, same[0].n) == (1.0, 5)
     assert (apart[0].p, apart[0].n) == (1.0, 0)
+
+
+def against_controls(n: int) -> dict[str, np.ndarray]:
+    """One method far above two controls, one between them, one like the better of them."""
+    rng = np.random.default_rng(1)
+    base = rng.normal(size=n)
+    gains = {"good": 5.0, "between": 1.0, "like": 2.0, "low": 0.0, "high": 2.0}
+    return {name: base + gain + 0.1 * rng.normal(size=n) for name, gain in gains.items()}
+
+
+def test_to_beat_the_controls_is_to_beat_the_hardest_of_them_corrected_for_the_methods():
+    scores = against_controls(20)
+    found = beat_controls(scores, ["low", "high"], "higher")
+    assert {name: one.answer for name, one in found.items()} == {
+        "good": "yes", "between": "no", "like": "no",
+    }  # fmt: skip
+    by_hand = [
+        max(wilcoxon(scores[name] - scores[control], alternative="greater").pvalue
+            for control in ("low", "high"))
+        for name in ("good", "between", "like")
+    ]  # fmt: skip
+    assert [one.p for one in found.values()] == pytest.approx(by_hand)
+    assert [one.p_holm for one in found.values()] == pytest.approx(holm(np.array(by_hand)).tolist())
+
+
+def test_where_lower_is_better_the_verdicts_are_those_of_the_negative():
+    scores = against_controls(20)
+    negative = {name: -values for name, values in scores.items()}
+    higher = beat_controls(scores, ["low", "high"], "higher")
+    assert beat_controls(negative, ["low", "high"], "lower") == higher
+
+
+def test_so_few_images_that_nobody_could_win_are_no_defeat():
+    few = beat_controls(against_controls(5), ["low", "high"], "higher")
+    assert few["good"].p == 2.0**-5  # it won on all of them; corrected for three methods, 0.09
+    assert {one.answer for one in few.values()} == {"untestable"}
+    assert beat_controls(against_controls(20), [], "higher")["good"].answer == "untestable"
+
+
+def test_images_without_a_score_are_left_out_of_the_verdict():
+    scores = against_controls(20)
+    scores["good"][:4] = np.nan
+    scores["low"][:] = np.nan
+    found = beat_controls(scores, ["low", "high"], "higher")
+    assert (found["good"].answer, found["good"].n) == ("yes", 16)

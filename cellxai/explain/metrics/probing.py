@@ -1,6 +1,7 @@
 """Asking a model about changed images: in batches across images, and each image only once."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -10,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from cellxai.explain.base import Attribution, Context, Model
 from cellxai.explain.perturbation import in_batches
-from cellxai.explain.seeding import generator_of
+from cellxai.explain.seeding import image_seed
 from cellxai.explain.superpixels import superpixel_means
 
 Granularity = Literal["superpixels", "pixels"]
@@ -167,12 +168,19 @@ def random_subsets(
 def _subsets(
     image: Float[Tensor, "c h w"], s: int, width: int, share: float, n: int, seed: int
 ) -> Bool[Tensor, "n width"]:
-    # In float64, where no two numbers are equal, so that each subset gets its size.
-    draw = torch.rand(n, s, dtype=torch.float64, generator=generator_of(image, seed))
-    size = min(max(round(share * s), 1), max(s - 1, 1))
     hidden = torch.zeros(n, width, dtype=torch.bool)
-    hidden[:, :s] = draw <= draw.kthvalue(size, dim=1, keepdim=True).values
+    hidden[:, :s] = _drawn(image_seed(image, seed), s, share, n)
     return hidden.to(image.device)
+
+
+# Kept for a few images: every metric and every method asks about the same subsets.
+@lru_cache(maxsize=8)
+def _drawn(entropy: int, s: int, share: float, n: int) -> Bool[Tensor, "n s"]:
+    # In float64, where no two numbers are equal, so that each subset gets its size.
+    generator = torch.Generator().manual_seed(entropy)
+    draw = torch.rand(n, s, dtype=torch.float64, generator=generator)
+    size = min(max(round(share * s), 1), max(s - 1, 1))
+    return draw <= draw.kthvalue(size, dim=1, keepdim=True).values
 
 
 def subset_evidence(

@@ -1,19 +1,17 @@
-import signal
-import subprocess
-import sys
-from dataclasses import astuple, replace
+from dataclasses import replace
 
 import pytest
 import torch
 
 from cellxai.explain.base import Attribution, Explainer
 from cellxai.explain.baselines import ConstantBaseline
-from cellxai.explain.benchmark import Item, planned_keys, run_benchmark
+from cellxai.explain.benchmark import Item, Setup, planned_keys, run_benchmark
 from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.explain.gradcam import GradCam
 from cellxai.explain.metrics.complexity import Gini
 from cellxai.explain.metrics.faithfulness import DeletionAUC
 from cellxai.explain.metrics.localisation import RelevanceMass
+from cellxai.explain.rows import Key
 from cellxai.explain.store import Store
 from cellxai.explain.superpixels import Grid
 
@@ -45,16 +43,11 @@ def run(net, items, tmp_path):
     """Runs a benchmark on the one store, to the end or to the n-th attribution."""
 
     def start(explainers, metrics=METRICS, seeds=(0, 1), stop_after=None, **others):
-        arguments = {"model": net, "items": items} | others
-        steps = run_benchmark(
-            **arguments,
-            explainers=explainers,
-            metrics=metrics,
-            superpixels=Grid(size_px=8),
-            baseline=ConstantBaseline(0.5),
-            store=Store(tmp_path / "results.sqlite"),
-            seeds=seeds,
+        given = {"model": net, "items": items} | others
+        setup = Setup(
+            given["model"], explainers, metrics, Grid(size_px=8), ConstantBaseline(0.5), seeds
         )
+        steps = run_benchmark(setup, given["items"], Store(tmp_path / "results.sqlite"), 32)
         progress = []
         for step in steps:
             progress.append(step)
@@ -67,15 +60,21 @@ def run(net, items, tmp_path):
 
 
 def without_times(rows):
-    return [astuple(row)[:-1] for row in rows]
+    """Rows without what they took: seconds, and passes that a metric was spared."""
+    return [(row.key, row.value, row.chance, row.status, row.reason, row.forwards, row.backwards)
+            for row in rows]  # fmt: skip
 
 
 def test_every_key_gets_its_row_with_score_chance_and_cost(run, net, items):
     run({"counting": Counting(), "edges": Edges()})
     rows = run.store.rows()
-    planned = planned_keys(items, {"counting": Counting(), "edges": Edges()}, METRICS, (0, 1))
-    assert {row.key for row in rows} == set(planned)
-    assert len(rows) == len(planned) == 2 * 2 * (3 + 3 + 2)
+    names = [item.id for item in items]
+    planned = set(planned_keys(names, ["counting", "edges"], METRICS, (0, 1)))
+    assert planned - {row.key for row in rows} == {
+        Key("2.png", name, "overlap", seed) for name in ("counting", "edges") for seed in (0, 1)
+    }
+    assert run.store.inapplicable() == [("2.png", "overlap")]
+    assert len(rows) == 2 * 2 * (3 + 3 + 2)
     assert {row.chance for row in rows if row.metric == "overlap"} == {0.25}
     assert {(row.forwards, row.backwards) for row in rows if row.explainer == "counting"} == {
         (1, 0)
@@ -121,51 +120,6 @@ def test_a_new_metric_seed_or_explainer_computes_only_its_own(run):
     run({"counting": again, "new": new}, metrics=METRICS, seeds=(0,))
     assert (again.calls, new.calls) == (3, 3)
     assert [row for row in run.store.rows() if row in old] == old
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-import torch
-from cellxai.explain.base import Attribution, Explainer
-from cellxai.explain.baselines import ConstantBaseline
-from cellxai.explain.benchmark import Item, run_benchmark
-from cellxai.explain.metrics.complexity import Gini
-from cellxai.explain.metrics.faithfulness import DeletionAUC
-from cellxai.explain.store import Store
-from cellxai.explain.superpixels import Grid
-
-class Fragile(Explainer):
-    def attribute(self, model, images, targets, context):
-        if context.seed == deadly and images.mean() > 0.5:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return Attribution(images[:, 0] + context.seed)
-
-def model(images):
-    return images.mean((2, 3))
-
-items = [Item(str(i), torch.full((3, 8, 8), 0.2 * i) + torch.eye(8) * 0.1, 0) for i in range(4)]
-metrics = {"gini": Gini(), "deletion": DeletionAUC()}
-for path, deadly in zip(sys.argv[1::2], map(int, sys.argv[2::2])):
-    store = Store(Path(path))
-    for _ in run_benchmark(model, items, {"fragile": Fragile()}, metrics, Grid(4),
-                           ConstantBaseline(), store, seeds=(0, 1)):
-        pass
-"""
-
-
-def test_a_killed_process_loses_and_doubles_nothing(tmp_path):
-    undisturbed, killed = tmp_path / "undisturbed.sqlite", tmp_path / "killed.sqlite"
-    script = [sys.executable, "-c", KILLED]
-    first = subprocess.run([*script, undisturbed, "-1", killed, "1"], check=False)
-    assert first.returncode == -signal.SIGKILL
-    left = Store(killed).rows()
-    assert 0 < len(left) < 16
-    subprocess.run([*script, killed, "-1"], check=True)
-    rows = Store(killed).rows()
-    assert without_times(rows) == without_times(Store(undisturbed).rows())
-    assert len(rows) == 16
-    assert [row for row in rows if row in left] == left
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,204 @@
+"""What a benchmark will cost, counted before it is started."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import ceil
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cellxai.explain.base import Model
+from cellxai.explain.batches import clock_of, images_per_second
+from cellxai.explain.benchmark.items import Case, Item, case_of
+from cellxai.explain.benchmark.judging import OF_METRIC, judged
+from cellxai.explain.benchmark.plan import Setup, Task
+from cellxai.explain.cost import frozen
+from cellxai.explain.metrics.probing import Remembering
+from cellxai.explain.rows import Answer, Row
+
+REPEATS = 3  # the fastest counts: what else the machine does can only slow a pass down
+COARSE = 8  # rows and columns that the stand-in sees, to be fast
+MOST_RETURNING = 8  # images whose gradient is timed together: a large batch may not fit in memory
+WAYS = ("forwards", "backwards")
+UNKNOWN_TRUTH = "needs a truth that the first image lacks"
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How long passes through a model take on this device.
+
+    Args:
+        batch_size: Images per forward pass at most.
+        one: Seconds of a forward pass of one image.
+        batch: Seconds of a forward pass of ``batch_size`` images.
+        backward: Seconds that an image takes to come back, in batches of that size.
+    """
+
+    batch_size: int
+    one: float
+    batch: float
+    backward: float
+
+    def seconds(self, forwards: int, backwards: int, at_once: int) -> float:
+        """Of so many passes, in batches of ``at_once`` images at most."""
+        size = min(max(at_once, 1), self.batch_size)
+        per_image = 0.0
+        if self.batch_size > 1:
+            per_image = max(self.batch - self.one, 0.0) / (self.batch_size - 1)
+        calls = ceil(forwards / size)
+        return calls * (self.one - per_image) + forwards * per_image + backwards * self.backward
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an explainer or a metric does, for one image and all seeds.
+
+    Args:
+        name: In the config.
+        is_metric: Whether it is a metric: its passes are those for all explainers together, each
+            image asked about only once.
+        forwards: Images through the model.
+        backwards: Images whose gradient comes back.
+        seconds: What these passes and all else take.
+        fault: Why it could not be counted.
+    """
+
+    name: str
+    is_metric: bool
+    forwards: int
+    backwards: int
+    seconds: float
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What one image takes, in all.
+
+    Args:
+        speed: Of the model.
+        work: Of each explainer and each metric.
+        preparing: Seconds until an image is ready: its truth, its superpixels, its baseline.
+    """
+
+    speed: Speed
+    work: tuple[Work, ...]
+    preparing: float
+
+    @property
+    def seconds(self) -> float:
+        """Per image."""
+        return self.preparing + sum(one.seconds for one in self.work)
+
+
+def forecast(setup: Setup, item: Item, batch_size: int) -> Forecast:
+    """Does all the work for one image on a stand-in, and adds what the passes take on the model.
+
+    The stand-in takes the same images, answers for as many classes and takes next to no time, so
+    that explainers and metrics do all they would do: passes are counted, and their own arithmetic
+    is timed. What depends on the network may differ: when LIME stops sampling, how often Grad-CAM
+    looks for its layer, and how long it takes to draw random weights.
+
+    Args:
+        setup: What judges what.
+        item: A typical image.
+        batch_size: Images per forward pass at most.
+    """
+    model, images = setup.model, item.image[None]
+    with frozen(model):
+        with torch.no_grad():
+            scores = model(images)
+        target = int(scores.argmax()) if item.target is None else item.target
+        start = clock_of(images.device)
+        shape = setup.superpixels, setup.baseline, batch_size
+        case = case_of(replace(item, target=target), model, *shape)
+        preparing = clock_of(images.device) - start
+        speed = speed_of(model, images, case.context.batch_size)
+    other = stand_in(model, images, scores.shape[1])
+    return Forecast(speed, counted(replace_model(case, other), setup, speed), preparing)
+
+
+def counted(case: Case, setup: Setup, speed: Speed) -> tuple[Work, ...]:
+    """The work of every explainer and metric on one image, each with every seed."""
+    of_explainer: dict[str, list[Answer]] = {}
+    of_metric: dict[str, list[Row]] = {name: [] for name in setup.metrics}
+    for seed, name in product(setup.seeds, setup.explainers):
+        task = Task(name, seed, tuple(setup.metrics))
+        result = judged(case, task, setup.explainers, setup.metrics)
+        if result.answer is not None:
+            of_explainer.setdefault(name, []).append(result.answer)
+        for row in result.rows:
+            of_metric[row.metric].append(row)
+    explainers = [work_of_explainer(name, of_explainer[name], speed) for name in of_explainer]
+    return (*explainers, *(work_of_metric(name, of_metric[name], speed) for name in of_metric))
+
+
+def work_of_explainer(name: str, answers: Sequence[Answer], speed: Speed) -> Work:
+    """What it took on the stand-in, and what its passes take on the model."""
+    passes = [speed.seconds(one.forwards, one.backwards, one.batch_size) for one in answers]
+    seconds = sum((one.seconds for one in answers), sum(passes, 0.0))
+    forwards, backwards = (sum(getattr(one, way) for one in answers) for way in WAYS)
+    fault = next((one.reason for one in answers if one.status == "failed"), "")
+    return Work(name, False, forwards, backwards, seconds, fault)
+
+
+def work_of_metric(name: str, rows: Sequence[Row], speed: Speed) -> Work:
+    """Likewise, over all explainers."""
+    size = speed.batch_size
+    passes = [speed.seconds(one.metric_forwards, one.metric_backwards, size) for one in rows]
+    seconds = sum((one.metric_seconds for one in rows), sum(passes, 0.0))
+    forwards, backwards = (sum(getattr(one, f"metric_{way}") for one in rows) for way in WAYS)
+    fault = next((one.reason for one in rows if one.reason.startswith(OF_METRIC)), "")
+    return Work(name, True, forwards, backwards, seconds, fault if rows else UNKNOWN_TRUTH)
+
+
+def replace_model(case: Case, model: Model) -> Case:
+    """The same image for another model, which nothing was asked yet."""
+    return replace(case, model=model, remembering=Remembering(model))
+
+
+def speed_of(model: Model, images: Float[Tensor, "1 c h w"], batch_size: int) -> Speed:
+    """Times passes of one image and of a batch."""
+    many = images.expand(batch_size, -1, -1, -1)
+    one, batch = (len(x) / max(rate(model, x), 1e-9) for x in (images, many))
+    returning = many[:MOST_RETURNING]
+    forward = len(returning) / max(rate(model, returning), 1e-9)
+    back = max(there_and_back(model, returning) - forward, 0.0) / len(returning)
+    return Speed(batch_size, one, batch, back)
+
+
+@torch.no_grad()
+def rate(model: Model, images: Float[Tensor, "b c h w"]) -> float:
+    """Images per second, forwards, after a pass that is not timed."""
+    model(images)
+    return images_per_second(model, images, clock_of)
+
+
+def there_and_back(model: Model, images: Float[Tensor, "b c h w"]) -> float:
+    """Seconds of a forward pass and the gradient of its images."""
+    found = []
+    for _ in range(REPEATS):
+        start = clock_of(images.device)
+        leaves = images.clone().requires_grad_()
+        torch.autograd.grad(model(leaves)[:, 0].sum(), leaves)
+        found.append(clock_of(images.device) - start)
+    return min(found)
+
+
+def stand_in(model: Model, images: Float[Tensor, "1 c h w"], n_classes: int) -> Model:
+    """A small network for the same images and classes; a plain function for a plain function."""
+    channels, height, width = images.shape[1:]
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        network = nn.Sequential(
+            nn.AdaptiveAvgPool2d((min(COARSE, height), min(COARSE, width))),
+            nn.Conv2d(channels, 4, 1),
+            nn.SiLU(),  # not linear and not the same everywhere: maps differ as they would
+            nn.Flatten(),
+            nn.LazyLinear(n_classes),
+        )
+        network = network.eval().to(images)
+        network(images)  # tells the last layer its size
+    return network if isinstance(model, nn.Module) else lambda x: network(x)

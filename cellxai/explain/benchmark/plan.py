@@ -1,0 +1,108 @@
+"""What a benchmark has to do: its settings, its keys, and which attributions are missing."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
+
+from cellxai.explain.base import Explainer, Model
+from cellxai.explain.baselines import Baseline
+from cellxai.explain.benchmark.items import Item
+from cellxai.explain.metrics.base import ExplainerMetric, Metric
+from cellxai.explain.provenance import code_fingerprint, described, model_fingerprint
+from cellxai.explain.rows import Key, Measure
+from cellxai.explain.superpixels import Superpixels
+
+Judge = Metric | ExplainerMetric
+
+
+class Task(NamedTuple):
+    """One attribution to make, and the metrics that it lacks."""
+
+    explainer: str
+    seed: int
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What judges what, by the names that the results bear.
+
+    Args:
+        model: Images in [0, 1] to scores.
+        explainers: What is judged.
+        metrics: What judges.
+        superpixels: Shared by all explainers and metrics.
+        baseline: Shared by all explainers, and by metrics without one of their own.
+        seeds: Every explainer runs once with each.
+    """
+
+    model: Model
+    explainers: Mapping[str, Explainer]
+    metrics: Mapping[str, Judge]
+    superpixels: Superpixels
+    baseline: Baseline
+    seeds: Sequence[int] = (0,)
+
+    def settings(self) -> dict[str, str]:
+        """All that a row depends on besides its key, by the name that an error would give it."""
+        parts = {"superpixels": self.superpixels, "baseline": self.baseline}
+        parts |= {f"explainer '{name}'": explainer for name, explainer in self.explainers.items()}
+        parts |= {f"metric '{name}'": metric for name, metric in self.metrics.items()}
+        told = {name: described_with_code(part) for name, part in parts.items()}
+        return {"model": model_fingerprint(self.model)} | told
+
+    def measures(self) -> list[Measure]:
+        """What the metrics say of themselves."""
+        return [
+            Measure(name, one.name, one.family, one.direction, *one.range, one.paper)
+            for name, one in self.metrics.items()
+        ]
+
+
+def described_with_code(part: object) -> str:
+    """Settings, and for a class of the user's own also its file: once edited, it is another one."""
+    ours = type(part).__module__.startswith("cellxai.")
+    return described(part) if ours else f"{described(part)} {code_fingerprint(part)}".rstrip()
+
+
+def surveyed(items: Sequence[Item], tell: Callable[[str], None]) -> dict[str, tuple[int, str]]:
+    """Place and fingerprint of each image, by its id; one that cannot be loaded is left out.
+
+    Args:
+        items: Loaded one after the other and not held.
+        tell: Told of each image that is left out.
+
+    Raises:
+        ValueError: If two images share an id.
+    """
+    found: dict[str, tuple[int, str]] = {}
+    for place in range(len(items)):
+        try:
+            item = items[place]
+        except (ValueError, OSError) as error:
+            tell(f"image {place + 1} of {len(items)} left out: {error}")
+            continue
+        if item.id in found:
+            raise ValueError(f"two images have the id '{item.id}'; ids must be unique")
+        found[item.id] = (place, item.fingerprint)
+    return found
+
+
+def planned_keys(
+    images: Iterable[str], explainers: Iterable[str], metrics: Iterable[str], seeds: Iterable[int]
+) -> list[Key]:
+    """Every row of a whole benchmark, those of one attribution side by side."""
+    everything = product(images, seeds, explainers, metrics)
+    return [Key(image, explainer, metric, seed) for image, seed, explainer, metric in everything]
+
+
+def tasks_of(keys: Sequence[Key]) -> dict[str, list[Task]]:
+    """The attributions that keys need, by image."""
+    metrics: dict[tuple[str, str, int], list[str]] = {}
+    for key in keys:
+        metrics.setdefault((key.image, key.explainer, key.seed), []).append(key.metric)
+    tasks: dict[str, list[Task]] = {}
+    for (image, explainer, seed), names in metrics.items():
+        tasks.setdefault(image, []).append(Task(explainer, seed, tuple(names)))
+    return tasks

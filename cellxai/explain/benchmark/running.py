@@ -1,0 +1,158 @@
+"""Goes through what is missing, attribution by attribution, each on disk before the next."""
+
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cellxai.explain.base import Model
+from cellxai.explain.batches import best_batch_size
+from cellxai.explain.benchmark.items import Case, Item, case_of
+from cellxai.explain.benchmark.judging import Judged, failed, in_words, judged
+from cellxai.explain.benchmark.pace import Pace
+from cellxai.explain.benchmark.plan import Setup, Task, planned_keys, surveyed, tasks_of
+from cellxai.explain.cost import frozen
+from cellxai.explain.provenance import fingerprint
+from cellxai.explain.status import Status
+from cellxai.explain.store import Store
+
+BATCH_SIZE = "images per forward pass on {}"
+IMAGE = "an image made ready"  # a kind of work beside the explainers
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a benchmark is, after each attribution.
+
+    Args:
+        done: Attributions made and judged, by this start.
+        total: Attributions that were missing when it started.
+        image: Of the last one.
+        explainer: Of the last one.
+        seed: Of the last one.
+        status: Of the last one.
+        seconds_left: By what each explainer took so far; NaN where nothing is left to go by.
+    """
+
+    done: int
+    total: int
+    image: str
+    explainer: str
+    seed: int
+    status: Status
+    seconds_left: float
+
+
+def run_benchmark(
+    setup: Setup,
+    items: Sequence[Item],
+    store: Store,
+    batch_size: int | None = None,
+    retry_failed: bool = False,
+    tell: Callable[[str], None] = warnings.warn,
+) -> Iterator[Progress]:
+    """Computes what is missing, row by row; nothing happens until it is iterated.
+
+    Stop it at any moment, by closing the iterator or by killing the process: the next start goes on
+    after the last attribution that was judged. An explainer or a metric that stops with an error
+    gets a row that says so; the others go on.
+
+    Args:
+        setup: What judges what.
+        items: Gone through twice and never held, so a sequence that loads lazily keeps one image in
+            memory.
+        store: Where the rows go, and where finished ones are found.
+        batch_size: Images per forward pass at most; None for what is fastest, tried at the first
+            start and kept in the store.
+        retry_failed: Whether to compute again what stopped with an error, and to look again for
+            truth that was not known.
+        tell: Told of every image that cannot be loaded.
+
+    Yields:
+        Progress after each attribution, when its rows are on disk.
+
+    Raises:
+        ValueError: If two items share an id, or if the store holds results of the same names made
+            with other settings, another model or other images.
+    """
+    with store.kept_open(), frozen(setup.model):
+        found = surveyed(items, tell)
+        images = {f"image '{name}'": content for name, (_, content) in found.items()}
+        store.bind(setup.settings() | images, setup.measures())
+        keys = planned_keys(found, setup.explainers, setup.metrics, setup.seeds)
+        tasks = tasks_of(store.missing(keys, retry_failed))
+        total, done = sum(map(len, tasks.values())), 0
+        pace, lap = Pace(_work(tasks)), Lap()
+        for image, of_image in tasks.items():
+            case = _prepared(items, found[image][0], setup, store, batch_size)
+            pace.did(IMAGE, lap.seconds())
+            for task in of_image:
+                result = _judged(case, image, task, setup)
+                store.write(result.rows, result.answer, result.inapplicable)
+                pace.did(task.explainer, lap.seconds())
+                done, status = done + 1, "ok" if result.answer is None else result.answer.status
+                left = pace.seconds_left
+                yield Progress(done, total, image, task.explainer, task.seed, status, left)
+
+
+def _prepared(
+    items: Sequence[Item], place: int, setup: Setup, store: Store, batch_size: int | None
+) -> Case | str:
+    """An image made ready; where that fails, why."""
+    try:
+        item = items[place]
+        size = batch_size or fastest_batch_size(store, setup.model, item)
+        case = case_of(item, setup.model, setup.superpixels, setup.baseline, size)
+    except Exception as error:
+        return f"image: {in_words(error)}"
+    store.bind(truth_settings(case))
+    return case
+
+
+def _judged(case: Case | str, image: str, task: Task, setup: Setup) -> Judged:
+    if isinstance(case, str):
+        return failed(image, task, case)
+    return judged(case, task, setup.explainers, setup.metrics)
+
+
+def fastest_batch_size(store: Store, model: Model, item: Item) -> int:
+    """Timed once: networks round differently in other batches, and a resumed map is the same."""
+    if chosen := choice_of_batch_size(store, item):
+        return chosen
+    size = best_batch_size(model, item.image[None])
+    store.choose(BATCH_SIZE.format(item.image.device.type), str(size))
+    return size
+
+
+def choice_of_batch_size(store: Store, item: Item) -> int | None:
+    """That of an earlier start; None where there was none."""
+    chosen = store.choice(BATCH_SIZE.format(item.image.device.type))
+    return None if chosen is None else int(chosen)
+
+
+def truth_settings(case: Case) -> dict[str, str]:
+    """Regions, as they must be at the next start; effects are none, but a model's rounding."""
+    return {
+        f"region '{name}' of image '{case.id}'": fingerprint({name: region})
+        for name, region in case.truth.items()
+        if not region.is_floating_point()
+    }
+
+
+def _work(tasks: Mapping[str, Sequence[Task]]) -> Counter[str]:
+    """How often each explainer is asked, and how many images are made ready."""
+    asked = Counter(task.explainer for of_image in tasks.values() for task in of_image)
+    return asked + Counter({IMAGE: len(tasks)})
+
+
+class Lap:
+    """A stopwatch that begins anew whenever it is read."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+
+    def seconds(self) -> float:
+        """Since it was made or read."""
+        before, self._start = self._start, time.perf_counter()
+        return self._start - before

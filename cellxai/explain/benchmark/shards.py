@@ -1,0 +1,95 @@
+"""A benchmark in pieces: each takes its share of the images and writes a file of its own."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, overload
+
+T = TypeVar("T")
+WRITTEN = re.compile(r"(\d+)/(\d+)")
+NAMED = re.compile(r"results-(\d+)-of-(\d+)\.sqlite")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of so many shares of the images: every n-th, so that each has all classes.
+
+    Args:
+        number: From 1.
+        of: How many shares there are.
+
+    Raises:
+        ValueError: If there is no such share.
+    """
+
+    number: int = 1
+    of: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.of:
+            raise ValueError(
+                f"shard={self.number}/{self.of}: expected i/n with i from 1 to n, such as 1/4"
+            )
+
+    @classmethod
+    def parse(cls, text: str | None) -> "Shard":
+        """From ``i/n``; None is the whole.
+
+        Raises:
+            ValueError: If it is not of that form.
+        """
+        if text is None:
+            return cls()
+        if not (written := WRITTEN.fullmatch(text)):
+            raise ValueError(f"shard={text!r}: expected i/n with i from 1 to n, such as 1/4")
+        return cls(int(written[1]), int(written[2]))
+
+    @property
+    def file(self) -> str:
+        """Name of the file that its results go to."""
+        if self.of == 1:
+            return "results.sqlite"
+        return f"results-{self.number}-of-{self.of}.sqlite"
+
+    def of_items(self, items: Sequence[T]) -> Sequence[T]:
+        """Its items, none of them loaded yet."""
+        return items if self.of == 1 else Share(items, range(self.number - 1, len(items), self.of))
+
+
+WHOLE = Shard()
+
+
+class Share(Sequence[T]):
+    """Some of the items of a sequence, loaded when they are asked for.
+
+    Args:
+        items: All of them.
+        places: Which.
+    """
+
+    def __init__(self, items: Sequence[T], places: Sequence[int]) -> None:
+        self.items = items
+        self.places = places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, place: int) -> T: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[T]: ...
+    def __getitem__(self, place: int | slice) -> T | Sequence[T]:
+        if isinstance(place, slice):
+            return Share(self.items, self.places[place])
+        return self.items[self.places[place]]
+
+
+def shard_files(folder: Path) -> dict[Shard, Path]:
+    """The files of shards in a folder, in order."""
+    found = {
+        Shard(int(named[1]), int(named[2])): path
+        for path in folder.glob("results-*-of-*.sqlite")
+        if (named := NAMED.fullmatch(path.name))
+    }
+    return dict(sorted(found.items(), key=lambda one: (one[0].of, one[0].number)))
