@@ -1,0 +1,19 @@
+"""Detectors of unfamiliar images beside the density: tensors in, tensors out."""
+
+from cellxai.density.detectors.base import Detector
+from cellxai.density.detectors.class_gaussians import ClassGaussians
+from cellxai.density.detectors.confidence import Energy, MaxSoftmax
+from cellxai.density.detectors.mahalanobis import Mahalanobis, RelativeMahalanobis
+from cellxai.density.detectors.neighbours import NearestNeighbours
+from cellxai.density.detectors.reconstruction import Reconstruction
+
+__all__ = [
+    "ClassGaussians",
+    "Detector",
+    "Energy",
+    "Mahalanobis",
+    "MaxSoftmax",
+    "NearestNeighbours",
+    "Reconstruction",
+    "RelativeMahalanobis",
+]

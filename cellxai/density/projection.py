@@ -1,0 +1,111 @@
+"""Features to the points that a mixture is fitted to: standardised, then principal components."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+LEAST_SPREAD = 1e-12  # relative to the widest feature, below which a feature is constant
+
+
+@dataclass(frozen=True)
+class Projection:
+    """An affine map of features to fewer coordinates, in the precision of what it maps.
+
+    Args:
+        mean: Of each feature over the images of the fit.
+        scale: What each feature is divided by after that; 1 where features keep their units.
+        axes: Orthonormal rows, by falling variance; ``None`` for the features themselves.
+    """
+
+    mean: Float[Tensor, " f"]
+    scale: Float[Tensor, " f"]
+    axes: Float[Tensor, "d f"] | None
+
+    @property
+    def n_features(self) -> int:
+        """Features that it maps."""
+        return len(self.mean)
+
+    @property
+    def n_dimensions(self) -> int:
+        """Coordinates of a point."""
+        return len(self.mean) if self.axes is None else len(self.axes)
+
+    def points(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n d"]:
+        """Coordinates of the features, differentiable with respect to them."""
+        if self.axes is None:
+            return (features - self.mean.to(features)) / self.scale.to(features)
+        # One product and no copy of the features, which took longer than the product itself. The
+        # offset is summed in float64; what float32 loses then is its share of the features.
+        axes = self.axes / self.scale
+        offset = -(axes @ self.mean)
+        return torch.addmm(offset.to(features), features, axes.to(features).T)
+
+    def features(self, points: Float[Tensor, "n d"]) -> Float[Tensor, "n f"]:
+        """The features nearest to the mean that have these coordinates: PCA's inverse."""
+        centred = points if self.axes is None else points @ self.axes.to(points)
+        return centred * self.scale.to(points) + self.mean.to(points)
+
+    def error(self, features: Float[Tensor, "n f"]) -> Float[Tensor, " n"]:
+        """Mean squared difference of features and their reconstruction, over the scales.
+
+        Raises:
+            ValueError: If nothing was projected, so that nothing can be lost.
+        """
+        if self.axes is None:
+            raise ValueError(
+                "projection=null keeps every feature, so there is no reconstruction error; pass "
+                "a share of the variance or a number of axes"
+            )
+        lost = (features - self.features(self.points(features))) / self.scale.to(features)
+        return lost.square().mean(1)
+
+
+def fit_projection(
+    features: Float[Tensor, "n f"], standardise: bool, kept: int | float | None
+) -> Projection:
+    """Standardisation and PCA of float64 features.
+
+    Args:
+        features: Of the images of the fit.
+        standardise: Whether features are divided by their standard deviation; constant ones are
+            divided by 1.
+        kept: Number of axes, or, below 1, the share of the variance that they explain at least;
+            ``None`` for no PCA.
+
+    Raises:
+        ValueError: If there are fewer axes than asked for.
+    """
+    mean = features.mean(0)
+    spread = (features - mean).square().mean(0).sqrt()
+    varies = standardise & (spread > LEAST_SPREAD * spread.max())
+    scale = torch.where(varies, spread, 1.0)
+    axes = None if kept is None else principal_axes((features - mean) / scale, kept)
+    return Projection(mean, scale, axes)
+
+
+def principal_axes(centred: Float[Tensor, "n f"], kept: int | float) -> Float[Tensor, "d f"]:
+    """The first principal axes of centred samples, each with its largest entry positive.
+
+    Raises:
+        ValueError: If there are fewer axes than asked for.
+    """
+    n_axes = min(len(centred) - 1, centred.shape[1])
+    # The triangle has the axes and the variances of the samples, at the size of a square.
+    square = torch.linalg.qr(centred, mode="r").R if len(centred) > centred.shape[1] else centred
+    _, spreads, axes = torch.linalg.svd(square, full_matrices=False)
+    if kept >= 1:
+        if kept > n_axes:
+            raise ValueError(
+                f"projection={kept}: {len(centred)} images of {centred.shape[1]} features have "
+                f"{n_axes} axes at most; pass a smaller number or a share such as 0.9"
+            )
+        n_kept = int(kept)
+    else:
+        shares = spreads.square().cumsum(0) / spreads.square().sum()
+        n_kept = min(int((shares < kept).sum()) + 1, n_axes)
+    axes = axes[:n_kept]
+    largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
+    return (axes * largest.sign()).contiguous()  # as it is read back, to the last bit

@@ -1,0 +1,68 @@
+"""Settings of a density pipeline."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cellxai.layers import PENULTIMATE
+from gmm.options import CovarianceType, Criterion
+
+Verdict = Literal["density", "either"]
+
+
+@dataclass(frozen=True)
+class PipelineSettings:
+    """From features to a verdict: standardise, project, fit mixtures, set a threshold.
+
+    Args:
+        layer: Of a network, the layer whose outputs are the features, averaged over places:
+            ``penultimate``, or a dotted name such as ``backbone.blocks.1``. Late layers keep what
+            parts the classes, early ones also focus, light and size. Not used with raw pixels.
+        standardise: Whether each feature is divided by its standard deviation first.
+        projection: Below 1, PCA keeps the axes that explain this share of the variance; from 1 on,
+            that many axes; null for no PCA, as ``low_rank`` mixtures need none.
+        n_components: Numbers of components to try.
+        covariance_types: Covariance types to try.
+        rank: Columns of the loadings of ``low_rank``.
+        n_init: Starts of each mixture.
+        reg_covar: Added to every variance, in squared units of the points.
+        criterion: By which the mixture is chosen where there are several; ``held_out`` is the
+            likelihood of images that it was not fitted to.
+        per_class: Whether each class has a mixture of its own (Mukhoti et al. 2021,
+            arXiv:2102.11582, have one Gaussian a class); the log density is then that of their sum,
+            and that of the predicted class stands beside it.
+        percent: Share of known images to flag, in percent.
+        verdict: What makes an image unfamiliar: a low ``density``, or ``either`` that or a large
+            reconstruction error.
+
+    Raises:
+        ValueError: If a setting is outside its range.
+    """
+
+    layer: str = PENULTIMATE
+    standardise: bool = False
+    projection: int | float | None = 0.95
+    n_components: Sequence[int] = (1, 2, 3, 4, 5, 6)
+    covariance_types: Sequence[CovarianceType] = ("full", "tied", "diag", "spherical")
+    rank: int = 8
+    n_init: int = 3
+    reg_covar: float = 1e-6
+    criterion: Criterion = "held_out"
+    per_class: bool = False
+    percent: float = 4.0
+    verdict: Verdict = "density"
+
+    def __post_init__(self) -> None:
+        kept = self.projection
+        if kept is not None and not (0 < kept < 1 or (kept >= 1 and kept == int(kept))):
+            raise ValueError(
+                f"projection={kept}: expected a share of the variance between 0 and 1, a whole "
+                "number of axes, or null for no PCA"
+            )
+        if not 0 < self.percent < 100:
+            raise ValueError(f"percent={self.percent}: expected a share between 0 and 100, as 4")
+        if not self.n_components or not self.covariance_types:
+            raise ValueError(
+                f"n_components={list(self.n_components)} and covariance_types="
+                f"{list(self.covariance_types)}: expected at least one of each"
+            )

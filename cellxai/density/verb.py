@@ -1,0 +1,268 @@
+"""``density``: which images does a classifier, or a mixture of raw pixels, not know?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from jaxtyping import Int
+from torch import Tensor
+
+from cellxai.data.corruption import Corruption
+from cellxai.data.datamodule import CellImages
+from cellxai.data.records import Fault, Source
+from cellxai.data.splits import SplitSettings, keep_common, split_records
+from cellxai.data.transforms import Transforms
+from cellxai.density.comparison import Row, compare, reliability
+from cellxai.density.detectors import (
+    ClassGaussians,
+    Detector,
+    Energy,
+    Mahalanobis,
+    MaxSoftmax,
+    NearestNeighbours,
+    RelativeMahalanobis,
+)
+from cellxai.density.known import Known, deal, known_images, usable_images
+from cellxai.density.pictures import draw_all, draw_pixel_model
+from cellxai.density.results import Found, in_words, warnings_of, write_tables
+from cellxai.density.rounds import (
+    BOTH,
+    DENSITY,
+    Roles,
+    Round,
+    fit_round,
+    roles_of_all,
+    roles_of_folds,
+    roles_of_parts,
+)
+from cellxai.density.scores import OUT_OF_FOLD, score_known, score_out_of_fold, score_strangers
+from cellxai.density.settings import PipelineSettings
+from cellxai.density.strangers import Sought, find_strangers
+from cellxai.imagesets import FeatureSource, NetworkFeatures, PixelFeatures
+from cellxai.runfolder import RunFolder
+from cellxai.training.settings import Device
+from cellxai.training.trained import TrainedRun, load_run
+from gmm.anomaly import DensityThreshold
+
+DETECTORS: Mapping[str, Detector] = {
+    "max softmax": MaxSoftmax(),
+    "energy": Energy(),
+    "Mahalanobis": Mahalanobis(),
+    "relative Mahalanobis": RelativeMahalanobis(),
+    "nearest neighbours": NearestNeighbours(),
+    "Gaussian per class": ClassGaussians(),
+}
+
+
+@dataclass(frozen=True)
+class Density:
+    """What ``density`` found.
+
+    Args:
+        folder: Where the pipeline, the tables and the pictures lie.
+        mixture: The chosen mixture in words.
+        warnings: What makes the scores less trustworthy.
+        threshold: In nats, and what it was set on.
+        gap_nats: How much higher the images of the fit score than unseen ones, in the median.
+        share_flagged: Share of each set that is unfamiliar.
+        table: Detectors on sets of strangers.
+        faults: What could not be read of each other set and was left out.
+    """
+
+    folder: Path
+    mixture: str
+    warnings: tuple[str, ...]
+    threshold: DensityThreshold
+    gap_nats: float
+    share_flagged: dict[str, float]
+    table: tuple[Row, ...]
+    faults: dict[str, tuple[Fault, ...]]
+
+    def __str__(self) -> str:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in self.share_flagged.items())
+        return "\n".join(
+            [
+                f"{self.folder}: {self.mixture}; {self.threshold}; flagged: {shares}",
+                f"images of the fit against unseen ones: {self.gap_nats:+.3g} nats in the median",
+                *best_detectors(self.table),
+                *(f"warning: {line}" for line in self.warnings),
+                *(f"left out of {name}: {fault}"
+                  for name, faults in self.faults.items() for fault in faults),
+            ]
+        )  # fmt: skip
+
+
+def best_detectors(table: Sequence[Row]) -> list[str]:
+    """A line for each set of strangers: the AUROC of the density and of the best detector."""
+    told = []
+    for name in dict.fromkeys(row.set for row in table):
+        rows = [row for row in table if row.set == name]
+        best = max(rows, key=lambda row: row.values["auroc"])
+        ours = [row for row in rows if row.detector in (DENSITY, BOTH) and row is not best]
+        areas = (f"{row.detector} {row.values['auroc']:.3f}" for row in (*ours, best))
+        told.append(f"{name}: AUROC {', '.join(areas)}")
+    return told
+
+
+def density(
+    run: Path,
+    pipeline: PipelineSettings = PipelineSettings(),
+    data: Source | None = None,
+    split: SplitSettings = SplitSettings(),
+    transforms: Transforms = Transforms(),
+    folds: int | None = None,
+    unfamiliar: dict[str, Source] | None = None,
+    corruptions: dict[str, Corruption] | None = None,
+    left_out_class: str | None = None,
+    detectors: dict[str, Detector] | None = None,
+    seed: int = 0,
+    device: Device = "auto",
+) -> Density:
+    """Scores how well a trained classifier knows each image, and flags those it does not know.
+
+    A mixture is fitted to the training images' penultimate features, or to raw pixels of --data.
+    The validation images set the threshold, and the test images say what it does to new ones: the
+    training images' own scores are too good, since network and mixture were fitted to them.
+
+    Args:
+        run: The run folder of `cellxai fit`; with data, the folder for results.
+        pipeline: From features to a verdict.
+        data: Images whose raw pixels are scored, instead of a run's features.
+        split: Of data: which images fit, set the threshold, are judged.
+        transforms: Of data: what happens to an image before its pixels are taken.
+        folds: For raw pixels, and features that no image was trained for: each image is judged in
+            turn by a pipeline that the other folds fitted and, in folds again, set the threshold
+            of; what is kept is fitted to all. The split is then not used.
+        unfamiliar: More data sets to score, by name, that should not be known.
+        corruptions: Judged images are scored once more with each of these done to them, by name.
+        left_out_class: The density is fitted without this class, and its held-out images should
+            not be known; the classifier itself still knows it.
+        detectors: To compare with, by name; null for six known ones, {} for none.
+        seed: Of the mixture's starts, the folds and the corruptions.
+        device: Where to compute the features; "auto" takes a CUDA device when there is one.
+
+    Raises:
+        ValueError: If no image was held out, a setting does not fit the images, or a set is named
+            like another or has no readable image.
+        FileNotFoundError: If the run or the data do not exist.
+    """
+    sought = Sought(unfamiliar or {}, corruptions or {}, left_out_class)
+    source: FeatureSource
+    if data is None:
+        source = NetworkFeatures(load_run(run, device), pipeline.layer)
+    else:
+        source = pixels_of(data, run, split, transforms)
+    return density_of(source, pipeline, folds, sought, detectors, seed)
+
+
+def density_of_run(
+    trained: TrainedRun,
+    pipeline: PipelineSettings = PipelineSettings(),
+    unfamiliar: Mapping[str, Source] | None = None,
+    seed: int = 0,
+) -> Density:
+    """:func:`density` of a run that is read already."""
+    source = NetworkFeatures(trained, pipeline.layer)
+    return density_of(source, pipeline, None, Sought(unfamiliar or {}), seed=seed)
+
+
+def pixels_of(
+    data: Source, folder: Path, split: SplitSettings, transforms: Transforms
+) -> PixelFeatures:
+    """The raw pixels of a data set.
+
+    Raises:
+        ValueError: If the folder is that of a trained run, whose results would be replaced.
+    """
+    place = RunFolder(folder)
+    if place.config.exists():
+        raise ValueError(
+            f"run={folder}: holds a trained classifier, whose density is of its features; leave "
+            "data out, or pass another folder"
+        )
+    scan = keep_common(data.scan(), split)
+    parts = split_records(scan.records, split)
+    return PixelFeatures(place, CellImages(scan.records, parts, scan.classes, transforms))
+
+
+def density_of(
+    source: FeatureSource,
+    settings: PipelineSettings = PipelineSettings(),
+    folds: int | None = None,
+    sought: Sought = Sought(),
+    detectors: Mapping[str, Detector] | None = None,
+    seed: int = 0,
+) -> Density:
+    """:func:`density` of features from anywhere."""
+    found = find(source, settings, folds, sought, detectors, seed)
+    folder = source.folder.density
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tables(folder, found)
+    draw_all(folder, found)
+    if isinstance(source, PixelFeatures):
+        draw_pixel_model(folder, found, seed)
+    pipeline = found.final.pipeline
+    return Density(
+        folder, in_words(found.final), found.warnings, pipeline.threshold, pipeline.gap_nats,
+        found.shares_flagged, tuple(found.table), dict(found.faults),
+    )  # fmt: skip
+
+
+def find(
+    source: FeatureSource,
+    settings: PipelineSettings,
+    folds: int | None,
+    sought: Sought,
+    detectors: Mapping[str, Detector] | None,
+    seed: int,
+) -> Found:
+    """Everything that ``density`` computes."""
+    known = known_images(source)
+    usable = usable_images(known, sought.left_out_class)
+    dealt = deal(source, known, folds, seed)
+    fit = partial(
+        fit_round, known, settings=settings, seed=seed,
+        detectors=DETECTORS if detectors is None else detectors,
+    )  # fmt: skip
+    rounds = [fit(one) for one in roles(source, known, dealt, usable)]
+    final = rounds[0] if dealt is None else fit(roles_of_all(dealt, usable))
+    strangers = find_strangers(source, known, rounds, sought, seed)
+    measured = reliability(known, rounds)
+    return Found(
+        final,
+        [
+            *score_known(known, final),
+            *([] if dealt is None else [score_out_of_fold(known, rounds)]),
+            *score_strangers(strangers, rounds, final),
+        ],
+        known.classes,
+        told_calibration(known, final),
+        compare(known, rounds, strangers, seed),
+        measured,
+        tuple(warnings_of(final, int(measured[0]["n"]) if measured else 0)),
+        {name: one.images.faults for name, one in strangers.items()},
+    )
+
+
+def roles(
+    source: FeatureSource, known: Known, dealt: Int[Tensor, " n"] | None, usable: Sequence[bool]
+) -> list[Roles]:
+    """Who fits, sets the threshold and is judged: one round of the parts, or one a fold.
+
+    Raises:
+        ValueError: If no image was held out.
+    """
+    if dealt is not None:
+        return roles_of_folds(dealt, usable)
+    try:
+        return [roles_of_parts(known.parts, usable)]
+    except ValueError as error:
+        raise ValueError(f"{source.folder.root}: {error}") from error
+
+
+def told_calibration(known: Known, final: Round) -> str:
+    """What set the threshold, in words."""
+    if len(final.roles.calibrating):
+        return known.parts[int(final.roles.calibrating[0])]
+    return OUT_OF_FOLD
