@@ -32,6 +32,7 @@ Regions = Int[np.ndarray, "h w"] | Bool[np.ndarray, "h w"]
 
 ROBUST_PERCENTILE = 99.0  # one hot pixel must not turn the rest of a map white
 STRONGEST_TINT = 0.65  # of the colour: cells stay visible under it
+DARKEST = 0.3  # what black becomes under a map: on black neither colour can be told
 N_SIGNS = 6
 TITLE_WIDTH = 96  # characters across a full strip
 MOST_COLUMNS = 4
@@ -58,7 +59,7 @@ def hide_rest(
 def tint_by_sign(
     image: Float[np.ndarray, "h w 3"], values: Float[np.ndarray, "h w"], limit: float
 ) -> Float[np.ndarray, "h w 3"]:
-    """The grey image, tinted green where ``values`` is positive and orange-red where negative.
+    """The image in pale grey, tinted green where ``values`` is positive, orange-red where negative.
 
     Args:
         image: In [0, 1].
@@ -68,7 +69,7 @@ def tint_by_sign(
     values = np.nan_to_num(values)
     strength = np.minimum(np.abs(values) / limit, 1)[..., None] * STRONGEST_TINT
     colour = np.where((values > 0)[..., None], to_rgb(POSITIVE), to_rgb(NEGATIVE))
-    grey = np.broadcast_to(image.mean(-1, keepdims=True), image.shape)
+    grey = DARKEST + (1 - DARKEST) * image.mean(-1, keepdims=True)
     return (1 - strength) * grey + strength * colour
 
 
@@ -120,20 +121,21 @@ def draw_lime_panels(
     kept = top_positive(coefficients, n_top)
     values = np.nan_to_num(coefficients)[superpixels]
     both = tint_by_sign(image, values, limit=np.abs(values).max() or 1.0)
-    alone = f"{len(kept)} strongest for the class, rest hidden"
+    alone = f"{len(kept)} strongest for it, rest hidden"
     height = 9.6 / 3 * image.shape[0] / image.shape[1] + 0.55
     with drawing(path, 9.6, height, sheet=True) as figure:
         panels = figure.subplots(1, 3)
         picture_axes(panels[0], "original").imshow(image)
-        picture_axes(panels[1], alone if len(kept) else "no superpixel speaks for the class")
+        picture_axes(panels[1], alone if len(kept) else "no superpixel speaks for it")
         panels[1].imshow(hide_rest(image, superpixels, kept))
         picture_axes(panels[2], "for (green +), against (orange −)").imshow(both)
-        _outline(panels[2], superpixels, "white", 0.5)
+        outline(panels[2], superpixels, "white", 0.5)
         _write_signs(panels[2], superpixels, np.nan_to_num(coefficients))
         figure.suptitle(fill(title, TITLE_WIDTH))
 
 
-def _outline(axes: Axes, labels: Regions, colour: str, width: float) -> None:
+def outline(axes: Axes, labels: Regions, colour: str, width: float) -> None:
+    """Draws the borders between regions, on the edges of the pixels."""
     axes.add_collection(
         LineCollection(list(boundary_segments(labels)), colors=colour, linewidths=width),
         autolim=False,
@@ -165,6 +167,7 @@ def draw_comparison(
     mask: Regions | None = None,
     cause: Regions | None = None,
     notes: Mapping[str, str] | None = None,
+    score: str = "score of the class",
 ) -> None:
     """Draws the original, then the map of every explainer over the grey image.
 
@@ -176,6 +179,7 @@ def draw_comparison(
         mask: The cells, as instance labels or as one region, outlined on the original.
         cause: Non-zero on the pixels that make the class, outlined on the original.
         notes: One line under a map; an explainer with a note and no map gets an empty frame.
+        score: What the maps explain, in words.
     """
     notes = notes or {}
     names = [*maps, *(name for name in notes if name not in maps)]
@@ -190,7 +194,7 @@ def draw_comparison(
         _draw_original(panels[0], image, mask, cause)
         for axes, name in zip(panels[1:], names, strict=False):
             _draw_map(axes, image, maps.get(name), name, notes.get(name, ""))
-        _colour_scale(figure, panels)
+        _colour_scale(figure, panels, score)
         figure.suptitle(fill(title, TITLE_WIDTH))
 
 
@@ -204,10 +208,10 @@ def _draw_original(
     axes.set_title("original")
     lines = []
     if mask is not None:
-        _outline(axes, mask, SKY, 0.9)
+        outline(axes, mask, SKY, 0.9)
         lines.append("blue: cells")
     if cause is not None:
-        _outline(axes, cause != 0, YELLOW, 1.3)
+        outline(axes, cause != 0, YELLOW, 1.3)
         lines.append("yellow: planted cause")
     axes.set_xlabel(", ".join(lines), fontsize=7)
 
@@ -229,11 +233,11 @@ def _draw_map(
     axes.imshow(tint_by_sign(image, values, robust_limit(values)))
 
 
-def _colour_scale(figure: Figure, panels: list[Axes]) -> None:
+def _colour_scale(figure: Figure, panels: list[Axes], score: str) -> None:
     scale = ScalarMappable(Normalize(-1, 1), SIGNED)
     place = {"orientation": "horizontal", "fraction": 0.03, "aspect": 60, "pad": 0.02}
     bar = figure.colorbar(scale, ax=panels, ticks=[-1, 0, 1], **place)
-    bar.ax.set_xticklabels(["against the class", "0: image unchanged", "for the class"])
+    bar.ax.set_xticklabels([f"lowers the {score}", "0", f"raises the {score}"])
     # The outer labels would stick out of the picture if they stood centred under their ticks.
     for label, side in zip(bar.ax.get_xticklabels(), ("left", "center", "right"), strict=True):
         label.set_horizontalalignment(side)

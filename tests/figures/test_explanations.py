@@ -5,6 +5,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from cellxai.figures.explanations import (
+    DARKEST,
     STRONGEST_TINT,
     boundary_segments,
     draw_comparison,
@@ -36,11 +37,11 @@ def test_exactly_the_other_superpixels_are_hidden():
     assert (shown[~kept] == 0).all()
 
 
-def test_zero_evidence_leaves_the_grey_image_and_full_evidence_has_the_colour_of_its_sign():
+def test_zero_evidence_leaves_a_pale_grey_image_and_full_evidence_has_the_colour_of_its_sign():
     values = np.zeros((12, 16))
     values[0, 0], values[0, 1], values[0, 2] = 3.0, -3.0, np.nan
     tinted = tint_by_sign(IMAGE, values, limit=2.0)
-    grey = IMAGE.mean(-1, keepdims=True).repeat(3, -1)
+    grey = DARKEST + (1 - DARKEST) * IMAGE.mean(-1, keepdims=True).repeat(3, -1)
     np.testing.assert_allclose(tinted[1:], grey[1:])
     np.testing.assert_allclose(tinted[0, 2], grey[0, 2])
     for column, colour in ((0, POSITIVE), (1, NEGATIVE)):

@@ -1,20 +1,10 @@
-"""Histograms of log-density, and sheets of images."""
+"""A scale on which known images and far outliers both show."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
-from cellxai.figures.density import (
-    N_BINS,
-    TICK_GAP,
-    choose_axis,
-    draw_extremes,
-    draw_histogram,
-    set_line,
-    tick_label,
-)
+from cellxai.figures.density.axis import N_BINS, TICK_GAP, choose_axis, in_nats, tick_label
 
 KNOWN = np.random.default_rng(0).normal(-20, 6, 200)
 FAR = np.array([-2.7e7, -7.5e7])
@@ -70,31 +60,13 @@ def test_tick_labels_are_short():
     assert [tick_label(value) for value in values] == labels
 
 
-def test_a_score_that_is_no_number_counts_as_flagged():
-    scores = np.array([-1.0, -3.0, np.nan, -np.inf])
-    expected = "x: 4 images, 3 flagged (75.0 %), 2 of them without a finite score"
-    assert set_line("x", scores, threshold=-2.0) == expected
-    assert set_line("x", np.array([]), threshold=-2.0) == "x: no images"
+@given(st.lists(FINITE, min_size=1, max_size=20), FINITE)
+def test_no_bin_holds_both_flagged_and_known_images(scores, threshold):
+    edges = choose_axis([np.array(scores)], threshold).edges
+    assert np.abs(edges).min() == 0
 
 
-def test_every_set_adds_a_row_to_the_histogram(tmp_path):
-    sets = {"train": KNOWN, "far": FAR, "empty": np.array([]), "broken": np.array([np.nan])}
-    draw_histogram({"train": KNOWN}, -38.0, tmp_path / "one.png", percent=4.0)
-    draw_histogram(sets, -38.0, tmp_path / "four.png", percent=4.0)
-    with Image.open(tmp_path / "one.png") as one, Image.open(tmp_path / "four.png") as four:
-        assert one.width == four.width
-        assert four.height > 2 * one.height
-
-
-def test_images_of_any_size_and_kind_share_a_sheet(tmp_path):
-    images = [np.zeros((8, 9)), np.ones((20, 10, 3)), np.full((5, 5), 200, np.uint8)]
-    draw_extremes(images * 3, [f"image {i}" for i in range(9)], tmp_path / "sheet.png")
-    with Image.open(tmp_path / "sheet.png") as picture:
-        assert picture.width > 600
-
-
-def test_nothing_to_draw_is_an_error_that_names_the_picture(tmp_path):
-    with pytest.raises(ValueError, match=r"h\.png: no set"):
-        draw_histogram({}, 0.0, tmp_path / "h.png", percent=4.0)
-    with pytest.raises(ValueError, match=r"s\.png: no image"):
-        draw_extremes([], [], tmp_path / "s.png")
+def test_nats_are_told_with_the_digits_that_say_something():
+    values = [-38.04, -12_345.6, -2.71e7, np.nan]
+    told = ["−38.0 nats", "−12\u202f345.6 nats", "−2.7·10⁷ nats", "no finite score"]
+    assert [in_nats(value) for value in values] == told

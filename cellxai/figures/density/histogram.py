@@ -1,0 +1,75 @@
+"""Log-densities of sets of images against the threshold, one histogram under the other."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from cellxai.figures.density.axis import Axis, choose_axis, in_nats, put_scale
+from cellxai.figures.style import SERIES, VERMILLION, drawing, short
+
+MOST_SETS = 16  # more would make a picture longer than any screen
+ROOMY_SETS = 8  # up to which each has its full height
+
+
+def draw_histogram(
+    scores: Mapping[str, Float[np.ndarray, " _"]], threshold: float, path: Path, percent: float
+) -> None:
+    """Draws one histogram per set under each other, on one axis, with the threshold.
+
+    Args:
+        scores: Log-densities in nats by name of the set; the first ``MOST_SETS`` are drawn.
+        threshold: In nats; images below it are flagged.
+        path: The PNG to write.
+        percent: Share of the calibration images below the threshold, in percent.
+
+    Raises:
+        ValueError: If there is no set.
+    """
+    if not scores:
+        raise ValueError(f"{path}: no set of scores to draw, expected at least one")
+    drawn = dict(list(scores.items())[:MOST_SETS])
+    axis = choose_axis(list(drawn.values()), threshold)
+    each = 1.15 if len(drawn) <= ROOMY_SETS else 0.85
+    with drawing(path, 9.6, 1.2 + each * len(drawn)) as figure:
+        panels = figure.subplots(len(drawn), 1, sharex=True, squeeze=False)[:, 0]
+        for number, (axes, (name, values)) in enumerate(zip(panels, drawn.items(), strict=True)):
+            _bars(axes, values - threshold, axis, SERIES[number % len(SERIES)])
+            axes.set_title(set_line(name, values, threshold))
+        panels[-1].set_xlabel("log-density, nats from the threshold  (left: unfamiliar)")
+        figure.supylabel("images", fontsize=9)
+        figure.suptitle(
+            f"Threshold {in_nats(threshold)}: the {percent:g} % quantile of the calibration images"
+            + (
+                f"\nthe first {len(drawn)} of {len(scores)} sets"
+                if len(drawn) < len(scores)
+                else ""
+            )
+        )
+
+
+def set_line(name: str, scores: Float[np.ndarray, " n"], threshold: float) -> str:
+    """``test: 40 images, 2 flagged (5.0 %)``; a score that is no number counts as flagged."""
+    name = short(name, 60)
+    if len(scores) == 0:
+        return f"{name}: no images"
+    n_flagged = int((~(scores >= threshold)).sum())
+    share = 100 * n_flagged / len(scores)
+    images = "1 image" if len(scores) == 1 else f"{len(scores)} images"
+    line = f"{name}: {images}, {n_flagged} flagged ({share:.1f} %)"
+    n_outside = int((~np.isfinite(scores)).sum())
+    return f"{line}, {n_outside} of them without a finite score" if n_outside else line
+
+
+def _bars(axes: Axes, offsets: Float[np.ndarray, " n"], axis: Axis, colour: str) -> None:
+    finite = offsets[np.isfinite(offsets)]
+    axes.axvspan(axis.edges[0], 0, color=VERMILLION, alpha=0.07, linewidth=0)
+    axes.hist(finite, bins=axis.edges.tolist(), color=colour, edgecolor="white", linewidth=0.4)
+    axes.axvline(0, color=VERMILLION, linewidth=1.4)
+    put_scale(axes, axis)
+    axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(length=0)
