@@ -1,16 +1,22 @@
-"""The images of a trained run that are explained: which, for which class, what is known."""
+"""The images that are explained: which, for which class, what is known of them."""
 
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from cellxai.data.records import MaskLoader, Record
+from cellxai.data.datamodule import to_batch
+from cellxai.data.imagefiles import files_named, records_of_files
+from cellxai.data.prepared import check_any_readable, prepare_all
+from cellxai.data.records import Fault, MaskLoader, Record
 from cellxai.data.splits import PARTS
 from cellxai.training.trained import TrainedRun
+
+OUTSIDE = "outside"  # the part of an image that is none of the run's
 
 
 @dataclass(frozen=True)
@@ -18,8 +24,8 @@ class Subject:
     """One image to explain.
 
     Args:
-        record: What it is.
-        part: Which part it belongs to.
+        record: What it is; the label of an image from outside the run is empty.
+        part: Which part it belongs to; ``outside`` where it is none of the run's images.
         image: As the network sees it, in [0, 1], on the device of the run.
         target: The explained class: the predicted one, right or wrong.
         probability: Of the predicted class.
@@ -38,7 +44,6 @@ def subjects(
     trained: TrainedRun,
     part: str | None = None,
     per_class: int | None = None,
-    ids: Sequence[str] | None = None,
 ) -> list[Subject]:
     """Images of a part with their predicted class.
 
@@ -48,13 +53,23 @@ def subjects(
         trained: The run.
         part: Which part; by default the one that had least say in the training.
         per_class: The first so many of each class; ``None`` for all.
-        ids: These images, of any part, instead.
 
     Raises:
-        ValueError: If the part has no image, ``per_class`` is not positive, or an id is unknown.
+        ValueError: If the part has no image, or ``per_class`` is not positive.
     """
-    if ids is not None:
-        return [named_subject(trained, name) for name in ids]
+    chosen, indices = places_of_each_class(trained, part, per_class)
+    logits, _ = trained.outputs(chosen)
+    return [subject(trained, chosen, index, logits[index]) for index in indices]
+
+
+def places_of_each_class(
+    trained: TrainedRun, part: str | None, per_class: int | None
+) -> tuple[str, list[int]]:
+    """A part, and the places in it that :func:`subjects` takes.
+
+    Raises:
+        ValueError: If the part has no image, or ``per_class`` is not positive.
+    """
     chosen = trained.judged_part if part is None else part
     if chosen not in PARTS or not trained.images.records(chosen):
         raise ValueError(
@@ -62,29 +77,87 @@ def subjects(
         )
     if per_class is not None and per_class < 1:
         raise ValueError(f"images_per_class={per_class}: expected at least 1")
-    logits, _ = trained.outputs(chosen)
-    indices = first_of_each_class(trained.images.records(chosen), per_class)
-    return [subject(trained, chosen, index, logits[index]) for index in indices]
+    return chosen, first_of_each_class(trained.images.records(chosen), per_class)
 
 
-def named_subject(trained: TrainedRun, name: str) -> Subject:
-    """The image of an id.
+def named_subjects(
+    trained: TrainedRun, names: Sequence[str]
+) -> tuple[list[Subject], tuple[Fault, ...]]:
+    """The images that are named, in this order, and what of them could not be read.
+
+    A name is the id of an image of the run, of any part, or else a file, a folder of images or a
+    pattern such as ``photos/*.png``. A file of the run's own is taken as the run knows it, with
+    its label and masks; any other is prepared like the run's own.
 
     Raises:
-        ValueError: If no part has a readable one; names the nearest ids.
+        ValueError: If no image is named or none can be read, or a name is neither; tells the
+            nearest ids.
     """
-    known = {
+    known = places_of_ids(trained)
+    by_file = {trained.images.records(p)[i].path.resolve(): name for name, (p, i) in known.items()}
+    wanted: dict[str | Path, None] = {}  # in order, each once
+    for name in names:
+        found = [name] if name in known else files_named(name) or unknown(trained, name, [*known])
+        wanted |= {by_file.get(one.resolve(), one) if isinstance(one, Path) else one: None
+                   for one in found}  # fmt: skip
+    if not wanted:
+        raise ValueError(
+            "images=[] names none; pass ids of the run, files, folders or patterns, or leave it "
+            "out for the first of each class"
+        )
+    strangers, faults = outside_subjects(trained, [one for one in wanted if isinstance(one, Path)])
+    own = {name: own_subject(trained, *known[name]) for name in wanted if isinstance(name, str)}
+    readable = own | strangers
+    return [readable[one] for one in wanted if one in readable], faults
+
+
+def places_of_ids(trained: TrainedRun) -> dict[str, tuple[str, int]]:
+    """Part and place of every readable image of a run by its id."""
+    return {
         record.id: (part, index)
         for part in trained.parts
         for index, record in enumerate(trained.images.records(part))
     }
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
-        raise ValueError(
-            f"images={name!r}: {trained.folder.root} has no such image; near it: {', '.join(near)}"
-        )
-    part, index = known[name]
+
+
+def unknown(trained: TrainedRun, name: str, known: Sequence[str]) -> list[Path]:
+    """Refuses a name that is nothing, and tells the nearest ids.
+
+    Raises:
+        ValueError: Always.
+    """
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
+    raise ValueError(
+        f"images={name!r}: no such file, and {trained.folder.root} has no such image; near it: "
+        f"{', '.join(near)}"
+    )
+
+
+def own_subject(trained: TrainedRun, part: str, index: int) -> Subject:
+    """The image at a place of a part."""
     return subject(trained, part, index, trained.outputs(part)[0][index])
+
+
+def outside_subjects(
+    trained: TrainedRun, paths: Sequence[Path]
+) -> tuple[dict[str | Path, Subject], tuple[Fault, ...]]:
+    """Images of no part by their file, prepared like the run's own, and what cannot be read.
+
+    Raises:
+        ValueError: If there are files, and none of them can be read.
+    """
+    if not paths:
+        return {}, ()
+    taken = [record.id for record in trained.images.all_records]
+    found = prepare_all(records_of_files(paths, taken), trained.transforms)
+    check_any_readable([found])
+    images = to_batch(found.images).split(1)
+    subjects = {}
+    for record, image in zip(found.records, images, strict=True):
+        with torch.inference_mode():
+            logits = trained.classifier(image.to(trained.device))[0].cpu()
+        subjects[record.path] = seen_as(record, OUTSIDE, image.to(trained.device), logits)
+    return subjects, found.faults
 
 
 def first_of_each_class(records: tuple[Record, ...], per_class: int | None) -> list[int]:
@@ -101,14 +174,28 @@ def first_of_each_class(records: tuple[Record, ...], per_class: int | None) -> l
 
 
 def subject(trained: TrainedRun, part: str, index: int, logits: Float[Tensor, " k"]) -> Subject:
-    """One image with its predicted class and known regions."""
+    """One image of a run with its predicted class and known regions."""
     record = trained.images.records(part)[index]
+    pixels, regions = trained.pixels(part, index), known_regions(trained, record)
+    return seen_as(record, part, pixels, logits, regions)
+
+
+def seen_as(
+    record: Record,
+    part: str,
+    image: Float[Tensor, "1 3 h w"],
+    logits: Float[Tensor, " k"],
+    truth: dict[str, Bool[Tensor, "h w"]] | None = None,
+) -> Subject:
+    """An image with the class that its logits say."""
+    probability = float(logits.softmax(-1).max())
+    return Subject(record, part, image, int(logits.argmax()), probability, truth or {})
+
+
+def known_regions(trained: TrainedRun, record: Record) -> dict[str, Bool[Tensor, "h w"]]:
+    """``cells`` and ``cause`` of an image, as far as its data set knows them."""
     loaders = {"cells": record.load_mask, "cause": record.load_cause}
-    return Subject(
-        record, part, trained.pixels(part, index), int(logits.argmax()),
-        float(logits.softmax(-1).max()),
-        {name: region(trained, load) for name, load in loaders.items() if load is not None},
-    )  # fmt: skip
+    return {name: region(trained, load) for name, load in loaders.items() if load is not None}
 
 
 def region(trained: TrainedRun, load: MaskLoader) -> Bool[Tensor, "h w"]:

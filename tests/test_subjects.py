@@ -1,9 +1,11 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
 
 from cellxai.data.records import Record
-from cellxai.subjects import first_of_each_class, subjects
+from cellxai.subjects import OUTSIDE, first_of_each_class, named_subjects, subjects
 from cellxai.training.trained import load_run
 
 
@@ -54,3 +56,43 @@ def test_a_part_or_number_that_gives_nothing_is_refused(trained):
         subjects(trained, "tset")
     with pytest.raises(ValueError, match="images_per_class=0: expected at least 1"):
         subjects(trained, per_class=0)
+
+
+def test_names_are_ids_files_folders_and_patterns_each_image_once(trained, tmp_path):
+    own = trained.images.records("train")[0]
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "b.png"):
+        shutil.copy(own.path, tmp_path / "photos" / name)
+    names = [own.id, str(own.path), str(tmp_path / "photos/b.png"), str(tmp_path / "photos/*.png")]
+    found, faults = named_subjects(trained, names)
+    assert [subject.record.id for subject in found] == [own.id, "photos__b", "photos__a"]
+    assert [subject.part for subject in found] == ["train", OUTSIDE, OUTSIDE]
+    assert faults == ()
+    same, stranger, _ = found
+    assert torch.equal(same.image, stranger.image)
+    assert same.target == stranger.target
+    assert same.probability == pytest.approx(stranger.probability, abs=1e-5)
+    assert stranger.record.label == ""
+    assert stranger.truth == {}
+
+
+def test_broken_files_are_reported_and_the_rest_is_kept(trained, tmp_path):
+    own = trained.images.records("test")[0]
+    shutil.copy(own.path, tmp_path / "sound.png")
+    (tmp_path / "cut.png").write_bytes(own.path.read_bytes()[:200])
+    (tmp_path / "note.txt").write_text("no image")
+    found, faults = named_subjects(trained, [str(tmp_path / "*.png"), str(tmp_path / "note.txt")])
+    assert [subject.record.path.name for subject in found] == ["sound.png"]
+    assert sorted(str(fault).rsplit("/", 1)[-1].split(":")[0] for fault in faults) == [
+        "cut.png", "note.txt",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="none of 1 images can be read"):
+        named_subjects(trained, [str(tmp_path / "note.txt")])
+
+
+def test_names_that_name_nothing_are_refused_in_one_line(trained):
+    with pytest.raises(ValueError, match=r"^images=\[\] names none; pass ids of the run.*\Z"):
+        named_subjects(trained, [])
+    known = trained.images.records("test")[0].id
+    with pytest.raises(ValueError, match=rf"no such file, and .* near it: .*{known}"):
+        named_subjects(trained, [known + "x"])

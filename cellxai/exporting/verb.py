@@ -67,8 +67,9 @@ def export(
 
     The card holds classes, input, preparation, metrics with intervals, temperature, versions, data
     fingerprint and SHA-256 of each file. Before it is written, the weights are read back into a
-    fresh network, which has to give bitwise the logits of the run on images of the run. ONNX is
-    left out: it needs packages that nothing else here does.
+    fresh network, which has to give bitwise the logits of the run on images of the run, its
+    weights laid out alike in memory. ONNX is left out: it needs packages that nothing else here
+    does.
 
     Args:
         run: The run folder of `cellxai fit`; after `cellxai evaluate` the card has its figures.
@@ -84,6 +85,8 @@ def export(
     places = places_to_check(trained)
     images = torch.cat([trained.pixels(trained.judged_part, place) for place in places])
     network = network_of(trained.classifier)
+    # As it will be read back: in another layout sums round otherwise.
+    network.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
     with torch.inference_mode():
         expected = network(images).cpu()
     out.mkdir(parents=True, exist_ok=True)

@@ -51,6 +51,8 @@ def test_an_exported_model_scores_images_as_the_run_does_without_the_run(run, ex
     stored = torch.cat([trained.pixels("test", place) for place in range(len(records))])
     assert torch.equal(images, stored)
     with torch.inference_mode():
+        torch.testing.assert_close(model.logits(images), trained.classifier(stored))
+        trained.classifier.to(memory_format=torch.contiguous_format)  # as an export is read
         assert torch.equal(model.logits(images), trained.classifier(stored))
     logits = trained.outputs("test")[0] / model.temperature
     torch.testing.assert_close(model.probabilities(paths, 2), logits.softmax(-1))

@@ -28,7 +28,7 @@ def test_a_cache_changes_no_weight_and_leaves_nothing_to_decode(settings, tmp_pa
     cached = LoadingSettings(cache=tmp_path / "cache")
     plain = fit(run=tmp_path / "plain", **settings(epochs=2)).run
     first = fit(run=tmp_path / "first", loading=cached, **settings(epochs=2)).run
-    monkeypatch.setattr(prepared, "read_image", None)
+    monkeypatch.setattr(prepared, "read_pixels", None)
     second = fit(run=tmp_path / "second", loading=cached, **settings(epochs=2)).run
     assert same(last(first), last(plain))
     assert same(last(second), last(plain))

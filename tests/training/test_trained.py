@@ -5,7 +5,7 @@ from cellxai.data import prepared
 from cellxai.data.prepared import read_prepared
 from cellxai.runfolder import RunFolder
 from cellxai.training.fit import fit
-from cellxai.training.trained import find_checkpoint, load_run
+from cellxai.training.trained import find_checkpoint, laid_out, load_run
 
 
 @pytest.fixture
@@ -92,3 +92,30 @@ def test_data_changed_since_the_training_is_named(run, cells):
     (cells / "dark" / "05.png").unlink()
     with pytest.raises(ValueError, match=r"split\.csv: ids .*05.* not in the data"):
         load_run(run, "cpu")
+
+
+def test_the_layout_in_memory_changes_logits_by_rounding_alone(run):
+    trained = load_run(run, "cpu")
+    convolutions = [w for w in trained.classifier.parameters() if w.dim() == 4 and w.shape[1] > 1]
+    assert all(w.is_contiguous(memory_format=torch.channels_last) for w in convolutions)
+    images = torch.cat([images for images, _ in trained.images.tensor_batches("test")])
+    with torch.no_grad():
+        fast = trained.classifier(images)
+        trained.classifier.to(memory_format=torch.contiguous_format)
+        torch.testing.assert_close(fast, trained.classifier(images), rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_that_cannot_do_with_the_layout_stays_as_it_is(run):
+    class Viewing(torch.nn.Module):
+        def __init__(self, network):
+            super().__init__()
+            self.convolution, self.network = torch.nn.Conv2d(3, 3, 3, padding=1), network
+
+        def forward(self, images):
+            seen = self.convolution(images)
+            return self.network(seen.view(len(seen), -1).view_as(seen))
+
+    classifier = load_run(run, "cpu").classifier.to(memory_format=torch.contiguous_format)
+    classifier.backbone = Viewing(classifier.backbone)
+    laid_out(classifier, (32, 32))
+    assert all(weight.is_contiguous() for weight in classifier.parameters())
