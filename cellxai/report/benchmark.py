@@ -1,27 +1,57 @@
 """Section about which explanation can be believed."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from cellxai.report.reading import Card, Section, attempt, read_rows
+from cellxai.report.benchmark_families import (
+    FATES,
+    Family,
+    Score,
+    read_family,
+    read_places,
+    read_score,
+)
+from cellxai.report.benchmark_words import Row, real
+from cellxai.report.reading import Card, Picture, Section, attempt, embed, read_json, read_rows
 from cellxai.runfolder import RunFolder
 
-BETTER = {"higher": 1, "lower": -1}
+MOST_OPEN = 2  # families that are seen without a click, where there are more than three
 
 
 @dataclass(frozen=True)
-class Score:
-    """Mean over the images with its confidence interval, in the units of the metric."""
+class Trouble:
+    """An explainer whose scores are not all what they should be.
+
+    Args:
+        explainer: Its name.
+        counts: Of its scores by what befell them, as in ``FATES``.
+        reason: All reasons told.
+    """
 
     explainer: str
-    metric: str
-    mean: float
-    low: float
-    high: float
-    n_images: int
-    n_degenerate: int
-    chance: float | None
-    direction: str
+    counts: tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Price:
+    """What one attribution of an explainer, or one score of a metric, takes on average.
+
+    Args:
+        name: Of the explainer or metric.
+        forwards: Images through the model.
+        backwards: Images whose gradient came back.
+        seconds: Time.
+        peak_mib: Most memory of any, beyond what was held before; NaN where nothing tells.
+    """
+
+    name: str
+    forwards: float
+    backwards: float
+    seconds: float
+    peak_mib: float
 
 
 @dataclass(frozen=True)
@@ -29,94 +59,104 @@ class Benchmark:
     """What the template draws.
 
     Args:
-        explainers: Rows, best mean rank first.
-        metrics: Columns.
-        cells: By explainer and metric.
-        about: One score of each metric, for what all of them share: chance and direction.
-        best: Explainers of the best mean by metric.
-        ranks: Mean rank over the metrics by explainer; 1 is best.
+        families: What a family can prove first.
+        n_open: So many of them are seen without a click.
+        overview: Pictures of the whole benchmark.
+        fates: What can befall a score.
+        troubles: Explainers to which it did.
+        costs: Of explainers, then of metrics, each under its heading.
+        problems: Files that cannot be shown.
     """
 
-    explainers: tuple[str, ...]
-    metrics: tuple[str, ...]
-    cells: dict[tuple[str, str], Score]
-    about: dict[str, Score]
-    best: dict[str, tuple[str, ...]]
-    ranks: dict[str, float]
+    families: tuple[Family, ...]
+    n_open: int
+    overview: tuple[Picture, ...]
+    fates: tuple[str, ...]
+    troubles: tuple[Trouble, ...]
+    costs: dict[str, tuple[Price, ...]]
+    problems: tuple[str, ...]
 
 
 def benchmark_section(folder: RunFolder, command: str) -> Section:
-    """Every explainer under every metric."""
+    """Every explainer under every metric, by family."""
     source = folder.benchmark / "table.csv"
-    found, problem = attempt(source, lambda: _read_benchmark(source))
+    found, problem = attempt(source, lambda: _read_benchmark(folder, source))
     return Section(
         "benchmark",
         "Benchmark: can the explanation be believed?",
-        "Each explainer is measured on the same images: the mean, and in brackets the interval of "
-        "its uncertainty. A value that does not clear the chance level tells nothing, and where "
-        "intervals overlap the order is not settled.",
+        "Each explainer is measured on the same images, beside controls that know nothing of the "
+        "model: whoever does not beat them has explained nothing. An image is one piece of "
+        "evidence; its seeds are averaged first. To beat every control takes a signed-rank test "
+        "over the images, corrected after Holm, at 5 %.",
         command,
         found,
         problem,
-        () if found is None or not found.ranks else (_card(found),),
+        () if found is None else (_card(found.families[0]),),
     )
 
 
-def _card(found: Benchmark) -> Card:
-    best = found.explainers[0]
-    n_metrics = len(found.best)
-    return Card(
-        "Best explainer", best, f"mean rank {found.ranks[best]:.1f} over {n_metrics} metrics"
+def _card(family: Family) -> Card:
+    value = f"{len(family.winners)} of {family.n_methods}"
+    return Card("Explainers that beat the controls", value, f"in {family.name}, {family.ranked}")
+
+
+def _read_benchmark(folder: RunFolder, source: Path) -> Benchmark:
+    scores = [read_score(row) for row in read_rows(source)]
+    places, no_ranks = _beside(source, "ranks.csv", lambda path: read_places(read_rows(path)))
+    costs, no_costs = _beside(source, "cost.csv", lambda path: _costs(read_rows(path)))
+    drawn, no_pictures = _beside(source, "pictures.json", lambda path: _pictures(folder, path))
+    families = tuple(
+        read_family(
+            name,
+            [score for score in scores if score.family == name],
+            [place for place in places or () if place.family == name],
+            [picture for family, picture in drawn or () if family == name],
+        )
+        for name in dict.fromkeys(score.family for score in scores)
     )
-
-
-def _read_benchmark(source: Path) -> Benchmark:
-    scores = [_read_score(row) for row in read_rows(source)]
-    ranks = mean_ranks(scores)
-    names = dict.fromkeys(score.explainer for score in scores)
-    metrics = tuple(dict.fromkeys(score.metric for score in scores))
     return Benchmark(
-        tuple(sorted(names, key=lambda name: ranks.get(name, float("inf")))),
-        metrics,
-        {(score.explainer, score.metric): score for score in scores},
-        {score.metric: score for score in scores},
-        {metric: best for metric in metrics if (best := _best(scores, metric))},
-        ranks,
+        families,
+        MOST_OPEN if len(families) > MOST_OPEN + 1 else len(families),
+        tuple(picture for family, picture in drawn or () if not family),
+        FATES,
+        _troubles(scores),
+        costs or {},
+        tuple(filter(None, (no_ranks, no_costs, no_pictures))),
     )
 
 
-def _read_score(row: dict[str, str]) -> Score:
-    mean, low, high = (float(row[key] or "nan") for key in ("mean", "low", "high"))
-    chance = float(row["chance"]) if row["chance"] else None
-    n_images, n_degenerate = int(row["n_images"]), int(row["n_degenerate"] or 0)
-    direction = row["direction"]
-    return Score(
-        row["explainer"], row["metric"], mean, low, high, n_images, n_degenerate, chance, direction
-    )
+def _beside(source: Path, name: str, read: Callable[[Path], Any]) -> tuple[Any, str]:
+    """What a file beside the table holds, or the problem; neither where there is none."""
+    path = source.with_name(name)
+    return attempt(path, lambda: read(path))
 
 
-def mean_ranks(scores: list[Score]) -> dict[str, float]:
-    """Mean rank of each explainer over the metrics that say which direction is better.
-
-    Ties share the better rank; a mean that is NaN ranks last. Ranks of different metrics may be
-    averaged where their values, being in different units, may not.
-    """
-    ranks: dict[str, list[int]] = {}
-    for score in scores:
-        if score.direction in BETTER:
-            rivals = [one for one in scores if one.metric == score.metric]
-            ahead = sum(_worth(one) > _worth(score) for one in rivals)
-            ranks.setdefault(score.explainer, []).append(1 + ahead)
-    return {name: sum(places) / len(places) for name, places in ranks.items()}
+def _pictures(folder: RunFolder, path: Path) -> list[tuple[str, Picture]]:
+    """Pictures by family; that of no family is of the whole."""
+    return [
+        (str(one["family"]), embed(folder.root, path.parent / one["file"], str(one["alt"])))
+        for one in read_json(path)
+    ]
 
 
-def _worth(score: Score) -> float:
-    if score.mean != score.mean:
-        return float("-inf")
-    return BETTER.get(score.direction, 0) * score.mean
+def _costs(rows: Sequence[Row]) -> dict[str, tuple[Price, ...]]:
+    return {
+        kind: tuple(_price(row) for row in rows if row["kind"] == kind)
+        for kind in ("explainer", "metric")
+    }
 
 
-def _best(scores: list[Score], metric: str) -> tuple[str, ...]:
-    rivals = [one for one in scores if one.metric == metric and one.direction in BETTER]
-    top = max(map(_worth, rivals), default=float("-inf"))
-    return tuple(one.explainer for one in rivals if _worth(one) == top and one.mean == one.mean)
+def _price(row: Row) -> Price:
+    numbers = (real(row[key]) for key in ("forwards", "backwards", "seconds"))
+    return Price(row["name"], *numbers, peak_mib=real(row["peak_bytes"]) / 2**20)
+
+
+def _troubles(scores: Sequence[Score]) -> tuple[Trouble, ...]:
+    found = []
+    for explainer in dict.fromkeys(score.explainer for score in scores):
+        own = [score for score in scores if score.explainer == explainer]
+        counts = tuple(sum(counted) for counted in zip(*(one.counts for one in own), strict=True))
+        reasons = dict.fromkeys(score.reason for score in own if score.reason)
+        if any(counts):
+            found.append(Trouble(explainer, counts, "; ".join(reasons)))
+    return tuple(found)

@@ -124,12 +124,24 @@ def _read_image(folder: RunFolder, entry: Mapping[str, Any]) -> ExplainedImage:
     ]
     return ExplainedImage(
         name,
-        f"labelled {entry['label']}, predicted {entry['predicted']}; explained class {target} "
-        f"with probability {percent(float(entry['probability']))}; {entry['part']} image",
-        entry["label"] == entry["predicted"],
+        _summary(entry),
+        entry["label"] in (None, entry["predicted"]),
         tuple(pictures),
         tuple(_read_cost(key, cost) for key, cost in entry["explainers"].items()),
     )
+
+
+def _summary(entry: Mapping[str, Any]) -> str:
+    """Label, prediction, what was explained, and how far off the data the baseline is."""
+    label = f"labelled {entry['label']}, " if entry["label"] else ""
+    said = f"predicted {entry['predicted']} with probability {percent(float(entry['probability']))}"
+    explained = entry.get("explained") or f"class {entry['target']}"
+    summary = f"{label}{said}; explained: {explained}; {entry['part']} image"
+    nats = entry.get("baseline_off_data_nats")
+    if nats is None:
+        return summary
+    less_or_more = "less" if nats >= 0 else "more"
+    return f"{summary}; its baseline is {abs(nats):.1f} nats {less_or_more} likely than it is"
 
 
 def _read_cost(name: str, saved: Mapping[str, Any]) -> ExplainerCost:

@@ -1,6 +1,6 @@
 """Numbers as the page prints them; what is no finite number becomes a dash."""
 
-from math import isfinite
+from math import floor, isfinite, log10
 
 DASH = "–"
 
@@ -10,6 +10,17 @@ def decimal(value: float | None, digits: int = 2) -> str:
     if value is None or not isfinite(value):
         return DASH
     return f"{value:,.{digits}f}".replace("-", "−")
+
+
+def figure(value: float) -> str:
+    """A score of whatever size: ``0.315``, ``1,204``, ``0.00031``, ``−4.2·10⁻⁷``."""
+    if not isfinite(value):
+        return DASH
+    if value == 0 or 0.01 <= abs(value) < 100:
+        return decimal(value, 3)
+    if abs(value) < 1e-4 or abs(value) >= 1e6:
+        return _power(value)
+    return f"{value:,.{max(0, 2 - floor(log10(abs(value))))}f}".replace("-", "−")
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -22,15 +33,15 @@ def nats(value: float | None) -> str:
     """``−38.0``, and ``−2.7·10⁷`` where the digits before the point say nothing any more."""
     if value is None or not isfinite(value) or abs(value) < 1e6:
         return decimal(value, 1)
-    lead, power = f"{value:.1e}".split("e")
-    raised = str(int(power)).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{lead}·10{raised}".replace("-", "−")
+    return _power(value)
 
 
 def duration(seconds: float | None) -> str:
-    """``0.4 s``, ``25 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    """``4.0 ms``, ``0.4 s``, ``25 s``, ``3 min 20 s``, ``2 h 05 min``."""
     if seconds is None or not isfinite(seconds):
         return DASH
+    if 0 < seconds < 0.05:
+        return f"{1000 * seconds:.1f} ms"
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -44,3 +55,9 @@ def interval(pair: tuple[float, float] | None, digits: int = 0) -> str:
     if pair is None:
         return DASH
     return f"{percent(pair[0], digits)} to {percent(pair[1], digits)}"
+
+
+def _power(value: float) -> str:
+    lead, power = f"{value:.1e}".split("e")
+    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{lead}·10{raised}".replace("-", "−")

@@ -11,7 +11,7 @@ from cellxai.report.benchmark import benchmark_section
 from cellxai.report.density import density_section
 from cellxai.report.evaluation import evaluation_section
 from cellxai.report.explanations import explanation_section
-from cellxai.report.numbers import decimal, duration, interval, nats, percent
+from cellxai.report.numbers import decimal, duration, figure, interval, nats, percent
 from cellxai.report.reading import Section
 from cellxai.report.training import Origin, data_section, read_origin, training_section
 from cellxai.runfolder import RunFolder, atomic
@@ -113,6 +113,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "decimal": decimal,
+        "figure": figure,
         "percent": percent,
         "nats": nats,
         "duration": duration,

@@ -7,9 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cellxai.benchmarking.tables import write_all
+from cellxai.explain.score_arrays import Results
 from cellxai.figures.confusion import draw_confusion
 from cellxai.figures.curves import draw_curves
-from cellxai.figures.density import draw_extremes, draw_histogram
+from cellxai.figures.density import (
+    DetectorScore,
+    ScoredImage,
+    ThresholdReliability,
+    draw_detectors,
+    draw_gap,
+    draw_histogram,
+    draw_scored_images,
+    draw_threshold_reliability,
+)
 from cellxai.figures.explanations import draw_comparison, draw_lime_panels
 from cellxai.figures.mistakes import MistakePanel, draw_mistakes
 from cellxai.figures.reliability import ReliabilityPanel, draw_reliability
@@ -198,12 +209,43 @@ def write_density(root: Path) -> None:
         },
         "warnings": ["9 calibration images are few: the 4 % quantile is the lowest of them."],
         "auroc": {"phc_u373": 1.0},
+        "gap_nats": 2.3,
     }
     write_json(folder / "summary.json", summary)
     draw_histogram(sets, -38.0, folder / "histogram.png", 4.0)
-    images = [cell_image(generator, (52, 70)) for _ in range(12)]
-    titles = [f"test{i:03d}\n{-20.0 - i:.1f} nats" for i in range(12)]
-    draw_extremes(images, titles, folder / "extremes.png")
+    draw_gap({"train": sets["train"], "test": sets["test"]}, -38.0, folder / "gap.png")
+    tiles = [
+        ScoredImage(cell_image(generator, (52, 70)), f"test{i:03d}", "test", -20.0 - i, i > 8)
+        for i in range(12)
+    ]
+    draw_scored_images({"least typical": tiles}, folder / "extremes.png")
+    write_reliability(folder)
+    write_detectors(folder)
+
+
+def write_reliability(folder: Path) -> None:
+    rows = [
+        {"nominal_percent": nominal, "measured_share": share, "low": low, "high": high, "n": 12}
+        for nominal, share, low, high in ((1.0, 0.0, 0.0, 0.243), (4.0, 0.417, 0.193, 0.681))
+    ]
+    write_table(folder / "reliability.csv", rows)
+    columns = [np.array([0.01, 0.04]), *(np.array([row[name] for row in rows])
+               for name in ("measured_share", "low", "high"))]  # fmt: skip
+    kinds = {"validation images": ThresholdReliability(*columns, n_images=12)}
+    draw_threshold_reliability(kinds, folder / "reliability.png", 4.0)
+
+
+def write_detectors(folder: Path) -> None:
+    areas = {"energy": 0.612, "density": 0.993}
+    rows = [
+        {"detector": name, "set": "phc_u373", "n_in": 12, "n_out": 37}
+        | {"auroc": area, "auroc_low": area - 0.1, "auroc_high": area}
+        | {"fpr95": 0.123, "fpr95_low": 0.05, "fpr95_high": 0.2, "aupr_in": 0.7, "aupr_out": 0.8}
+        for name, area in areas.items()
+    ]
+    write_table(folder / "detectors.csv", rows)
+    scores = [DetectorScore(name, "phc_u373", area, 0.5, 1.0) for name, area in areas.items()]
+    draw_detectors(scores, folder / "detectors.png", ["density"])
 
 
 def write_explanations(root: Path) -> None:
@@ -235,28 +277,8 @@ def write_explanations(root: Path) -> None:
     write_json(folder / "index.json", settings | {"images": entries})
 
 
-def write_benchmark(root: Path) -> None:
-    metrics = {"deletion": "lower", "insertion": "higher", "cells_hit": "higher"}
-    rows = [
-        {
-            "explainer": explainer,
-            "metric": metric,
-            "mean": 0.5 + 0.05 * place * (1 if direction == "lower" else -1),
-            "low": 0.4,
-            "high": 0.6,
-            "n_images": 51,
-            "n_degenerate": int(explainer == "grad_cam"),
-            "chance": "" if metric == "deletion" else 0.033,
-            "direction": direction,
-        }
-        for place, explainer in enumerate(EXPLAINERS)
-        for metric, direction in metrics.items()
-    ]
-    write_table(root / "benchmark" / "table.csv", rows)
-
-
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_run(tmp_path_factory: pytest.TempPathFactory, invented_results: Results) -> Path:
     """Never written to: a test that breaks something copies it."""
     root = tmp_path_factory.mktemp("runs") / "sartorius"
     root.mkdir()
@@ -265,7 +287,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_evaluation,
         write_density,
         write_explanations,
-        write_benchmark,
     ):
         write(root)
+    write_all(root / "benchmark", invented_results)
     return root

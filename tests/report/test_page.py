@@ -66,7 +66,7 @@ def test_the_page_of_a_finished_run_has_every_section_and_lacks_nothing(finished
 def test_the_page_is_one_file_that_fetches_nothing_and_runs_nothing(finished_run):
     page = Page(report(finished_run).path)
     pictures = page.all("img")
-    assert len(pictures) == 7 + 2 * 3
+    assert len(pictures) == 10 + 2 * 3
     assert all(picture["src"].startswith("data:image/png;base64,") for picture in pictures)
     assert all(picture["alt"] for picture in pictures)
     assert not {"script", "link", "iframe", "object", "form"} & {tag for tag, _ in page.tags}
@@ -225,7 +225,7 @@ def secret(run: Path, finished_run: Path) -> Path:
 
 
 def test_a_picture_inside_the_run_folder_is_embedded(run):
-    assert len(rename_picture(run, "../curves.png").all("img")) == 13
+    assert len(rename_picture(run, "../curves.png").all("img")) == 16
 
 
 @pytest.mark.parametrize("name", ["../../secret.png", "{folder}/secret.png", "link.png"])
@@ -233,20 +233,20 @@ def test_a_picture_outside_the_run_folder_is_named_and_not_embedded(run, secret,
     (run / "explain" / "link.png").symlink_to(secret)
     page = rename_picture(run, name.format(folder=run.parent))
     assert "lies outside the run folder" in page.section("explanations")
-    assert len(page.all("img")) == 12
+    assert len(page.all("img")) == 15
 
 
 def test_a_run_folder_reached_through_a_link_is_no_way_out(run, tmp_path):
     (tmp_path / "latest").symlink_to(run)
     page = Page(report(tmp_path / "latest").path)
-    assert len(page.all("img")) == 13
+    assert len(page.all("img")) == 16
 
 
 @pytest.mark.parametrize("name", ["gone.png", "a\0b.png", "x" * 5000, "index.json", "."])
 def test_a_picture_that_is_none_costs_one_line(run, name):
     page = rename_picture(run, name)
     assert "cannot be shown" in page.section("explanations")
-    assert len(page.all("img")) == 12
+    assert len(page.all("img")) == 15
 
 
 def test_one_broken_entry_leaves_the_other_images(run):
@@ -257,4 +257,4 @@ def test_one_broken_entry_leaves_the_other_images(run):
     index.write_text(json.dumps(saved), encoding="utf-8")
     page = Page(report(run).path)
     assert page.section("explanations").count("cannot be shown") == 2
-    assert len(page.all("img")) == 11
+    assert len(page.all("img")) == 14
