@@ -124,7 +124,7 @@ def test_from_pixels_to_a_page_with_every_verb(desk):
     )
     assert "test 0." in succeed(desk, "cellxai", "evaluate", "--run=runs/new", "--device=cpu")
     assert "held-out samples" in succeed(
-        desk, "cellxai", "density", "--run=runs/new", "--n_components=[1]", "--device=cpu"
+        desk, "cellxai", "density", "--run=runs/new", "--pipeline.n_components=[1]", "--device=cpu"
     )
     explain = ("explain", "--config=explain.yaml", "--run=runs/new", "--device=cpu")
     assert "3 explainers on" in succeed(desk, "cellxai", *explain)

@@ -31,7 +31,7 @@ def run(tiny_run, tmp_path) -> Path:
     return Path(shutil.copytree(tiny_run, tmp_path / "run"))
 
 
-@pytest.mark.parametrize("name", [*LAUNCHERS, "leaky_split"])
+@pytest.mark.parametrize("name", [*LAUNCHERS, "leaky_split", "shortcut_test"])
 def test_a_script_opens_with_its_command_its_cost_and_its_expected_result(name):
     header = (SCRIPTS / f"{name}.py").read_text(encoding="utf-8").split('"""')[1]
     assert f"\npython scripts/{name}.py " in header
@@ -78,3 +78,22 @@ def test_a_split_by_rows_tests_on_images_that_were_trained_on(start, tiny_run, w
     assert seen["row"] > 0.9
     assert seen["image"] == 0
     assert all(0 <= float(share) <= 1 for _, _, *shares in lines for share in shares)
+
+
+def test_every_network_of_the_shortcut_test_is_judged_with_and_without_its_cue(start, tmp_path):
+    of_fit = (
+        "--model.backbone.name", "test_efficientnet", "--training.epochs", "1",
+        "--transforms.image_size", "[64, 64]",
+    )  # fmt: skip
+    words = ("--out", str(tmp_path), "--images", "60", "--judged", "6", *of_fit)
+    told = start("shortcut_test", *words)
+    rows = read_csv(tmp_path / "corner-tag" / "verdict.csv")
+    assert [row["network"] for row in rows] == ["shortcut", "honest", "shuffled"]
+    for row, line in zip(rows, told.splitlines()[2:], strict=True):
+        shares = [float(value) for name, value in row.items() if name != "network"]
+        assert all(0 <= share <= 1 for share in shares)
+        printed = [row["network"], *(f"{share:.2f}" for share in shares)]
+        assert line == f"| {' | '.join(printed)} |"
+    before = (tmp_path / "corner-tag" / "honest" / "metrics.csv").stat().st_mtime_ns
+    assert start("shortcut_test", *words) == told
+    assert (tmp_path / "corner-tag" / "honest" / "metrics.csv").stat().st_mtime_ns == before

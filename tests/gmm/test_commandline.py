@@ -49,6 +49,7 @@ def fail(kind: str) -> None:
         "os": FileNotFoundError("x.png: no such file"),
         "defect": KeyError("size"),
         "interrupt": KeyboardInterrupt(),
+        "interrupt that tells": KeyboardInterrupt("2 of 3 are in x.sqlite"),
     }[kind]
 
 
@@ -127,6 +128,11 @@ def test_a_mistyped_word_is_one_line_and_exit_code_2(capsys, words, said):
     code, output, error = told(capsys, *words)
     assert (code, output, error.count("\n")) == (MISTAKE, "", 1)
     assert said in error
+
+
+def test_an_interrupted_verb_may_say_what_is_there(capsys):
+    assert run("toy", "a toy", VERBS, ["fail", "interrupt that tells"]) == INTERRUPTED
+    assert capsys.readouterr().err.strip() == "toy fail: interrupted; 2 of 3 are in x.sqlite"
 
 
 def test_no_verb_at_all_lists_them_as_a_mistake(capsys):
