@@ -18,8 +18,12 @@ VERBS = {
     "crossvalidate": Verb("cellxai.crossvalidation:crossvalidate", "every image judged once"),
     "evaluate": Verb("cellxai.evaluation:evaluate", "how often is it right, how sure is that?"),
     "density": Verb("cellxai.density:density", "which images does it not know?"),
+    "features": Verb("cellxai.features:features", "what a layer makes of any images"),
+    "score": Verb("cellxai.screening:score", "new images: what are they, are they known?"),
     "explain": Verb("cellxai.explanation:explain", "what is it looking at? LIME and Captum"),
-    "benchmark": Verb("cellxai.comparison:benchmark", "which explanation can be believed?"),
+    # A word for the run as well: torchrun takes --run for an option of its own.
+    "benchmark": Verb("cellxai.benchmarking:benchmark", "which explanation to believe?", "run"),
+    "merge": Verb("cellxai.benchmarking:merge", "the shards of a benchmark in one table", "run"),
     "export": Verb("cellxai.exporting:export", "weights and a card for another machine"),
     "report": Verb("cellxai.report.page:report", "one self-contained page from a run"),
 }  # fmt: skip

@@ -66,6 +66,16 @@ class RunFolder:
         return self.root / "density"
 
     @property
+    def features(self) -> Path:
+        """Features of images, a file per layer and data set."""
+        return self.root / "features"
+
+    @property
+    def score(self) -> Path:
+        """What was found of new images."""
+        return self.root / "score"
+
+    @property
     def explain(self) -> Path:
         """Maps and pictures of the explained images."""
         return self.root / "explain"

@@ -83,8 +83,9 @@ def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
         result = function(**arguments_of(prog, function, verb.spelled_out(words)))
     except SystemExit as leaving:  # --help and --print_config
         return leaving.code if isinstance(leaving.code, int) else 0
-    except KeyboardInterrupt:
-        print(f"\n{prog}: interrupted; what was finished is kept", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        kept = str(stopped) or "what was finished is kept"
+        print(f"\n{prog}: interrupted; {kept}", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
         if debug:

@@ -3,8 +3,8 @@
 ``python scripts/bench_metrics.py --peers PYTHON``, where PYTHON is an interpreter that has Quantus
 and Captum: deletion and insertion in 32 steps of pixels, faithfulness correlation and infidelity
 over 100 subsets of half the pixels, max-sensitivity of a saliency over 10 noises; on 8 grey images
-of 128 × 128 pixels, for the maps of 4 methods. Prints seconds per metric, their ratio, forwards,
-and by how much the two deletion curves differ.
+of 128 × 128 pixels, for the maps of several methods. Prints seconds per metric, their ratio,
+forwards, and by how much the two deletion curves differ. Half a minute with the peers.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from cellxai.explain.metrics.infidelity import Infidelity
 from cellxai.explain.metrics.probing import Remembering
 from cellxai.explain.metrics.stability import MaxSensitivity
 
-N_IMAGES, N_METHODS, SIDE = 8, 4, 128
+N_IMAGES, SIDE = 8, 128
 
 OF_MAPS: dict[str, Metric] = {
     "deletion": DeletionAUC("pixels", N_STEPS),
@@ -55,11 +55,11 @@ class PlainSaliency(Explainer):
         return Attribution(saliency(model, images, targets)[:, 0])
 
 
-def inputs_of(model: nn.Module) -> dict[str, np.ndarray]:
+def inputs_of(model: nn.Module, n_methods: int) -> dict[str, np.ndarray]:
     """Images, explained classes, maps and weights: what both sides are given."""
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(N_IMAGES, 1, SIDE, SIDE, generator=generator)
-    maps = torch.randn(N_METHODS, N_IMAGES, 1, SIDE, SIDE, generator=generator)
+    maps = torch.randn(n_methods, N_IMAGES, 1, SIDE, SIDE, generator=generator)
     with torch.no_grad():
         targets = model(images).argmax(1)
     tensors = {"images": images, "targets": targets, "maps": maps} | model.state_dict()
@@ -116,13 +116,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", type=Path, help="an interpreter that has quantus and captum")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--methods", type=int, default=4, help="whose maps are judged")
+    parser.add_argument("--width", type=int, default=16, help="channels of the first stage")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    model = network()
-    inputs = inputs_of(model)
+    model = network(arguments.width)
+    inputs = inputs_of(model, arguments.methods)
     mine, forwards = ours(model, inputs)
     theirs = peers(arguments.peers, inputs, arguments.threads) if arguments.peers else None
-    print(f"{N_METHODS} methods, {N_IMAGES} images, {forwards} forwards for the metrics of maps")
+    print(f"{arguments.methods} methods, {N_IMAGES} images, {forwards} forwards by metrics of maps")
     total = {"ours": 0.0, "peers": 0.0}
     for name in mine[0]:
         own = sum(one[name] for one in mine)

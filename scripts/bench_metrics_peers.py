@@ -19,17 +19,17 @@ from torch import nn
 
 N_STEPS, N_SUBSETS, N_NOISES = 32, 100, 10
 RADIUS = 0.02
-WIDTHS = (1, 16, 32, 64, 128)
 
 
-def network() -> nn.Module:
+def network(width: int) -> nn.Module:
     """A convolutional net of four strided stages with batch norm and SiLU, and three classes."""
     torch.manual_seed(0)
+    widths = (1, width, 2 * width, 4 * width, 8 * width)
     stages: list[nn.Module] = []
-    for inward, outward in pairwise(WIDTHS):
+    for inward, outward in pairwise(widths):
         convolution = nn.Conv2d(inward, outward, 3, stride=2, padding=1)
         stages += [convolution, nn.BatchNorm2d(outward), nn.SiLU()]
-    head = nn.Linear(WIDTHS[-1], 3)
+    head = nn.Linear(widths[-1], 3)
     net = nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
     return net.eval().requires_grad_(False)
 
@@ -37,7 +37,8 @@ def network() -> nn.Module:
 def saliency(model: nn.Module, x: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Absolute gradient of the target's logit."""
     x = x.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(model(x).gather(1, targets[:, None]).sum(), x)
+    with torch.enable_grad():  # Captum asks for explanations under no_grad
+        (gradient,) = torch.autograd.grad(model(x).gather(1, targets[:, None]).sum(), x)
     return gradient.abs()
 
 
@@ -93,13 +94,12 @@ def of_captum(model: nn.Module, x: np.ndarray, y: np.ndarray, a: np.ndarray) -> 
             max_examples_per_batch=32 * len(x), normalize=True,
         )  # fmt: skip
 
-    def explain(inputs: Any, target: torch.Tensor) -> torch.Tensor:
-        one = inputs if isinstance(inputs, torch.Tensor) else inputs[0]  # first comes a tuple
-        return saliency(model, one, target)
+    def explain(inputs: Any, target: torch.Tensor) -> tuple[torch.Tensor]:
+        return (saliency(model, inputs[0], target),)  # Captum repeats each element: a tuple's
 
     def moved() -> torch.Tensor:
         return sensitivity_max(
-            explain, images, perturb_radius=RADIUS, n_perturb_samples=N_NOISES, target=targets,
+            explain, (images,), perturb_radius=RADIUS, n_perturb_samples=N_NOISES, target=targets,
         )  # fmt: skip
 
     return {"infidelity": timed(missed), "sensitivity": timed(moved)}
@@ -118,7 +118,7 @@ def main() -> None:
     torch.set_num_threads(int(threads))
     inputs = np.load(path)
     x, y = inputs["images"], inputs["targets"]
-    model = network()
+    model = network(width=len(inputs["0.weight"]))
     model.load_state_dict({n: torch.from_numpy(inputs[n]) for n in model.state_dict()})
     with torch.no_grad():
         model(torch.from_numpy(x))

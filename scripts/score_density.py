@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cellxai.api import density
 from cellxai.data.sartorius import Sartorius
+from cellxai.density import PipelineSettings
 from cellxai.runfolder import read_csv
 
 N_SHOWN = 5
@@ -23,8 +24,7 @@ def main() -> None:
     options = parser.parse_args()
     found = density(
         options.run,
-        n_components=(1, 2, 3),
-        percent=options.percent,
+        PipelineSettings(n_components=(1, 2, 3), percent=options.percent),
         unfamiliar={"unfamiliar": Sartorius(options.unfamiliar)},  # any Source, as many as you like
     )
     print(found)

@@ -1,7 +1,7 @@
 """Faces: fewer dimensions, forty clusters, new faces, and faces that are wrong."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,17 @@ from jaxtyping import Float, Int
 from sklearn.datasets import fetch_olivetti_faces
 from sklearn.decomposition import PCA
 
+from cellxai.figures.density import (
+    ScoredImage,
+    draw_clusters,
+    draw_generated,
+    draw_scored_images,
+)
 from gmm import GaussianMixture, plot_scores
 from mixtures_lesson.blobs import N_INIT, SEED
-from mixtures_lesson.face_sheets import SIDE, plot_clusters, plot_faces
 from mixtures_lesson.page import Picture, Section, table
 
+SIDE = 64  # of a face, in pixels
 VARIANCE = 0.99  # that the principal components keep
 N_CLUSTERS = 40
 N_GENERATED = 20
@@ -133,7 +139,8 @@ def clusters_section(model: FaceModel) -> Section:
         "between_clusters_nats": float(np.ptp(nats)),
     }
     caption = "The clusters: number, (faces), and the first ten"
-    pictures = (Picture("face_clusters", caption, plot_clusters(model.faces, labels)),)
+    drawn = partial(draw_clusters, as_images(model.faces), labels)
+    pictures = (Picture("face_clusters", caption, drawn),)
     text = CLUSTERS_TEXT.format(**numbers)
     return Section("face_clusters", "Faces: forty clusters", text, numbers, pictures)
 
@@ -148,7 +155,10 @@ def generated_section(model: FaceModel) -> Section:
         "photo_to_photo": float(np.median([differences(face, photos)[1] for face in photos])),
     }
     text = GENERATED_TEXT.format(**numbers)
-    pictures = (Picture("face_generated", "Drawn from the mixture", plot_faces(faces, 10)),)
+    nearest = photos[[np.abs(photos - face).mean(1).argmin() for face in faces]]
+    sheet = partial(draw_generated, as_images(faces), nearest=as_images(nearest))
+    caption = "Drawn from the mixture, each over the photo that is nearest to it"
+    pictures = (Picture("face_generated", caption, sheet),)
     return Section("face_generated", "Faces: generated", text, numbers, pictures)
 
 
@@ -172,15 +182,33 @@ def bad_faces_section(model: FaceModel) -> Section:
         (name, f"{np.median(scores[name]):,.0f}", f"{errors[name].mean():.6f}") for name in sets
     ]
     header = ["faces", "median log density (nats)", "mean squared error"]
-    captions = [f"{nats:.1e} nats\nerror {error:.4f}"
-                for nats, error in zip(bad_nats, bad_errors, strict=True)]  # fmt: skip
-    sheet = plot_faces(np.concatenate(list(bad.values())), 5, captions)
+    sheet = partial(
+        draw_scored_images,
+        {kind: scored(kind, faces, scores[kind], errors[kind]) for kind, faces in bad.items()},
+    )
     pictures = (
         Picture("face_bad", "Spoilt faces: log density and reconstruction error", sheet),
         Picture("face_bad_scores", "Photos of the fit and spoilt faces", plot_scores(scores)),
     )
     text = BAD_TEXT.format(**numbers, medians=table(header, rows))
     return Section("face_bad", "Faces: spoilt ones", text, numbers, pictures)
+
+
+def as_images(faces: Faces) -> list[Float[np.ndarray, "64 64"]]:
+    """The faces as pictures, in the greys that a picture can show."""
+    return list(np.clip(faces, 0, 1).reshape(-1, SIDE, SIDE))
+
+
+def scored(
+    kind: str, faces: Faces, nats: Float[np.ndarray, " n"], errors: Float[np.ndarray, " n"]
+) -> list[ScoredImage]:
+    """The faces with their log density and their reconstruction error."""
+    return [
+        ScoredImage(image, f"photo {number}, {kind}", "", float(score), note=f"error {error:.4f}")
+        for number, (image, score, error) in enumerate(
+            zip(as_images(faces), nats, errors, strict=True)
+        )
+    ]
 
 
 def differences(face: Float[np.ndarray, " pixel"], others: Faces) -> Float[np.ndarray, " n"]:

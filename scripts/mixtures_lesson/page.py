@@ -2,7 +2,7 @@
 
 import json
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,12 @@ class Picture:
     Args:
         name: Of its file, without the suffix.
         caption: What it shows.
-        drawn: The figure, or an Axes in it.
+        drawn: The figure, an Axes in it, or what draws it into a file.
     """
 
     name: str
     caption: str
-    drawn: Figure | Axes
+    drawn: Figure | Axes | Callable[[Path], None]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,11 @@ class Section:
 def write_pictures(section: Section, folder: Path) -> None:
     """Draws the pictures of a section into ``folder``."""
     for picture in section.pictures:
-        save_figure(picture.drawn, folder / f"{picture.name}.png")
+        path = folder / f"{picture.name}.png"
+        if isinstance(picture.drawn, Figure | Axes):
+            save_figure(picture.drawn, path)
+        else:
+            picture.drawn(path)
 
 
 def write_page(sections: Iterable[Section], remarks: Iterable[str], folder: Path) -> None:

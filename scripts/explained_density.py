@@ -1,0 +1,240 @@
+"""Is a planted foreign object flagged, and do maps of the log density point at it? All explainers.
+
+python scripts/explained_density.py --run runs/quickstart --out runs/quickstart/foreign
+cost: 6 min on 1 CPU core; expect: a table of explainers x pointing game, and `anomalies.png`
+
+New synthetic scenes, like those of the run but of another seed, are rendered with and without one
+fibre, bubble, flake of dust or crystal; everything else is bit for bit the same. Two densities are
+asked which images they do not know: that of the run's pooled features, if `cellxai density` was
+called, and that of places in early layers (``cellxai.placedensity``), which every explainer then
+explains. A map points right if the pixel that lowers the log density most lies in the object; by
+chance it does in as many images as the object's share of the pixels.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from cellxai.data.synthetic import Scene, compose_scene, foreign_region, scene_of, with_foreign
+from cellxai.data.synthetic.anatomy import REAL_HEIGHT
+from cellxai.data.synthetic.foreign import FOREIGN_KINDS, ForeignKind
+from cellxai.density.pipeline import DensityPipeline
+from cellxai.evaluation.intervals import wilson
+from cellxai.explain.base import Attribution, Explainer, context_of
+from cellxai.explain.baselines import BlurBaseline
+from cellxai.explain.cost import measured
+from cellxai.explain.metrics.localisation import pointing_game, region_auc
+from cellxai.explain.standard import every_explainer
+from cellxai.explain.superpixels import Slic
+from cellxai.figures.density import ExplainedAnomaly, draw_anomalies
+from cellxai.placedensity import PlaceDensity, PlaceMap
+from cellxai.removal import prepared_region, seen
+from cellxai.runfolder import atomic, write_csv
+from cellxai.training.trained import TrainedRun, load_run
+
+LAYERS = ("backbone.blocks.1", "backbone.blocks.0", "backbone.blocks.2")  # the first sets the grid
+FRESH_SEED = 20261122  # of scenes that no setting was chosen on
+N_DRAWN = 8  # rows of the picture
+SHOWN = 5  # explainers in it
+Region = Bool[Tensor, "n h w"]
+
+
+@dataclass(frozen=True)
+class Planted:
+    """New images without and with one foreign object.
+
+    Args:
+        kinds: Of the objects.
+        clean: Without.
+        spoiled: With.
+        regions: Pixels of the objects.
+    """
+
+    kinds: tuple[str, ...]
+    clean: Float[Tensor, "n 3 h w"]
+    spoiled: Float[Tensor, "n 3 h w"]
+    regions: Region
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, default=Path("runs/quickstart"))
+    parser.add_argument("--out", type=Path, default=Path("runs/quickstart/foreign"))
+    parser.add_argument("--images", type=int, default=60, help="new scenes")
+    parser.add_argument("--samples", type=int, default=200, help="of explainers that draw them")
+    parser.add_argument("--explainers", nargs="*", default=[], help="by short name; all of them")
+    parser.add_argument("--layers", nargs="+", default=list(LAYERS))
+    chosen = parser.parse_args()
+    trained = load_run(chosen.run, "cpu")
+    density, planted = fitted(trained, chosen.layers), planted_images(trained, chosen.images)
+    told = detection(density, planted, trained)
+    found = explained(density, planted, explainers(chosen.samples, chosen.explainers))
+    rows = [row(name, maps, planted) for name, maps in found.items()]
+    rows.sort(key=lambda one: (one["pointing"] == "nan", -float(one["pointing"])))
+    write_csv(chosen.out / "explainers.csv", rows)
+    page = "\n".join([*told, "", *markdown(rows)])
+    with atomic(chosen.out / "table.md") as path:
+        path.write_text(page + "\n", encoding="utf-8")
+    draw(chosen.out / "anomalies.png", density, planted, found, rows)
+    print(page)
+
+
+def fitted(trained: TrainedRun, layers: Sequence[str]) -> PlaceDensity:
+    """The density of places, fitted to training images, its threshold set by validation images."""
+    train = (images for images, _ in trained.images.tensor_batches("train"))
+    n_images = len(trained.images.records("train"))
+    density = PlaceDensity(trained.classifier, layers).fit(train, n_images)
+    return density.calibrate(images for images, _ in trained.images.tensor_batches("validation"))
+
+
+def planted_images(trained: TrainedRun, n_images: int) -> Planted:
+    """Scenes like those of a run on synthetic cells, the kinds of objects in turn."""
+    scenes = [fresh_scene(trained, index) for index in range(n_images)]
+    kinds: list[ForeignKind] = [FOREIGN_KINDS[i % len(FOREIGN_KINDS)] for i in range(n_images)]
+    spoiled = [with_foreign(scene, kind) for scene, kind in zip(scenes, kinds, strict=True)]
+    return Planted(
+        tuple(kinds),
+        torch.stack([seen(scene, trained.transforms) for scene in scenes]),
+        torch.stack([seen(scene, trained.transforms) for scene in spoiled]),
+        torch.stack([prepared_region(foreign_region(s), trained.transforms) for s in spoiled]),
+    )
+
+
+def fresh_scene(trained: TrainedRun, index: int) -> Scene:
+    """A scene in the frame of the run's own, which it has never seen."""
+    known = trained.images.all_records[0]
+    scene = scene_of(known.path.parent.parent, known.id)
+    magnification = scene.scale * REAL_HEIGHT / scene.height
+    frame = (scene.height, scene.width)
+    return compose_scene(FRESH_SEED, index, *frame, magnification=magnification)
+
+
+def detection(density: PlaceDensity, planted: Planted, trained: TrainedRun) -> list[str]:
+    """Lines on which images are flagged, by each density."""
+    with torch.no_grad():
+        scores = [density(images)[:, 0].numpy() for images in (planted.clean, planted.spoiled)]
+    cut = density.threshold_.threshold_nats
+    lines = [detected("places", scores, [values < cut for values in scores])]
+    lines += [
+        f"  {kind}: {np.mean((scores[1] < cut)[np.array(planted.kinds) == kind]):.0%} flagged"
+        for kind in FOREIGN_KINDS
+    ]
+    path = trained.folder.density / "pipeline.safetensors"
+    if path.is_file():
+        pipeline = DensityPipeline.load(path)
+        with torch.no_grad():
+            features = [
+                trained.classifier.features(images).double()
+                for images in (planted.clean, planted.spoiled)
+            ]
+            pooled = [pipeline.score_samples(one).numpy() for one in features]
+        lines.append(detected("pooled features", pooled, [*map(pipeline.unfamiliar, features)]))
+    return lines
+
+
+def detected(name: str, scores: Sequence[np.ndarray], flags: Sequence[np.ndarray]) -> str:
+    """One density in a line."""
+    truth = np.r_[np.zeros(len(scores[0])), np.ones(len(scores[1]))]
+    area = roc_auc_score(truth, -np.concatenate(scores))
+    lower = np.mean(scores[1] < scores[0])
+    return (
+        f"density of {name}: {flags[1].mean():.0%} of {len(flags[1])} images with an object "
+        f"flagged, {flags[0].mean():.0%} of the same without; AUROC {area:.3f}; "
+        f"the object lowers the log density of {lower:.0%}"
+    )
+
+
+def explainers(n_samples: int, names: Sequence[str]) -> dict[str, Explainer]:
+    """The map of densities itself, then the explainers named, or every one, controls included."""
+    every = every_explainer(n_samples)
+    return {"density map": PlaceMap()} | {name: every[name] for name in names or every}
+
+
+def explained(
+    density: PlaceDensity, planted: Planted, methods: Mapping[str, Explainer]
+) -> dict[str, list[Attribution]]:
+    """Attributions of the log density of every image with an object, by explainer."""
+    found: dict[str, list[Attribution]] = {name: [] for name in methods}
+    target = torch.zeros(1, dtype=torch.int64)
+    for image in planted.spoiled.split(1):
+        context = context_of(image, Slic(), BlurBaseline())
+        for name, method in methods.items():
+            found[name].append(measured(method, density, image, target, context))
+    return found
+
+
+def unusual(maps: Sequence[Attribution]) -> Float[Tensor, "n h w"]:
+    """How much each pixel lowers the log density, in nats; a map without a sign as it is."""
+    values = torch.cat([one.values.detach().float() for one in maps])
+    return values if (values >= 0).all() else -values
+
+
+def row(name: str, maps: Sequence[Attribution], planted: Planted) -> dict[str, str]:
+    """An explainer's figures."""
+    values = unusual(maps)
+    hits = pointing_game(values, planted.regions)
+    hits = hits[hits.isfinite()]  # a method that cannot explain a density has no map
+    low, high = wilson(round(float(hits.sum())), len(hits)) or (np.nan, np.nan)
+    return {
+        "explainer": name,
+        "status": maps[0].status,
+        "pointing": f"{float(hits.mean()):.3f}",
+        "low": f"{low:.3f}",
+        "high": f"{high:.3f}",
+        "chance": f"{float(planted.regions.float().mean()):.3f}",
+        "auc": f"{float(region_auc(values, planted.regions).nanmean()):.3f}",
+        "seconds": f"{np.mean([one.cost.seconds for one in maps]):.2f}",
+    }
+
+
+def markdown(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """The table as Markdown."""
+    yield "| explainer | pointing game (95 %) | chance | pixel AUC | s/image | status |"
+    yield "|---|---|---|---|---|---|"
+    for one in rows:
+        yield (
+            f"| {one['explainer']} | {one['pointing']} ({one['low']} to {one['high']}) | "
+            f"{one['chance']} | {one['auc']} | {one['seconds']} | {one['status']} |"
+        )
+
+
+def draw(
+    path: Path,
+    density: PlaceDensity,
+    planted: Planted,
+    found: Mapping[str, Sequence[Attribution]],
+    rows: Sequence[Mapping[str, str]],
+) -> None:
+    """Draws the first images with the maps of the explainers that point best."""
+    best = [one["explainer"] for one in rows[:SHOWN]]
+    with torch.no_grad():
+        scores = density(planted.spoiled[:N_DRAWN])[:, 0].tolist()
+    pictures = [
+        ExplainedAnomaly(
+            f"scene {i}: {planted.kinds[i]}",
+            planted.spoiled[i].permute(1, 2, 0).numpy(),
+            {name: found[name][i].values[0].detach().numpy() for name in best},
+            nats,
+            nats < density.threshold_.threshold_nats,
+            planted.regions[i].numpy(),
+            frozenset(name for name in best if points(found[name][i], planted.regions[[i]])),
+        )
+        for i, nats in enumerate(scores)
+    ]
+    draw_anomalies(pictures, path, density.threshold_.threshold_nats)
+
+
+def points(attribution: Attribution, region: Region) -> bool:
+    """Whether the pixel that lowers the log density most lies in the object."""
+    return float(pointing_game(unusual([attribution]), region)) > 0.5
+
+
+if __name__ == "__main__":
+    main()
