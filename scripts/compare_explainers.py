@@ -12,7 +12,7 @@ from cellxai.explain.base import Explainer
 from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.explain.gradcam import GradCam
 from cellxai.explain.gradients import IntegratedGradients, Saliency
-from cellxai.explain.metrics.base import Metric
+from cellxai.explain.metrics.base import ExplainerMetric, Metric
 from cellxai.explain.metrics.faithfulness import DeletionAUC
 from cellxai.explain.metrics.localisation import RelevanceMass
 
@@ -23,7 +23,10 @@ EXPLAINERS: dict[str, Explainer] = {
     "edges (control)": Edges(),
     "random (control)": RandomAttribution(),
 }
-METRICS: dict[str, Metric] = {"deletion": DeletionAUC(), "mass in cells": RelevanceMass("cells")}
+METRICS: dict[str, Metric | ExplainerMetric] = {
+    "deletion": DeletionAUC(),
+    "mass in cells": RelevanceMass("cells"),
+}
 
 
 def main() -> None:

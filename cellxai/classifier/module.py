@@ -191,6 +191,7 @@ class CellClassifier(L.LightningModule):
     ) -> None:
         """Logs loss and accuracy, as means over the images of the epoch on all devices."""
         accuracy = self.accuracy[f"{part}_accuracy"]
+        assert isinstance(accuracy, MulticlassAccuracy)
         accuracy.update(logits, labels)  # that of the batch alone is not asked for
         logged: dict[str, Any] = {f"{part}_loss": loss, f"{part}_accuracy": accuracy}
         self.log_dict(

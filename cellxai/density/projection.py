@@ -37,8 +37,8 @@ class Projection:
         """Coordinates of the features, differentiable with respect to them."""
         if self.axes is None:
             return (features - self.mean.to(features)) / self.scale.to(features)
-        # One product and no copy of the features, which took longer than the product itself. The
-        # offset is summed in float64; what float32 loses then is its share of the features.
+        # One product and no copy of the features. The offset is summed in float64; what float32
+        # loses is its share of the features, not of their distance from the mean.
         axes = self.axes / self.scale
         offset = -(axes @ self.mean)
         return torch.addmm(offset.to(features), features, axes.to(features).T)
