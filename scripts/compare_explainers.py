@@ -23,10 +23,8 @@ EXPLAINERS: dict[str, Explainer] = {
     "edges (control)": Edges(),
     "random (control)": RandomAttribution(),
 }
-METRICS: dict[str, Metric | ExplainerMetric] = {
-    "deletion": DeletionAUC(),
-    "mass in cells": RelevanceMass("cells"),
-}
+Judge = Metric | ExplainerMetric
+METRICS: dict[str, Judge] = {"deletion": DeletionAUC(), "mass in cells": RelevanceMass("cells")}
 
 
 def main() -> None:
