@@ -41,6 +41,14 @@ SAME_RESULTS = {
 }  # fmt: skip
 
 
+DEFAULTS = as_config(
+    {
+        "split": SplitSettings(), "transforms": Transforms(), "training": TrainingSettings(),
+        "loading": LoadingSettings(),
+    }
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Fitted:
     """A trained run.
@@ -152,10 +160,13 @@ def write_evidence(
 
 
 def check_same_run(folder: RunFolder, settings: dict[str, Any]) -> None:
-    """Raises ``ValueError`` where the folder holds a run of other settings; names the first."""
+    """Raises ``ValueError`` where the folder holds a run of other settings; names the first.
+
+    An option that the version which began the run did not have, has its default there.
+    """
     if not folder.config.exists():
         return
-    earlier, now = flatten(read_config(folder.config)), flatten(settings)
+    earlier, now = flatten(DEFAULTS) | flatten(read_config(folder.config)), flatten(settings)
     for key in sorted({*earlier, *now} - SAME_RESULTS):
         if earlier.get(key) != now.get(key):
             raise ValueError(

@@ -87,6 +87,18 @@ def test_a_folder_that_holds_another_run_is_refused_by_the_setting_that_differs(
         fit(run=tmp_path / "run", seed=1, **settings(epochs=1))
 
 
+def test_a_run_begun_before_an_option_existed_has_its_default(settings, tmp_path):
+    run = fit(run=tmp_path / "run", **settings(epochs=1)).run
+    config = (run / "config.yaml").read_text()
+    assert "  random_clahe: 0.0\n" in config
+    (run / "config.yaml").write_text(config.replace("  random_clahe: 0.0\n", ""))
+    assert fit(run=run, **settings(epochs=1)).epochs == 1
+    other = settings(epochs=1)
+    other["transforms"] = replace(other["transforms"], random_clahe=0.5)
+    with pytest.raises(ValueError, match=r"transforms\.random_clahe=0\.0, got 0\.5"):
+        fit(run=run, **other)
+
+
 def test_a_run_folder_may_be_moved(settings, tmp_path):
     fit(run=tmp_path / "run", **settings(epochs=1))
     (tmp_path / "run").rename(tmp_path / "moved")
