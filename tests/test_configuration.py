@@ -58,8 +58,8 @@ def arguments(source) -> dict:
         "run": HERE / "run",
         "split": SplitSettings(0.3, 0.1, seed=4, file=HERE / "split.csv", n_folds=5, fold=2,
                                rare_classes="leave_out"),
-        "transforms": Transforms((32, 48), crop=16, colour="rgb", clahe=False, brightness=0.3,
-                                 sixteen_bit="full", percentiles=(1.0, 99.0),
+        "transforms": Transforms((32, 48), crop=16, colour="rgb", clahe=False, random_clahe=0.1,
+                                 brightness=0.3, sixteen_bit="full", percentiles=(1.0, 99.0),
                                  full_scale=4095),
         "model": ModelSettings(
             TimmBackbone("resnet18", weights=HERE / "w.safetensors", options={"drop_rate": 0.5},

@@ -88,6 +88,7 @@ def test_the_score_is_differentiable_with_respect_to_the_image(density, images):
     assert change == pytest.approx((image.grad * direction).sum().item(), rel=0.2)
 
 
+@pytest.mark.slow
 def test_planted_objects_are_flagged_and_the_map_points_at_them(trained, density):
     scenes = [scene_at(index) for index in range(24)]
     spoiled = [with_foreign(scene, "bubble") for scene in scenes]

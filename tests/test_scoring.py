@@ -90,6 +90,7 @@ def test_the_density_of_an_image_is_explained_down_to_its_pixels(trained, image)
     assert gradcam.values.std() > 0
 
 
+@pytest.mark.slow
 def test_maps_of_two_densities_are_told_apart(trained):
     density_of_run(trained)
     first = model_fingerprint(scored_run(trained, "density").model)

@@ -80,6 +80,7 @@ def test_a_split_by_rows_tests_on_images_that_were_trained_on(start, tiny_run, w
     assert all(0 <= float(share) <= 1 for _, _, *shares in lines for share in shares)
 
 
+@pytest.mark.slow
 def test_every_network_of_the_shortcut_test_is_judged_with_and_without_its_cue(start, tmp_path):
     of_fit = (
         "--model.backbone.name", "test_efficientnet", "--training.epochs", "1",

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from cellxai.benchmarking.tables import write_tables
 from cellxai.explain.store import Store
 from cellxai.runfolder import read_csv
@@ -72,6 +74,7 @@ print(kills, left)
 """
 
 
+@pytest.mark.slow
 def test_twenty_kills_lose_and_double_nothing(tmp_path):
     whole, killed = tmp_path / "whole" / "results.sqlite", tmp_path / "killed" / "results.sqlite"
     done = subprocess.run(

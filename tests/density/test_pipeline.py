@@ -133,7 +133,8 @@ def test_one_mixture_of_all_knows_no_classes():
 
 @pytest.mark.parametrize("settings", [
     ONE,
-    PipelineSettings(standardise=True, projection=0.9, n_components=(1, 2)),
+    PipelineSettings(standardise=True, projection=0.9, n_components=(1, 2),
+                     covariance_types=("diag", "tied")),
     PipelineSettings(projection=None, n_components=(2,), covariance_types=("low_rank",), rank=2),
     PipelineSettings(projection=2, per_class=True, n_components=(1,), verdict="either"),
 ])  # fmt: skip

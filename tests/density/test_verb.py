@@ -194,6 +194,7 @@ def test_pictures_and_tables_are_written(scored):
     assert len(points) == len(read_csv(scored.folder / "scores.csv"))
 
 
+@pytest.mark.slow
 def test_what_is_left_of_an_earlier_call_is_removed(run, scored):
     shutil.copytree(scored.folder, run / "density", dirs_exist_ok=True)
     density(run, SETTINGS, detectors={})
@@ -276,6 +277,7 @@ def test_too_few_images_for_a_percentile_or_a_mixture_are_warned_of(run):
     assert str(found).count("warning: ") == 2
 
 
+@pytest.mark.slow
 def test_a_class_that_is_left_out_is_fitted_by_nothing(run):
     found = density(run, SETTINGS, left_out_class="cort", detectors={})
     rows = read_csv(found.folder / "scores.csv")
@@ -299,6 +301,7 @@ def test_a_mixture_per_class_reports_the_density_of_the_predicted_class(run):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_another_layer_is_scored_alike_by_all_that_read_the_pipeline(run):
     layer = "backbone.blocks.1"
     found = density(run, replace(SETTINGS, layer=layer, projection=2), detectors={})

@@ -102,6 +102,7 @@ def test_an_image_counts_in_a_family_with_the_metrics_that_judged_it():
     assert (family.friedman.n, family.left_out) == (14, 0)
 
 
+@pytest.mark.slow
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_changes_nothing(random):
     rows = scored(6, ("insertion", "deletion", "gini"))

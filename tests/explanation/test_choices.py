@@ -86,6 +86,7 @@ def test_a_batch_size_is_found_once_a_run(run, monkeypatch):
     assert list(json.loads((run / "explain" / "batch_size.json").read_text()).values()) == [told]
 
 
+@pytest.mark.slow
 def test_the_baseline_is_told_by_how_much_it_is_off_the_data(run):
     first = explain(run, {"edges": Edges()}, REGIONS)
     assert {one["baseline_off_data_nats"] for one in index(first)["images"]} == {None}

@@ -115,6 +115,7 @@ def test_a_changed_image_is_scored_again_and_a_new_one_added(run, plate, tmp_pat
     assert before[str(paths[0])] != before[str(paths[1])]
 
 
+@pytest.mark.slow
 def test_a_killed_call_is_continued_and_ends_like_one_that_was_not(run, plate, tmp_path):
     words = ["score", "--run", str(run), "--images", str(plate), "--out", str(tmp_path / "out")]
     killed = subprocess.run([sys.executable, "-c", KILLED_WRITING, *words, "--device", "cpu"])

@@ -26,6 +26,7 @@ def test_every_set_adds_a_row(tmp_path):
         assert four.height > 2 * one.height
 
 
+@pytest.mark.slow
 def test_sets_beyond_the_most_make_no_longer_picture(tmp_path):
     many = {f"set {number}": KNOWN for number in range(MOST_SETS + 4)}
     draw_histogram(many, -38.0, tmp_path / "many.png", percent=4.0)
