@@ -4,13 +4,13 @@ Two ways lead from a config to images that a classifier should find unfamiliar:
 
 - ``Corrupted`` is a source like any other: all images of another source, spoiled.
 - :func:`corrupt_records` spoils chosen records, such as those that a run held out: the right set to
-  compare with the same images unspoiled. :func:`graded` makes the five severities of a corruption.
+  compare with the same images unspoiled. :func:`at_every_severity` makes five sets of each.
 
 Every reader of pixels (``cellxai.data.images.read_pixels``) applies what a record says, so such
 records go wherever others go: into ``CellImages``, its cache, ``preview`` and ``check``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -239,11 +239,15 @@ def corrupt_records(
     return tuple(replace(record, load_mask=None, load_cause=None) for record in changed)
 
 
-def graded(corruption: Corruption) -> dict[int, Corruption]:
-    """The five severities of a corruption by number; itself as 1 where it has no severity."""
-    if not isinstance(corruption, Graded):
-        return {1: corruption}
-    return {severity: replace(corruption, severity=severity) for severity in SEVERITIES}
+def at_every_severity(corruptions: Mapping[str, Corruption]) -> dict[str, Corruption]:
+    """Each corruption five times, as ``name 1`` to ``name 5``; one without severity as it is."""
+    found: dict[str, Corruption] = {}
+    for name, one in corruptions.items():
+        if isinstance(one, Graded):
+            found |= {f"{name} {level}": replace(one, severity=level) for level in SEVERITIES}
+        else:
+            found[name] = one
+    return found
 
 
 def multiplied(image: Image, factors: Float[np.ndarray, "h w"]) -> Image:

@@ -1,11 +1,14 @@
 """The pictures of ``density``: what was found, drawn by ``cellxai.figures.density``."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
+from cellxai.data.corruption import Corruption
+from cellxai.data.corruptions import Graded
 from cellxai.density.comparison import Row
 from cellxai.density.fitted import sample
 from cellxai.density.plane import plane_of
@@ -16,6 +19,7 @@ from cellxai.figures.density import (
     DetectorScore,
     PlaneMixture,
     ScoredImage,
+    SeverityScore,
     SweepCurves,
     ThresholdReliability,
     draw_clusters,
@@ -26,6 +30,7 @@ from cellxai.figures.density import (
     draw_projection,
     draw_scored_images,
     draw_selection,
+    draw_severity,
     draw_threshold_reliability,
 )
 from gmm.selection import Sweep
@@ -35,8 +40,10 @@ N_GENERATED = 20
 CRITERIA = ("bic", "aic", "icl", "held_out")
 
 
-def draw_all(folder: Path, found: Found) -> None:
-    """Draws every picture for which there is something to show."""
+def draw_all(folder: Path, found: Found, corruptions: Mapping[str, Corruption]) -> None:
+    """Draws every picture for which there is something to show, and keeps none of earlier calls."""
+    for earlier in folder.glob("*.png"):
+        earlier.unlink()
     pipeline, scores = found.final.pipeline, found.log_densities
     cut = pipeline.threshold.threshold_nats
     draw_histogram(scores, cut, folder / "histogram.png", pipeline.settings.percent)
@@ -48,6 +55,8 @@ def draw_all(folder: Path, found: Found) -> None:
     if found.table:
         accent = [row.detector for row in found.table if DENSITY in row.detector]
         draw_detectors([bar(row) for row in found.table], folder / "detectors.png", accent)
+        if graded := by_severity(found.table, corruptions):
+            draw_severity(graded, folder / "severity.png", accent)
     if found.reliability:
         kinds = {
             "set on unseen images": measured(found, "measured"),
@@ -126,6 +135,22 @@ def bar(row: Row) -> DetectorScore:
     """A detector's AUROC with its interval."""
     value = row.values["auroc"]
     return DetectorScore(row.detector, row.set, value, *(row.intervals["auroc"] or (value, value)))
+
+
+def by_severity(table: Sequence[Row], corruptions: Mapping[str, Corruption]) -> list[SeverityScore]:
+    """The rows of corruptions that are there at several severities, by the kind of corruption."""
+    kinds = {
+        name: type(one).__name__ for name, one in corruptions.items() if isinstance(one, Graded)
+    }
+    several = {kind for kind, n in Counter(kinds.values()).items() if n > 1}
+    found = []
+    for row in table:
+        one = corruptions.get(row.set)
+        if isinstance(one, Graded) and kinds[row.set] in several:
+            score = bar(row)
+            interval = score.auroc, score.low, score.high
+            found.append(SeverityScore(row.detector, kinds[row.set], one.severity, *interval))
+    return found
 
 
 def measured(found: Found, name: str) -> ThresholdReliability:

@@ -9,6 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from cellxai.data.corruption import Corruption
+from cellxai.data.corruptions import at_every_severity
 from cellxai.data.datamodule import CellImages
 from cellxai.data.records import Fault, Source
 from cellxai.data.splits import SplitSettings, keep_common, split_records
@@ -114,6 +115,7 @@ def density(
     folds: int | None = None,
     unfamiliar: dict[str, Source] | None = None,
     corruptions: dict[str, Corruption] | None = None,
+    every_severity: bool = False,
     left_out_class: str | None = None,
     detectors: dict[str, Detector] | None = None,
     seed: int = 0,
@@ -136,6 +138,7 @@ def density(
             of; what is kept is fitted to all. The split is then not used.
         unfamiliar: More data sets to score, by name, that should not be known.
         corruptions: Judged images are scored once more with each of these done to them, by name.
+        every_severity: Whether each corruption is done at all its severities, and a curve drawn.
         left_out_class: The density is fitted without this class, and its held-out images should
             not be known; the classifier itself still knows it.
         detectors: To compare with, by name; null for six known ones, {} for none.
@@ -147,7 +150,8 @@ def density(
             like another or has no readable image.
         FileNotFoundError: If the run or the data do not exist.
     """
-    sought = Sought(unfamiliar or {}, corruptions or {}, left_out_class)
+    spoilt = at_every_severity(corruptions or {}) if every_severity else corruptions or {}
+    sought = Sought(unfamiliar or {}, spoilt, left_out_class)
     source: FeatureSource
     if data is None:
         source = NetworkFeatures(load_run(run, device), pipeline.layer)
@@ -199,7 +203,7 @@ def density_of(
     folder = source.folder.density
     folder.mkdir(parents=True, exist_ok=True)
     write_tables(folder, found)
-    draw_all(folder, found)
+    draw_all(folder, found, sought.corruptions)
     if isinstance(source, PixelFeatures):
         draw_pixel_model(folder, found, seed)
     pipeline = found.final.pipeline

@@ -21,8 +21,8 @@ from cellxai.data.corruptions import (
     Rotate,
     StainShift,
     Transpose,
+    at_every_severity,
     corrupt_records,
-    graded,
 )
 from cellxai.data.folder import ImageFolder
 from cellxai.data.images import read_image, read_pixels
@@ -118,9 +118,12 @@ def test_an_unknown_severity_is_refused(severity):
         Blur(severity)
 
 
-def test_five_severities_of_a_graded_corruption_and_one_of_any_other():
-    assert graded(Blur(2)) == {severity: Blur(severity) for severity in SEVERITIES}
-    assert graded(Flip("horizontal")) == {1: Flip("horizontal")}
+def test_a_graded_corruption_comes_five_times_and_any_other_once():
+    turned = Transpose()
+    found = at_every_severity({"dim": Darken(), "turned": turned})
+    assert list(found) == ["dim 1", "dim 2", "dim 3", "dim 4", "dim 5", "turned"]
+    assert [found[f"dim {level}"] for level in range(1, 6)] == [Darken(n) for n in range(1, 6)]
+    assert found["turned"] is turned
 
 
 def test_transpose_and_flips_are_those_of_numpy():

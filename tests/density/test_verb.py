@@ -94,6 +94,17 @@ def summary(found: Density) -> dict:
     return json.loads((found.folder / "summary.json").read_text())
 
 
+@pytest.mark.slow
+def test_a_corruption_at_every_severity_is_a_curve_of_five(run):
+    found = density(run, SETTINGS, corruptions={"dim": Darken()}, every_severity=True, detectors={})
+    assert [row.set for row in found.table if row.detector == "density"] == [
+        f"dim {level}" for level in range(1, 6)
+    ]
+    assert (found.folder / "severity.png").is_file()
+    density(run, SETTINGS, corruptions={"dim": Darken()}, detectors={})
+    assert not (found.folder / "severity.png").exists()
+
+
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
 def test_scores_are_those_of_the_saved_pipeline(scored, part):
     pipeline = DensityPipeline.load(scored.folder / "pipeline.safetensors")
