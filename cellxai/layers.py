@@ -4,7 +4,6 @@ import difflib
 from collections.abc import Sequence
 from contextlib import suppress
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -137,7 +136,6 @@ def check_layer(model: nn.Module, layer: str) -> None:
         )
 
 
-@torch.no_grad()
 def spatial_example(model: nn.Module) -> str:
     """The name of a layer in the middle of the network that sees places."""
     convolutions = [name for name, one in model.named_modules() if isinstance(one, nn.Conv2d)]

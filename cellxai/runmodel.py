@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cellxai.classifier.module import CellClassifier
-from cellxai.density.pipeline import DensityPipeline
+from cellxai.density.pipeline import PIPELINE_FILE, DensityPipeline
 from cellxai.explain.base import Model
 from cellxai.explain.metrics.base import Density, ModelSource
 from cellxai.layers import LayerFeatures
@@ -73,7 +73,7 @@ class FeatureDensity:
     """
 
     def __init__(self, run: Path) -> None:
-        path = RunFolder(run).density / "pipeline.safetensors"
+        path = RunFolder(run).density / PIPELINE_FILE
         if not path.is_file():
             raise FileNotFoundError(
                 f"{path.parent} holds no density of this run; run `cellxai density --run {run}`"

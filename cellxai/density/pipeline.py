@@ -15,6 +15,8 @@ from cellxai.density.thresholds import Calibration
 from gmm.anomaly import DensityThreshold
 from gmm.selection import Sweep
 
+PIPELINE_FILE = "pipeline.safetensors"  # in the folder of a run's density
+
 
 class DensityPipeline:
     """How well known the features of an image are, and whether that is too little.

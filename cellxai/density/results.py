@@ -16,6 +16,7 @@ from jaxtyping import Float
 from cellxai.data.records import Fault
 from cellxai.density.comparison import Row
 from cellxai.density.operating import DEFINITION
+from cellxai.density.pipeline import PIPELINE_FILE
 from cellxai.density.plane import Plane, plane_of
 from cellxai.density.rounds import DENSITY, Round
 from cellxai.density.scores import ScoredSet
@@ -74,7 +75,7 @@ class Found:
 def write_tables(folder: Path, found: Found) -> None:
     """Writes the pipeline, the tables and the summary."""
     pipeline = found.final.pipeline
-    pipeline.save(folder / "pipeline.safetensors")
+    pipeline.save(folder / PIPELINE_FILE)
     write_csv(folder / "scores.csv", every_row(found))
     write_text(folder / "selection.csv", selection_csv(pipeline.sweeps_, class_names(found)))
     plane = plane_of(pipeline)

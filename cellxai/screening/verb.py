@@ -16,7 +16,8 @@ from cellxai.configuration import as_config
 from cellxai.data.cache import digest
 from cellxai.data.prepared import prepare_all
 from cellxai.data.records import Record
-from cellxai.density.pipeline import DensityPipeline
+from cellxai.density.pictures import as_picture
+from cellxai.density.pipeline import PIPELINE_FILE, DensityPipeline
 from cellxai.figures.density import ScoredImage, draw_scored_images
 from cellxai.imagestream import Chunk, stream
 from cellxai.layers import PENULTIMATE, LayerFeatures, weights_digest
@@ -28,7 +29,6 @@ from cellxai.training.lock import run_lock
 from cellxai.training.settings import Device
 from cellxai.training.trained import TrainedRun, load_run
 
-PIPELINE = "pipeline.safetensors"
 MOST_FAULTS_TOLD = 5
 
 
@@ -151,7 +151,7 @@ def claim(folder: Path, trained: TrainedRun) -> None:
     path = folder / "score.json"
     mine = {
         "weights": weights_digest(trained.classifier),
-        "density": digest((trained.folder.density / PIPELINE).read_bytes()),
+        "density": digest((trained.folder.density / PIPELINE_FILE).read_bytes()),
         "transforms": digest(str(as_config({"": trained.transforms})).encode()),
     }
     if not path.is_file():
@@ -212,7 +212,7 @@ def draw_sheet(path: Path, rows: Sequence[ScoreRow], trained: TrainedRun, n_show
     records = [Record(str(place), Path(row.path), "") for place, row in enumerate(worst)]
     found = prepare_all(records, trained.transforms)
     tiles = [
-        tile(worst[int(record.id)], image.permute(1, 2, 0).numpy())
+        tile(worst[int(record.id)], as_picture(image))
         for record, image in zip(found.records, found.images, strict=True)
     ]
     if tiles:
@@ -226,8 +226,7 @@ def unfamiliarity(row: ScoreRow) -> tuple[bool, float]:
     return not math.isnan(nats), nats
 
 
-def tile(row: ScoreRow, planes: UInt8[np.ndarray, "h w c"]) -> ScoredImage:
+def tile(row: ScoreRow, image: UInt8[np.ndarray, "h w *c"]) -> ScoredImage:
     """An image of the sheet with its scores."""
-    image = planes.squeeze(-1) if planes.shape[-1] == 1 else planes
     note = f"{row.predicted} ({float(row.probability):.2f})"
     return ScoredImage(image, row.id, "", float(row.log_density), row.unfamiliar == "1", note)
