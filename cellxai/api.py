@@ -7,7 +7,7 @@ from cellxai.benchmarking import benchmark, merge
 from cellxai.classifier.zoo import models
 from cellxai.crossvalidation import crossvalidate
 from cellxai.data.synthetic import synthesize
-from cellxai.density import density
+from cellxai.density.verb import density
 from cellxai.evaluation import evaluate
 from cellxai.explanation import explain
 from cellxai.exporting import export, load_exported

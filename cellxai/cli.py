@@ -17,7 +17,7 @@ VERBS = {
     "fit": Verb("cellxai.training.fit:fit", "train a classifier into a run folder"),
     "crossvalidate": Verb("cellxai.crossvalidation:crossvalidate", "every image judged once"),
     "evaluate": Verb("cellxai.evaluation:evaluate", "how often is it right, how sure is that?"),
-    "density": Verb("cellxai.density:density", "which images does it not know?"),
+    "density": Verb("cellxai.density.verb:density", "which images does it not know?"),
     "features": Verb("cellxai.features:features", "what a layer makes of any images"),
     "score": Verb("cellxai.screening:score", "new images: what are they, are they known?"),
     "explain": Verb("cellxai.explanation:explain", "what is it looking at? LIME and Captum"),

@@ -14,7 +14,7 @@ from cellxai.data.sartorius import Sartorius
 from cellxai.data.splits import SplitSettings
 from cellxai.data.synthetic import synthesize
 from cellxai.data.transforms import Transforms
-from cellxai.density import density_of_run
+from cellxai.density.verb import density_of_run
 from cellxai.evaluation import evaluate_run
 from cellxai.explanation import explain_run
 from cellxai.report.page import report

@@ -3,7 +3,7 @@ import csv
 import pytest
 import torch
 
-from cellxai.density import density
+from cellxai.density.verb import density
 from cellxai.explain.provenance import described
 from cellxai.runmodel import RunDensity, RunModel
 from cellxai.training.trained import load_run

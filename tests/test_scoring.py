@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from cellxai.density import PipelineSettings, density_of_run
+from cellxai.density import PipelineSettings
+from cellxai.density.verb import density_of_run
 from cellxai.explain.base import context_of
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.gradcam import GradCam

@@ -1,18 +1,10 @@
 """Does a classifier know an image at all? Mixtures of features, and the detectors beside them.
 
-``density`` is the verb; the other names are its parts, usable on any features.
+These names are usable on any features; the verb is in ``verb``, which brings the networks with it.
 """
 
 from cellxai.density.detectors import Detector
 from cellxai.density.pipeline import DensityPipeline
 from cellxai.density.settings import PipelineSettings
-from cellxai.density.verb import Density, density, density_of_run
 
-__all__ = [
-    "Density",
-    "DensityPipeline",
-    "Detector",
-    "PipelineSettings",
-    "density",
-    "density_of_run",
-]
+__all__ = ["DensityPipeline", "Detector", "PipelineSettings"]

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cellxai.layers import PENULTIMATE
 from gmm.options import CovarianceType, Criterion
 
 Verdict = Literal["density", "either"]
@@ -39,7 +38,7 @@ class PipelineSettings:
         ValueError: If a setting is outside its range.
     """
 
-    layer: str = PENULTIMATE
+    layer: str = "penultimate"  # layers.PENULTIMATE; that module brings the networks with it
     standardise: bool = False
     projection: int | float | None = 0.95
     n_components: Sequence[int] = (1, 2, 3, 4, 5, 6)

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,7 @@ from sklearn.mixture import GaussianMixture
 from cellxai.density import DensityPipeline, PipelineSettings
 from cellxai.density import pipeline as module
 from cellxai.density.thresholds import unbiased_threshold
+from cellxai.layers import PENULTIMATE
 
 ONE = PipelineSettings(projection=3, n_components=(1,), covariance_types=("full",), n_init=1)
 
@@ -206,3 +210,12 @@ def test_features_that_nothing_can_be_learnt_from_are_refused():
         DensityPipeline(PipelineSettings(per_class=True)).fit(features())
     with pytest.raises(ValueError, match="1 fold of 60 images"):
         DensityPipeline(ONE).fit_folds(features(), torch.zeros(60, dtype=torch.int64))
+
+
+def test_the_pipeline_is_had_without_the_networks():
+    code = (
+        "import sys, cellxai.density\n"
+        "sys.exit(sum(name in sys.modules for name in ('lightning', 'timm', 'cv2', 'matplotlib')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert PipelineSettings().layer == PENULTIMATE

@@ -13,8 +13,9 @@ from cellxai.data.sartorius import Sartorius
 from cellxai.data.splits import SplitSettings
 from cellxai.data.synthetic import synthesize
 from cellxai.data.transforms import Transforms
-from cellxai.density import Density, DensityPipeline, PipelineSettings, density
+from cellxai.density import DensityPipeline, PipelineSettings
 from cellxai.density.detectors import Detector, MaxSoftmax
+from cellxai.density.verb import Density, density
 from cellxai.runfolder import read_csv, write_csv
 from cellxai.runmodel import RunDensity
 from cellxai.screening.verb import score

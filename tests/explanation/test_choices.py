@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 
 from cellxai.configuration import build_arguments
-from cellxai.density import density_of_run
+from cellxai.density.verb import density_of_run
 from cellxai.explain.baselines import BlurBaseline, ConstantBaseline
 from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.explain.gradients import Saliency
