@@ -140,7 +140,7 @@ def density(
         corruptions: Judged images are scored once more with each of these done to them, by name.
         every_severity: Whether each corruption is done at all its severities, and a curve drawn.
         left_out_class: The density is fitted without this class, and its held-out images should
-            not be known; the classifier itself still knows it.
+            not be known; a classifier that was trained with it still knows it, which is warned of.
         detectors: To compare with, by name; null for six known ones, {} for none.
         seed: Of the mixture's starts, the folds and the corruptions.
         device: Where to compute the features; "auto" takes a CUDA device when there is one.
@@ -244,9 +244,23 @@ def find(
         told_calibration(known, final),
         compare(known, rounds, strangers, seed),
         measured,
-        tuple(warnings_of(final, int(measured[0]["n"]) if measured else 0)),
+        (
+            *warnings_of(final, int(measured[0]["n"]) if measured else 0),
+            *warnings_of_class(source, sought.left_out_class),
+        ),
         {name: one.images.faults for name, one in strangers.items()},
     )
+
+
+def warnings_of_class(source: FeatureSource, left_out_class: str | None) -> list[str]:
+    """What a class that is left out does not say about classes that nobody knew."""
+    if left_out_class is None or source.unseen:
+        return []
+    return [
+        f"the network was trained to tell {left_out_class!r} from the others, and its features "
+        "know that class; for one that nothing knows, fit without it and name its images by "
+        "--unfamiliar, or train the head alone"
+    ]
 
 
 def roles(

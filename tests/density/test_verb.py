@@ -298,6 +298,7 @@ def test_a_class_that_is_left_out_is_fitted_by_nothing(run):
     held_out = {row["id"] for row in read_csv(run / "split.csv")
                 if row["part"] != "train" and row["label"] == "cort"}  # fmt: skip
     assert {row["id"] for row in rows if row["set"] == "class cort"} == held_out
+    assert "its features know that class" in found.warnings[-1]
     with pytest.raises(ValueError, match="left_out_class='hela': expected one of astro, cort"):
         density(run, SETTINGS, left_out_class="hela")
 
