@@ -22,7 +22,7 @@ def draw_histogram(
 
     Args:
         scores: Log-densities in nats by name of the set; the first ``MOST_SETS`` are drawn.
-        threshold: In nats; images below it are flagged.
+        threshold: In nats.
         path: The PNG to write.
         percent: Share of the calibration images below the threshold, in percent.
 
@@ -52,14 +52,17 @@ def draw_histogram(
 
 
 def set_line(name: str, scores: Float[np.ndarray, " n"], threshold: float) -> str:
-    """``test: 40 images, 2 flagged (5.0 %)``; a score that is no number counts as flagged."""
+    """``test: 40 images, 2 below (5.0 %)``; a score that is no number counts as below.
+
+    Not "flagged": a verdict may ask for the reconstruction error as well.
+    """
     name = short(name, 60)
     if len(scores) == 0:
         return f"{name}: no images"
-    n_flagged = int((~(scores >= threshold)).sum())
-    share = 100 * n_flagged / len(scores)
+    n_below = int((~(scores >= threshold)).sum())
+    share = 100 * n_below / len(scores)
     images = "1 image" if len(scores) == 1 else f"{len(scores)} images"
-    line = f"{name}: {images}, {n_flagged} flagged ({share:.1f} %)"
+    line = f"{name}: {images}, {n_below} below ({share:.1f} %)"
     n_outside = int((~np.isfinite(scores)).sum())
     return f"{line}, {n_outside} of them without a finite score" if n_outside else line
 

@@ -10,9 +10,9 @@ KNOWN = np.random.default_rng(0).normal(-20, 6, 200)
 FAR = np.array([-2.7e7, -7.5e7])
 
 
-def test_a_score_that_is_no_number_counts_as_flagged():
+def test_a_score_that_is_no_number_counts_as_below():
     scores = np.array([-1.0, -3.0, np.nan, -np.inf])
-    expected = "x: 4 images, 3 flagged (75.0 %), 2 of them without a finite score"
+    expected = "x: 4 images, 3 below (75.0 %), 2 of them without a finite score"
     assert set_line("x", scores, threshold=-2.0) == expected
     assert set_line("x", np.array([]), threshold=-2.0) == "x: no images"
 
