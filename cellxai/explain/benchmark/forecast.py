@@ -6,15 +6,16 @@ from itertools import product
 from math import ceil
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from cellxai.explain.base import Model
+from cellxai.explain.base import Attribution, Context, Explainer, Model
 from cellxai.explain.batches import clock_of, images_per_second
 from cellxai.explain.benchmark.items import Case, Item, case_of
 from cellxai.explain.benchmark.judging import OF_METRIC, judged
 from cellxai.explain.benchmark.plan import Setup, Task
 from cellxai.explain.cost import frozen
+from cellxai.explain.metrics.base import ExplainerMetric
 from cellxai.explain.metrics.probing import Remembering
 from cellxai.explain.rows import Answer, Row
 
@@ -98,8 +99,9 @@ def forecast(setup: Setup, item: Item, batch_size: int) -> Forecast:
 
     The stand-in takes the same images, answers for as many classes and takes next to no time, so
     that explainers and metrics do all they would do: passes are counted, and their own arithmetic
-    is timed. What depends on the network may differ: when LIME stops sampling, how often Grad-CAM
-    looks for its layer, and how long it takes to draw random weights.
+    is timed. Each explainer works once; a metric that asks it again is told the same map, and every
+    time counts as much. What depends on the network or on chance may differ: when LIME stops
+    sampling, how often Grad-CAM looks for its layer, how long it takes to draw random weights.
 
     Args:
         setup: What judges what.
@@ -124,15 +126,62 @@ def counted(case: Case, setup: Setup, speed: Speed) -> tuple[Work, ...]:
     """The work of every explainer and metric on one image, each with every seed."""
     of_explainer: dict[str, list[Answer]] = {}
     of_metric: dict[str, list[Row]] = {name: [] for name in setup.metrics}
+    asking = [name for name, one in setup.metrics.items() if isinstance(one, ExplainerMetric)]
+    of_maps = tuple(name for name in setup.metrics if name not in asking)
+    groups = [of_maps, *((name,) for name in asking)]
     for seed, name in product(setup.seeds, setup.explainers):
-        task = Task(name, seed, tuple(setup.metrics))
-        result = judged(case, task, setup.explainers, setup.metrics)
-        if result.answer is not None:
-            of_explainer.setdefault(name, []).append(result.answer)
-        for row in result.rows:
-            of_metric[row.metric].append(row)
+        recalled, answer = Recalled(setup.explainers[name]), None
+        for together in groups:
+            asked = recalled.calls
+            result = judged(case, Task(name, seed, together), {name: recalled}, setup.metrics)
+            answer = answer or result.answer
+            if answer is None:
+                continue  # nothing can judge it
+            again = recalled.calls - asked - 1
+            for row in result.rows:
+                of_metric[row.metric].append(asked_again(row, answer, again))
+        if answer is not None:
+            of_explainer.setdefault(name, []).append(answer)
     explainers = [work_of_explainer(name, of_explainer[name], speed) for name in of_explainer]
     return (*explainers, *(work_of_metric(name, of_metric[name], speed) for name in of_metric))
+
+
+class Recalled(Explainer):
+    """Another explainer, which works once and gives the same map whenever it is asked again.
+
+    Metrics of stability and sanity ask tens of times; how often is all that a forecast needs.
+
+    Args:
+        explainer: What is asked the first time.
+    """
+
+    def __init__(self, explainer: Explainer) -> None:
+        self.explainer = explainer
+        self.calls = 0
+        self._map: Attribution | None = None
+
+    def attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
+        """See :meth:`Explainer.attribute`."""
+        self.calls += 1
+        if self._map is None:
+            self._map = self.explainer.attribute(model, images, targets, context)
+        return self._map
+
+
+def asked_again(row: Row, answer: Answer, times: int) -> Row:
+    """A metric's row with what its explainer takes when it is asked so many times more."""
+    return replace(
+        row,
+        metric_forwards=row.metric_forwards + times * answer.forwards,
+        metric_backwards=row.metric_backwards + times * answer.backwards,
+        metric_seconds=row.metric_seconds + times * answer.seconds,
+    )
 
 
 def work_of_explainer(name: str, answers: Sequence[Answer], speed: Speed) -> Work:
