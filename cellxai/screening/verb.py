@@ -2,8 +2,7 @@
 
 import heapq
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +21,10 @@ from cellxai.figures.density import ScoredImage, draw_scored_images
 from cellxai.imagestream import Chunk, stream
 from cellxai.layers import PENULTIMATE, LayerFeatures, weights_digest
 from cellxai.runfolder import read_json, write_json
+from cellxai.runlock import run_lock
 from cellxai.runmodel import FeatureDensity
 from cellxai.screening.files import key_of_file, records_named
 from cellxai.screening.table import ScoreRow, append, mended, read_scores
-from cellxai.training.lock import run_lock
 from cellxai.training.settings import Device
 from cellxai.training.trained import TrainedRun, load_run
 
@@ -98,7 +97,7 @@ def score(
     records = records_named([images] if isinstance(images, str) else images)
     trained = load_run(run, device)
     folder = out or trained.folder.score
-    with only_one(folder):
+    with run_lock(folder, "written", "choose another --out"):
         claim(folder, trained)
         keys = {record.id: key_of_file(record.path) for record in records}
         before = {row.key for row in mended(folder / "scores.csv", set(keys.values()))}
@@ -122,24 +121,6 @@ def told(
         folder, len(scored), n_before, sum(row.unfamiliar == "1" for row in scored),
         pipeline.threshold.threshold_nats, tuple(row.fault for row in rows if row.fault),
     )  # fmt: skip
-
-
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Keeps other processes from writing into the folder meanwhile.
-
-    Raises:
-        ValueError: If one does already.
-    """
-    with ExitStack() as held:
-        try:
-            held.enter_context(run_lock(folder))
-        except ValueError as error:
-            raise ValueError(
-                f"{folder} is being written by another process; wait for it, or choose another "
-                "--out"
-            ) from error
-        yield
 
 
 def claim(folder: Path, trained: TrainedRun) -> None:

@@ -16,6 +16,7 @@ from cellxai.data.splits import PARTS, SplitSettings, keep_common, split_records
 from cellxai.data.transforms import Transforms
 from cellxai.figures.curves import draw_curves
 from cellxai.runfolder import RunFolder, read_csv, read_json, sweep, write_json
+from cellxai.runlock import run_lock
 from cellxai.training.environment import (
     describe_data,
     describe_environment,
@@ -24,7 +25,6 @@ from cellxai.training.environment import (
     earlier_starts,
     total_seconds,
 )
-from cellxai.training.lock import run_lock
 from cellxai.training.settings import (
     TrainingSettings,
     check_launch,

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from cellxai.training.lock import LOCK, run_lock
+from cellxai.runlock import LOCK, run_lock
 
 OWNER = """
 import sys
 from pathlib import Path
-from cellxai.training.lock import run_lock
+from cellxai.runlock import run_lock
 with run_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

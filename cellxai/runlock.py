@@ -1,0 +1,92 @@
+"""One process at a time writes: into a run folder, or into one file of it."""
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+LOCK = ".lock"
+
+
+@contextmanager
+def run_lock(
+    folder: Path, verb: str = "trained", way_out: str = "choose another --run"
+) -> Iterator[None]:
+    """Holds a folder, created if need be, as :func:`held` does.
+
+    Args:
+        folder: Whose lock is ``.lock`` in it.
+        verb: What is done to it, for who is refused.
+        way_out: Likewise, besides waiting.
+
+    Raises:
+        ValueError: If another process holds it.
+    """
+    created = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with held(folder / LOCK, f"{folder} is being {verb}", way_out):
+            yield
+    finally:
+        if created:
+            with suppress(OSError):  # it is not empty: the run has begun
+                folder.rmdir()
+
+
+@contextmanager
+def file_lock(path: Path, verb: str, way_out: str) -> Iterator[None]:
+    """Holds a file that need not be there yet, as :func:`held` does; its folder is created.
+
+    Args:
+        path: Whose lock lies beside it: SQLite has its own inside, of another kind.
+        verb: What is done to it, for who is refused.
+        way_out: Likewise, besides waiting.
+
+    Raises:
+        ValueError: If another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with held(path.with_name(f".{path.name}{LOCK}"), f"{path} is being {verb}", way_out):
+        yield
+
+
+@contextmanager
+def held(path: Path, what: str, way_out: str) -> Iterator[None]:
+    """Holds a lock file until the block ends, or the process does, however it is killed.
+
+    The system holds the lock, and the text in the file only says who has it: no process id that was
+    given to another program meanwhile keeps anybody out. A lock by ``lockf`` rather than ``flock``,
+    for worker processes would inherit that one and survive their parent by seconds.
+
+    Raises:
+        ValueError: If another process holds it.
+    """
+    file = acquired(path, what, way_out)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        file.close()
+
+
+def acquired(path: Path, what: str, way_out: str) -> IO[str]:
+    """The open lock file, locked for this process."""
+    while True:
+        file = path.open("a+")
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            file.seek(0)
+            owner = file.read() or "another process"
+            file.close()
+            raise ValueError(f"{what} by {owner}; wait for it, stop it, or {way_out}") from None
+        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            break
+        file.close()  # its owner removed it between our two calls: it locks nothing any more
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {socket.gethostname()}")
+    file.flush()
+    return file
