@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -100,7 +101,13 @@ class Explainer(ABC):
     """Explains one prediction per image. Subclasses are final: wrap one, never override it.
 
     Arguments of ``__init__`` are kept as attributes of the same name: results are stored with them.
+
+    Attributes:
+        is_control: Whether its maps know nothing of the model: in a benchmark it is no method, but
+            what methods have to beat.
     """
+
+    is_control: ClassVar[bool] = False
 
     @abstractmethod
     def attribute(

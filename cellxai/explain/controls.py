@@ -1,4 +1,7 @@
-"""Controls: maps that know nothing of the model. Who does not beat them has explained nothing."""
+"""Controls: maps that know nothing of the model. Who does not beat them has explained nothing.
+
+One of your own is an explainer with ``is_control = True``.
+"""
 
 import torch
 from jaxtyping import Float, Int
@@ -11,6 +14,8 @@ from cellxai.explain.seeding import generator_of
 
 class RandomAttribution(Explainer):
     """Independent standard normal numbers."""
+
+    is_control = True
 
     def attribute(
         self,
@@ -27,6 +32,8 @@ class RandomAttribution(Explainer):
 
 class Edges(Explainer):
     """Magnitude of the Sobel gradient of the grey image: never negative."""
+
+    is_control = True
 
     def attribute(
         self,
@@ -45,6 +52,8 @@ class CentreGaussian(Explainer):
     Args:
         width: Its standard deviation as a share of each side.
     """
+
+    is_control = True
 
     def __init__(self, width: float = 0.25) -> None:
         if not width > 0:
@@ -68,6 +77,8 @@ class CentreGaussian(Explainer):
 
 class ImageItself(Explainer):
     """The grey image less its mean: bright speaks for the class, dark against it."""
+
+    is_control = True
 
     def attribute(
         self,

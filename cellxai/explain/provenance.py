@@ -44,10 +44,17 @@ def fingerprint(tensors: Mapping[str, Tensor]) -> str:
 def model_fingerprint(model: Model) -> str:
     """Of a module's parameters and buffers; of a plain function, its name; of a score, both."""
     if isinstance(model, Scored):
-        return f"{described(model.score)} of {model_fingerprint(model.model)}"
+        return f"{described_with_code(model.score)} of {model_fingerprint(model.model)}"
     if isinstance(model, nn.Module):
         return fingerprint(model.state_dict())
     return getattr(model, "__qualname__", type(model).__qualname__)
+
+
+def described_with_code(settings: object) -> str:
+    """Settings, and for a class of the user's own also its file: once edited, it is another one."""
+    ours = type(settings).__module__.startswith("cellxai.")
+    text = described(settings)
+    return text if ours else f"{text} {code_fingerprint(settings)}".rstrip()
 
 
 def code_fingerprint(settings: object) -> str:

@@ -11,8 +11,7 @@ from cellxai.explain.metrics.base import Direction
 from cellxai.explain.rows import Answer, Measure, Row
 from cellxai.explain.store import Store
 
-CONTROLS = "cellxai.explain.controls."  # how the stored settings of every control begin
-
+CONTROLS = "cellxai.explain.controls."  # how our own are stored: older files say no more of them
 
 FAMILIES = (
     "truth", "faithfulness", "localisation", "sanity", "stability", "validity", "complexity",
@@ -86,18 +85,19 @@ class Scores:
 
 def read_results(store: Store) -> Results:
     """All that a store holds."""
-    kinds = {
-        name[len("explainer '") : -1]: kind
-        for name, kind in store.settings().items()
-        if name.startswith("explainer '")
-    }
     return Results(
         store.rows(),
         store.answers(),
         store.measures(),
         frozenset(store.inapplicable()),
-        frozenset(name for name, kind in kinds.items() if kind.startswith(CONTROLS)),
+        controls_of(store.settings()),
     )
+
+
+def controls_of(settings: Mapping[str, str]) -> frozenset[str]:
+    """Explainers that know nothing of the model, by what they said of themselves."""
+    ours = [one for one, kind in _about("explainer", settings) if kind.startswith(CONTROLS)]
+    return frozenset(ours + [one for one, told in _about("control", settings) if told == "yes"])
 
 
 def score_arrays(results: Results) -> list[Scores]:
@@ -116,6 +116,12 @@ def mean(values: Iterable[float]) -> float:
     """Mean of what is not NaN, the same in whatever order; NaN when nothing is left."""
     kept = [value for value in values if not math.isnan(value)]
     return math.fsum(kept) / len(kept) if kept else math.nan
+
+
+def _about(kind: str, settings: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What is stored under ``kind 'name'``, by name."""
+    start = f"{kind} '"
+    return [(key[len(start) : -1], text) for key, text in settings.items() if key.startswith(start)]
 
 
 def _place(scores: Scores) -> tuple[int, str, str]:

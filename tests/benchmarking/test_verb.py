@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cellxai import cli
-from cellxai.benchmarking import Benchmark, benchmark, merge, merging
+from cellxai.benchmarking import Benchmark, benchmark, merge
 from cellxai.benchmarking.items import RunItems
 from cellxai.configuration import write_config
 from cellxai.explain.base import Explainer
@@ -23,6 +23,7 @@ from cellxai.runfolder import read_csv
 from cellxai.subjects import subjects
 from cellxai.training.trained import load_run
 
+pytestmark = pytest.mark.usefixtures("drawn")
 REGIONS = Grid(size_px=16)
 METRICS = {
     "deletion": DeletionAUC(),
@@ -43,25 +44,6 @@ class Interrupted(Explainer):
             raise KeyboardInterrupt
         Interrupted.calls_left -= 1
         return RandomAttribution().attribute(model, images, targets, context)
-
-
-@pytest.fixture
-def run(tiny_run, tmp_path) -> Path:
-    """A copy of the trained run to write into."""
-    return Path(shutil.copytree(tiny_run, tmp_path / "run"))
-
-
-@pytest.fixture(autouse=True)
-def drawn(monkeypatch) -> list[Path]:
-    """Folders whose pictures were drawn; only listed, for drawing takes seconds."""
-    folders = []
-
-    def draw(folder, store):
-        folders.append(folder)
-        (folder / "pictures.json").write_text("[]")
-
-    monkeypatch.setattr(merging, "draw_pictures", draw)
-    return folders
 
 
 @pytest.fixture(scope="module")

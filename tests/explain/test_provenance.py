@@ -4,7 +4,13 @@ from torch import nn
 
 from cellxai.explain.gradcam import GradCam
 from cellxai.explain.occlusion import Occlusion
-from cellxai.explain.provenance import described, fingerprint, model_fingerprint
+from cellxai.explain.provenance import (
+    code_fingerprint,
+    described,
+    fingerprint,
+    model_fingerprint,
+)
+from cellxai.explain.score import Probability, Score, Scored
 
 
 class Wrapped:
@@ -47,3 +53,17 @@ def test_a_trained_model_is_another_model():
     nn.init.zeros_(model.weight)
     assert model_fingerprint(model) != before
     assert model_fingerprint(described) == "described"
+
+
+class Mine(Score):
+    def scores(self, outputs):
+        return -outputs
+
+
+def test_a_score_of_ones_own_is_told_apart_by_its_code():
+    network = nn.Linear(2, 2)
+    of_network = model_fingerprint(network)
+    ours, mine = (model_fingerprint(Scored(network, score)) for score in (Probability(), Mine()))
+    assert ours == f"cellxai.explain.score.Probability() of {of_network}"
+    assert mine.endswith(f"Mine() {code_fingerprint(Mine())} of {of_network}")
+    assert code_fingerprint(Mine()).startswith("crc32:")

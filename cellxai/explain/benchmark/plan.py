@@ -9,7 +9,7 @@ from cellxai.explain.base import Explainer, Model
 from cellxai.explain.baselines import Baseline
 from cellxai.explain.benchmark.items import Item
 from cellxai.explain.metrics.base import ExplainerMetric, Metric
-from cellxai.explain.provenance import code_fingerprint, described, model_fingerprint
+from cellxai.explain.provenance import described_with_code, model_fingerprint
 from cellxai.explain.rows import Key, Measure
 from cellxai.explain.superpixels import Superpixels
 
@@ -50,6 +50,10 @@ class Setup:
         parts |= {f"explainer '{name}'": explainer for name, explainer in self.explainers.items()}
         parts |= {f"metric '{name}'": metric for name, metric in self.metrics.items()}
         told = {name: described_with_code(part) for name, part in parts.items()}
+        told |= {
+            f"control '{name}'": "yes" if explainer.is_control else "no"
+            for name, explainer in self.explainers.items()
+        }
         return {"model": model_fingerprint(self.model)} | told
 
     def measures(self) -> list[Measure]:
@@ -58,12 +62,6 @@ class Setup:
             Measure(name, one.name, one.family, one.direction, *one.range, one.paper)
             for name, one in self.metrics.items()
         ]
-
-
-def described_with_code(part: object) -> str:
-    """Settings, and for a class of the user's own also its file: once edited, it is another one."""
-    ours = type(part).__module__.startswith("cellxai.")
-    return described(part) if ours else f"{described(part)} {code_fingerprint(part)}".rstrip()
 
 
 def surveyed(items: Sequence[Item], tell: Callable[[str], None]) -> dict[str, tuple[int, str]]:
