@@ -26,8 +26,8 @@ from cellxai.explain.metrics.base import Metric
 from cellxai.explain.metrics.faithfulness import (
     DeletionAUC,
     InsertionAUC,
-    probability_curves,
     removal_ranks,
+    score_curves,
 )
 from cellxai.explain.metrics.faithfulness_correlation import FaithfulnessCorrelation
 from cellxai.explain.metrics.infidelity import Infidelity
@@ -96,7 +96,7 @@ def curve_difference(
     images, maps = torch.from_numpy(inputs["images"]), torch.from_numpy(inputs["maps"][0])[:, 0]
     ranks = removal_ranks(maps, torch.zeros_like(maps).long(), "pixels", N_STEPS)
     targets, black = torch.from_numpy(inputs["targets"]), torch.zeros_like(images)
-    curves = probability_curves(model, images, black, targets, ranks, 32)
+    curves = score_curves(model, images, black, targets, ranks, 32)
     return float((torch.stack(curves)[:, 1:] - torch.tensor(said)).abs().max())
 
 

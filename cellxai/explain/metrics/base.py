@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.score import LogDensity, Scored
 
 Truth = Mapping[str, Shaped[Tensor, "b ..."]]
 """What is known of the images beforehand, by name.
@@ -33,7 +34,7 @@ class Criterion:
         name: What a table calls it.
         family: Metrics of one family are ranked together.
         direction: Whether a ``higher`` or a ``lower`` score is the better one.
-        range: Smallest and largest possible score.
+        range: Smallest and largest possible score, where logits are explained.
         paper: Where it is defined.
     """
 
@@ -74,7 +75,7 @@ class Metric(Criterion, ABC):
         """The scores; those of degenerate maps are replaced by NaN afterwards.
 
         Args:
-            model: Images in [0, 1] to logits, in evaluation mode.
+            model: Images in [0, 1] to scores, in evaluation mode.
             images: The explained images.
             targets: The explained class, one per image.
             attribution: What is judged.
@@ -121,7 +122,7 @@ class ExplainerMetric(Criterion, ABC):
 
         Args:
             explainer: What is judged.
-            model: Images in [0, 1] to logits, in evaluation mode; a module, never changed.
+            model: Images in [0, 1] to scores, in evaluation mode; a module, never changed.
             images: The explained images.
             targets: The explained class, one per image.
             attribution: What the explainer answered already, under ``context``.
@@ -186,6 +187,21 @@ class ModelSource(ABC):
     @abstractmethod
     def load(self, device: torch.device) -> Model:
         """The model in evaluation mode, on a device; it answers for the same classes."""
+
+    def beside(self, model: Model, device: torch.device) -> Model:
+        """The second model with the score that is explained of the first.
+
+        Raises:
+            ValueError: If that is a log-density, which is of the first model's features alone.
+        """
+        if not isinstance(model, Scored):
+            return self.load(device)
+        if isinstance(model.score, LogDensity):
+            raise ValueError(
+                "a log-density is of one model's features, and says nothing of another model; "
+                "leave this metric out"
+            )
+        return Scored(self.load(device), model.score)
 
 
 class Density(ABC):

@@ -1,13 +1,13 @@
 """Faithfulness by curves: does the model change its mind when what is said to matter goes or comes?
 
 The target probability (softmax of the logits) is followed while the image turns into its baseline,
-or back, part by part, those of highest mean attribution first. Scores depend on the baseline, so a
-config lists each metric under two of them, and :class:`FamiliarityDrop` tells how strange the model
-must have found what it was shown on the way.
+or back, part by part, those of highest mean attribution first. Where another score is explained,
+such as a log-density, it is followed itself: areas are then in its units, and not between 0 and 1.
+Scores depend on the baseline, so a config lists each metric under two of them, and
+:class:`FamiliarityDrop` tells how strange the model must have found what it was shown on the way.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int, Int64
@@ -16,7 +16,13 @@ from torch import Tensor
 from cellxai.explain.base import Attribution, Context, Model
 from cellxai.explain.baselines import Baseline
 from cellxai.explain.metrics.base import Density, Metric, Truth
-from cellxai.explain.metrics.probing import Granularity, Variants, part_means, target_scores
+from cellxai.explain.metrics.probing import (
+    Granularity,
+    Variants,
+    followed,
+    part_means,
+    target_scores,
+)
 from cellxai.explain.perturbation import in_batches
 from cellxai.explain.superpixels import painted
 
@@ -66,7 +72,7 @@ class _Curve(Metric):
 
 
 class DeletionAUC(_Curve):
-    """Mean target probability while the most relevant parts are hidden first.
+    """Mean target probability, or other score, while the most relevant parts are hidden first.
 
     The area under the curve over the share of pixels hidden, from 0 to 1, not rescaled by its ends.
     Petsiuk hides pixels; whole superpixels are the same parts for every method.
@@ -92,11 +98,11 @@ class DeletionAUC(_Curve):
         batch_size: int,
     ) -> Float[Tensor, " b"]:
         """Area under the curve from image to baseline."""
-        return areas(probability_curves(model, images, fill, targets, ranks, batch_size), ranks)
+        return areas(score_curves(model, images, fill, targets, ranks, batch_size), ranks)
 
 
 class InsertionAUC(_Curve):
-    """Mean target probability while the most relevant parts are shown first.
+    """Mean target probability, or other score, while the most relevant parts are shown first.
 
     The area under the curve over the share of pixels shown, from 0 to 1, not rescaled by its ends.
 
@@ -121,7 +127,7 @@ class InsertionAUC(_Curve):
         batch_size: int,
     ) -> Float[Tensor, " b"]:
         """Area under the curve from baseline to image."""
-        return areas(probability_curves(model, fill, images, targets, ranks, batch_size), ranks)
+        return areas(score_curves(model, fill, images, targets, ranks, batch_size), ranks)
 
 
 class Irof(_Curve):
@@ -130,6 +136,9 @@ class Irof(_Curve):
     The probability relative to that of the whole image, over the share of superpixels hidden, each
     counting the same whatever its size; negative where hiding makes the model surer on average. It
     asks what :class:`DeletionAUC` asks of superpixels. The paper hides by the mean colour.
+
+    A ratio asks for a score whose 0 means nothing, as a probability's does and a log-density's does
+    not. NaN where the whole image's score is not positive.
 
     Args:
         baseline: What hidden superpixels show; null for that of the explainers.
@@ -153,10 +162,10 @@ class Irof(_Curve):
         batch_size: int,
     ) -> Float[Tensor, " b"]:
         """Area over the curve from image to baseline, in steps of one width."""
-        curves = probability_curves(model, images, fill, targets, ranks, batch_size)
-        return torch.stack(
-            [1 - torch.trapezoid(curve / curve[0]) / (len(curve) - 1) for curve in curves]
-        )
+        curves = score_curves(model, images, fill, targets, ranks, batch_size)
+        areas_over = [1 - torch.trapezoid(curve / curve[0]) / (len(curve) - 1) for curve in curves]
+        wholes = torch.stack([curve[0] for curve in curves])
+        return torch.stack(areas_over).masked_fill(wholes <= 0, torch.nan)
 
 
 class FamiliarityDrop(_Curve):
@@ -253,7 +262,7 @@ def steps_between(
     return owners, variants
 
 
-def probability_curves(
+def score_curves(
     model: Model,
     starts: Float[Tensor, "b c h w"],
     ends: Float[Tensor, "b c h w"],
@@ -261,17 +270,10 @@ def probability_curves(
     ranks: Int64[Tensor, "b h w"],
     batch_size: int,
 ) -> list[Float[Tensor, " _steps"]]:
-    """Each image's target probability after 0, 1, … steps from its start to its end."""
+    """What is :func:`followed` of each image after 0, 1, … steps from its start to its end."""
     owners, variants = steps_between(starts, ends, ranks)
-    scores = target_scores(probabilities(model), targets[owners], variants, batch_size)
+    scores = target_scores(followed(model), targets[owners], variants, batch_size)
     return list(scores.split(owners.bincount().tolist()))
-
-
-def probabilities(
-    model: Model,
-) -> Callable[[Float[Tensor, "b c h w"]], Float[Tensor, "b k"]]:
-    """The model with a softmax on its logits."""
-    return lambda images: model(images).softmax(-1)
 
 
 def areas(

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from cellxai.explain.base import Attribution, Context, Model
 from cellxai.explain.perturbation import in_batches
+from cellxai.explain.score import Logit, Scored
 from cellxai.explain.seeding import image_seed
 from cellxai.explain.superpixels import superpixel_means
 
@@ -61,6 +62,19 @@ class Remembering:
             factors = torch.randint(-(2**62), 2**62, words.shape[1:], generator=drawn)
             self._factors = factors.to(images.device)
         return (words * self._factors).sum(1).tolist()
+
+
+def followed(model: Model) -> Model:
+    """The probabilities of a model of logits; of another or a single score, the model itself."""
+    asked = model.model if isinstance(model, Remembering) else model
+    if isinstance(asked, Scored) and not isinstance(asked.score, Logit):
+        return model
+
+    def answers(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
+        scores = model(images)
+        return scores.softmax(-1) if scores.shape[1] > 1 else scores
+
+    return answers
 
 
 @torch.no_grad()

@@ -22,7 +22,7 @@ class Road(Metric):
     mean of its eight neighbours, solved for all at once in every channel, plus a little normal
     noise. The mean over images is the paper's accuracy, averaged over shares. One mask serves all
     channels; Quantus 0.6 ranks those of a colour image as pixels of their own, and stops with an
-    IndexError.
+    IndexError. A score of the image alone predicts no class: a ValueError says so.
 
     Args:
         shares: Of the pixels that are removed.
@@ -69,10 +69,24 @@ class Road(Metric):
             own = owners[rows]
             removed = places[own] < limits[rows, None, None]
             imputed = linear_imputation(images[own], removed) + removed[:, None] * noise[own]
-            return model(imputed).argmax(1) == targets[own]
+            return classes_of(model(imputed)) == targets[own]
 
         found = torch.cat(list(in_batches(survived, len(owners), context.batch_size)))
         return found.view(len(images), -1).to(images).mean(1)
+
+
+def classes_of(scores: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
+    """The predicted classes.
+
+    Raises:
+        ValueError: If there is no choice of classes.
+    """
+    if scores.shape[1] == 1:
+        raise ValueError(
+            "ROAD asks whether the predicted class survives, and a score of the image alone "
+            "predicts none; leave it out"
+        )
+    return scores.argmax(1)
 
 
 def linear_imputation(

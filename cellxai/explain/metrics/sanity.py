@@ -21,6 +21,7 @@ from cellxai.explain.metrics.base import (
     Truth,
     is_degenerate,
 )
+from cellxai.explain.score import Around
 
 Order = Literal["cascading", "independent"]
 
@@ -74,7 +75,7 @@ class ParameterRandomisation(ExplainerMetric):
         if not isinstance(model, nn.Module):
             return torch.full_like(attribution.values[:, 0, 0], torch.nan)
         similarity = self.similarity or RankCorrelation()
-        stages = randomised(model, self.order, self.n_stages, self.seed)
+        stages = randomised(model, self.order, self.n_stages, self.seed, images[:1])
         found = [
             similarity.between(
                 attribution, explainer.attribute(one, images, targets, context), context
@@ -155,13 +156,19 @@ class LabelRandomisation(ExplainerMetric):
         truth: Truth,
     ) -> Float[Tensor, " b"]:
         """See :meth:`ExplainerMetric.measure`; NaN where the other model's map is degenerate."""
-        other = self.other.load(images.device)
+        other = self.other.beside(model, images.device)
         again = explainer.attribute(other, images, targets, context)
         similarity = self.similarity or RankCorrelation()
         return similarity.between(attribution, again, context)
 
 
-def randomised(model: nn.Module, order: Order, n_stages: int, seed: int) -> Iterator[nn.Module]:
+def randomised(
+    model: nn.Module,
+    order: Order,
+    n_stages: int,
+    seed: int,
+    image: Float[Tensor, "1 c h w"] | None = None,
+) -> Iterator[nn.Module]:
     """Copies of the model with random weights in more and more, or in other, layers.
 
     The model itself is not changed. Each copy serves until the next one is asked for.
@@ -171,17 +178,33 @@ def randomised(model: nn.Module, order: Order, n_stages: int, seed: int) -> Iter
         order: ``cascading`` randomises from the last layer on, in the order of registration.
         n_stages: Groups of layers, as equal as can be.
         seed: Of the weights: a layer gets the same ones in any order and number of stages.
+        image: Tells which layers a wrapper such as a density of features asks at all: others are
+            left as they are. None for all layers.
     """
-    names = [name for name, layer in model.named_modules() if own_parameters(layer)][::-1]
+    asked = {*model.parameters()} if image is None else parameters_asked(model, image)
+    layers = [i for i, layer in enumerate(model.modules()) if asked & {*own_parameters(layer)}]
     generator = torch.Generator().manual_seed(seed)
-    seeds = torch.randint(2**62, (len(names),), generator=generator).tolist()
+    seeds = torch.randint(2**62, (len(layers),), generator=generator).tolist()
     copied = copy.deepcopy(model)
-    for group in torch.arange(len(names)).tensor_split(min(n_stages, len(names))):
+    for group in torch.arange(len(layers)).tensor_split(min(n_stages, len(layers))):
         if order == "independent":
             copied = copy.deepcopy(model)
+        found = list(copied.modules())
         for place in group.tolist():
-            randomise(copied.get_submodule(names[place]), seeds[place])
+            randomise(found[layers[~place]], seeds[place])
         yield copied
+
+
+def parameters_asked(model: nn.Module, image: Float[Tensor, "1 c h w"]) -> set[nn.Parameter]:
+    """Those that the scores depend on: all but where a wrapper stops at an early layer."""
+    own = list(model.parameters())
+    if not isinstance(model, Around):
+        return {*own}
+    copied = copy.deepcopy(model).requires_grad_()
+    with torch.enable_grad():
+        total = copied(image).sum()
+    found = torch.autograd.grad(total, list(copied.parameters()), allow_unused=True)
+    return {mine for mine, gradient in zip(own, found, strict=True) if gradient is not None}
 
 
 @torch.no_grad()

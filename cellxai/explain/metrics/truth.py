@@ -83,7 +83,7 @@ class ShortcutContrast(ExplainerMetric):
         truth: Truth,
     ) -> Float[Tensor, " b"]:
         """See :meth:`ExplainerMetric.measure`; NaN where the other model's map is degenerate."""
-        other = self.other.load(images.device)
+        other = self.other.beside(model, images.device)
         without = explainer.attribute(other, images, targets, context).values.detach()
         cue = truth[self.region]
         contrast = region_auc(attribution.values, cue) - region_auc(without, cue)

@@ -9,9 +9,10 @@ from cellxai.explain.metrics.faithfulness import (
     FamiliarityDrop,
     InsertionAUC,
     Irof,
-    probability_curves,
     removal_ranks,
+    score_curves,
 )
+from cellxai.explain.score import LogOdds, Scored
 from cellxai.explain.superpixels import Grid
 
 
@@ -113,7 +114,7 @@ def test_the_curve_by_pixels_is_that_of_quantus(quantus):
     """Quantus leaves out where the curve starts, and has the number of steps for the width."""
     q = quantus
     ranks = removal_ranks(q.attribution.values, q.context.superpixels, "pixels", 8)
-    curves = probability_curves(q.net, q.images, q.context.baseline, q.targets, ranks, 32)
+    curves = score_curves(q.net, q.images, q.context.baseline, q.targets, ranks, 32)
     for curve, said in zip(curves, q.said["pixel flipping"], strict=True):
         assert curve[1:].tolist() == pytest.approx(said, abs=1e-5)
 
@@ -168,3 +169,12 @@ def test_the_drop_in_familiarity_is_the_mean_along_the_deletion_curve(
 def test_a_curve_without_steps_is_an_error():
     with pytest.raises(ValueError, match="n_steps=0"):
         DeletionAUC("pixels", n_steps=0)
+
+
+def test_a_ratio_to_a_score_that_is_not_positive_is_none(net, images, targets, context, values):
+    model = Scored(net, LogOdds())
+    with torch.no_grad():
+        wholes = model(images).gather(1, targets[:, None])[:, 0]
+    assert (wholes <= 0).any()
+    found = Irof().score(model, images, targets, Attribution(values), context, {})
+    assert torch.equal(found.isnan(), wholes <= 0)

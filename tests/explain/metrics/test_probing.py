@@ -11,10 +11,12 @@ from cellxai.explain.metrics.faithfulness_correlation import (
 from cellxai.explain.metrics.infidelity import Infidelity
 from cellxai.explain.metrics.probing import (
     Remembering,
+    followed,
     part_evidence,
     random_subsets,
     subset_effects,
 )
+from cellxai.explain.score import Logit, LogOdds, Probability, Scored
 from cellxai.explain.superpixels import Grid
 
 
@@ -131,3 +133,20 @@ def test_a_context_of_unequal_images_gives_each_what_it_gets_alone(net, images, 
             attribution = Attribution(values[own])
             alone = metric.score(net, images[own], targets[own], attribution, context, {})
             torch.testing.assert_close(together[own], alone, rtol=1e-4, atol=1e-6)
+
+
+def test_curves_follow_the_probability_or_another_score_itself(net, images):
+    with torch.no_grad():
+        p = net(images).softmax(1)
+        for model in (net, Scored(net, Logit()), Scored(net, Probability())):
+            torch.testing.assert_close(followed(model)(images), p)
+            torch.testing.assert_close(followed(Remembering(model))(images), p)
+        odds = Remembering(Scored(net, LogOdds()))
+        torch.testing.assert_close(followed(odds)(images), (p / (1 - p)).log())
+
+
+def test_a_model_of_one_score_is_followed_itself(images):
+    def brightness(batch):
+        return batch.mean((1, 2, 3))[:, None]
+
+    assert torch.equal(followed(brightness)(images), brightness(images))

@@ -3,6 +3,7 @@ import torch
 
 from cellxai.explain.base import Attribution
 from cellxai.explain.metrics.road import NEIGHBOUR_WEIGHTS, Road, linear_imputation
+from cellxai.explain.score import LogDensity, Scored
 
 
 def test_imputation_equals_that_of_quantus_on_a_grey_image(quantus):
@@ -88,3 +89,9 @@ def test_noise_is_the_same_in_any_batch_and_falls_on_removed_pixels_alone(images
 def test_shares_that_remove_nothing_or_all_are_errors():
     with pytest.raises(ValueError, match="shares"):
         Road((0.5, 1.0))
+
+
+def test_a_score_without_classes_predicts_none(net, images, targets, context, values):
+    model = Scored(net, LogDensity(lambda features: features.sum(1)))
+    with pytest.raises(ValueError, match="a score of the image alone predicts none; leave it out"):
+        Road().score(model, images, targets, Attribution(values), context, {})

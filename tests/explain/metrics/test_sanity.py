@@ -17,6 +17,7 @@ from cellxai.explain.metrics.sanity import (
     own_parameters,
     randomised,
 )
+from cellxai.explain.score import Around, LogDensity, Probability, Scored
 
 
 class Other(ModelSource):
@@ -114,6 +115,44 @@ def test_the_map_of_another_model_is_compared(net, images, targets, context):
     found = LabelRandomisation(Other(other)).score(*args)
     again = Saliency().attribute(other, images, targets, context)
     assert torch.equal(found, RankCorrelation().between(args[4], again, context))
+
+
+def test_the_other_model_is_explained_by_the_score_that_is_explained(net, images, targets, context):
+    (other,) = randomised(net, "cascading", 1, seed=1)
+    args = about(Saliency(), Scored(net, Probability()), images, targets, context)
+    found = LabelRandomisation(Other(other)).score(*args)
+    again = Saliency().attribute(Scored(other, Probability()), images, targets, context)
+    assert torch.equal(found, RankCorrelation().between(args[4], again, context))
+
+
+def test_a_density_of_features_says_nothing_of_another_network(net, images, targets, context):
+    density = Scored(net, LogDensity(lambda features: -features.square().sum(1)))
+    args = about(Saliency(), density, images, torch.zeros_like(targets), context)
+    with pytest.raises(ValueError, match="a log-density is of one model's features"):
+        LabelRandomisation(Other(net)).score(*args)
+
+
+class EarlyStop(Around):
+    """Answers with the features before the last layer."""
+
+    def forward(self, images):
+        return self.model[:-1](images)
+
+
+def test_only_layers_that_a_score_asks_are_randomised(net, images):
+    early = Scored(EarlyStop(net), LogDensity(lambda features: -features.square().sum(1)))
+    stages = [
+        changed_layers(copied.model.model, net)
+        for copied in randomised(early, "cascading", 9, 0, images[:1])
+    ]
+    assert stages == [{"5"}, {"5", "2"}, {"5", "2", "0"}]
+
+
+def test_a_score_has_the_random_weights_of_its_network(net, images):
+    plain = randomised(net, "cascading", 4, 0)
+    scored = randomised(Scored(net, Probability()), "cascading", 4, 0, images[:1])
+    for one, other in zip(plain, scored, strict=True):
+        torch.testing.assert_close(other(images), one(images).softmax(1))
 
 
 def test_the_entropy_of_a_histogram_is_that_of_quantus(quantus):
