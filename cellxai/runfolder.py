@@ -85,6 +85,10 @@ class RunFolder:
         """``results.sqlite`` and the tables made from it."""
         return self.root / "benchmark"
 
+    def benchmark_of(self, score: str) -> Path:
+        """Likewise where that was explained: a folder inside for any score but the logit."""
+        return self.benchmark if score == "logit" else self.benchmark / score
+
     @property
     def report(self) -> Path:
         """The self-contained page."""

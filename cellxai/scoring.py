@@ -42,6 +42,14 @@ class ScoredRun:
         return f"{self.name} of {predicted if self.of_classes else 'the image'}{units}"
 
 
+def name_of(score: ScoreName | Score) -> str:
+    """What files and options call a score: ``log_odds``, or the class of one of your own."""
+    if isinstance(score, str):
+        return score
+    kind = type(score)
+    return next((name for name, one in SCORES.items() if one is kind), kind.__name__)
+
+
 def scored_run(trained: TrainedRun, score: ScoreName | Score = "logit") -> ScoredRun:
     """A run's network with a score by its name, or one of your own.
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellxai.benchmarking.pictures import draw_pictures
+from cellxai.benchmarking.processes import only_writer
 from cellxai.benchmarking.tables import write_tables
 from cellxai.explain.benchmark.merging import merge_stores
 from cellxai.explain.benchmark.shards import WHOLE, Shard, shard_files
@@ -38,25 +39,28 @@ class Merged:
                                   for one in self.absent])  # fmt: skip
 
 
-def merge(run: Path) -> Merged:
+def merge(run: Path, score: str = "logit") -> Merged:
     """Joins the shards of a benchmark into one file and writes its tables; again changes nothing.
 
     Args:
         run: The run folder that `cellxai benchmark --shard i/n` wrote into.
+        score: What was explained there: logit, probability, log_odds or density; of a Score of your
+            own the name of its class.
 
     Raises:
         FileNotFoundError: If there is no shard.
-        ValueError: If shards were made with different settings, or contradict each other.
+        ValueError: If shards were made with different settings, or contradict each other, or
+            another process writes the results.
     """
-    folder = RunFolder(run).benchmark
+    folder = RunFolder(run).benchmark_of(score)
     files = shard_files(folder)
     if not files:
-        raise FileNotFoundError(
-            f"{folder} holds no shard; run `cellxai benchmark --run {run} --shard 1/2` and the rest"
-        )
-    store = Store(folder / WHOLE.file)
-    new = sum(merge_stores(store, path) for path in files.values())
-    export(folder, store)
+        words = words_for("benchmark", run, score)
+        raise FileNotFoundError(f"{folder} holds no shard; run `{words} --shard 1/2` and the rest")
+    with only_writer(folder / WHOLE.file):
+        store = Store(folder / WHOLE.file)
+        new = sum(merge_stores(store, path) for path in files.values())
+        export(folder, store)
     counts = {shard.of for shard in files}
     absent = [Shard(i, n) for n in sorted(counts) for i in range(1, n + 1)]
     return Merged(
@@ -66,6 +70,11 @@ def merge(run: Path) -> Merged:
         len(store.rows()),
         tuple(shard for shard in absent if shard not in files),
     )
+
+
+def words_for(verb: str, run: Path, score: str) -> str:
+    """The command that does something to the benchmark of a score."""
+    return f"cellxai {verb} --run {run}" + ("" if score == "logit" else f" --score {score}")
 
 
 def export(folder: Path, store: Store) -> None:

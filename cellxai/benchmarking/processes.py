@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
 from cellxai.explain.benchmark.shards import Shard
+from cellxai.runlock import file_lock
 
 PATIENCE = timedelta(days=30)  # of the process that is done first; one that dies is noticed at once
 
@@ -36,6 +38,15 @@ def share_of_this_process(asked: Shard) -> Iterator[Shard]:
         yield Shard(dist.get_rank() + 1, n_processes)
     finally:
         dist.destroy_process_group()
+
+
+def only_writer(path: Path) -> AbstractContextManager[None]:
+    """Keeps other processes from the same file of results: they would compute the same again.
+
+    Raises:
+        ValueError: If one is at it.
+    """
+    return file_lock(path, "written", "share the images by --shard i/n")
 
 
 def all_are_done() -> bool:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cellxai.benchmarking.items import RunItems, SceneTruth
-from cellxai.benchmarking.merging import export, merge
+from cellxai.benchmarking.merging import export, merge, words_for
 from cellxai.benchmarking.planning import Planned, planned
-from cellxai.benchmarking.processes import all_are_done, share_of_this_process
+from cellxai.benchmarking.processes import all_are_done, only_writer, share_of_this_process
 from cellxai.benchmarking.watching import tell, watch
 from cellxai.explain.base import Explainer
 from cellxai.explain.baselines import Baseline, BlurBaseline
@@ -17,10 +17,12 @@ from cellxai.explain.benchmark.judging import OF_METRIC
 from cellxai.explain.benchmark.shards import WHOLE, Shard
 from cellxai.explain.metrics.base import ExplainerMetric, Metric
 from cellxai.explain.rows import Row
+from cellxai.explain.score import Score
 from cellxai.explain.standard import standard_explainers, standard_metrics
 from cellxai.explain.store import Store
 from cellxai.explain.superpixel_cache import CachedSuperpixels
 from cellxai.explain.superpixels import Slic, Superpixels
+from cellxai.scoring import ScoreName, name_of, scored_run
 from cellxai.training.settings import Device
 from cellxai.training.trained import load_run
 
@@ -36,14 +38,14 @@ class Benchmark:
         computed: Attributions made and judged by this call; 0 where nothing was missing.
         rows: Scores that are there now.
         failed: How many of them failed, by explainer or metric and reason.
-        shard: Which share of the images it was.
+        joined_by: The command that joins the shards; empty where this is the whole.
     """
 
     path: Path
     computed: int
     rows: int
     failed: dict[str, int]
-    shard: Shard = WHOLE
+    joined_by: str = ""
 
     @property
     def folder(self) -> Path:
@@ -60,8 +62,8 @@ class Benchmark:
         lines += [f"failed ({n} scores): {why}" for why, n in [*self.failed.items()][:MOST_REASONS]]
         if self.failed:
             lines.append("--retry_failed true computes again what failed")
-        if self.shard.of > 1:
-            lines.append(f"cellxai merge --run {self.folder.parent} joins the shards")
+        if self.joined_by:
+            lines.append(f"{self.joined_by} joins the shards")
         elif (table := self.folder / "table.md").is_file():
             lines += ["", table.read_text(encoding="utf-8").rstrip()]
         return "\n".join(lines)
@@ -76,6 +78,7 @@ def benchmark(
     truth: SceneTruth | None = None,
     images_per_class: int | None = None,
     part: str | None = None,
+    score: ScoreName | Score = "logit",
     seeds: Sequence[int] = (0,),
     batch_size: int | None = None,
     device: Device = "auto",
@@ -100,6 +103,9 @@ def benchmark(
         truth: What is asked of the scenes of synthetic images; null for nothing.
         images_per_class: The first so many images of each class; null for all.
         part: train, validation or test; null for the part that had least say in the training.
+        score: What is explained and judged, of the class where it is highest: its logit,
+            probability or log_odds; or the density of the image's features, after `cellxai
+            density`; or a Score of your own. All but the logit have a folder of their own below.
         seeds: Every explainer runs once with each.
         batch_size: Images per forward pass at most; null for what is fastest here, tried at the
             first start and kept.
@@ -111,33 +117,40 @@ def benchmark(
         dry_run: Whether to count the passes and to forecast the time instead; writes nothing.
 
     Raises:
-        ValueError: If the folder holds results of the same names made with other settings.
+        FileNotFoundError: If the density is to be explained and the run has none.
+        ValueError: If the folder holds results of the same names made with other settings, or
+            another process computes them.
     """
     with share_of_this_process(Shard.parse(shard)) as share:
-        trained = load_run(run, device)
-        items = RunItems(trained, part, images_per_class, truth)
+        trained, name = load_run(run, device), name_of(score)
+        model = trained.classifier if name == "logit" else scored_run(trained, score).model
+        items = RunItems(trained, part, images_per_class, truth, model)
         setup = Setup(
-            trained.classifier,
+            model,
             explainers or standard_explainers(),
             metrics or standard_metrics(regions_of(items)),
             superpixels or Slic(),
             baseline or BlurBaseline(),
             tuple(seeds),
         )
-        path, mine = trained.folder.benchmark / share.file, share.of_items(items)
+        path, mine = trained.folder.benchmark_of(name) / share.file, share.of_items(items)
         if dry_run:
             return planned(setup, mine, path, batch_size)
         cached = CachedSuperpixels(setup.superpixels, trained.folder.explain / "superpixels")
-        setup, store = replace(setup, superpixels=cached), Store(path)
-        steps = run_benchmark(setup, mine, store, batch_size, retry_failed, tell)
-        return finished(run, store, watch(steps, path), share, wait=shard is None)
+        with only_writer(path):
+            setup, store = replace(setup, superpixels=cached), Store(path)
+            steps = run_benchmark(setup, mine, store, batch_size, retry_failed, tell)
+            return finished(run, name, store, watch(steps, path), share, wait=shard is None)
 
 
-def finished(run: Path, store: Store, computed: int, share: Shard, wait: bool) -> Benchmark:
+def finished(
+    run: Path, score: str, store: Store, computed: int, share: Shard, wait: bool
+) -> Benchmark:
     """Writes the tables, of all shards where processes share the images and all are done.
 
     Args:
         run: The run folder.
+        score: The name of what is explained.
         store: What this process computed.
         computed: Attributions made by it.
         share: Its shard.
@@ -146,16 +159,16 @@ def finished(run: Path, store: Store, computed: int, share: Shard, wait: bool) -
     if share == WHOLE:
         export(store.path.parent, store)
     elif wait and all_are_done():
-        merge(run)
-        return found(Store(store.path.parent / WHOLE.file), computed, WHOLE)
-    return found(store, computed, share)
+        merge(run, score)
+        return found(Store(store.path.parent / WHOLE.file), computed)
+    return found(store, computed, "" if share == WHOLE else words_for("merge", run, score))
 
 
-def found(store: Store, computed: int, shard: Shard) -> Benchmark:
+def found(store: Store, computed: int, joined_by: str = "") -> Benchmark:
     """What a store holds, in numbers."""
     rows = store.rows()
     failed = Counter(whose(row) for row in rows if row.status == "failed")
-    return Benchmark(store.path, computed, len(rows), dict(failed.most_common()), shard)
+    return Benchmark(store.path, computed, len(rows), dict(failed.most_common()), joined_by)
 
 
 def whose(row: Row) -> str:

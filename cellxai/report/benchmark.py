@@ -1,7 +1,7 @@
 """Section about which explanation can be believed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,22 @@ class Benchmark:
 
 
 def benchmark_section(folder: RunFolder, command: str) -> Section:
-    """Every explainer under every metric, by family."""
-    source = folder.benchmark / "table.csv"
+    """Every explainer of the logit under every metric, by family."""
+    return _section(folder, folder.benchmark / "table.csv", command)
+
+
+def benchmarks_of_scores(folder: RunFolder) -> list[Section]:
+    """Likewise of each other score that was explained, such as the density."""
+    found = []
+    for source in sorted(folder.benchmark.glob("*/table.csv")):
+        score = source.parent.name
+        title = f"Benchmark of the {score.replace('_', ' ')}: can the explanation be believed?"
+        section = _section(folder, source, "")
+        found.append(replace(section, title=title, of=score, cards=()))
+    return found
+
+
+def _section(folder: RunFolder, source: Path, command: str) -> Section:
     found, problem = attempt(source, lambda: _read_benchmark(folder, source))
     return Section(
         "benchmark",

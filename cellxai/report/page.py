@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from cellxai.report.benchmark import benchmark_section
+from cellxai.report.benchmark import benchmark_section, benchmarks_of_scores
 from cellxai.report.density import density_section
 from cellxai.report.evaluation import evaluation_section
 from cellxai.report.explanations import explanation_section
@@ -80,6 +80,7 @@ def read_sections(folder: RunFolder) -> tuple[Section, ...]:
         density_section(folder, _command("density", folder)),
         explanation_section(folder, _command("explain", folder)),
         benchmark_section(folder, _command("benchmark", folder)),
+        *benchmarks_of_scores(folder),
     )
 
 
@@ -89,7 +90,7 @@ def _command(verb: str, folder: RunFolder) -> str:
 
 def render(folder: RunFolder, origin: Origin, sections: tuple[Section, ...]) -> str:
     """The page as HTML. Whatever comes from the run folder is escaped."""
-    found = {section.key: section.cards for section in sections}
+    found = {section.anchor: section.cards for section in sections}
     cards = [card for key in CARD_ORDER for card in found[key]] + list(origin.cards)
     page = _environment().get_template("page.html.jinja")
     return page.render(

@@ -65,13 +65,14 @@ class Section:
     """One section of the page.
 
     Args:
-        key: Its anchor, and the name of the macro that draws it.
+        key: The name of the macro that draws it.
         title: Its heading.
         explanation: For a newcomer, what it says and what it does not.
         command: Makes it, where it is missing.
         found: What the template draws; ``None`` where there is nothing to draw.
         problem: Why a file that is there cannot be shown, in one line.
         cards: Its figures for the top of the page.
+        of: What tells it from others of its key; empty for the first.
     """
 
     key: str
@@ -81,6 +82,12 @@ class Section:
     found: Any = None
     problem: str = ""
     cards: tuple[Card, ...] = ()
+    of: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """Its place on the page."""
+        return f"{self.key}-{self.of}" if self.of else self.key
 
 
 def one_line(error: Exception) -> str:

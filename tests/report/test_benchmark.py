@@ -1,5 +1,6 @@
 """The section of the page about which explanation can be believed."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -135,3 +136,18 @@ def test_the_best_is_the_lowest_where_lower_is_better(run):
         and one.mean == one.mean
     )  # fmt: skip
     assert best["insertion"] == pytest.approx(0.5)
+
+
+def test_each_score_that_was_explained_has_its_own_section(run):
+    for name in ("density", "log_odds"):
+        shutil.copytree(run / "benchmark", run / name)
+        shutil.move(run / name, run / "benchmark" / name)
+    (run / "benchmark" / "empty").mkdir()
+    made = report(run)
+    page = made.path.read_text(encoding="utf-8")
+    assert re.findall(r'<section id="(benchmark.*?)"', page) == [
+        "benchmark", "benchmark-density", "benchmark-log_odds",
+    ]  # fmt: skip
+    assert "Benchmark of the log odds: can the explanation be believed?</h2>" in page
+    assert '<a href="#benchmark-density">Benchmark of the density</a>' in page
+    assert page.count("Explainers that beat the controls") == 1
