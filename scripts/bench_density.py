@@ -1,7 +1,7 @@
 """A million feature vectors through the density, in chunks: rate and memory beside scikit-learn.
 
 python scripts/bench_density.py [--n 1000000] [--threads 2]
-cost: 90 s of 2 CPU cores; expect: ours below 1 GB
+cost: 90 s of 2 CPU cores; expect: ours below 1 GB, and 1.2 times as fast as float32
 
 All score the same features, drawn chunk by chunk from a seed, with the same parameters: principal
 axes and a full-covariance mixture that scikit-learn fitted. scikit-learn scores in the precision of
@@ -75,7 +75,8 @@ def chunks(n: int) -> Iterator[np.ndarray]:
         cluster = random.integers(0, 6, (rows, 1)) - 2.5
         latent = random.standard_normal((rows, N_LATENT), np.float32) + np.float32(cluster)
         features = random.standard_normal((rows, WIDTH), np.float32)
-        features += latent @ axes
+        with threadpool_limits(1, "blas"):  # its idle threads spin on, and torch's wait for a core
+            features += latent @ axes
         yield features
         del features  # before the next one is drawn
 
