@@ -1,15 +1,17 @@
-"""Which scalar of a run is explained: a logit, a probability, log-odds, a density, or your own."""
+"""Which scalar of a run is explained: a logit, a probability, log-odds, densities, or your own."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
+from cellxai.data.cache import digest
 from cellxai.explain.score import LogDensity, Logit, LogOdds, Probability, Score, Scored
+from cellxai.placedensity import LeastKnownPlaces, place_density, places_file
 from cellxai.runmodel import FeatureDensity
 from cellxai.training.trained import TrainedRun
 
-ScoreName = Literal["logit", "probability", "log_odds", "density"]
+ScoreName = Literal["logit", "probability", "log_odds", "density", "places"]
 SCORES = {"logit": Logit, "probability": Probability, "log_odds": LogOdds}
 
 
@@ -54,13 +56,17 @@ def scored_run(trained: TrainedRun, score: ScoreName | Score = "logit") -> Score
     """A run's network with a score by its name, or one of your own.
 
     Raises:
-        FileNotFoundError: If the density is asked for and the run has none.
+        FileNotFoundError: If a density is asked for and the run has none.
         ValueError: If a score of your own has neither one column nor one per class.
     """
     if score == "density":
         features = FeatureDensity(trained.folder.root)
         network, density = features.network(trained.classifier), LogDensity(features)
         return ScoredRun(Scored(network, density), density, False)
+    if score == "places":
+        places = place_density(trained)
+        least = LeastKnownPlaces(digest(places_file(trained).read_bytes()))
+        return ScoredRun(Scored(places, least), least, False)
     made = SCORES[score]() if isinstance(score, str) else score
     n_classes = len(trained.classes)
     n_columns = made.scores(torch.zeros(1, n_classes)).shape[1]

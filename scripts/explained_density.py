@@ -6,7 +6,7 @@ cost: 6 min on 1 CPU core; expect: a table of explainers x pointing game, and `a
 New synthetic scenes, like those of the run but of another seed, are rendered with and without one
 fibre, bubble, flake of dust or crystal; everything else is bit for bit the same. Two densities are
 asked which images they do not know: that of the run's pooled features, if `cellxai density` was
-called, and that of places in early layers (``cellxai.placedensity``), which every explainer then
+called, and that of places in early layers (``cellxai.density.places``), which every explainer then
 explains. A map points right if the pixel that lowers the log density most lies in the object; by
 chance it does in as many images as the object's share of the pixels.
 """
@@ -25,7 +25,9 @@ from torch import Tensor
 from cellxai.data.synthetic import Scene, compose_scene, foreign_region, scene_of, with_foreign
 from cellxai.data.synthetic.anatomy import REAL_HEIGHT
 from cellxai.data.synthetic.foreign import FOREIGN_KINDS, ForeignKind
-from cellxai.density.pipeline import DensityPipeline
+from cellxai.density.pipeline import PIPELINE_FILE, DensityPipeline
+from cellxai.density.places import PlaceDensity
+from cellxai.density.settings import PlaceSettings
 from cellxai.evaluation.intervals import wilson
 from cellxai.explain.base import Attribution, Explainer, context_of
 from cellxai.explain.baselines import BlurBaseline
@@ -34,7 +36,7 @@ from cellxai.explain.metrics.localisation import pointing_game, region_auc
 from cellxai.explain.standard import every_explainer
 from cellxai.explain.superpixels import Slic
 from cellxai.figures.density import ExplainedAnomaly, draw_anomalies
-from cellxai.placedensity import PlaceDensity, PlaceMap
+from cellxai.placedensity import PlaceMap
 from cellxai.removal import prepared_region, seen
 from cellxai.runfolder import atomic, write_csv
 from cellxai.training.trained import TrainedRun, load_run
@@ -90,7 +92,7 @@ def fitted(trained: TrainedRun, layers: Sequence[str]) -> PlaceDensity:
     """The density of places, fitted to training images, its threshold set by validation images."""
     train = (images for images, _ in trained.images.tensor_batches("train"))
     n_images = len(trained.images.records("train"))
-    density = PlaceDensity(trained.classifier, layers).fit(train, n_images)
+    density = PlaceDensity(trained.classifier, PlaceSettings(layers)).fit(train, n_images)
     return density.calibrate(images for images, _ in trained.images.tensor_batches("validation"))
 
 
@@ -120,13 +122,13 @@ def detection(density: PlaceDensity, planted: Planted, trained: TrainedRun) -> l
     """Lines on which images are flagged, by each density."""
     with torch.no_grad():
         scores = [density(images)[:, 0].numpy() for images in (planted.clean, planted.spoiled)]
-    cut = density.threshold_.threshold_nats
+    cut = density.threshold.threshold_nats
     lines = [detected("places", scores, [values < cut for values in scores])]
     lines += [
         f"  {kind}: {np.mean((scores[1] < cut)[np.array(planted.kinds) == kind]):.0%} flagged"
         for kind in FOREIGN_KINDS
     ]
-    path = trained.folder.density / "pipeline.safetensors"
+    path = trained.folder.density / PIPELINE_FILE
     if path.is_file():
         pipeline = DensityPipeline.load(path)
         with torch.no_grad():
@@ -222,13 +224,13 @@ def draw(
             planted.spoiled[i].permute(1, 2, 0).numpy(),
             {name: found[name][i].values[0].detach().numpy() for name in best},
             nats,
-            nats < density.threshold_.threshold_nats,
+            nats < density.threshold.threshold_nats,
             planted.regions[i].numpy(),
             frozenset(name for name in best if points(found[name][i], planted.regions[[i]])),
         )
         for i, nats in enumerate(scores)
     ]
-    draw_anomalies(pictures, path, density.threshold_.threshold_nats)
+    draw_anomalies(pictures, path, density.threshold.threshold_nats)
 
 
 def points(attribution: Attribution, region: Region) -> bool:

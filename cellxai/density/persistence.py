@@ -1,9 +1,9 @@
-"""A density pipeline in one ``.safetensors`` file: tensors and JSON, never a pickle."""
+"""A density in one ``.safetensors`` file: tensors and JSON, never a pickle."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -12,31 +12,41 @@ from safetensors.numpy import save_file
 
 from cellxai.density.fitted import FittedDensity
 from cellxai.density.projection import Projection
-from cellxai.density.settings import PipelineSettings
 from cellxai.density.thresholds import Calibration
 from cellxai.runfolder import atomic
 from gmm.encoding import Arrays, decode, encode
 from gmm.persistence import DAMAGE
 
-FORMAT = "cellxai.density"
 VERSION = 1
-Pipeline = tuple[PipelineSettings, int, FittedDensity, Calibration]
+Format = Literal["cellxai.density", "cellxai.places"]
+WHAT: Mapping[Format, str] = {
+    "cellxai.density": "density pipeline",
+    "cellxai.places": "density of places",
+}
+Settings = TypeVar("Settings")
 
 
-def write_pipeline(
+def write_density(
     path: Path,
-    settings: PipelineSettings,
-    seed: int,
+    kind: Format,
+    settings: Mapping[str, Any],
     fitted: FittedDensity,
     calibration: Calibration,
 ) -> None:
-    """Writes a pipeline, atomically."""
+    """Writes a density, atomically.
+
+    Args:
+        path: The file.
+        kind: What it is: a file of one kind is not read as another.
+        settings: Plain values, which are handed back as they are.
+        fitted: What was learnt.
+        calibration: What sets its threshold.
+    """
     arrays: Arrays = {}
     header = {
-        "format": FORMAT,
+        **settings,
+        "format": kind,
         "version": VERSION,
-        "settings": asdict(settings),
-        "seed": seed,
         "percent": calibration.percent,
         "n_folds": calibration.n_folds,
         "mixtures": [
@@ -60,11 +70,18 @@ def write_pipeline(
         if values is not None
     }
     with atomic(path) as temporary:
-        save_file(arrays, temporary, metadata={FORMAT: json.dumps(header)})
+        save_file(arrays, temporary, metadata={kind: json.dumps(header)})
 
 
-def read_pipeline(path: Path) -> Pipeline:
-    """Reads what :func:`write_pipeline` wrote.
+def read_density(
+    path: Path, kind: Format, settings_of: Callable[[Mapping[str, Any]], Settings]
+) -> tuple[Settings, FittedDensity, Calibration]:
+    """Reads what :func:`write_density` wrote.
+
+    Args:
+        path: The file.
+        kind: What it should be.
+        settings_of: Makes settings of the plain values.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -73,19 +90,20 @@ def read_pipeline(path: Path) -> Pipeline:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file, expected one of `cellxai density`")
     try:
-        return _restored(*_read(path))
+        header, arrays = _read(path, kind)
+        return settings_of(header), *_restored(header, arrays)
     except DAMAGE as error:
         what = " ".join(str(error).split())
-        raise ValueError(f"{path}: no density pipeline ({what}); run `cellxai density`") from error
+        raise ValueError(f"{path}: no {WHAT[kind]} ({what}); run `cellxai density`") from error
 
 
-def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
+def _read(path: Path, kind: Format) -> tuple[dict[str, Any], Arrays]:
     with safe_open(path, framework="np") as file:
-        header = json.loads((file.metadata() or {})[FORMAT])
+        header = json.loads((file.metadata() or {})[kind])
         return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
-def _restored(header: dict[str, Any], arrays: Arrays) -> Pipeline:
+def _restored(header: dict[str, Any], arrays: Arrays) -> tuple[FittedDensity, Calibration]:
     if header["version"] != VERSION:
         raise ValueError(f"version {header['version']}, expected {VERSION}")
 
@@ -109,4 +127,4 @@ def _restored(header: dict[str, Any], arrays: Arrays) -> Pipeline:
     # Whatever is inconsistent in shape or value shows when it is asked.
     if not fitted.log_density(projection.mean[None]).isfinite().all():
         raise ValueError("its mean has no finite density")
-    return PipelineSettings(**header["settings"]), int(header["seed"]), fitted, calibration
+    return fitted, calibration

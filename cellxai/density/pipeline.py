@@ -1,7 +1,9 @@
 """Features to a verdict: standardise, project, mixture, and a threshold of images never fitted."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -9,7 +11,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from cellxai.density.fitted import FittedDensity, fit_density
-from cellxai.density.persistence import read_pipeline, write_pipeline
+from cellxai.density.persistence import read_density, write_density
 from cellxai.density.settings import PipelineSettings
 from cellxai.density.thresholds import Calibration
 from gmm.anomaly import DensityThreshold
@@ -163,7 +165,8 @@ class DensityPipeline:
 
     def save(self, path: Path) -> None:
         """Writes everything but the sweeps into one ``.safetensors`` file, atomically."""
-        write_pipeline(path, self.settings, self.seed, self.fitted_, self.calibration_)
+        told = {"settings": asdict(self.settings), "seed": self.seed}
+        write_density(path, "cellxai.density", told, self.fitted_, self.calibration_)
 
     @classmethod
     def load(cls, path: Path) -> "DensityPipeline":
@@ -173,8 +176,11 @@ class DensityPipeline:
             FileNotFoundError: If there is no such file.
             ValueError: If it is damaged or was not written by :meth:`save`.
         """
-        settings, seed, fitted, calibration = read_pipeline(path)
-        pipeline = cls(settings, seed)
+
+        def unfitted(told: Mapping[str, Any]) -> DensityPipeline:
+            return cls(PipelineSettings(**told["settings"]), int(told["seed"]))
+
+        pipeline, fitted, calibration = read_density(path, "cellxai.density", unfitted)
         pipeline.fitted_, pipeline.calibration_ = fitted, calibration
         return pipeline
 

@@ -1,4 +1,4 @@
-"""What ``density`` leaves in the run folder: one file of the pipeline, tables, a summary.
+"""What ``density`` leaves in the run folder: a file of each density, tables, a summary.
 
 ``scores.csv`` has a row for each image and set: ``set`` is a part of the run, ``out of fold``, or
 the name of a set of strangers; ``part`` is what the image was to the pipeline: ``fitted``,
@@ -17,6 +17,8 @@ from cellxai.data.records import Fault
 from cellxai.density.comparison import Row
 from cellxai.density.operating import DEFINITION
 from cellxai.density.pipeline import PIPELINE_FILE
+from cellxai.density.place_rounds import FoundPlaces
+from cellxai.density.places import PLACES_FILE
 from cellxai.density.plane import Plane, plane_of
 from cellxai.density.rounds import DENSITY, Round
 from cellxai.density.scores import ScoredSet
@@ -38,6 +40,7 @@ class Found:
         reliability: Rows of what thresholds do to images that neither fitted nor set them.
         warnings: What makes the scores less trustworthy.
         faults: What could not be read, by set.
+        places: The density of places, where one is wanted.
     """
 
     final: Round
@@ -48,6 +51,7 @@ class Found:
     reliability: Sequence[Mapping[str, Any]]
     warnings: tuple[str, ...]
     faults: Mapping[str, tuple[Fault, ...]]
+    places: FoundPlaces | None = None
 
     @property
     def by_set(self) -> dict[str, list[ScoredSet]]:
@@ -73,9 +77,13 @@ class Found:
 
 
 def write_tables(folder: Path, found: Found) -> None:
-    """Writes the pipeline, the tables and the summary."""
+    """Writes the densities, the tables and the summary."""
     pipeline = found.final.pipeline
     pipeline.save(folder / PIPELINE_FILE)
+    if found.places is not None:
+        found.places.density.save(folder / PLACES_FILE)
+    else:  # of an earlier call
+        (folder / PLACES_FILE).unlink(missing_ok=True)
     write_csv(folder / "scores.csv", every_row(found))
     write_text(folder / "selection.csv", selection_csv(pipeline.sweeps_, class_names(found)))
     plane = plane_of(pipeline)
@@ -86,7 +94,7 @@ def write_tables(folder: Path, found: Found) -> None:
     for name, rows in optional.items():
         if rows:
             write_csv(folder / name, rows)
-        else:  # of an earlier call
+        else:
             (folder / name).unlink(missing_ok=True)
     write_json(folder / "summary.json", summary(found))
 
@@ -160,6 +168,7 @@ def summary(found: Found) -> dict[str, Any]:
         "auroc": {row.set: row.values["auroc"] for row in densities},
         "detectors": [row.cells() for row in found.table],
         "reliability": list(found.reliability),
+        "places": None if found.places is None else found.places.summary(),
         "definitions": {"detectors": DEFINITION, "intervals": INTERVALS},
     }
 

@@ -1,4 +1,4 @@
-"""Settings of a density pipeline."""
+"""Settings of the densities: of an image's features, and of single places in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,3 +65,50 @@ class PipelineSettings:
                 f"n_components={list(self.n_components)} and covariance_types="
                 f"{list(self.covariance_types)}: expected at least one of each"
             )
+
+
+PLACE_PIPELINE = PipelineSettings(
+    standardise=True, projection=0.99, n_components=(1,), covariance_types=("full",), n_init=1
+)
+
+
+@dataclass(frozen=True)
+class PlaceSettings:
+    """Of a density of single places: it finds small things, which pooled features average out.
+
+    Args:
+        layers: Dotted names of convolutional layers of the network, early ones as a rule, such as
+            ``backbone.blocks.1``; the first sets the grid of places.
+        pipeline: Of the features of a place to their density, and the share of known images to
+            flag. There is one density of all places, so that its ``layer``, ``per_class`` and
+            ``verdict`` say nothing here.
+        smoothing: Standard deviation of the Gaussian over the map of densities, in places; 0 for
+            none.
+        share: Of the places of an image, the least known ones, whose mean density is that of the
+            image.
+        n_places: That the density is fitted to, as many of each image.
+
+    Raises:
+        ValueError: If there is no layer, a number is outside its range, or a setting has no meaning
+            for places.
+    """
+
+    layers: Sequence[str]
+    pipeline: PipelineSettings = PLACE_PIPELINE
+    smoothing: float = 2.0
+    share: float = 0.01
+    n_places: int = 20000
+
+    def __post_init__(self) -> None:
+        if not self.layers or not 0 < self.share <= 1 or self.smoothing < 0 or self.n_places < 2:
+            raise ValueError(
+                f"layers={list(self.layers)}, share={self.share}, smoothing={self.smoothing}, "
+                f"n_places={self.n_places}: expected a layer at least, a share above 0 up to 1, a "
+                "smoothing from 0, and two places at least"
+            )
+        for name in ("layer", "per_class", "verdict"):
+            found, usual = getattr(self.pipeline, name), getattr(PLACE_PIPELINE, name)
+            if found != usual:
+                raise ValueError(
+                    f"places.pipeline.{name}={found}: has no meaning for places; leave it out"
+                )

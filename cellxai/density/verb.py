@@ -26,6 +26,7 @@ from cellxai.density.detectors import (
 )
 from cellxai.density.known import Known, deal, known_images, usable_images
 from cellxai.density.pictures import draw_all, draw_pixel_model
+from cellxai.density.place_rounds import FoundPlaces, find_places, unfitted_places
 from cellxai.density.results import Found, in_words, warnings_of, write_tables
 from cellxai.density.rounds import (
     BOTH,
@@ -38,7 +39,7 @@ from cellxai.density.rounds import (
     roles_of_parts,
 )
 from cellxai.density.scores import OUT_OF_FOLD, score_known, score_out_of_fold, score_strangers
-from cellxai.density.settings import PipelineSettings
+from cellxai.density.settings import PipelineSettings, PlaceSettings
 from cellxai.density.strangers import Sought, find_strangers
 from cellxai.imagesets import FeatureSource, NetworkFeatures, PixelFeatures
 from cellxai.runfolder import RunFolder
@@ -69,6 +70,7 @@ class Density:
         share_flagged: Share of each set that is unfamiliar.
         table: Detectors on sets of strangers.
         faults: What could not be read of each other set and was left out.
+        places: The density of places, where one is wanted.
     """
 
     folder: Path
@@ -79,6 +81,7 @@ class Density:
     share_flagged: dict[str, float]
     table: tuple[Row, ...]
     faults: dict[str, tuple[Fault, ...]]
+    places: FoundPlaces | None = None
 
     def __str__(self) -> str:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in self.share_flagged.items())
@@ -87,6 +90,7 @@ class Density:
                 f"{self.folder}: {self.mixture}; {self.threshold}; flagged: {shares}",
                 f"images of the fit against unseen ones: {self.gap_nats:+.3g} nats in the median",
                 *best_detectors(self.table),
+                *([] if self.places is None else [str(self.places)]),
                 *(f"warning: {line}" for line in self.warnings),
                 *(f"left out of {name}: {fault}"
                   for name, faults in self.faults.items() for fault in faults),
@@ -118,6 +122,7 @@ def density(
     every_severity: bool = False,
     left_out_class: str | None = None,
     detectors: dict[str, Detector] | None = None,
+    places: PlaceSettings | None = None,
     seed: int = 0,
     device: Device = "auto",
 ) -> Density:
@@ -142,6 +147,9 @@ def density(
         left_out_class: The density is fitted without this class, and its held-out images should
             not be known; a classifier that was trained with it still knows it, which is warned of.
         detectors: To compare with, by name; null for six known ones, {} for none.
+        places: A second density, of single places in early layers of the network, by the same
+            images: it finds small foreign objects, which an average over places hides. `explain
+            --score places` shows where they are. Null for none.
         seed: Of the mixture's starts, the folds and the corruptions.
         device: Where to compute the features; "auto" takes a CUDA device when there is one.
 
@@ -157,7 +165,7 @@ def density(
         source = NetworkFeatures(load_run(run, device), pipeline.layer)
     else:
         source = pixels_of(data, run, split, transforms)
-    return density_of(source, pipeline, folds, sought, detectors, seed)
+    return density_of(source, pipeline, folds, sought, detectors, places, seed)
 
 
 def density_of_run(
@@ -196,10 +204,11 @@ def density_of(
     folds: int | None = None,
     sought: Sought = Sought(),
     detectors: Mapping[str, Detector] | None = None,
+    places: PlaceSettings | None = None,
     seed: int = 0,
 ) -> Density:
     """:func:`density` of features from anywhere."""
-    found = find(source, settings, folds, sought, detectors, seed)
+    found = find(source, settings, folds, sought, detectors, places, seed)
     folder = source.folder.density
     folder.mkdir(parents=True, exist_ok=True)
     write_tables(folder, found)
@@ -209,7 +218,7 @@ def density_of(
     pipeline = found.final.pipeline
     return Density(
         folder, in_words(found.final), found.warnings, pipeline.threshold, pipeline.gap_nats,
-        found.shares_flagged, tuple(found.table), dict(found.faults),
+        found.shares_flagged, tuple(found.table), dict(found.faults), found.places,
     )  # fmt: skip
 
 
@@ -219,9 +228,11 @@ def find(
     folds: int | None,
     sought: Sought,
     detectors: Mapping[str, Detector] | None,
+    places: PlaceSettings | None,
     seed: int,
 ) -> Found:
     """Everything that ``density`` computes."""
+    unfitted = None if places is None else unfitted_places(source, places, seed)
     known = known_images(source)
     usable = usable_images(known, sought.left_out_class)
     dealt = deal(source, known, folds, seed)
@@ -249,6 +260,9 @@ def find(
             *warnings_of_class(source, sought.left_out_class),
         ),
         {name: one.images.faults for name, one in strangers.items()},
+        None
+        if unfitted is None
+        else find_places(unfitted, known, [one.roles for one in rounds], final.roles),
     )
 
 

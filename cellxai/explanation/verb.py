@@ -86,14 +86,15 @@ def explain(
         images_per_class: The first so many images of each class, in the order of their ids.
         part: train, validation or test; null for the part that had least say in the training.
         score: What is explained of the predicted class: its logit, probability or log_odds; or the
-            density of the image's features, after `cellxai density`; or a Score of your own.
+            density of the image's features, or that of its least known places, after `cellxai
+            density`; or a Score of your own.
         seed: Of every random choice of an explainer.
         batch_size: Images per forward pass at most; null for what is fastest here, tried once and
             remembered in the run folder.
         device: Where to compute; "auto" takes a CUDA device when there is one.
 
     Raises:
-        FileNotFoundError: If the density is to be explained and the run has none.
+        FileNotFoundError: If a density is to be explained and the run has none.
         ValueError: If there is no such explainer, image or part.
     """
     return explain_run(

@@ -28,6 +28,9 @@ class ScoreRow:
         log_density: Of the features, in nats.
         class_log_density: Likewise, given the predicted class; empty without a mixture per class.
         unfamiliar: 1 where the image is flagged, else 0.
+        places_log_density: Of the image's least known places, in nats; empty without a density of
+            places.
+        places_unfamiliar: 1 where that flags the image, else 0; likewise.
         fault: Why the image could not be read; all but the first three are empty then.
     """
 
@@ -39,6 +42,8 @@ class ScoreRow:
     log_density: str = ""
     class_log_density: str = ""
     unfamiliar: str = ""
+    places_log_density: str = ""
+    places_unfamiliar: str = ""
     fault: str = ""
 
     @property
@@ -48,6 +53,7 @@ class ScoreRow:
 
 
 COLUMNS = tuple(field.name for field in fields(ScoreRow))
+NEEDED = {*COLUMNS} - {"places_log_density", "places_unfamiliar"}  # older tables lack these two
 
 
 def read_scores(path: Path) -> list[ScoreRow]:
@@ -63,7 +69,8 @@ def sound_rows(lines: Iterable[str]) -> Iterable[ScoreRow]:
     whole = (line for line in lines if line.endswith("\n"))
     for row in csv.DictReader(whole):
         # A row that lacks cells has None for them, and one that has too many keeps them under None.
-        if set(row) == {*COLUMNS} and None not in row.values() and is_whole(ScoreRow(**row)):
+        named = set(row) >= NEEDED and {*COLUMNS} >= set(row)
+        if named and None not in row.values() and is_whole(ScoreRow(**row)):
             yield ScoreRow(**row)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from cellxai.configuration import as_config
@@ -17,9 +17,11 @@ from cellxai.data.prepared import prepare_all
 from cellxai.data.records import Record
 from cellxai.density.pictures import as_picture
 from cellxai.density.pipeline import PIPELINE_FILE, DensityPipeline
+from cellxai.density.places import PlaceDensity
 from cellxai.figures.density import ScoredImage, draw_scored_images
 from cellxai.imagestream import Chunk, stream
 from cellxai.layers import PENULTIMATE, LayerFeatures, weights_digest
+from cellxai.placedensity import place_density, places_file
 from cellxai.runfolder import read_json, write_json
 from cellxai.runlock import run_lock
 from cellxai.runmodel import FeatureDensity
@@ -42,6 +44,7 @@ class Scores:
         n_unfamiliar: Those that are flagged.
         threshold_nats: Images below it are flagged, where the verdict is by density alone.
         faults: What could not be read.
+        n_places_unfamiliar: Images that a density of places flags; ``None`` without one.
     """
 
     folder: Path
@@ -50,6 +53,7 @@ class Scores:
     n_unfamiliar: int
     threshold_nats: float
     faults: tuple[str, ...]
+    n_places_unfamiliar: int | None = None
 
     def __str__(self) -> str:
         share = f" ({self.n_unfamiliar / self.n_images:.1%})" if self.n_images else ""
@@ -57,6 +61,8 @@ class Scores:
             f"{self.folder}: {self.n_images} images, {self.n_unfamiliar} unfamiliar{share}; "
             f"threshold {self.threshold_nats:.1f} nats"
         ]
+        if self.n_places_unfamiliar is not None:
+            lines += [f"least known places: {self.n_places_unfamiliar} unfamiliar"]
         lines += [f"{self.n_before} of them were scored before"] if self.n_before else []
         lines += [f"left out: {fault}" for fault in self.faults[:MOST_FAULTS_TOLD]]
         more = len(self.faults) - MOST_FAULTS_TOLD
@@ -76,7 +82,8 @@ def score(
     Writes ``scores.csv``, a row per image, and ``sheet.png``, the most unfamiliar ones first. The
     images are decoded and scored chunk by chunk: memory holds one chunk of pixels, and of the rest
     their names. A call that was killed is continued by the same call; an image that has changed is
-    scored again. A broken image has a row that says so, and costs no other.
+    scored again. A broken image has a row that says so, and costs no other. Where the run has a
+    density of places, its verdict stands beside that of the images' features.
 
     Args:
         run: The run folder of `cellxai fit`, in which `cellxai density` has been called.
@@ -96,6 +103,7 @@ def score(
     pipeline = FeatureDensity(run).pipeline
     records = records_named([images] if isinstance(images, str) else images)
     trained = load_run(run, device)
+    places = place_density(trained) if places_file(trained).is_file() else None
     folder = out or trained.folder.score
     with run_lock(folder, "written", "choose another --out"):
         claim(folder, trained)
@@ -103,9 +111,10 @@ def score(
         before = {row.key for row in mended(folder / "scores.csv", set(keys.values()))}
         missing = [record for record in records if keys[record.id] not in before]
         for chunk in stream(
-            missing, trained.transforms, both(trained, pipeline), trained.device, batch_size
-        ):
-            append(folder / "scores.csv", rows_of(chunk, keys, trained, pipeline))
+            missing, trained.transforms, answers(trained, pipeline, places), trained.device,
+            batch_size,
+        ):  # fmt: skip
+            append(folder / "scores.csv", rows_of(chunk, keys, trained, pipeline, places))
         wanted = set(keys.values())
         rows = [row for row in read_scores(folder / "scores.csv") if row.key in wanted]
         draw_sheet(folder / "sheet.png", rows, trained, n_shown)
@@ -117,22 +126,25 @@ def told(
 ) -> Scores:
     """The result in numbers."""
     scored = [row for row in rows if not row.fault]
+    by_places = [row.places_unfamiliar for row in scored if row.places_unfamiliar]
     return Scores(
         folder, len(scored), n_before, sum(row.unfamiliar == "1" for row in scored),
         pipeline.threshold.threshold_nats, tuple(row.fault for row in rows if row.fault),
+        by_places.count("1") if by_places else None,
     )  # fmt: skip
 
 
 def claim(folder: Path, trained: TrainedRun) -> None:
-    """Marks the folder as that of this network and density.
+    """Marks the folder as that of this network and these densities.
 
     Raises:
         ValueError: If it is that of others, whose scores these must not be mixed with.
     """
-    path = folder / "score.json"
+    path, places = folder / "score.json", places_file(trained)
     mine = {
         "weights": weights_digest(trained.classifier),
         "density": digest((trained.folder.density / PIPELINE_FILE).read_bytes()),
+        "density of places": digest(places.read_bytes()) if places.is_file() else None,
         "transforms": digest(str(as_config({"": trained.transforms})).encode()),
     }
     if not path.is_file():
@@ -148,13 +160,19 @@ def claim(folder: Path, trained: TrainedRun) -> None:
             )
 
 
-def both(trained: TrainedRun, pipeline: DensityPipeline) -> Callable[[Tensor], Tensor]:
-    """Images to penultimate features, and behind them those of the density's layer if another."""
-    penultimate, layer = trained.classifier.features, pipeline.settings.layer
-    if layer == PENULTIMATE:
-        return penultimate
-    other = LayerFeatures(trained.classifier, layer)
-    return lambda images: torch.cat([penultimate(images), other(images)], 1)
+def answers(
+    trained: TrainedRun, pipeline: DensityPipeline, places: PlaceDensity | None
+) -> Callable[[Tensor], Tensor]:
+    """Images to penultimate features; behind them those of the density's layer if that is another.
+
+    The last column is the log density of the least known places, where there is one of places.
+    """
+    networks: list[Callable[[Tensor], Tensor]] = [trained.classifier.features]
+    if pipeline.settings.layer != PENULTIMATE:
+        networks.append(LayerFeatures(trained.classifier, pipeline.settings.layer))
+    if places is not None:
+        networks.append(places)
+    return lambda images: torch.cat([network(images) for network in networks], 1)
 
 
 def rows_of(
@@ -162,28 +180,42 @@ def rows_of(
     keys: dict[str, tuple[str, str]],
     trained: TrainedRun,
     pipeline: DensityPipeline,
+    places: PlaceDensity | None,
 ) -> list[ScoreRow]:
     """What the table is told of a chunk of images, broken ones last."""
     broken = [ScoreRow(name, *keys[name], fault=str(one)) for name, one in chunk.broken.items()]
     if not chunk.records:
         return broken
-    n_penultimate = chunk.outputs.shape[1] - pipeline.fitted_.projection.n_features
-    features = chunk.outputs[:, n_penultimate:].double()
-    penultimate = chunk.outputs[:, :n_penultimate] if n_penultimate else chunk.outputs
+    outputs = chunk.outputs if places is None else chunk.outputs[:, :-1]
+    n_penultimate = outputs.shape[1] - pipeline.fitted_.projection.n_features
+    features = outputs[:, n_penultimate:].double()
+    penultimate = outputs[:, :n_penultimate] if n_penultimate else outputs
     with torch.no_grad():
         logits = trained.classifier.head[-1](penultimate.to(trained.device)).cpu()
         probabilities, predicted = logits.softmax(1).max(1)
         density = pipeline.score_samples(features)
         of_class = pipeline.class_log_density(features, predicted)
     flags = pipeline.unfamiliar(features)
+    of_places = cells_of_places(chunk.outputs[:, -1], places)
     return [
         ScoreRow(
             record.id, *keys[record.id], trained.classes[int(predicted[i])],
             f"{probabilities[i]:.6f}", f"{density[i]:.6f}",
             "" if of_class is None else f"{of_class[i]:.6f}", str(int(flags[i])),
+            *of_places[i],
         )
         for i, record in enumerate(chunk.records)
     ] + broken  # fmt: skip
+
+
+def cells_of_places(
+    nats: Float[Tensor, " n"], places: PlaceDensity | None
+) -> list[tuple[str, str]]:
+    """Log density of the least known places of each image, and the verdict; blank without."""
+    if places is None:
+        return [("", "")] * len(nats)
+    flags = places.threshold.flags(nats.double().numpy())
+    return [(f"{x:.6f}", str(int(flag))) for x, flag in zip(nats.tolist(), flags, strict=True)]
 
 
 def draw_sheet(path: Path, rows: Sequence[ScoreRow], trained: TrainedRun, n_shown: int) -> None:

@@ -1,0 +1,240 @@
+"""Where in an image is something that the classifier has never seen: a density of every place.
+
+A pooled feature says little of a small object: it is an average over the whole image. Here a
+mixture is fitted to the features of single places in early layers, as PaDiM (Defard et al. 2021,
+arXiv:2011.08785) and PatchCore (Roth et al. 2022, arXiv:2106.08265) compare patches; but one
+mixture serves all places, since cells lie anywhere. An image is as well known as its least known
+places. All of it is differentiable, so that explainers of classifiers explain it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision.transforms.functional import gaussian_blur
+
+from cellxai.classifier.module import CellClassifier
+from cellxai.density.persistence import read_density, write_density
+from cellxai.density.pipeline import DensityPipeline
+from cellxai.density.settings import PipelineSettings, PlaceSettings
+from cellxai.density.thresholds import Calibration
+from cellxai.explain.score import Around
+from cellxai.layers import PENULTIMATE, check_layer, outputs_of, spatial_example, weights_digest
+from gmm.anomaly import DensityThreshold
+
+PLACES_FILE = "places.safetensors"  # in the folder of a run's density
+NEIGHBOURS = 3  # places a side that a feature is averaged over first, as in PaDiM's successors
+BLUR_RADIUS_SIGMAS = 3  # beyond, a Gaussian has 0.3 % of its mass
+Batches = Iterable[Float[Tensor, "_ 3 h w"]]
+
+
+class PlaceDensity(Around):
+    """Images to the log density of their least known places, in nats; a model of one score.
+
+    A negative attribution of a pixel says that it makes the image unusual. As with a
+    :class:`DensityPipeline`, ``fit`` and ``calibrate`` take different images, and ``fit_folds``
+    scores each by a density that has not seen it.
+
+    Args:
+        model: The classifier, in evaluation mode.
+        settings: What is done.
+        seed: Of the draw of places and of the mixture's starts.
+
+    Attributes:
+        pipeline_: The density of places; it has no threshold, which is one of images.
+        calibration_: Scores of unseen images.
+
+    Raises:
+        ValueError: If there is no such layer, or it has no places.
+    """
+
+    model: CellClassifier
+    pipeline_: DensityPipeline
+    calibration_: Calibration
+
+    def __init__(self, model: CellClassifier, settings: PlaceSettings, seed: int = 0) -> None:
+        super().__init__(model)
+        for layer in settings.layers:
+            check_layer(model, layer)
+            check_places(model, layer, layer != PENULTIMATE)
+        self.settings = settings
+        self.seed = seed
+
+    def fit(self, batches: Batches, n_images: int) -> "PlaceDensity":
+        """Learns the density of the places of known images; an earlier threshold is forgotten.
+
+        Args:
+            batches: The images.
+            n_images: How many there are: as many places are drawn of each.
+
+        Raises:
+            ValueError: If a layer has no places, or there are too few.
+        """
+        vars(self).pop("calibration_", None)
+        generator = torch.Generator().manual_seed(self.seed)
+        each = max(1, self.settings.n_places // n_images)
+        with torch.no_grad():
+            drawn = [drawn_places(self.places(one), each, generator) for one in batches]
+        settings = self.settings.pipeline
+        self.pipeline_ = DensityPipeline(settings, self.seed).fit(torch.cat(drawn).double())
+        return self
+
+    def calibrate(self, batches: Batches) -> "PlaceDensity":
+        """Sets the threshold by known images that were not fitted to.
+
+        Raises:
+            ValueError: If there is none, or one has no finite density.
+        """
+        return self._calibrated(self.scores(batches), n_folds=0)
+
+    def fit_folds(
+        self, images: Callable[[Int[Tensor, " m"]], Batches], folds: Int[Tensor, " n"]
+    ) -> "PlaceDensity":
+        """Learns the density of all images, and the threshold from folds of the same.
+
+        See :meth:`DensityPipeline.fit_folds`.
+
+        Args:
+            images: Batches of the images at some places of ``folds``.
+            folds: Of each image, from 0.
+
+        Raises:
+            ValueError: As :meth:`fit`.
+        """
+        self.fit(images(torch.arange(len(folds))), len(folds))
+        settings = replace(self.settings, pipeline=self._of_as_many_axes())
+        scores = torch.full((len(folds),), torch.nan, dtype=torch.float64)
+        for fold in folds.unique():
+            seen, unseen = (folds != fold).nonzero()[:, 0], (folds == fold).nonzero()[:, 0]
+            part = PlaceDensity(self.model, settings, self.seed).fit(images(seen), len(seen))
+            scores[unseen] = part.scores(images(unseen))
+        return self._calibrated(scores, n_folds=len(folds.unique()))
+
+    @torch.no_grad()
+    def scores(self, batches: Batches) -> Float[Tensor, " n"]:
+        """Log densities of the least known places of images, on the CPU in float64."""
+        found = [self(images)[:, 0].cpu().double() for images in batches]
+        return torch.cat(found) if found else torch.empty(0, dtype=torch.float64)
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1"]:
+        """Mean log density of the least known places."""
+        return lowest(self.log_density_map(images), self.settings.share)[:, None]
+
+    def log_density_map(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b rows columns"]:
+        """Log density of every place, smoothed."""
+        features = self.places(images)
+        nats = self.pipeline_.score_samples(features.flatten(0, 2)).reshape(features.shape[:3])
+        return smoothed(nats, self.settings.smoothing).to(images.dtype)
+
+    def places(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b rows columns f"]:
+        """The features of every place: those of all layers, each averaged with its neighbours."""
+        outputs = outputs_of(self.model, self.settings.layers, images)
+        for layer, one in zip(self.settings.layers, outputs, strict=True):
+            check_places(self.model, layer, one.ndim == 4)
+        maps = [
+            F.avg_pool2d(one, NEIGHBOURS, 1, NEIGHBOURS // 2, count_include_pad=False)
+            for one in outputs
+        ]
+        grid = maps[0].shape[-2:]
+        resized = [F.interpolate(one, grid, mode="bilinear") for one in maps]
+        return torch.cat(resized, 1).permute(0, 2, 3, 1)
+
+    @property
+    def threshold(self) -> DensityThreshold:
+        """The least log density of an image that is not flagged, and what set it."""
+        return self.calibration_.threshold
+
+    def unfamiliar(self, images: Float[Tensor, "b 3 h w"]) -> Bool[Tensor, " b"]:
+        """Which images are flagged."""
+        return torch.from_numpy(self.threshold.flags(self.scores([images]).numpy()))
+
+    def save(self, path: Path) -> None:
+        """Writes all but the network into one ``.safetensors`` file, atomically."""
+        told = {
+            "settings": asdict(self.settings),
+            "seed": self.seed,
+            "weights": weights_digest(self.model),
+        }
+        write_density(path, "cellxai.places", told, self.pipeline_.fitted_, self.calibration_)
+
+    @classmethod
+    def load(cls, path: Path, model: CellClassifier) -> "PlaceDensity":
+        """Reads a density that answers as the saved one did.
+
+        Args:
+            path: What :meth:`save` wrote.
+            model: The classifier that it was fitted with, in evaluation mode.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it is damaged, was not written by :meth:`save`, or belongs to another
+                network.
+        """
+
+        def unfitted(told: Mapping[str, Any]) -> PlaceDensity:
+            settings = dict(told["settings"])
+            pipeline = PipelineSettings(**settings.pop("pipeline"))
+            density = cls(model, PlaceSettings(pipeline=pipeline, **settings), int(told["seed"]))
+            if told["weights"] != weights_digest(model):
+                raise ValueError("it belongs to other weights than this network's")
+            return density
+
+        density, fitted, calibration = read_density(path, "cellxai.places", unfitted)
+        density.pipeline_ = DensityPipeline(density.settings.pipeline, density.seed)
+        density.pipeline_.fitted_, density.calibration_ = fitted, calibration
+        return density
+
+    def _of_as_many_axes(self) -> PipelineSettings:
+        settings, projection = self.settings.pipeline, self.pipeline_.fitted_.projection
+        # As for pipelines: densities of different dimensions differ in units.
+        n_axes = None if settings.projection is None else projection.n_dimensions
+        return replace(settings, projection=n_axes)
+
+    def _calibrated(self, scores: Float[Tensor, " n"], n_folds: int) -> "PlaceDensity":
+        found = Calibration(scores, None, self.settings.pipeline.percent, n_folds)
+        found.threshold  # noqa: B018 - raises ValueError where there is none
+        self.calibration_ = found
+        return self
+
+
+def check_places(model: CellClassifier, layer: str, has_places: bool) -> None:
+    """Refuses a layer whose output has no rows and columns.
+
+    Raises:
+        ValueError: With a layer that has.
+    """
+    if not has_places:
+        raise ValueError(
+            f"layer={layer!r} has no places; name an earlier one, such as {spatial_example(model)}"
+        )
+
+
+def drawn_places(
+    features: Float[Tensor, "b rows columns f"], each: int, generator: torch.Generator
+) -> Float[Tensor, "m f"]:
+    """Some places of each image, without one twice, chosen at random."""
+    flat = features.flatten(1, 2).cpu()
+    chosen = [torch.randperm(flat.shape[1], generator=generator)[:each] for _ in flat]
+    return torch.cat([image[places] for image, places in zip(flat, chosen, strict=True)])
+
+
+def lowest(nats: Float[Tensor, "b rows columns"], share: float) -> Float[Tensor, " b"]:
+    """Mean of the lowest share of the places of each image, one at least."""
+    flat = nats.flatten(1)
+    n_lowest = max(1, round(share * flat.shape[1]))
+    return flat.topk(n_lowest, largest=False).values.mean(1)
+
+
+def smoothed(
+    nats: Float[Tensor, "b rows columns"], sigma: float
+) -> Float[Tensor, "b rows columns"]:
+    """A map under a Gaussian; the border is mirrored."""
+    if sigma == 0:
+        return nats
+    reach = min(max(1, round(BLUR_RADIUS_SIGMAS * sigma)), min(nats.shape[1:]) - 1)
+    return gaussian_blur(nats, [2 * reach + 1, 2 * reach + 1], [sigma, sigma])

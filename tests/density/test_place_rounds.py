@@ -1,0 +1,138 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cellxai.data.sartorius import Sartorius
+from cellxai.density import PipelineSettings
+from cellxai.density.known import known_images
+from cellxai.density.place_rounds import find_places, unfitted_places
+from cellxai.density.places import PlaceDensity
+from cellxai.density.rounds import roles_of_all, roles_of_folds
+from cellxai.density.settings import PlaceSettings
+from cellxai.density.verb import density
+from cellxai.evaluation.intervals import wilson
+from cellxai.explanation import explain
+from cellxai.imagesets import NetworkFeatures
+from cellxai.placedensity import PlaceMap, place_density
+from cellxai.training.trained import load_run
+
+PIPELINE = PipelineSettings(n_components=(1,), covariance_types=("diag",), percent=30.0)
+PLACES = PlaceSettings(
+    ["backbone.blocks.1", "backbone.blocks.0"],
+    PipelineSettings(
+        standardise=True,
+        projection=0.9,
+        n_components=(1,),
+        covariance_types=("full",),
+        percent=30.0,
+    ),
+    smoothing=1.0,
+    n_places=2000,
+)
+
+
+@pytest.fixture(scope="module")
+def found(tiny_run, tmp_path_factory):
+    """The densities of a copy of the trained run."""
+    copy = Path(shutil.copytree(tiny_run, tmp_path_factory.mktemp("places") / "run"))
+    return density(copy, PIPELINE, places=PLACES, detectors={}, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def trained(found):
+    return load_run(found.folder.parent, "cpu")
+
+
+def batches(trained, part):
+    return [images for images, _ in trained.images.tensor_batches(part, 32)]
+
+
+def test_training_images_fit_and_validation_images_set_the_threshold(found, trained):
+    kept = place_density(trained)
+    train = batches(trained, "train")
+    alone = PlaceDensity(trained.classifier, PLACES).fit(train, sum(map(len, train)))
+    test = batches(trained, "test")[0]
+    assert torch.equal(kept(test), alone(test))
+    held_out = alone.scores(batches(trained, "validation"))
+    assert torch.equal(kept.calibration_.log_density, held_out)
+    expected = np.percentile(held_out, 30, method="weibull")
+    assert kept.threshold.threshold_nats == expected
+    assert expected != np.percentile(alone.scores(train), 30, method="weibull")
+
+
+def test_the_summary_says_what_the_threshold_does_to_images_it_has_not_seen(found, trained):
+    kept, judged = place_density(trained), batches(trained, "test")[0]
+    n_flagged = int(kept.unfamiliar(judged).sum())
+    told = json.loads((found.folder / "summary.json").read_text())["places"]
+    assert (told["n_judged"], told["n_flagged"]) == (len(judged), n_flagged)
+    assert told["interval"] == list(wilson(n_flagged, len(judged)))
+    assert told["threshold_nats"] == kept.threshold.threshold_nats
+    assert told["layers"] == list(PLACES.layers)
+    line = next(one for one in str(found).splitlines() if one.startswith("least known places: "))
+    assert f"{kept.threshold}; flagged: {n_flagged / len(judged):.0%} of {len(judged)}" in line
+
+
+def test_the_other_density_is_as_without_places(found, trained, tmp_path):
+    copy = Path(shutil.copytree(found.folder.parent, tmp_path / "run"))
+    before = (copy / "density" / "scores.csv").read_bytes()
+    again = density(copy, PIPELINE, detectors={}, device="cpu")
+    assert (copy / "density" / "scores.csv").read_bytes() == before
+    assert not (copy / "density" / "places.safetensors").exists()
+    assert again.places is None
+    assert "least known places" not in str(again)
+
+
+def test_in_folds_each_image_is_judged_by_a_density_that_neither_saw_nor_was_set_by_it(trained):
+    source = NetworkFeatures(trained)
+    known = known_images(source)
+    folds = torch.arange(len(known.records)) % 3
+    usable = [True] * len(folds)
+    rounds = roles_of_folds(folds, usable)
+    unfitted = unfitted_places(source, PLACES, 0)
+    found = find_places(unfitted, known, rounds, roles_of_all(folds, usable))
+    pictures = known.every.pictures.float().div(255).expand(-1, 3, -1, -1)
+    expected = []
+    for one in rounds:
+        alone = PlaceDensity(trained.classifier, PLACES).fit_folds(
+            lambda places, fitted=one.fitted: [pictures[fitted[places]]], one.folds
+        )
+        expected.append(alone.unfamiliar(pictures[one.judged]).numpy())
+    assert (found.flagged == np.concatenate(expected)).all()
+    assert len(found.density.calibration_.log_density) == len(folds)
+    assert found.density.calibration_.n_folds == 3
+
+
+def test_without_test_images_nothing_is_judged_and_that_is_said(trained):
+    source = NetworkFeatures(trained)
+    known = known_images(source)
+    every = roles_of_all(torch.arange(len(known.records)) % 2, [True] * len(known.records))
+    found = find_places(unfitted_places(source, PLACES, 0), known, [every], every)
+    assert found.summary()["interval"] is None
+    assert "no image is left to say what that does to new ones" in str(found)
+
+
+def test_raw_pixels_have_no_places(found, tmp_path):
+    cells = load_run(found.folder.parent, "cpu").images.all_records[0].path.parent.parent
+    with pytest.raises(ValueError, match=r"places\.layers=.*raw pixels come of no network"):
+        density(tmp_path / "out", PIPELINE, data=Sartorius(cells), places=PLACES)
+
+
+def test_an_unknown_layer_costs_no_computation(trained, monkeypatch):
+    monkeypatch.setattr("cellxai.density.verb.known_images", None)
+    with pytest.raises(ValueError, match=r"layer='backbone\.bloks': the network has no such"):
+        density(trained.folder.root, places=PlaceSettings(["backbone.bloks"]), device="cpu")
+
+
+def test_the_verb_explain_says_what_it_explained(found, tmp_path, monkeypatch):
+    copy = Path(shutil.copytree(found.folder.parent, tmp_path / "run"))
+    monkeypatch.setattr("cellxai.explanation.work.draw_pictures", lambda *_: {})
+    monkeypatch.setattr("cellxai.explanation.verb.draw_grid", lambda *_: None)
+    made = explain(copy, {"map": PlaceMap()}, score="places", device="cpu")
+    (entry, *_) = json.loads((made.folder / "index.json").read_text())["images"]
+    assert entry["explained"] == "log-density of the least known places of the image (nats)"
+    assert entry["explainers"]["map"]["status"] == "ok"
+    assert explain(copy, {"map": PlaceMap()}, score="places", device="cpu").n_kept == 3
