@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from cellxai.density.known import known_images
 from cellxai.density.place_rounds import find_places, unfitted_places
 from cellxai.density.places import PlaceDensity
 from cellxai.density.rounds import roles_of_all, roles_of_folds
-from cellxai.density.settings import PlaceSettings
+from cellxai.density.settings import PLACE_PIPELINE, PlaceSettings
 from cellxai.density.verb import density
 from cellxai.evaluation.intervals import wilson
 from cellxai.explanation import explain
@@ -23,13 +24,7 @@ from cellxai.training.trained import load_run
 PIPELINE = PipelineSettings(n_components=(1,), covariance_types=("diag",), percent=30.0)
 PLACES = PlaceSettings(
     ["backbone.blocks.1", "backbone.blocks.0"],
-    PipelineSettings(
-        standardise=True,
-        projection=0.9,
-        n_components=(1,),
-        covariance_types=("full",),
-        percent=30.0,
-    ),
+    replace(PLACE_PIPELINE, projection=0.9, percent=30.0),
     smoothing=1.0,
     n_places=2000,
 )
@@ -69,7 +64,7 @@ def test_the_summary_says_what_the_threshold_does_to_images_it_has_not_seen(foun
     n_flagged = int(kept.unfamiliar(judged).sum())
     told = json.loads((found.folder / "summary.json").read_text())["places"]
     assert (told["n_judged"], told["n_flagged"]) == (len(judged), n_flagged)
-    assert told["interval"] == list(wilson(n_flagged, len(judged)))
+    assert tuple(told["interval"]) == wilson(n_flagged, len(judged))
     assert told["threshold_nats"] == kept.threshold.threshold_nats
     assert told["layers"] == list(PLACES.layers)
     line = next(one for one in str(found).splitlines() if one.startswith("least known places: "))

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ import pytest
 import torch
 
 from cellxai import imagestream
+from cellxai.data.records import Record
 from cellxai.data.synthetic import synthesize
 from cellxai.density.pipeline import DensityPipeline
-from cellxai.density.settings import PipelineSettings
+from cellxai.density.settings import PLACE_PIPELINE, PipelineSettings, PlaceSettings
 from cellxai.density.verb import density
-from cellxai.runfolder import read_csv
+from cellxai.placedensity import place_density
+from cellxai.runfolder import read_csv, read_json, write_csv, write_json
 from cellxai.screening import score
 from cellxai.screening.table import COLUMNS
 from cellxai.training.trained import load_run
@@ -54,6 +57,18 @@ def run(tiny_run, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def run_with_places(run, tmp_path_factory) -> Path:
+    """Likewise, with a density of places."""
+    copy = Path(shutil.copytree(run, tmp_path_factory.mktemp("places") / "run"))
+    pipeline = DensityPipeline.load(run / "density/pipeline.safetensors").settings
+    places = PlaceSettings(
+        ["backbone.blocks.0"], replace(PLACE_PIPELINE, percent=30.0), n_places=2000
+    )
+    density(copy, pipeline, places=places, detectors={}, device="cpu")
+    return copy
+
+
+@pytest.fixture(scope="module")
 def plate(tmp_path_factory) -> Path:
     """A folder of ten new images, all far out of focus."""
     folder = tmp_path_factory.mktemp("plate")
@@ -88,6 +103,56 @@ def test_rows_hold_what_classifier_and_density_say(run, plate, tmp_path):
     assert (found.n_images, found.n_before) == (10, 0)
     assert found.n_unfamiliar == numbers["unfamiliar"].sum()
     assert (tmp_path / "out" / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_density_of_places_stands_beside_the_other_and_changes_nothing_of_it(
+    run, run_with_places, plate, tmp_path
+):
+    score(run, str(plate), tmp_path / "without", device="cpu")
+    found = score(run_with_places, str(plate), tmp_path / "out", device="cpu")
+    own = ("places_log_density", "places_unfamiliar")
+    before, rows = rows_in(tmp_path / "without"), rows_in(tmp_path / "out")
+    assert {row[name] for row in before for name in own} == {""}
+    assert [row | dict.fromkeys(own, "") for row in rows] == before
+    trained = load_run(run_with_places, "cpu")
+    places = place_density(trained)
+    records = [Record(name, plate / f"{name}.png", "")
+               for name in (Path(row["path"]).stem for row in rows)]  # fmt: skip
+    (chunk,) = imagestream.stream(records, trained.transforms, places, trained.device)
+    assert [row["places_log_density"] for row in rows] == [f"{x:.6f}" for x in chunk.outputs[:, 0]]
+    flags = places.threshold.flags(chunk.outputs[:, 0].double().numpy())
+    assert [row["places_unfamiliar"] for row in rows] == [str(int(flag)) for flag in flags]
+    assert found.n_places_unfamiliar == flags.sum()
+    assert f"least known places: {flags.sum()} unfamiliar" in str(found)
+
+
+def test_scores_begun_before_there_were_places_are_not_mixed_with_others(
+    run, run_with_places, plate, tmp_path
+):
+    told = "holds scores by other density of places; choose another --out, or delete it"
+    copy = Path(shutil.copytree(run_with_places, tmp_path / "run"))
+    out = tmp_path / "out"
+    score(copy, str(plate), out, device="cpu")
+    (copy / "density" / "places.safetensors").unlink()
+    with pytest.raises(ValueError, match=told):
+        score(copy, str(plate), out, device="cpu")
+    shutil.rmtree(out)
+    score(copy, str(plate), out, device="cpu")
+    shutil.copy(run_with_places / "density" / "places.safetensors", copy / "density")
+    with pytest.raises(ValueError, match=told):
+        score(copy, str(plate), out, device="cpu")
+
+
+def test_a_table_of_before_there_were_places_is_continued_without_them(run, plate, tmp_path):
+    score(run, str(plate), tmp_path / "out", device="cpu")
+    new = rows_in(tmp_path / "out")
+    old = [{name: cell for name, cell in row.items() if "places" not in name} for row in new]
+    write_csv(tmp_path / "out" / "scores.csv", old)
+    marks = read_json(tmp_path / "out" / "score.json")
+    write_json(tmp_path / "out" / "score.json", {k: v for k, v in marks.items() if v is not None})
+    again = score(run, str(plate), tmp_path / "out", device="cpu")
+    assert (again.n_before, again.n_places_unfamiliar) == (10, None)
+    assert rows_in(tmp_path / "out") == new
 
 
 def test_a_second_call_computes_nothing(run, plate, tmp_path, monkeypatch):
