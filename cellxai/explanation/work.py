@@ -99,10 +99,11 @@ class Work:
         self, image: Float[Tensor, "1 c h w"], baseline: Float[Tensor, "1 c h w"]
     ) -> float | None:
         """By how much the baseline is less likely than the image; None without a density."""
-        density, classifier = self._density, self.trained.classifier
+        density = self._density
         if density is None:
             return None
-        fall = off_data(image, baseline, lambda x: density(classifier.features(x)))
+        network = density.network(self.trained.classifier)
+        fall = off_data(image, baseline, lambda x: density(network(x)))
         return round(float(fall), 3)
 
     @cached_property

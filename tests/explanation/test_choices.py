@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import load_file
 
 from cellxai.configuration import build_arguments
+from cellxai.density import PipelineSettings
 from cellxai.density.verb import density_of_run
 from cellxai.explain.baselines import BlurBaseline, ConstantBaseline
 from cellxai.explain.controls import Edges, RandomAttribution
@@ -102,6 +103,17 @@ def test_the_baseline_is_told_by_how_much_it_is_off_the_data(run):
         assert one["explained"] == "log-density of the image (nats)"
     report(run)
     assert "its baseline is " in (run / "report" / "index.html").read_text()
+
+
+def test_a_density_of_another_layer_judges_the_baseline_by_that_layer(run):
+    settings = PipelineSettings("backbone.blocks.0", n_components=(1,), covariance_types=("diag",))
+    density_of_run(load_run(run), settings)
+    found = explain(run, {"edges": Edges()}, REGIONS, baseline=ConstantBaseline())
+    density = RunDensity(run)
+    for one in index(found)["images"]:
+        image = load_file(found.folder / "maps" / f"{one['id']}.safetensors")["image"][None]
+        fall = density.log_density(image) - density.log_density(torch.zeros_like(image))
+        assert one["baseline_off_data_nats"] == pytest.approx(fall.item(), abs=0.01, rel=1e-3)
 
 
 def test_the_nearest_training_image_is_a_baseline_from_a_config(run, tmp_path):
