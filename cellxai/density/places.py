@@ -104,16 +104,19 @@ class PlaceDensity(Around):
             folds: Of each image, from 0.
 
         Raises:
-            ValueError: As :meth:`fit`.
+            ValueError: If there are fewer than two folds, or as :meth:`fit`.
         """
+        names = folds.unique()
+        if len(names) < 2:
+            raise ValueError(f"{len(names)} fold of {len(folds)} images, expected at least two")
         self.fit(images(torch.arange(len(folds))), len(folds))
         settings = replace(self.settings, pipeline=self._of_as_many_axes())
         scores = torch.full((len(folds),), torch.nan, dtype=torch.float64)
-        for fold in folds.unique():
+        for fold in names:
             seen, unseen = (folds != fold).nonzero()[:, 0], (folds == fold).nonzero()[:, 0]
             part = PlaceDensity(self.model, settings, self.seed).fit(images(seen), len(seen))
             scores[unseen] = part.scores(images(unseen))
-        return self._calibrated(scores, n_folds=len(folds.unique()))
+        return self._calibrated(scores, n_folds=len(names))
 
     @torch.no_grad()
     def scores(self, batches: Batches) -> Float[Tensor, " n"]:

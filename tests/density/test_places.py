@@ -216,6 +216,12 @@ def test_in_folds_no_image_is_scored_by_a_density_that_was_fitted_to_it(trained)
     assert found.calibration_.n_folds == 3
 
 
+def test_one_fold_sets_no_threshold(trained):
+    density = PlaceDensity(trained.classifier, PlaceSettings(ONE_LAYER))
+    with pytest.raises(ValueError, match="1 fold of 4 images, expected at least two"):
+        density.fit_folds(lambda places: [rendered(100, 104)[places]], torch.zeros(4).long())
+
+
 def test_folds_have_as_many_axes_as_the_whole(trained, monkeypatch):
     asked = []
     fit = DensityPipeline.fit
