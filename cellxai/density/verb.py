@@ -1,7 +1,6 @@
 """``density``: which images does a classifier, or a mixture of raw pixels, not know?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,10 +10,10 @@ from torch import Tensor
 from cellxai.data.corruption import Corruption
 from cellxai.data.corruptions import at_every_severity
 from cellxai.data.datamodule import CellImages
-from cellxai.data.records import Fault, Source
+from cellxai.data.records import Source
 from cellxai.data.splits import SplitSettings, keep_common, split_records
 from cellxai.data.transforms import Transforms
-from cellxai.density.comparison import Row, compare, reliability
+from cellxai.density.comparison import compare, reliability
 from cellxai.density.detectors import (
     ClassGaussians,
     Detector,
@@ -26,11 +25,9 @@ from cellxai.density.detectors import (
 )
 from cellxai.density.known import Known, deal, known_images, usable_images
 from cellxai.density.pictures import draw_all, draw_pixel_model
-from cellxai.density.place_rounds import FoundPlaces, find_places, unfitted_places
+from cellxai.density.place_rounds import find_places, unfitted_places
 from cellxai.density.results import Found, in_words, warnings_of, write_tables
 from cellxai.density.rounds import (
-    BOTH,
-    DENSITY,
     Roles,
     Round,
     fit_round,
@@ -41,11 +38,11 @@ from cellxai.density.rounds import (
 from cellxai.density.scores import OUT_OF_FOLD, score_known, score_out_of_fold, score_strangers
 from cellxai.density.settings import PipelineSettings, PlaceSettings
 from cellxai.density.strangers import Sought, find_strangers
+from cellxai.density.summary import Density
 from cellxai.imagesets import FeatureSource, NetworkFeatures, PixelFeatures
 from cellxai.runfolder import RunFolder
 from cellxai.training.settings import Device
 from cellxai.training.trained import TrainedRun, load_run
-from gmm.anomaly import DensityThreshold
 
 DETECTORS: Mapping[str, Detector] = {
     "max softmax": MaxSoftmax(),
@@ -55,59 +52,6 @@ DETECTORS: Mapping[str, Detector] = {
     "nearest neighbours": NearestNeighbours(),
     "Gaussian per class": ClassGaussians(),
 }
-
-
-@dataclass(frozen=True)
-class Density:
-    """What ``density`` found.
-
-    Args:
-        folder: Where the pipeline, the tables and the pictures lie.
-        mixture: The chosen mixture in words.
-        warnings: What makes the scores less trustworthy.
-        threshold: In nats, and what it was set on.
-        gap_nats: How much higher the images of the fit score than unseen ones, in the median.
-        share_flagged: Share of each set that is unfamiliar.
-        table: Detectors on sets of strangers.
-        faults: What could not be read of each other set and was left out.
-        places: The density of places, where one is wanted.
-    """
-
-    folder: Path
-    mixture: str
-    warnings: tuple[str, ...]
-    threshold: DensityThreshold
-    gap_nats: float
-    share_flagged: dict[str, float]
-    table: tuple[Row, ...]
-    faults: dict[str, tuple[Fault, ...]]
-    places: FoundPlaces | None = None
-
-    def __str__(self) -> str:
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in self.share_flagged.items())
-        return "\n".join(
-            [
-                f"{self.folder}: {self.mixture}; {self.threshold}; flagged: {shares}",
-                f"images of the fit against unseen ones: {self.gap_nats:+.3g} nats in the median",
-                *best_detectors(self.table),
-                *([] if self.places is None else [str(self.places)]),
-                *(f"warning: {line}" for line in self.warnings),
-                *(f"left out of {name}: {fault}"
-                  for name, faults in self.faults.items() for fault in faults),
-            ]
-        )  # fmt: skip
-
-
-def best_detectors(table: Sequence[Row]) -> list[str]:
-    """A line for each set of strangers: the AUROC of the density and of the best detector."""
-    told = []
-    for name in dict.fromkeys(row.set for row in table):
-        rows = [row for row in table if row.set == name]
-        best = max(rows, key=lambda row: row.values["auroc"])
-        ours = [row for row in rows if row.detector in (DENSITY, BOTH) and row is not best]
-        areas = (f"{row.detector} {row.values['auroc']:.3f}" for row in (*ours, best))
-        told.append(f"{name}: AUROC {', '.join(areas)}")
-    return told
 
 
 def density(

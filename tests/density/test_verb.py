@@ -153,6 +153,14 @@ def test_the_threshold_is_set_by_the_validation_images_alone(scored):
     assert told["gap_nats"] == pytest.approx(float(gap), rel=1e-6)
 
 
+def test_the_summary_tells_of_images_that_were_fitted_to_only_where_others_were_judged(
+    scored, pixels
+):
+    assert "flagged: train " in str(scored)
+    assert {"train", "out of fold"} <= {*pixels.share_flagged}
+    assert "flagged: out of fold " in str(pixels)
+
+
 def test_flagged_is_what_lies_below_the_threshold(scored):
     for name, share in scored.share_flagged.items():
         flags = column(scored, name, "unfamiliar")
