@@ -44,6 +44,7 @@ class LeastKnownPlaces(Score):
 
     name = "log-density of the least known places"
     units = "nats"
+    of_one_model = True
 
     def __init__(self, content: str) -> None:
         self.content = content

@@ -1,7 +1,7 @@
 """A million feature vectors through the density, in chunks: rate and memory beside scikit-learn.
 
 python scripts/bench_density.py [--n 1000000] [--threads 2]
-cost: 90 s of 2 CPU cores; expect: ours below 1 GB, and 1.2 times as fast as float32
+cost: 90 s of 2 CPU cores; expect: ours below 1 GB, and 1.2 times as fast as scikit-learn in float32
 
 All score the same features, drawn chunk by chunk from a seed, with the same parameters: principal
 axes and a full-covariance mixture that scikit-learn fitted. scikit-learn scores in the precision of

@@ -15,6 +15,7 @@ from cellxai.explain.provenance import model_fingerprint
 from cellxai.explain.superpixels import Grid
 from cellxai.explanation.maps import settings_of
 from cellxai.placedensity import PlaceMap, place_density, places_file
+from cellxai.runmodel import RunModel
 from cellxai.scoring import scored_run
 from cellxai.training.trained import load_run
 
@@ -108,3 +109,9 @@ def test_without_a_density_of_places_the_command_is_named(tiny_run, tmp_path):
     ) as caught:
         scored_run(bare, "places")
     assert "\n" not in str(caught.value)
+
+
+def test_places_of_one_network_say_nothing_of_another(trained):
+    scored = scored_run(trained, "places").model
+    with pytest.raises(ValueError, match="least known places is of one model's features"):
+        RunModel(trained.folder.root).beside(scored, torch.device("cpu"))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from cellxai.benchmarking.pictures import draw_pictures
 from cellxai.benchmarking.processes import only_writer
@@ -10,6 +11,7 @@ from cellxai.explain.benchmark.merging import merge_stores
 from cellxai.explain.benchmark.shards import WHOLE, Shard, shard_files
 from cellxai.explain.store import Store
 from cellxai.runfolder import RunFolder
+from cellxai.scoring import ScoreName
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ def merge(run: Path, score: str = "logit") -> Merged:
 
     Args:
         run: The run folder that `cellxai benchmark --shard i/n` wrote into.
-        score: What was explained there: logit, probability, log_odds or density; of a Score of your
-            own the name of its class.
+        score: What was explained there: logit, probability, log_odds, density or places; of a Score
+            of your own the name of its class.
 
     Raises:
         FileNotFoundError: If there is no shard.
@@ -56,8 +58,10 @@ def merge(run: Path, score: str = "logit") -> Merged:
     files = shard_files(folder)
     if not files:
         words = words_for("benchmark", run, score)
-        raise FileNotFoundError(f"{folder} holds no shard; run `{words} --shard 1/2` and the rest")
-    with only_writer(folder / WHOLE.file):
+        ours = score in get_args(ScoreName)  # --score takes another by its class_path
+        way_out = f"run `{words} --shard 1/2`" if ours else f"benchmark {score} with --shard 1/2"
+        raise FileNotFoundError(f"{folder} holds no shard; {way_out} and the rest")
+    with only_writer(folder / WHOLE.file, "merge again when it is done"):
         store = Store(folder / WHOLE.file)
         new = sum(merge_stores(store, path) for path in files.values())
         export(folder, store)

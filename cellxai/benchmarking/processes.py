@@ -40,13 +40,17 @@ def share_of_this_process(asked: Shard) -> Iterator[Shard]:
         dist.destroy_process_group()
 
 
-def only_writer(path: Path) -> AbstractContextManager[None]:
+def only_writer(path: Path, way_out: str) -> AbstractContextManager[None]:
     """Keeps other processes from the same file of results: they would compute the same again.
+
+    Args:
+        path: The file.
+        way_out: What one may do instead of waiting.
 
     Raises:
         ValueError: If one is at it.
     """
-    return file_lock(path, "written", "share the images by --shard i/n")
+    return file_lock(path, "written", way_out)
 
 
 def all_are_done() -> bool:

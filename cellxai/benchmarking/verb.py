@@ -104,8 +104,9 @@ def benchmark(
         images_per_class: The first so many images of each class; null for all.
         part: train, validation or test; null for the part that had least say in the training.
         score: What is explained and judged, of the class where it is highest: its logit,
-            probability or log_odds; or the density of the image's features, after `cellxai
-            density`; or a Score of your own. All but the logit have a folder of their own below.
+            probability or log_odds; or the density of the image's features, or of its least
+            known places, after `cellxai density`; or a Score of your own. All but the logit have a
+            folder of their own below.
         seeds: Every explainer runs once with each.
         batch_size: Images per forward pass at most; null for what is fastest here, tried at the
             first start and kept.
@@ -117,7 +118,7 @@ def benchmark(
         dry_run: Whether to count the passes and to forecast the time instead; writes nothing.
 
     Raises:
-        FileNotFoundError: If the density is to be explained and the run has none.
+        FileNotFoundError: If a density is to be explained and the run has none.
         ValueError: If the folder holds results of the same names made with other settings, or
             another process computes them.
     """
@@ -137,7 +138,7 @@ def benchmark(
         if dry_run:
             return planned(setup, mine, path, batch_size)
         cached = CachedSuperpixels(setup.superpixels, trained.folder.explain / "superpixels")
-        with only_writer(path):
+        with only_writer(path, "share the images by --shard i/n"):
             setup, store = replace(setup, superpixels=cached), Store(path)
             steps = run_benchmark(setup, mine, store, batch_size, retry_failed, tell)
             return finished(run, name, store, watch(steps, path), share, wait=shard is None)

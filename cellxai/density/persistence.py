@@ -100,13 +100,12 @@ def read_density(
 def _read(path: Path, kind: Format) -> tuple[dict[str, Any], Arrays]:
     with safe_open(path, framework="np") as file:
         header = json.loads((file.metadata() or {})[kind])
+        if header["version"] != VERSION:
+            raise ValueError(f"version {header['version']}, expected {VERSION}")
         return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 def _restored(header: dict[str, Any], arrays: Arrays) -> tuple[FittedDensity, Calibration]:
-    if header["version"] != VERSION:
-        raise ValueError(f"version {header['version']}, expected {VERSION}")
-
     def tensor(name: str) -> torch.Tensor:
         return torch.from_numpy(arrays[name])
 

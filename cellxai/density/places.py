@@ -180,12 +180,11 @@ class PlaceDensity(Around):
         """
 
         def unfitted(told: Mapping[str, Any]) -> PlaceDensity:
-            settings = dict(told["settings"])
-            pipeline = PipelineSettings(**settings.pop("pipeline"))
-            density = cls(model, PlaceSettings(pipeline=pipeline, **settings), int(told["seed"]))
             if told["weights"] != weights_digest(model):
                 raise ValueError("it belongs to other weights than this network's")
-            return density
+            settings = dict(told["settings"])
+            pipeline = PipelineSettings(**settings.pop("pipeline"))
+            return cls(model, PlaceSettings(pipeline=pipeline, **settings), int(told["seed"]))
 
         density, fitted, calibration = read_density(path, "cellxai.places", unfitted)
         density.pipeline_ = DensityPipeline(density.settings.pipeline, density.seed)
@@ -209,7 +208,7 @@ def check_places(model: CellClassifier, layer: str, has_places: bool) -> None:
     """Refuses a layer whose output has no rows and columns.
 
     Raises:
-        ValueError: With a layer that has.
+        ValueError: If it has none; names a layer that has.
     """
     if not has_places:
         raise ValueError(
@@ -236,7 +235,7 @@ def lowest(nats: Float[Tensor, "b rows columns"], share: float) -> Float[Tensor,
 def smoothed(
     nats: Float[Tensor, "b rows columns"], sigma: float
 ) -> Float[Tensor, "b rows columns"]:
-    """A map under a Gaussian; the border is mirrored."""
+    """A map under a Gaussian of ``sigma`` places; the border is mirrored."""
     if sigma == 0:
         return nats
     reach = min(max(1, round(BLUR_RADIUS_SIGMAS * sigma)), min(nats.shape[1:]) - 1)

@@ -18,10 +18,12 @@ class Score(ABC):
     Attributes:
         name: What a picture calls it; by default the name of the class.
         units: What one of it is; empty where that is not said.
+        of_one_model: Whether it means nothing of another model, as a density of features does.
     """
 
     name: ClassVar[str] = ""
     units: ClassVar[str] = ""
+    of_one_model: ClassVar[bool] = False
 
     @abstractmethod
     def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b t"]:
@@ -77,6 +79,7 @@ class LogDensity(Score):
 
     name = "log-density"
     units = "nats"
+    of_one_model = True
 
     def __init__(self, log_density: Callable[[Float[Tensor, "b k"]], Float[Tensor, " b"]]) -> None:
         self.log_density = log_density

@@ -70,6 +70,7 @@ def test_controls_and_two_ways_of_hiding_are_always_there(name):
         assert len(fills) >= 2
 
 
+@pytest.mark.slow
 def test_the_smoke_benchmark_measures_everything_it_names(tiny_run, tmp_path):
     run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
     chosen = arguments("smoke", run)

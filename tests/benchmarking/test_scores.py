@@ -136,7 +136,7 @@ def test_shards_of_a_score_of_ones_own_are_merged_in_its_folder(run):
     assert made.folder == run / "benchmark" / "Margin"
     whole = values(made.folder)
     made.path.unlink()
-    told = rf"holds no shard; run `cellxai benchmark --run {run} --score Margin --shard 1/2`"
+    told = "holds no shard; benchmark Margin with --shard 1/2"
     with pytest.raises(FileNotFoundError, match=told):
         merge(run, "Margin")
     for shard in ("1/2", "2/2"):

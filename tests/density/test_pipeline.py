@@ -138,9 +138,12 @@ def test_one_mixture_of_all_knows_no_classes():
 @pytest.mark.parametrize("settings", [
     ONE,
     PipelineSettings(standardise=True, projection=0.9, n_components=(1, 2),
-                     covariance_types=("diag", "tied")),
-    PipelineSettings(projection=None, n_components=(2,), covariance_types=("low_rank",), rank=2),
-    PipelineSettings(projection=2, per_class=True, n_components=(1,), verdict="either"),
+                     covariance_types=("diag", "tied"), n_init=1),
+    PipelineSettings(projection=None, n_components=(2,), covariance_types=("low_rank",), rank=2,
+                     n_init=1),
+    PipelineSettings(projection=2, per_class=True, n_components=(1,),
+                     covariance_types=("full",), n_init=1,
+                     verdict="either"),
 ])  # fmt: skip
 def test_a_file_answers_as_what_was_saved(tmp_path, settings):
     x, new = features(), features(seed=1)

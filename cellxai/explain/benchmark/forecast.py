@@ -132,12 +132,12 @@ def counted(case: Case, setup: Setup, speed: Speed) -> tuple[Work, ...]:
     for seed, name in product(setup.seeds, setup.explainers):
         recalled, answer = Recalled(setup.explainers[name]), None
         for together in groups:
-            asked = recalled.calls
+            asked = recalled.asked
             result = judged(case, Task(name, seed, together), {name: recalled}, setup.metrics)
             answer = answer or result.answer
             if answer is None:
                 continue  # nothing can judge it
-            again = recalled.calls - asked - 1
+            again = recalled.asked - asked - 1
             for row in result.rows:
                 of_metric[row.metric].append(asked_again(row, answer, again))
         if answer is not None:
@@ -157,7 +157,7 @@ class Recalled(Explainer):
 
     def __init__(self, explainer: Explainer) -> None:
         self.explainer = explainer
-        self.calls = 0
+        self.asked = 0  # images, as a metric may ask about several at once
         self._map: Attribution | None = None
 
     def attribute(
@@ -168,10 +168,12 @@ class Recalled(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
-        self.calls += 1
+        self.asked += len(images)
         if self._map is None:
             self._map = self.explainer.attribute(model, images, targets, context)
-        return self._map
+        if len(images) == 1:
+            return self._map
+        return Attribution(self._map.values.expand(len(images), -1, -1))
 
 
 def asked_again(row: Row, answer: Answer, times: int) -> Row:

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
-from cellxai.explain.score import LogDensity, Scored
+from cellxai.explain.score import Scored
 
 Truth = Mapping[str, Shaped[Tensor, "b ..."]]
 """What is known of the images beforehand, by name.
@@ -192,14 +192,14 @@ class ModelSource(ABC):
         """The second model with the score that is explained of the first.
 
         Raises:
-            ValueError: If that is a log-density, which is of the first model's features alone.
+            ValueError: If that score is of the first model alone, as a log-density is.
         """
         if not isinstance(model, Scored):
             return self.load(device)
-        if isinstance(model.score, LogDensity):
+        if model.score.of_one_model:
             raise ValueError(
-                "a log-density is of one model's features, and says nothing of another model; "
-                "leave this metric out"
+                f"a {model.score.name or type(model.score).__name__} is of one model's features, "
+                "and says nothing of another model; leave this metric out"
             )
         return Scored(self.load(device), model.score)
 

@@ -18,7 +18,7 @@ from cellxai.explain.metrics.faithfulness_correlation import FaithfulnessCorrela
 from cellxai.explain.metrics.infidelity import Infidelity
 from cellxai.explain.metrics.localisation import RelevanceMass
 from cellxai.explain.metrics.sanity import ParameterRandomisation
-from cellxai.explain.metrics.stability import SeedStability
+from cellxai.explain.metrics.stability import MaxSensitivity, SeedStability
 from cellxai.explain.store import Store
 from cellxai.explain.superpixels import Grid
 
@@ -33,6 +33,7 @@ METRICS = {
     "correlation": FaithfulnessCorrelation(n_subsets=20),
     "infidelity": Infidelity(n_subsets=20),
     "seeds": SeedStability(n_seeds=3),
+    "noises": MaxSensitivity(n_samples=3),
     "randomised": ParameterRandomisation(n_stages=2),
     "gini": Gini(),
 }
