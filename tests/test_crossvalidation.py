@@ -136,6 +136,7 @@ def test_the_summary_states_the_interval_and_the_baseline(done):
     assert "pixel standard deviation" in baseline
 
 
+@pytest.mark.slow
 def test_a_killed_call_trains_only_what_is_missing(done, cells, tmp_path):
     run = tmp_path / "run"
     first = validate(cells, run)

@@ -220,6 +220,7 @@ def test_an_unknown_verb_is_told_with_the_nearest_one(desk):
     assert "did you mean explain?" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_mixture_from_samples_to_a_picture_with_every_verb(tmp_path):
     random = np.random.default_rng(0)
     samples = np.concatenate([random.normal(size=(60, 2)), random.normal(8, 1, size=(60, 2))])

@@ -54,6 +54,7 @@ def test_four_percent_are_anomalies(x):
     assert (numbers["n_flagged"], numbers["n_samples"]) == (50, 1250)
 
 
+@pytest.mark.slow
 def test_bic_and_aic_are_least_at_three_components_with_the_values_of_the_lesson(x):
     numbers = choosing.criteria_section(x).numbers
     assert (numbers["least_at"]["bic"], numbers["least_at"]["aic"]) == (3, 3)

@@ -58,6 +58,7 @@ def test_compare_explainers_prints_the_table_it_writes(start, run):
     assert len(read_csv(run / "benchmark" / "table.csv")) == 10
 
 
+@pytest.mark.slow
 def test_score_density_prints_the_least_typical_images(start, run, tiny_run):
     cells = str(tiny_run.parent / "cells")
     told = start("score_density", "--run", str(run), "--unfamiliar", cells)

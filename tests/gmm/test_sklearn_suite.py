@@ -105,6 +105,9 @@ def substitute(name: str, precision: str) -> type:
     return type(name, (ours,), members)
 
 
+SLOW = {"test_bayesian_mixture.test_monotonic_likelihood"}  # ten seconds in either precision
+
+
 class OurKMeans:
     """The k-means of our start: a test compares with a fit, whose components it has to number."""
 
@@ -154,9 +157,9 @@ def suite(file: str, precision: str) -> type:
     kept: dict[str, Any] = {}
     for name, test in vars(loaded(file, precision)).items():
         if name.startswith("test_") and not {name, f"{file}.{name}"} & set(left_out):
-            test.pytestmark = [
-                on_torch(mark, precision) for mark in getattr(test, "pytestmark", ())
-            ]
+            marks = [on_torch(mark, precision) for mark in getattr(test, "pytestmark", ())]
+            slow = [pytest.mark.slow.mark] if f"{file}.{name}" in SLOW else []
+            test.pytestmark = marks + slow
             kept[name] = staticmethod(test)
 
     dtypes = [np.float32] if precision == "float32" else [np.float64, np.float32]

@@ -115,6 +115,7 @@ def killed_writing(config: Path, checkpoints: int) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_a_run_killed_inside_an_epoch_ends_as_the_one_that_was_not(config):
     whole = complete(config("whole", "test_efficientnet"))
     killed = config("killed", "test_efficientnet", workers=2)
