@@ -168,6 +168,7 @@ def test_a_split_that_is_no_cross_validation_is_refused(cells, tmp_path, split, 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_an_image_that_has_become_unreadable_since_is_named(cells, tmp_path):
     copy = tmp_path / "cells"
     for file in cells.glob("*/*.png"):

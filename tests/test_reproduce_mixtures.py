@@ -63,6 +63,7 @@ def test_bic_and_aic_are_least_at_three_components_with_the_values_of_the_lesson
     assert numbers["aic"][2] == pytest.approx(8102.5, abs=0.2)
 
 
+@pytest.mark.slow
 def test_of_forty_cells_three_full_components_have_the_least_bic(x):
     numbers = choosing.search_section(x).numbers
     assert numbers["n_cells"] == 40

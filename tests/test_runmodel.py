@@ -19,6 +19,7 @@ def test_the_classifier_of_another_run_is_read_once(tiny_run):
     assert str(tiny_run) in described(source)
 
 
+@pytest.mark.slow
 def test_the_density_of_a_run_is_what_its_table_says(tiny_run):
     density(tiny_run, device="cpu")
     run = load_run(tiny_run, "cpu")

@@ -196,6 +196,7 @@ def test_an_interrupted_preparation_leaves_nothing_behind(tmp_path, records, mon
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_processes_that_fill_a_cache_at_once_do_not_disturb_each_other(tmp_path, records):
     code = (
         "import sys, pathlib\n"

@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from gmm.class_names import bases_in, class_names, explain_class
 
 
@@ -51,6 +53,7 @@ def test_other_mistakes_are_left_to_others():
     assert explain_class('Parser key "fruit": Expected a number', {"fruit": Fruit}) is None
 
 
+@pytest.mark.slow
 def test_what_is_shipped_is_imported_for_a_short_name_and_for_nothing_else():
     code = (
         "import sys; from gmm.verb_parser import arguments_of; import cellxai.inspection as i\n"

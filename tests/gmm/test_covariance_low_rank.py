@@ -136,6 +136,7 @@ def test_a_planted_mixture_of_factor_analysers_is_recovered():
     assert np.abs(mixture.means_[order] - [[0.0], [4.0]]).max() < 0.1
 
 
+@pytest.mark.slow
 def test_with_nearly_all_ranks_it_reaches_the_likelihood_of_full(blobs):
     settings = {"tol": 1e-6, "max_iter": 1000, "reg_covar": 0.0}
     full = GaussianMixture(1, **settings).fit(blobs)

@@ -15,6 +15,7 @@ def test_scikit_learn_accepts_it_as_an_outlier_detector(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
 def test_about_the_given_share_of_new_samples_is_flagged_where_training_scores_flag_many():
     flagged, by_training_scores = [], []
     for seed in range(4):

@@ -166,6 +166,7 @@ def test_of_a_sample_of_which_nothing_is_known_the_weights_are_known(covariance_
     np.testing.assert_allclose(mixture.predict_proba(holed[:1])[0], mixture.weights_, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_means_are_nearer_than_those_of_the_complete_rows_alone():
     random = np.random.default_rng(4)
     mixing = random.normal(size=(2, 5, 5)) / 2
