@@ -17,6 +17,8 @@ from cellxai.layers import LayerFeatures
 from cellxai.runfolder import RunFolder
 from cellxai.training.trained import load_run
 
+OfImages = Callable[[Float[Tensor, "b c h w"]], Float[Tensor, " b"]]
+
 
 class RunModel(ModelSource):
     """The classifier of a run folder, read once.
@@ -56,10 +58,8 @@ class RunDensity(Density):
             return self._log_density(images)
 
     @cached_property
-    def _log_density(self) -> Callable[[Float[Tensor, "b c h w"]], Float[Tensor, " b"]]:
-        density = FeatureDensity(self.run)
-        network = density.network(load_run(self.run, "cpu").classifier)
-        return lambda images: density(network.to(images.device)(images))
+    def _log_density(self) -> OfImages:
+        return FeatureDensity(self.run).of_images(load_run(self.run, "cpu").classifier)
 
 
 class FeatureDensity:
@@ -88,6 +88,11 @@ class FeatureDensity:
     def network(self, classifier: CellClassifier) -> LayerFeatures:
         """The classifier up to the layer that the density is of."""
         return LayerFeatures(classifier, self.pipeline.settings.layer)
+
+    def of_images(self, classifier: CellClassifier) -> OfImages:
+        """Images to nats, on the device of the images."""
+        network = self.network(classifier)
+        return lambda images: self(network.to(images.device)(images))
 
     def __repr__(self) -> str:
         # Results are stored with it: those of another mixture must not pass for them.

@@ -1,6 +1,10 @@
 """Fixtures shared by all tests."""
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 # One thread in each test process, told before torch is imported: two processes of two threads on
@@ -69,6 +73,36 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         training=TrainingSettings(epochs=2, batch_size=8, device="cpu"),
     )
     return folder / "run"
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from cellxai.runlock import file_lock, run_lock
+with {lock}:
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def held_by_another() -> Iterator[Callable[[str, Path], subprocess.Popen[str]]]:
+    """Starts a process that holds the lock of a path until its input ends or it is killed."""
+    with ExitStack() as processes:
+
+        def start(lock: str, path: Path) -> subprocess.Popen[str]:
+            process = processes.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", HOLDER.format(lock=lock), str(path)],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                )
+            )  # fmt: skip
+            processes.callback(process.kill)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            return process
+
+        yield start
 
 
 @pytest.fixture(scope="session")

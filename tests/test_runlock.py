@@ -1,34 +1,16 @@
 import os
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
 
 import pytest
 
 from cellxai.runlock import LOCK, run_lock
 
-OWNER = """
-import sys
-from pathlib import Path
-from cellxai.runlock import run_lock
-with run_lock(Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
 
 @pytest.fixture
-def owner(tmp_path) -> Iterator[subprocess.Popen[str]]:
+def owner(tmp_path, held_by_another) -> subprocess.Popen[str]:
     """Another process that holds the lock of a folder until it is killed."""
-    with subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(tmp_path / "run")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        yield process
-        process.kill()
+    return held_by_another("run_lock(Path(sys.argv[1]))", tmp_path / "run")
 
 
 def test_a_second_run_is_refused_by_the_name_of_the_first(tmp_path, owner):

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import get_args
 
 from cellxai.benchmarking.pictures import draw_pictures
-from cellxai.benchmarking.processes import only_writer
 from cellxai.benchmarking.tables import write_tables
 from cellxai.explain.benchmark.merging import merge_stores
 from cellxai.explain.benchmark.shards import WHOLE, Shard, shard_files
 from cellxai.explain.store import Store
 from cellxai.runfolder import RunFolder
+from cellxai.runlock import file_lock
 from cellxai.scoring import ScoreName
 
 
@@ -61,7 +61,7 @@ def merge(run: Path, score: str = "logit") -> Merged:
         ours = score in get_args(ScoreName)  # --score takes another by its class_path
         way_out = f"run `{words} --shard 1/2`" if ours else f"benchmark {score} with --shard 1/2"
         raise FileNotFoundError(f"{folder} holds no shard; {way_out} and the rest")
-    with only_writer(folder / WHOLE.file, "merge again when it is done"):
+    with file_lock(folder / WHOLE.file, "written", "merge again when it is done"):
         store = Store(folder / WHOLE.file)
         new = sum(merge_stores(store, path) for path in files.values())
         export(folder, store)

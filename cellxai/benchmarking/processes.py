@@ -2,15 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
 from cellxai.explain.benchmark.shards import Shard
-from cellxai.runlock import file_lock
 
 PATIENCE = timedelta(days=30)  # of the process that is done first; one that dies is noticed at once
 
@@ -38,19 +36,6 @@ def share_of_this_process(asked: Shard) -> Iterator[Shard]:
         yield Shard(dist.get_rank() + 1, n_processes)
     finally:
         dist.destroy_process_group()
-
-
-def only_writer(path: Path, way_out: str) -> AbstractContextManager[None]:
-    """Keeps other processes from the same file of results: they would compute the same again.
-
-    Args:
-        path: The file.
-        way_out: What one may do instead of waiting.
-
-    Raises:
-        ValueError: If one is at it.
-    """
-    return file_lock(path, "written", way_out)
 
 
 def all_are_done() -> bool:

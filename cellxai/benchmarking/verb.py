@@ -8,7 +8,7 @@ from pathlib import Path
 from cellxai.benchmarking.items import RunItems, SceneTruth
 from cellxai.benchmarking.merging import export, merge, words_for
 from cellxai.benchmarking.planning import Planned, planned
-from cellxai.benchmarking.processes import all_are_done, only_writer, share_of_this_process
+from cellxai.benchmarking.processes import all_are_done, share_of_this_process
 from cellxai.benchmarking.watching import tell, watch
 from cellxai.explain.base import Explainer
 from cellxai.explain.baselines import Baseline, BlurBaseline
@@ -22,6 +22,7 @@ from cellxai.explain.standard import standard_explainers, standard_metrics
 from cellxai.explain.store import Store
 from cellxai.explain.superpixel_cache import CachedSuperpixels
 from cellxai.explain.superpixels import Slic, Superpixels
+from cellxai.runlock import file_lock
 from cellxai.scoring import ScoreName, name_of, scored_run
 from cellxai.training.settings import Device
 from cellxai.training.trained import load_run
@@ -138,7 +139,7 @@ def benchmark(
         if dry_run:
             return planned(setup, mine, path, batch_size)
         cached = CachedSuperpixels(setup.superpixels, trained.folder.explain / "superpixels")
-        with only_writer(path, "share the images by --shard i/n"):
+        with file_lock(path, "written", "share the images by --shard i/n"):
             setup, store = replace(setup, superpixels=cached), Store(path)
             steps = run_benchmark(setup, mine, store, batch_size, retry_failed, tell)
             return finished(run, name, store, watch(steps, path), share, wait=shard is None)

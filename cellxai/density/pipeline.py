@@ -219,9 +219,7 @@ class DensityPipeline:
     def _calibration(
         self, density: Float[Tensor, " n"], error: Float[Tensor, " n"] | None, n_folds: int
     ) -> Calibration:
-        found = Calibration(density, error, self.settings.percent, n_folds)
-        found.threshold  # noqa: B018 - raises ValueError where there is none
-        return found
+        return Calibration(density, error, self.settings.percent, n_folds).with_threshold()
 
 
 def check_features(

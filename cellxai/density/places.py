@@ -198,9 +198,8 @@ class PlaceDensity(Around):
         return replace(settings, projection=n_axes)
 
     def _calibrated(self, scores: Float[Tensor, " n"], n_folds: int) -> "PlaceDensity":
-        found = Calibration(scores, None, self.settings.pipeline.percent, n_folds)
-        found.threshold  # noqa: B018 - raises ValueError where there is none
-        self.calibration_ = found
+        percent = self.settings.pipeline.percent
+        self.calibration_ = Calibration(scores, None, percent, n_folds).with_threshold()
         return self
 
 

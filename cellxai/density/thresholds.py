@@ -36,6 +36,15 @@ class Calibration:
         """The least log density that is not flagged."""
         return unbiased_threshold(self.log_density.numpy(), self.percent)
 
+    def with_threshold(self) -> "Calibration":
+        """Itself, where it has a threshold.
+
+        Raises:
+            ValueError: If there is no score, or one is not finite.
+        """
+        self.threshold  # noqa: B018 - asked for the error alone
+        return self
+
     def evidence(
         self, log_density: Float[Tensor, " m"], error: Float[Tensor, " m"] | None
     ) -> Float[Tensor, " m"]:

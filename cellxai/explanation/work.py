@@ -17,7 +17,7 @@ from cellxai.explain.instance_superpixels import known_instances
 from cellxai.explain.superpixel_cache import CachedSuperpixels
 from cellxai.explanation.maps import Saved, settings_of, settings_of_image, tensors_of
 from cellxai.explanation.pictures import draw_pictures
-from cellxai.runmodel import FeatureDensity
+from cellxai.runmodel import FeatureDensity, OfImages
 from cellxai.scoring import ScoredRun
 from cellxai.subjects import Subject
 from cellxai.training.trained import TrainedRun
@@ -99,12 +99,8 @@ class Work:
         self, image: Float[Tensor, "1 c h w"], baseline: Float[Tensor, "1 c h w"]
     ) -> float | None:
         """By how much the baseline is less likely than the image; None without a density."""
-        density = self._density
-        if density is None:
-            return None
-        network = density.network(self.trained.classifier)
-        fall = off_data(image, baseline, lambda x: density(network(x)))
-        return round(float(fall), 3)
+        density = self._log_density
+        return None if density is None else round(float(off_data(image, baseline, density)), 3)
 
     @cached_property
     def _settings(self) -> str:
@@ -112,9 +108,9 @@ class Work:
         return settings_of(self.scored.model, self.explainers, *parts, seed=self.seed)
 
     @cached_property
-    def _density(self) -> FeatureDensity | None:
+    def _log_density(self) -> OfImages | None:
         try:
-            return FeatureDensity(self.trained.folder.root)
+            return FeatureDensity(self.trained.folder.root).of_images(self.trained.classifier)
         except FileNotFoundError:
             return None
 

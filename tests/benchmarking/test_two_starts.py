@@ -1,8 +1,6 @@
 """Two processes at the results of one run: the second is sent away, and shards are not."""
 
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,28 +13,13 @@ from cellxai.explain.superpixels import Grid
 pytestmark = pytest.mark.usefixtures("drawn")
 ASKED = {"explainers": {"edges": Edges()}, "metrics": {"Gini": Gini()},
          "superpixels": Grid(16), "images_per_class": 1}  # fmt: skip
-OTHER = """
-import sys
-from pathlib import Path
-from cellxai.runlock import file_lock
-with file_lock(Path(sys.argv[1]), "written", "go away"):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
 
 
 @pytest.fixture
-def other(run) -> Iterator[subprocess.Popen[str]]:
+def other(run, held_by_another) -> subprocess.Popen[str]:
     """Another process that writes the results of the run."""
-    path = run / "benchmark" / "results.sqlite"
-    with subprocess.Popen(
-        [sys.executable, "-c", OTHER, path],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        yield process
-        process.kill()
+    lock = 'file_lock(Path(sys.argv[1]), "written", "go away")'
+    return held_by_another(lock, run / "benchmark" / "results.sqlite")
 
 
 def files(run: Path) -> set[str]:
