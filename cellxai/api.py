@@ -3,21 +3,23 @@
 Not in ``cellxai`` itself, where ``density``, ``explain`` and ``report`` are packages and modules.
 """
 
-from cellxai.benchmarking import benchmark, merge
-from cellxai.classifier.zoo import models
-from cellxai.crossvalidation import crossvalidate
-from cellxai.data.synthetic import synthesize
-from cellxai.density.verb import density
-from cellxai.evaluation import evaluate
-from cellxai.explanation import explain
-from cellxai.exporting import export, load_exported
-from cellxai.features import features
-from cellxai.inspection import check, preview
-from cellxai.quickstart import quickstart
-from cellxai.report.page import report
-from cellxai.screening import score
-from cellxai.training.fit import fit
-from cellxai.training.trained import load_run
+from cellxai.trained.run import load_run
+from cellxai.verbs.benchmark import benchmark
+from cellxai.verbs.check import check
+from cellxai.verbs.crossvalidate import crossvalidate
+from cellxai.verbs.density import density
+from cellxai.verbs.evaluate import evaluate
+from cellxai.verbs.explain import explain
+from cellxai.verbs.export import export, load_exported
+from cellxai.verbs.features import features
+from cellxai.verbs.fit import fit
+from cellxai.verbs.merge import merge
+from cellxai.verbs.models import models
+from cellxai.verbs.preview import preview
+from cellxai.verbs.quickstart import quickstart
+from cellxai.verbs.report import report
+from cellxai.verbs.score import score
+from cellxai.verbs.synthesize import synthesize
 
 __all__ = [
     "benchmark",

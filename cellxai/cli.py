@@ -9,23 +9,23 @@ from gmm.commandline import Verb, run
 ABOUT = "what is an image classifier looking at, can that be believed, and does it know this image?"
 
 VERBS = {
-    "quickstart": Verb("cellxai.quickstart:quickstart", "everything once, on synthetic cells"),
-    "synthesize": Verb("cellxai.data.synthetic:synthesize", "render cells whose cause is known"),
-    "check": Verb("cellxai.inspection:check", "every fault of a data set"),
-    "preview": Verb("cellxai.inspection:preview", "a data set in pictures and numbers"),
-    "models": Verb("cellxai.classifier.zoo:models", "networks, their size and weights", "pattern"),
-    "fit": Verb("cellxai.training.fit:fit", "train a classifier into a run folder"),
-    "crossvalidate": Verb("cellxai.crossvalidation:crossvalidate", "every image judged once"),
-    "evaluate": Verb("cellxai.evaluation:evaluate", "how often is it right, how sure is that?"),
-    "density": Verb("cellxai.density.verb:density", "which images does it not know?"),
-    "features": Verb("cellxai.features:features", "what a layer makes of any images"),
-    "score": Verb("cellxai.screening:score", "new images: what are they, are they known?"),
-    "explain": Verb("cellxai.explanation:explain", "what is it looking at? LIME and Captum"),
+    "quickstart": Verb("cellxai.verbs.quickstart:quickstart", "everything, on synthetic cells"),
+    "synthesize": Verb("cellxai.verbs.synthesize:synthesize", "render cells whose cause is known"),
+    "check": Verb("cellxai.verbs.check:check", "every fault of a data set"),
+    "preview": Verb("cellxai.verbs.preview:preview", "a data set in pictures and numbers"),
+    "models": Verb("cellxai.verbs.models:models", "networks, their size and weights", "pattern"),
+    "fit": Verb("cellxai.verbs.fit:fit", "train a classifier into a run folder"),
+    "crossvalidate": Verb("cellxai.verbs.crossvalidate:crossvalidate", "every image judged once"),
+    "evaluate": Verb("cellxai.verbs.evaluate:evaluate", "how often is it right, how sure is that?"),
+    "density": Verb("cellxai.verbs.density:density", "which images does it not know?"),
+    "features": Verb("cellxai.verbs.features:features", "what a layer makes of any images"),
+    "score": Verb("cellxai.verbs.score:score", "new images: what are they, are they known?"),
+    "explain": Verb("cellxai.verbs.explain:explain", "what is it looking at? LIME and Captum"),
     # A word for the run as well: torchrun takes --run for an option of its own.
-    "benchmark": Verb("cellxai.benchmarking:benchmark", "which explanation to believe?", "run"),
-    "merge": Verb("cellxai.benchmarking:merge", "the shards of a benchmark in one table", "run"),
-    "export": Verb("cellxai.exporting:export", "weights and a card for another machine"),
-    "report": Verb("cellxai.report.page:report", "one self-contained page from a run"),
+    "benchmark": Verb("cellxai.verbs.benchmark:benchmark", "which explanation to believe?", "run"),
+    "merge": Verb("cellxai.verbs.merge:merge", "the shards of a benchmark in one table", "run"),
+    "export": Verb("cellxai.verbs.export:export", "weights and a card for another machine"),
+    "report": Verb("cellxai.verbs.report:report", "one self-contained page from a run"),
 }  # fmt: skip
 
 

@@ -49,15 +49,16 @@ def is_extensible(kind: type) -> bool:
 
 
 def import_siblings(base: type) -> None:
-    """Imports the public modules of the package that a base class lies in."""
+    """Imports the public modules of the package that a base class lies in, and of its folders."""
     package = base.__module__.rpartition(".")[0]
     if not package:
         return
-    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        if not module.name.startswith("_"):
-            # Where a library that one of them needs is missing, the others still have their names.
+    path = importlib.import_module(package).__path__
+    # Where a library that one of them needs is missing, the others still have their names.
+    for module in pkgutil.walk_packages(path, f"{package}.", onerror=lambda _: None):
+        if not module.name.rpartition(".")[2].startswith("_"):
             with suppress(ImportError):
-                importlib.import_module(f"{package}.{module.name}")
+                importlib.import_module(module.name)
 
 
 def class_names(base: type) -> list[str]:

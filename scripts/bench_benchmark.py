@@ -18,22 +18,22 @@ import timm
 import torch
 from torch import nn
 
+from cellxai.explain.backward.gradcam import GradCam
+from cellxai.explain.backward.gradients import IntegratedGradients, Saliency
 from cellxai.explain.base import Explainer
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.benchmark import Item, Setup, planned_keys, run_benchmark
 from cellxai.explain.benchmark.forecast import forecast
 from cellxai.explain.controls import RandomAttribution
-from cellxai.explain.gradcam import GradCam
-from cellxai.explain.gradients import IntegratedGradients, Saliency
-from cellxai.explain.lime import Lime
+from cellxai.explain.lime.lime import Lime
 from cellxai.explain.metrics.base import ExplainerMetric, Metric
 from cellxai.explain.metrics.complexity import Gini
 from cellxai.explain.metrics.faithfulness import DeletionAUC, InsertionAUC
 from cellxai.explain.metrics.faithfulness_correlation import FaithfulnessCorrelation
 from cellxai.explain.metrics.stability import SeedStability
-from cellxai.explain.rows import Row
-from cellxai.explain.store import Store
-from cellxai.explain.superpixels import Grid
+from cellxai.explain.results.rows import Row
+from cellxai.explain.results.store import Store
+from cellxai.explain.superpixels.methods import Grid
 
 SIDE, N_CLASSES = 224, 3
 EXPLAINERS: dict[str, Explainer] = {

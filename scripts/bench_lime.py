@@ -26,12 +26,12 @@ from cellxai.explain.base import Attribution, Context, Explainer, Model, context
 from cellxai.explain.baselines import BlurBaseline, gaussian_blur
 from cellxai.explain.batches import best_batch_size, clock_of
 from cellxai.explain.cost import frozen, measured
-from cellxai.explain.designs import OrthogonalArray
-from cellxai.explain.lime import Lime
-from cellxai.explain.lime_reference import LimeReference
-from cellxai.explain.stability import Stop, jaccard_of_top
-from cellxai.explain.superpixel_cache import CachedSuperpixels
-from cellxai.explain.superpixels import Quickshift, Superpixels
+from cellxai.explain.lime.designs import OrthogonalArray
+from cellxai.explain.lime.lime import Lime
+from cellxai.explain.lime.reference import LimeReference
+from cellxai.explain.lime.stability import Stop, jaccard_of_top
+from cellxai.explain.superpixels.cache import CachedSuperpixels
+from cellxai.explain.superpixels.methods import Quickshift, Superpixels
 from cellxai.training.allocator import keep_freed_memory
 
 SIZE_PX = 224

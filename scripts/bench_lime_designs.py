@@ -19,17 +19,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cellxai.adapters.explained_images import Subject, subjects
 from cellxai.explain.base import Model, context_of
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.cost import frozen
-from cellxai.explain.designs import Antithetic, OrthogonalArray, size_probabilities
+from cellxai.explain.lime.designs import Antithetic, OrthogonalArray, size_probabilities
+from cellxai.explain.lime.stability import jaccard_of_top, ranking_stability
+from cellxai.explain.lime.surrogate import Surrogate, fit, locality
 from cellxai.explain.perturbation import perturbed_scores
-from cellxai.explain.stability import jaccard_of_top, ranking_stability
-from cellxai.explain.superpixels import Slic
-from cellxai.explain.surrogate import Surrogate, fit, locality
+from cellxai.explain.superpixels.methods import Slic
 from cellxai.figures.style import SERIES, drawing
-from cellxai.subjects import Subject, subjects
-from cellxai.training.trained import load_run
+from cellxai.trained.run import load_run
 
 POOL = 3328
 SEEDS = 3  # of arrays

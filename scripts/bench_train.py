@@ -33,7 +33,7 @@ from bench_train_ours import (
 )
 from bench_train_peers import naive_seconds, plain_seconds, timm_seconds
 
-from cellxai.data.loading import LoadingSettings
+from cellxai.data.loading.settings import LoadingSettings
 from cellxai.training.settings import TrainingSettings
 
 SIDE = 224

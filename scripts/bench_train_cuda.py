@@ -14,7 +14,7 @@ from bench_train_peers import seconds_a_step, timm_seconds
 
 from cellxai.classifier.backbone import TimmBackbone
 from cellxai.classifier.module import ModelSettings
-from cellxai.data.loading import LoadingSettings
+from cellxai.data.loading.settings import LoadingSettings
 
 BATCH_SIZE = 32
 EPOCHS = 8  # the first ones warm up and compile

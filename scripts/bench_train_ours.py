@@ -12,15 +12,15 @@ from bench_train_peers import Clock, seconds_a_step
 
 from cellxai.classifier.backbone import TimmBackbone
 from cellxai.classifier.module import CellClassifier, HeadSettings, ModelSettings
-from cellxai.data.datamodule import CellImages
-from cellxai.data.folder import ImageFolder
-from cellxai.data.loading import LoadingSettings
-from cellxai.data.sartorius import Sartorius
+from cellxai.data.loading.datamodule import CellImages
+from cellxai.data.loading.settings import LoadingSettings
+from cellxai.data.pixels.transforms import Transforms
+from cellxai.data.readers.folder import ImageFolder
+from cellxai.data.readers.sartorius import Sartorius
 from cellxai.data.splits import SplitSettings
-from cellxai.data.synthetic import synthesize
-from cellxai.data.transforms import Transforms
-from cellxai.training.fit import fit
 from cellxai.training.settings import TrainingSettings
+from cellxai.verbs.fit import fit
+from cellxai.verbs.synthesize import synthesize
 
 EVERYTHING = SplitSettings(validation_share=0.0, test_share=0.0)
 LATER_EPOCHS = 20

@@ -8,10 +8,10 @@ import argparse
 from pathlib import Path
 
 from cellxai.api import benchmark
+from cellxai.explain.backward.gradcam import GradCam
+from cellxai.explain.backward.gradients import IntegratedGradients, Saliency
 from cellxai.explain.base import Explainer
 from cellxai.explain.controls import Edges, RandomAttribution
-from cellxai.explain.gradcam import GradCam
-from cellxai.explain.gradients import IntegratedGradients, Saliency
 from cellxai.explain.metrics.base import ExplainerMetric, Metric
 from cellxai.explain.metrics.faithfulness import DeletionAUC
 from cellxai.explain.metrics.localisation import RelevanceMass

@@ -22,6 +22,8 @@ from jaxtyping import Bool, Float
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
+from cellxai.adapters.place_density import PlaceMap
+from cellxai.adapters.removal import prepared_region, seen
 from cellxai.data.synthetic import Scene, compose_scene, foreign_region, scene_of, with_foreign
 from cellxai.data.synthetic.anatomy import REAL_HEIGHT
 from cellxai.data.synthetic.foreign import FOREIGN_KINDS, ForeignKind
@@ -34,12 +36,10 @@ from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.cost import measured
 from cellxai.explain.metrics.localisation import pointing_game, region_auc
 from cellxai.explain.standard import every_explainer
-from cellxai.explain.superpixels import Slic
+from cellxai.explain.superpixels.methods import Slic
 from cellxai.figures.density import ExplainedAnomaly, draw_anomalies
-from cellxai.placedensity import PlaceMap
-from cellxai.removal import prepared_region, seen
-from cellxai.runfolder import atomic, write_csv
-from cellxai.training.trained import TrainedRun, load_run
+from cellxai.files.folder import atomic, write_csv
+from cellxai.trained.run import TrainedRun, load_run
 
 LAYERS = ("backbone.blocks.1", "backbone.blocks.0", "backbone.blocks.2")  # the first sets the grid
 FRESH_SEED = 20261122  # of scenes that no setting was chosen on

@@ -20,8 +20,8 @@ from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.completeness import change_of_score, relative_gap, target_scores
 from cellxai.explain.cost import measured
 from cellxai.explain.standard import every_explainer
-from cellxai.explain.superpixels import Grid
-from cellxai.runfolder import atomic
+from cellxai.explain.superpixels.methods import Grid
+from cellxai.files.folder import atomic
 
 FAMILIES = {
     "EfficientNetV2": "tf_efficientnetv2_b0",

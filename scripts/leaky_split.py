@@ -26,12 +26,12 @@ from torch import Tensor
 
 from cellxai.classifier.module import CellClassifier, ModelSettings
 from cellxai.classifier.schedule import cosine_rate
-from cellxai.data.datamodule import CellImages
+from cellxai.data.csv_rows import read_rows
+from cellxai.data.loading.datamodule import CellImages
+from cellxai.data.loading.sampling import AugmentedImages
 from cellxai.data.records import Record
-from cellxai.data.rows import read_rows
-from cellxai.data.sampling import AugmentedImages
 from cellxai.data.splits import SplitSettings, split_records
-from cellxai.training.fit import fit
+from cellxai.verbs.fit import fit
 from gmm.verb_parser import arguments_of
 
 BATCH_SIZE = 16

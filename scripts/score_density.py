@@ -8,9 +8,9 @@ import argparse
 from pathlib import Path
 
 from cellxai.api import density
-from cellxai.data.sartorius import Sartorius
+from cellxai.data.readers.sartorius import Sartorius
 from cellxai.density import PipelineSettings
-from cellxai.runfolder import read_csv
+from cellxai.files.folder import read_csv
 
 N_SHOWN = 5
 OTHER = Path("runs/quickstart/data/other objective")

@@ -25,14 +25,15 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from cellxai.data.datamodule import CellImages
-from cellxai.data.sartorius import Sartorius
-from cellxai.data.shuffled import ShuffledLabels
-from cellxai.data.synthetic import CLASSES, scene_of, synthesize
+from cellxai.data.loading.datamodule import CellImages
+from cellxai.data.readers.sartorius import Sartorius
+from cellxai.data.readers.shuffled import ShuffledLabels
+from cellxai.data.synthetic import CLASSES, scene_of
 from cellxai.data.synthetic.cues import CUE_KINDS, CueKind
-from cellxai.runfolder import write_csv
-from cellxai.training.fit import fit
-from cellxai.training.trained import TrainedRun, load_run
+from cellxai.files.folder import write_csv
+from cellxai.trained.run import TrainedRun, load_run
+from cellxai.verbs.fit import fit
+from cellxai.verbs.synthesize import synthesize
 from gmm.verb_parser import arguments_of
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "fit" / "shortcut.yaml"

@@ -11,9 +11,9 @@ from cellxai.api import evaluate, fit
 from cellxai.classifier.backbone import TimmBackbone
 from cellxai.classifier.module import HeadSettings, ModelSettings
 from cellxai.classifier.optimiser import OptimiserSettings
-from cellxai.data.sartorius import Sartorius
+from cellxai.data.pixels.transforms import Transforms
+from cellxai.data.readers.sartorius import Sartorius
 from cellxai.data.splits import SplitSettings
-from cellxai.data.transforms import Transforms
 from cellxai.training.settings import TrainingSettings
 
 

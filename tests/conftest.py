@@ -18,11 +18,13 @@ from jaxtyping import install_import_hook
 # Shapes and dtypes are checked where the maths is. Not in what a user calls first: there, wrong
 # values are tested on purpose, and the answer has to be its own error and not the checker's.
 CHECKED = [
-    "cellxai.classifier", "cellxai.crossvalidation", "cellxai.data", "cellxai.density",
-    "cellxai.evaluation", "cellxai.explain", "cellxai.explanation", "cellxai.exporting.loading",
-    "cellxai.exporting.network", "cellxai.imagesets", "cellxai.imagestream",
-    "cellxai.inspection.summaries", "cellxai.layers", "cellxai.placedensity", "cellxai.removal",
-    "cellxai.subjects", "cellxai.training",
+    "cellxai.adapters.explained_images", "cellxai.adapters.place_density",
+    "cellxai.adapters.removal", "cellxai.classifier", "cellxai.data", "cellxai.density",
+    "cellxai.evaluation", "cellxai.explain", "cellxai.trained.image_sets",
+    "cellxai.trained.image_stream", "cellxai.trained.layers", "cellxai.trained.run",
+    "cellxai.training", "cellxai.verbs.crossvalidate", "cellxai.verbs.density",
+    "cellxai.verbs.evaluate", "cellxai.verbs.explain", "cellxai.verbs.export.loading",
+    "cellxai.verbs.export.network", "cellxai.verbs.fit", "cellxai.verbs.preview.summaries",
     "gmm.anomaly", "gmm.completion", "gmm.conditioning", "gmm.covariance_base",
     "gmm.covariance_low_rank", "gmm.covariance_matrices", "gmm.covariance_variances",
     "gmm.factor_analysis",
@@ -57,11 +59,11 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Imported here: the tests of `gmm` and of the data need neither Lightning nor timm.
     from cellxai.classifier.backbone import TimmBackbone
     from cellxai.classifier.module import ModelSettings
-    from cellxai.data.sartorius import Sartorius
-    from cellxai.data.synthetic import synthesize
-    from cellxai.data.transforms import Transforms
-    from cellxai.training.fit import fit
+    from cellxai.data.pixels.transforms import Transforms
+    from cellxai.data.readers.sartorius import Sartorius
     from cellxai.training.settings import TrainingSettings
+    from cellxai.verbs.fit import fit
+    from cellxai.verbs.synthesize import synthesize
 
     folder = tmp_path_factory.mktemp("tiny")
     synthesize(folder / "cells", n_images=24, height=64, width=64)
@@ -78,7 +80,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 HOLDER = """
 import sys
 from pathlib import Path
-from cellxai.runlock import file_lock, run_lock
+from cellxai.files.lock import file_lock, run_lock
 with {lock}:
     print("held", flush=True)
     sys.stdin.read()
@@ -114,8 +116,8 @@ def invented_results():
     """
     import numpy as np
 
-    from cellxai.explain.rows import Answer, Measure, Row
-    from cellxai.explain.score_arrays import Results
+    from cellxai.explain.results.rows import Answer, Measure, Row
+    from cellxai.explain.results.score_arrays import Results
 
     metrics = {
         "deletion": ("faithfulness", "lower"),

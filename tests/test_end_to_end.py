@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from cellxai.cli import VERBS
-from cellxai.data.synthetic import synthesize
+from cellxai.verbs.synthesize import synthesize
 from gmm.cli import VERBS as MIXTURE_VERBS
 
-CELLS = ("--data", "cellxai.data.sartorius.Sartorius", "--data.root")
+CELLS = ("--data", "cellxai.data.readers.sartorius.Sartorius", "--data.root")
 
 MY_LAB = '''
 """A stranger's file: a network and an explainer of their own."""
@@ -45,7 +45,7 @@ class BrightTimes(Explainer):
 
 FIT = """
 data:
-  class_path: cellxai.data.sartorius.Sartorius
+  class_path: cellxai.data.readers.sartorius.Sartorius
   init_args: {root: cells}
 transforms: {image_size: [64, 64]}
 model:
@@ -56,9 +56,9 @@ training: {epochs: 1, device: cpu}
 EXPLAIN = """
 explainers:
   mine: {class_path: my_lab.BrightTimes, init_args: {factor: 2.0}}
-  LIME: {class_path: cellxai.explain.lime_reference.LimeReference, init_args: {n_samples: 20}}
-  Saliency: {class_path: cellxai.explain.gradients.Saliency}
-superpixels: {class_path: cellxai.explain.superpixels.Grid, init_args: {size_px: 16}}
+  LIME: {class_path: cellxai.explain.lime.reference.LimeReference, init_args: {n_samples: 20}}
+  Saliency: {class_path: cellxai.explain.backward.gradients.Saliency}
+superpixels: {class_path: cellxai.explain.superpixels.methods.Grid, init_args: {size_px: 16}}
 """
 
 BENCHMARK = (

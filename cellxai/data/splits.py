@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cellxai.data.csv_rows import read_rows
 from cellxai.data.dealing import deal_folds, deal_parts, units_per_class
 from cellxai.data.records import Fault, Record, Scan
-from cellxai.data.rows import read_rows
-from cellxai.runfolder import write_csv
+from cellxai.files.folder import write_csv
 
 PARTS = ("train", "validation", "test")
 RARE_CLASSES = ("refuse", "leave_out")

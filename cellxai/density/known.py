@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cellxai.data.dealing import deal_folds
 from cellxai.data.records import Record
-from cellxai.imagesets import FeatureSource, ImageSet, joined
+from cellxai.trained.image_sets import FeatureSource, ImageSet, joined
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from cellxai.density.fitted import FittedDensity
 from cellxai.density.projection import Projection
 from cellxai.density.thresholds import Calibration
-from cellxai.runfolder import atomic
+from cellxai.files.folder import atomic
 from gmm.encoding import Arrays, decode, encode
 from gmm.persistence import DAMAGE
 

@@ -8,13 +8,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from cellxai.data.datamodule import to_batch
+from cellxai.data.loading.datamodule import to_batch
 from cellxai.density.known import Known
 from cellxai.density.places import PlaceDensity
 from cellxai.density.rounds import Roles
 from cellxai.density.settings import PlaceSettings
 from cellxai.evaluation.intervals import wilson
-from cellxai.imagesets import FeatureSource, NetworkFeatures
+from cellxai.trained.image_sets import FeatureSource, NetworkFeatures
 
 BATCH_SIZE = 32
 

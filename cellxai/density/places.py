@@ -24,7 +24,13 @@ from cellxai.density.pipeline import DensityPipeline
 from cellxai.density.settings import PipelineSettings, PlaceSettings
 from cellxai.density.thresholds import Calibration
 from cellxai.explain.score import Around
-from cellxai.layers import PENULTIMATE, check_layer, outputs_of, spatial_example, weights_digest
+from cellxai.trained.layers import (
+    PENULTIMATE,
+    check_layer,
+    outputs_of,
+    spatial_example,
+    weights_digest,
+)
 from gmm.anomaly import DensityThreshold
 
 PLACES_FILE = "places.safetensors"  # in the folder of a run's density

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from cellxai.density.known import Known
 from cellxai.density.rounds import ROLES, Roles, Round
 from cellxai.density.strangers import Strangers
-from cellxai.imagesets import ImageSet, joined
+from cellxai.trained.image_sets import ImageSet, joined
 
 OUT_OF_FOLD = "out of fold"
 PLACES = ("log_density", "class_log_density", "reconstruction_error")

@@ -12,7 +12,7 @@ from cellxai.data.corruption import Corruption
 from cellxai.data.records import Source
 from cellxai.density.known import Known
 from cellxai.density.rounds import Round
-from cellxai.imagesets import FeatureSource, ImageSet, joined
+from cellxai.trained.image_sets import FeatureSource, ImageSet, joined
 
 OWN_NAMES = ("train", "validation", "test", "out of fold")
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from cellxai.data.statistics import PixelStatistics, fit_discriminant, read_statistics
 from cellxai.evaluation.intervals import wilson
-from cellxai.training.trained import TrainedRun
+from cellxai.trained.run import TrainedRun
 
 DEFINITION = (
     "the standard deviation of the grey levels of the image as stored, and nothing else, in a "

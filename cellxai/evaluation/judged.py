@@ -19,7 +19,7 @@ from cellxai.evaluation.curves import ClassCurve, class_curves, macro, resampled
 from cellxai.evaluation.intervals import bootstrap, sampling_units, wilson
 from cellxai.evaluation.scores import judge, resampled_scores
 from cellxai.evaluation.temperature import cross_entropy
-from cellxai.training.trained import TrainedRun
+from cellxai.trained.run import TrainedRun
 
 BINNINGS: dict[str, Callable[[Float[np.ndarray, " n"]], Int[np.ndarray, " n"]]] = {
     "equal_width": equal_width_bins,

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cellxai.explain.inpainting import harmonic_fill
-from cellxai.explain.superpixels import painted, superpixel_means
+from cellxai.explain.superpixels.methods import painted, superpixel_means
 
 BLUR_RADIUS_SIGMAS = 3.0  # beyond, a Gaussian has 0.3 % of its mass
 BANK_BATCH = 32  # images whose features are computed at once
@@ -131,7 +131,8 @@ class NoiseBaseline(Baseline):
 class NearestBaseline(Baseline):
     """The most similar image of a bank, such as cells without the drug: a baseline on the data.
 
-    A config names :class:`cellxai.nearest.NearestInRun` instead, which reads a bank from disk.
+    A config names :class:`cellxai.adapters.nearest.NearestInRun` instead, which reads a bank from
+    disk.
 
     Args:
         bank: Images of the size of those that are explained, in [0, 1].

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cellxai.explain.base import Model
 from cellxai.explain.perturbation import is_out_of_memory
-from cellxai.runfolder import write_json
+from cellxai.files.folder import write_json
 
 GAIN = 1.03  # a larger batch must be faster by this: what it gains less, it costs in memory
 WORSE = 0.5  # of the best rate: caches or memory are full, and larger batches would be slower still

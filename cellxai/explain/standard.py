@@ -2,15 +2,19 @@
 
 import difflib
 
+from cellxai.explain.backward.deeplift import DeepLift, DeepLiftShap
+from cellxai.explain.backward.gradcam import GradCam
+from cellxai.explain.backward.gradients import InputXGradient, IntegratedGradients, Saliency
+from cellxai.explain.backward.guided import Deconvolution, GuidedBackprop, GuidedGradCam
+from cellxai.explain.backward.relevance import LRP
+from cellxai.explain.backward.smoothing import GradientShap, SmoothGrad
 from cellxai.explain.base import Explainer
-from cellxai.explain.captum_lime import CaptumLime
 from cellxai.explain.controls import CentreGaussian, Edges, ImageItself, RandomAttribution
-from cellxai.explain.deeplift import DeepLift, DeepLiftShap
-from cellxai.explain.gradcam import GradCam
-from cellxai.explain.gradients import InputXGradient, IntegratedGradients, Saliency
-from cellxai.explain.guided import Deconvolution, GuidedBackprop, GuidedGradCam
-from cellxai.explain.lime import Lime
-from cellxai.explain.lime_reference import LimeReference
+from cellxai.explain.hiding.occlusion import FeatureAblation, Occlusion
+from cellxai.explain.hiding.shapley import KernelShap, ShapleyValueSampling
+from cellxai.explain.lime.captum import CaptumLime
+from cellxai.explain.lime.lime import Lime
+from cellxai.explain.lime.reference import LimeReference
 from cellxai.explain.metrics.base import ExplainerMetric, Metric
 from cellxai.explain.metrics.complexity import Gini
 from cellxai.explain.metrics.faithfulness import DeletionAUC, InsertionAUC
@@ -18,10 +22,6 @@ from cellxai.explain.metrics.faithfulness_correlation import SinglePartEffect
 from cellxai.explain.metrics.localisation import PointingGame, RelevanceMass
 from cellxai.explain.metrics.sanity import EfficientRandomisation
 from cellxai.explain.metrics.stability import SeedStability
-from cellxai.explain.occlusion import FeatureAblation, Occlusion
-from cellxai.explain.relevance import LRP
-from cellxai.explain.shapley import KernelShap, ShapleyValueSampling
-from cellxai.explain.smoothing import GradientShap, SmoothGrad
 
 
 def standard_explainers() -> dict[str, Explainer]:

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from cellxai.runfolder import atomic
+from cellxai.files.folder import atomic
 
 DPI = 120
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cellxai.files.folder import RunFolder
 from cellxai.report.benchmark_families import (
     FATES,
     Family,
@@ -15,7 +16,6 @@ from cellxai.report.benchmark_families import (
 )
 from cellxai.report.benchmark_words import Row, real
 from cellxai.report.reading import Card, Picture, Section, attempt, embed, read_json, read_rows
-from cellxai.runfolder import RunFolder
 
 MOST_OPEN = 2  # families that are seen without a click, where there are more than three
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from cellxai.files.folder import RunFolder
 from cellxai.report.reading import Picture, dig, embed_if_drawn
-from cellxai.runfolder import RunFolder
 
 BINNINGS = {"equal_width": "ECE, bins of equal width", "equal_mass": "ECE, bins of equal counts"}
 

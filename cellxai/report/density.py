@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cellxai.files.folder import RunFolder
 from cellxai.report.detectors import Detectors, read_detectors
 from cellxai.report.numbers import nats, percent
 from cellxai.report.reading import (
@@ -19,7 +20,6 @@ from cellxai.report.reading import (
     read_rows,
 )
 from cellxai.report.threshold import Promise, read_promise
-from cellxai.runfolder import RunFolder
 
 N_UNUSUAL = 3  # of each set
 MOST_NAMED = 3  # sets in a sentence

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
+from cellxai.files.folder import RunFolder
 from cellxai.report.reading import Picture, attempt, embed_if_drawn, read_rows
-from cellxai.runfolder import RunFolder
 
 ALT = "AUROC of every detector on every set of unfamiliar images, with 95 % intervals."
 SEVERITY = "AUROC of the detectors against the severity of each corruption."

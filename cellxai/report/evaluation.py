@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cellxai.files.folder import RunFolder
 from cellxai.report.calibration import Calibration, read_calibration
 from cellxai.report.numbers import percent
 from cellxai.report.reading import (
@@ -19,7 +20,6 @@ from cellxai.report.reading import (
     read_pair,
     read_rows,
 )
-from cellxai.runfolder import RunFolder
 
 MOST_TRUSTED = ("test", "validation")
 CAVEATS = {

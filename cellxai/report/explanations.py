@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cellxai.files.folder import RunFolder
 from cellxai.report.numbers import percent
 from cellxai.report.reading import (
     MALFORMED,
@@ -16,7 +17,6 @@ from cellxai.report.reading import (
     one_line,
     read_json,
 )
-from cellxai.runfolder import RunFolder
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from cellxai.runfolder import read_csv
+from cellxai.files.folder import read_csv
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MALFORMED = (

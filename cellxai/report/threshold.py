@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from cellxai.files.folder import RunFolder
 from cellxai.report.numbers import interval, percent
 from cellxai.report.reading import Picture, attempt, embed_if_drawn, read_rows
-from cellxai.runfolder import RunFolder
 
 ALT = "Measured against nominal share of flagged known images, with 95 % intervals."
 

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from cellxai.files.folder import RunFolder
 from cellxai.report.numbers import DASH, decimal, duration
 from cellxai.report.reading import (
     Card,
@@ -17,7 +18,6 @@ from cellxai.report.reading import (
     read_rows,
     read_yaml,
 )
-from cellxai.runfolder import RunFolder
 
 PARTS = ("train", "validation", "test")
 N_FINGERPRINT = 20

@@ -9,7 +9,7 @@ import lightning as L
 import numpy as np
 import torch
 
-from cellxai.runfolder import read_csv, read_json, write_csv, write_json
+from cellxai.files.folder import read_csv, read_json, write_csv, write_json
 from cellxai.training.environment import total_seconds
 
 METRICS = (

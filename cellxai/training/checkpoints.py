@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from torch import Tensor
 from torchmetrics import Metric
 
-from cellxai.runfolder import RunFolder, atomic
+from cellxai.files.folder import RunFolder, atomic
 from cellxai.training.stopping import StopRequest
 
 RUNNING = "running_metrics"

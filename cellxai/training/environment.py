@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cellxai.data.datamodule import CellImages
+from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.records import Fault, Record
 from cellxai.data.splits import PARTS
-from cellxai.runfolder import read_json
+from cellxai.files.folder import read_json
 
 NAMED = ("cellxai", "torch", "torchvision", "timm", "lightning", "captum", "lime", "albumentations",
          "opencv-python-headless", "scikit-learn", "numpy")  # fmt: skip

@@ -1,7 +1,6 @@
 """Training the head alone: the features of a frozen backbone are computed once and kept."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import lightning as L
 import torch
@@ -9,11 +8,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from cellxai.classifier.module import BACKBONE, CellClassifier
-from cellxai.data.datamodule import CellImages
-from cellxai.data.sampling import AugmentedImages, ResumableLoader
-from cellxai.data.tensor_augment import as_it_is
-from cellxai.runfolder import RunFolder, atomic
+from cellxai.classifier.module import CellClassifier
+from cellxai.data.loading.datamodule import CellImages
+from cellxai.data.loading.sampling import AugmentedImages, ResumableLoader
+from cellxai.data.pixels.tensor_augment import as_it_is
 
 
 class CachedFeatures(L.LightningDataModule):
@@ -109,41 +107,3 @@ def pooled(
     device = classifier.device
     found = [classifier.pooled(images.to(device)).cpu() for images in batches]
     return torch.cat(found) if found else torch.empty(0, 0)
-
-
-def keep_backbone(classifier: CellClassifier, folder: RunFolder, writes: bool) -> None:
-    """Writes a frozen backbone into the run folder, or takes it from there when a run resumes.
-
-    Args:
-        classifier: Its backbone is written or replaced.
-        folder: Of the run.
-        writes: False in the processes that leave writing to another.
-    """
-    path = backbone_file(folder)
-    if path.exists():
-        kept = torch.load(path, map_location="cpu", weights_only=True)
-        classifier.backbone.load_state_dict(kept)
-    elif writes:
-        with atomic(path) as temporary:
-            torch.save(classifier.backbone.state_dict(), temporary)
-
-
-def with_backbone(state: dict[str, Tensor], folder: RunFolder) -> dict[str, Tensor]:
-    """Weights of a whole classifier: those of a checkpoint, and the backbone it leaves out.
-
-    Raises:
-        FileNotFoundError: If the run folder lacks the backbone.
-    """
-    path = backbone_file(folder)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path} is missing: the checkpoints beside it hold the head alone; copy the whole run "
-            "folder, or train again into another --run"
-        )
-    frozen = torch.load(path, map_location="cpu", weights_only=True)
-    return {**{BACKBONE + name: value for name, value in frozen.items()}, **state}
-
-
-def backbone_file(folder: RunFolder) -> Path:
-    """Where a run keeps its frozen backbone."""
-    return folder.checkpoints / "backbone.ckpt"

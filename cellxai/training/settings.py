@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import Logger
 from cellxai.classifier.loss import LossSettings
 from cellxai.classifier.module import ClassWeights
 from cellxai.classifier.optimiser import OptimiserSettings
-from cellxai.configuration import remembering
+from cellxai.files.config import remembering
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]

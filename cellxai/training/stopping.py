@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor
 
-from cellxai.data.datamodule import CellImages
+from cellxai.data.loading.datamodule import CellImages
 
 MOST_IDS = 64  # in an error's line; a batch is seldom larger
 STOPPING = b"\nfinishing the step and its checkpoint; once more to stop at once\n"

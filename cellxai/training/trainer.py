@@ -13,10 +13,11 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from cellxai.classifier.module import CellClassifier
-from cellxai.data.datamodule import CellImages
-from cellxai.runfolder import RunFolder
+from cellxai.data.loading.datamodule import CellImages
+from cellxai.files.folder import RunFolder
 from cellxai.training.allocator import keep_freed_memory
 from cellxai.training.averaging import moving_average
+from cellxai.training.backbone_file import keep_backbone
 from cellxai.training.callbacks import MetricsTable, StepSeed, Stopwatch
 from cellxai.training.checkpoints import (
     AtomicCheckpoints,
@@ -24,7 +25,7 @@ from cellxai.training.checkpoints import (
     RunningMetrics,
     keep_best,
 )
-from cellxai.training.frozen import CachedFeatures, keep_backbone
+from cellxai.training.frozen import CachedFeatures
 from cellxai.training.settings import TrainingSettings, choose_device
 from cellxai.training.stopping import FiniteLoss, Stopped, StopRequest, early_stopping
 

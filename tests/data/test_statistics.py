@@ -75,7 +75,7 @@ def test_numbers_without_spread_are_told_apart_all_the_same():
 
 
 def test_the_real_cells_have_equal_brightness_and_their_spread_tells_some(shared_data):
-    from cellxai.data.sartorius import Sartorius
+    from cellxai.data.readers.sartorius import Sartorius
 
     records = Sartorius(Path(shared_data) / "sartorius", labels="labels.csv").scan().records
     found = [one for one in read_statistics(records) if isinstance(one, PixelStatistics)]

@@ -11,7 +11,7 @@ from sklearn.mixture import GaussianMixture
 from cellxai.density import DensityPipeline, PipelineSettings
 from cellxai.density import pipeline as module
 from cellxai.density.thresholds import unbiased_threshold
-from cellxai.layers import PENULTIMATE
+from cellxai.trained.layers import PENULTIMATE
 
 ONE = PipelineSettings(projection=3, n_components=(1,), covariance_types=("full",), n_init=1)
 

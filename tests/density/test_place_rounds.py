@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from cellxai.data.sartorius import Sartorius
+from cellxai.adapters.place_density import PlaceMap, place_density
+from cellxai.data.readers.sartorius import Sartorius
 from cellxai.density import PipelineSettings
 from cellxai.density.known import known_images
 from cellxai.density.place_rounds import find_places, unfitted_places
 from cellxai.density.places import PlaceDensity
 from cellxai.density.rounds import roles_of_all, roles_of_folds
 from cellxai.density.settings import PLACE_PIPELINE, PlaceSettings
-from cellxai.density.verb import density
 from cellxai.evaluation.intervals import wilson
-from cellxai.explanation import explain
-from cellxai.imagesets import NetworkFeatures
-from cellxai.placedensity import PlaceMap, place_density
-from cellxai.training.trained import load_run
+from cellxai.trained.image_sets import NetworkFeatures
+from cellxai.trained.run import load_run
+from cellxai.verbs.density.verb import density
+from cellxai.verbs.explain import explain
 
 PIPELINE = PipelineSettings(n_components=(1,), covariance_types=("diag",), percent=30.0)
 PLACES = PlaceSettings(
@@ -117,15 +117,15 @@ def test_raw_pixels_have_no_places(found, tmp_path):
 
 
 def test_an_unknown_layer_costs_no_computation(trained, monkeypatch):
-    monkeypatch.setattr("cellxai.density.verb.known_images", None)
+    monkeypatch.setattr("cellxai.verbs.density.verb.known_images", None)
     with pytest.raises(ValueError, match=r"layer='backbone\.bloks': the network has no such"):
         density(trained.folder.root, places=PlaceSettings(["backbone.bloks"]), device="cpu")
 
 
 def test_the_verb_explain_says_what_it_explained(found, tmp_path, monkeypatch):
     copy = Path(shutil.copytree(found.folder.parent, tmp_path / "run"))
-    monkeypatch.setattr("cellxai.explanation.work.draw_pictures", lambda *_: {})
-    monkeypatch.setattr("cellxai.explanation.verb.draw_grid", lambda *_: None)
+    monkeypatch.setattr("cellxai.verbs.explain.work.draw_pictures", lambda *_: {})
+    monkeypatch.setattr("cellxai.verbs.explain.verb.draw_grid", lambda *_: None)
     made = explain(copy, {"map": PlaceMap()}, score="places", device="cpu")
     (entry, *_) = json.loads((made.folder / "index.json").read_text())["images"]
     assert entry["explained"] == "log-density of the least known places of the image (nats)"

@@ -8,20 +8,20 @@ import torch
 from safetensors.numpy import save_file
 from torch.nn import functional as F
 
+from cellxai.adapters.place_density import PlaceMap
+from cellxai.adapters.removal import prepared_region, seen
+from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.synthetic import compose_scene, foreign_region, with_foreign
-from cellxai.data.transforms import Transforms
 from cellxai.density import DensityPipeline
 from cellxai.density.places import PlaceDensity, drawn_places, lowest, smoothed
 from cellxai.density.settings import PLACE_PIPELINE, PipelineSettings, PlaceSettings
+from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.base import context_of
 from cellxai.explain.baselines import BlurBaseline
-from cellxai.explain.gradients import Saliency
+from cellxai.explain.hiding.occlusion import FeatureAblation
 from cellxai.explain.metrics.localisation import pointing_game
-from cellxai.explain.occlusion import FeatureAblation
-from cellxai.explain.superpixels import Grid
-from cellxai.placedensity import PlaceMap
-from cellxai.removal import prepared_region, seen
-from cellxai.training.trained import load_run
+from cellxai.explain.superpixels.methods import Grid
+from cellxai.trained.run import load_run
 
 # Without CLAHE, which gives every object the same contrast.
 TRANSFORMS = Transforms(image_size=(64, 64), clahe=False)

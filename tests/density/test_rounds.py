@@ -11,7 +11,7 @@ from cellxai.density.plane import plane_of
 from cellxai.density.rounds import NONE, Roles, fit_round, roles_of_folds, roles_of_parts
 from cellxai.density.settings import PipelineSettings
 from cellxai.density.strangers import Strangers
-from cellxai.imagesets import ImageSet
+from cellxai.trained.image_sets import ImageSet
 
 PARTS = ["train"] * 6 + ["validation"] * 3 + ["test"] * 4
 SETTINGS = PipelineSettings(

@@ -2,7 +2,7 @@ import torch
 
 from cellxai.explain.base import MOST_PIXELS, context_of
 from cellxai.explain.baselines import ConstantBaseline
-from cellxai.explain.superpixels import Grid
+from cellxai.explain.superpixels.methods import Grid
 
 
 def test_large_images_come_in_smaller_batches_and_never_in_none():

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.base import Attribution, Explainer
 from cellxai.explain.cost import PeakMemory, frozen, measured
-from cellxai.explain.gradients import Saliency
-from cellxai.explain.occlusion import FeatureAblation
+from cellxai.explain.hiding.occlusion import FeatureAblation
 
 
 class Failing(Explainer):

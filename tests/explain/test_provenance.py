@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from cellxai.explain.gradcam import GradCam
-from cellxai.explain.occlusion import Occlusion
+from cellxai.explain.backward.gradcam import GradCam
+from cellxai.explain.hiding.occlusion import Occlusion
 from cellxai.explain.provenance import (
     code_fingerprint,
     described,
@@ -26,11 +26,10 @@ class Forgetful:
 
 
 def test_a_description_holds_class_and_settings_and_nothing_that_changes():
-    assert described(GradCam("x")) == "cellxai.explain.gradcam.GradCam(layer='x')"
+    assert described(GradCam("x")) == "cellxai.explain.backward.gradcam.GradCam(layer='x')"
     nested = described(Wrapped(Occlusion(4, 2)))
-    assert nested.endswith(
-        "Wrapped(inner=cellxai.explain.occlusion.Occlusion(window_px=4, stride_px=2), times=2)"
-    )
+    occlusion = "cellxai.explain.hiding.occlusion.Occlusion(window_px=4, stride_px=2)"
+    assert nested.endswith(f"Wrapped(inner={occlusion}, times=2)")
     assert nested == described(Wrapped(Occlusion(4, 2)))
 
 

@@ -7,12 +7,12 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from cellxai.explain.backward.deeplift import DeepLift
+from cellxai.explain.backward.relevance import LRP
 from cellxai.explain.base import context_of
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.cost import measured
-from cellxai.explain.deeplift import DeepLift
-from cellxai.explain.relevance import LRP
-from cellxai.explain.superpixels import Grid
+from cellxai.explain.superpixels.methods import Grid
 
 PHOTOGRAPHS = ["n02110185_Siberian_husky.JPEG", "n07747607_orange.JPEG"]
 

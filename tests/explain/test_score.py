@@ -3,11 +3,11 @@ import copy
 import pytest
 import torch
 
+from cellxai.explain.backward.gradcam import GradCam
+from cellxai.explain.backward.gradients import IntegratedGradients, Saliency
 from cellxai.explain.cost import frozen, measured
-from cellxai.explain.gradcam import GradCam
-from cellxai.explain.gradients import IntegratedGradients, Saliency
-from cellxai.explain.lime import Lime
-from cellxai.explain.occlusion import FeatureAblation, Occlusion
+from cellxai.explain.hiding.occlusion import FeatureAblation, Occlusion
+from cellxai.explain.lime.lime import Lime
 from cellxai.explain.provenance import model_fingerprint
 from cellxai.explain.score import LogDensity, Logit, LogOdds, Probability, Scored
 

@@ -56,10 +56,11 @@ def test_other_mistakes_are_left_to_others():
 @pytest.mark.slow
 def test_what_is_shipped_is_imported_for_a_short_name_and_for_nothing_else():
     code = (
-        "import sys; from gmm.verb_parser import arguments_of; import cellxai.inspection as i\n"
+        "import sys; from gmm.verb_parser import arguments_of; import cellxai.verbs.check as i\n"
         "given = lambda name: arguments_of('x', i.check, ['--data', name, '--data.root', '.'])\n"
-        "assert type(given('cellxai.data.folder.ImageFolder')['data']).__name__ == 'ImageFolder'\n"
-        "assert 'cellxai.data.wbc' not in sys.modules\n"
+        "folder = given('cellxai.data.readers.folder.ImageFolder')['data']\n"
+        "assert type(folder).__name__ == 'ImageFolder'\n"
+        "assert 'cellxai.data.readers.wbc' not in sys.modules\n"
         "assert type(given('WhiteBloodCells')['data']).__name__ == 'WhiteBloodCells'"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellxai.benchmarking.tables import write_all
-from cellxai.explain.score_arrays import Results
+from cellxai.explain.results.score_arrays import Results
+from cellxai.explain.tables.export import write_all
 from cellxai.figures.confusion import draw_confusion
 from cellxai.figures.curves import draw_curves
 from cellxai.figures.density import (
@@ -33,7 +33,7 @@ EXPLAINERS: tuple[str, ...] = ("lime", "saliency", "integrated_gradients", "grad
 CONFIG = """\
 seed: 7
 data:
-  class_path: cellxai.data.sartorius.Sartorius
+  class_path: cellxai.data.readers.sartorius.Sartorius
   init_args: {root: cells}
 model:
   backbone:

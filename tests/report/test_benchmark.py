@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from cellxai.benchmarking.pictures import draw_all
-from cellxai.benchmarking.tables import write_all
+from cellxai.adapters.benchmark_pictures import draw_all
+from cellxai.explain.tables.export import write_all
+from cellxai.files.folder import RunFolder
 from cellxai.report.benchmark import benchmark_section
 from cellxai.report.benchmark_families import best_means, read_score
 from cellxai.report.benchmark_words import sentence
-from cellxai.report.page import report
 from cellxai.report.reading import read_rows
-from cellxai.runfolder import RunFolder
+from cellxai.verbs.report import report
 
 
 def section(run: Path) -> str:

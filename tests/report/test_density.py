@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from cellxai.files.folder import RunFolder
 from cellxai.report.density import density_section
 from cellxai.report.detectors import read_detectors
-from cellxai.report.page import report
 from cellxai.report.threshold import Measured, Promise, read_promise
-from cellxai.runfolder import RunFolder
+from cellxai.verbs.report import report
 
 NEW = ("reliability.csv", "detectors.csv", "gap.png", "reliability.png", "detectors.png")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cellxai.report.page import report
+from cellxai.verbs.report import report
 
 SECTIONS = ("data", "training", "evaluation", "density", "explanations", "benchmark")
 RESULTS = {  # the file that a section lives on

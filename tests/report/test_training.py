@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from cellxai.files.folder import RunFolder, write_csv
 from cellxai.report.training import data_section
-from cellxai.runfolder import RunFolder, write_csv
 
 
 def warnings_of(folder: Path, rows: list[tuple[str, str, str]]) -> tuple[str, ...]:

@@ -3,10 +3,10 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from cellxai.runfolder import read_csv
+from cellxai.files.folder import read_csv
+from cellxai.trained.run import load_run
 from cellxai.training.averaging import MovingAverage, decay_at, moving_average
-from cellxai.training.fit import fit
-from cellxai.training.trained import load_run
+from cellxai.verbs.fit import fit
 
 
 def test_the_decay_rises_to_its_value():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cellxai.training.checkpoints import AtomicCheckpoints, check_plain
-from cellxai.training.fit import fit
+from cellxai.verbs.fit import fit
 
 
 def test_a_checkpoint_does_not_pass_through_the_temporary_folder(tmp_path, monkeypatch):

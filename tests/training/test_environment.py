@@ -3,7 +3,7 @@ import subprocess
 from PIL import Image
 
 from cellxai.data.records import Fault, Record
-from cellxai.runfolder import write_json
+from cellxai.files.folder import write_json
 from cellxai.training import environment
 from cellxai.training.environment import (
     describe_data,

@@ -9,10 +9,10 @@ import torch
 
 from cellxai.classifier.loss import LossSettings
 from cellxai.classifier.optimiser import OptimiserSettings
-from cellxai.runfolder import read_csv
+from cellxai.files.folder import read_csv
+from cellxai.trained.run import load_run
 from cellxai.training.checkpoints import AtomicCheckpoints
-from cellxai.training.fit import fit
-from cellxai.training.trained import load_run
+from cellxai.verbs.fit import fit
 
 STATES = (
     "epoch", "global_step", "state_dict", "optimizer_states", "lr_schedulers",

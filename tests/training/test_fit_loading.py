@@ -5,12 +5,12 @@ import pytest
 import torch
 from PIL import Image
 
-from cellxai.data import prepared
-from cellxai.data.loading import LoadingSettings
+from cellxai.data.loading import prepared
+from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.splits import SplitSettings
-from cellxai.runfolder import RunFolder, read_csv, read_json
-from cellxai.training.fit import fit
-from cellxai.training.trained import load_run
+from cellxai.files.folder import RunFolder, read_csv, read_json
+from cellxai.trained.run import load_run
+from cellxai.verbs.fit import fit
 
 TENSOR = LoadingSettings(pipeline="tensor")
 

@@ -6,12 +6,13 @@ from torch.nn.functional import cross_entropy
 
 from cellxai.classifier.module import CellClassifier, HeadSettings, ModelSettings
 from cellxai.classifier.optimiser import OptimiserSettings
+from cellxai.data.loading.load import load_images
+from cellxai.data.pixels.transforms import augmentation_seed, to_tensor
 from cellxai.data.splits import SplitSettings
-from cellxai.data.transforms import augmentation_seed, to_tensor
-from cellxai.runfolder import read_csv
-from cellxai.training.fit import fit, load_images
+from cellxai.files.folder import read_csv
+from cellxai.trained.run import load_run
 from cellxai.training.frozen import CachedFeatures, pooled
-from cellxai.training.trained import load_run
+from cellxai.verbs.fit import fit
 
 
 @pytest.fixture

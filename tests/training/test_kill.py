@@ -16,11 +16,11 @@ import torch
 from cellxai.classifier.backbone import TimmBackbone
 from cellxai.classifier.module import HeadSettings, ModelSettings, Trainable
 from cellxai.classifier.optimiser import OptimiserSettings
-from cellxai.configuration import write_config
-from cellxai.data.loading import LoadingSettings
+from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.splits import SplitSettings
-from cellxai.runfolder import read_csv, read_json
-from cellxai.training.fit import fit
+from cellxai.files.config import write_config
+from cellxai.files.folder import read_csv, read_json
+from cellxai.verbs.fit import fit
 
 FIT = [sys.executable, "-m", "cellxai", "fit", "--config"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone"]

@@ -4,15 +4,15 @@ import sys
 
 import pytest
 
-from cellxai.runfolder import RunFolder
-from cellxai.training.fit import fit
-from cellxai.training.trained import load_run
+from cellxai.files.folder import RunFolder
+from cellxai.trained.run import load_run
+from cellxai.verbs.fit import fit
 from gmm.verb_parser import arguments_of
 
 MY_LAB = """
 import numpy as np
 
-from cellxai.data.augmentation import Augmentation
+from cellxai.data.pixels.augmentation import Augmentation
 
 
 class Noise(Augmentation):
@@ -24,7 +24,7 @@ class Noise(Augmentation):
 """
 
 CONFIG = """
-data: {class_path: cellxai.data.folder.ImageFolder, init_args: {root: cells}}
+data: {class_path: cellxai.data.readers.folder.ImageFolder, init_args: {root: cells}}
 transforms:
   image_size: [32, 32]
   augmentations: [{class_path: my_augmentations.Noise, init_args: {sd: 3.0}}]

@@ -8,10 +8,10 @@ import torch
 
 from cellxai.classifier.module import CellClassifier
 from cellxai.classifier.optimiser import OptimiserSettings
-from cellxai.runfolder import read_csv
-from cellxai.training import fit as training
+from cellxai.files.folder import read_csv
 from cellxai.training.checkpoints import AtomicCheckpoints
-from cellxai.training.fit import fit
+from cellxai.verbs import fit as training
+from cellxai.verbs.fit import fit
 
 
 class Killed(BaseException):

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from cellxai.classifier.module import CellClassifier
-from cellxai.training.fit import fit
+from cellxai.trained.run import load_run
 from cellxai.training.stopping import NotFiniteError
-from cellxai.training.trained import load_run
+from cellxai.verbs.fit import fit
 
 
 def broken_at(monkeypatch: pytest.MonkeyPatch, step: int, value: float) -> list[torch.Tensor]:

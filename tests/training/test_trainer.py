@@ -10,12 +10,13 @@ from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.loggers import CSVLogger
 
 from cellxai.classifier.module import HeadSettings
-from cellxai.configuration import build_arguments, read_config
+from cellxai.data.loading.load import load_images
 from cellxai.data.splits import SplitSettings
-from cellxai.runfolder import RunFolder, read_json
-from cellxai.training.fit import fit, load_images
+from cellxai.files.config import build_arguments, read_config
+from cellxai.files.folder import RunFolder, read_json
 from cellxai.training.settings import TrainingSettings
 from cellxai.training.trainer import new_trainer
+from cellxai.verbs.fit import fit
 from gmm.verb_parser import arguments_of
 
 
@@ -108,7 +109,7 @@ def test_a_users_callback_and_logger_take_part_and_start_anew_in_every_run(setti
 def test_callbacks_and_loggers_of_a_config_are_recorded_and_built_again(tmp_path, settings, cells):
     config = tmp_path / "fit.yaml"
     config.write_text(f"""
-data: {{class_path: cellxai.data.folder.ImageFolder, init_args: {{root: {cells}}}}}
+data: {{class_path: cellxai.data.readers.folder.ImageFolder, init_args: {{root: {cells}}}}}
 run: {tmp_path / "run"}
 transforms: {{image_size: [32, 32]}}
 model:
@@ -145,7 +146,7 @@ def test_tensorboards_files_lie_in_the_run_folder(settings, tmp_path):
 
 
 def test_the_balanced_order_reaches_the_training(settings, tmp_path, cells):
-    from cellxai.data.loading import LoadingSettings
+    from cellxai.data.loading.settings import LoadingSettings
 
     for i in range(8):
         (cells / "dark" / f"{i:02}.png").unlink()

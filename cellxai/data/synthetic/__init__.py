@@ -14,7 +14,7 @@ from cellxai.data.synthetic.render import (
     render_image,
 )
 from cellxai.data.synthetic.scene import CLASSES, Scene, compose_scene
-from cellxai.data.synthetic.write import Synthesized, scene_of, synthesize
+from cellxai.data.synthetic.write import scene_of
 
 __all__ = [
     "CLASSES",
@@ -24,7 +24,6 @@ __all__ = [
     "Rendered",
     "Scene",
     "Shape",
-    "Synthesized",
     "cause_map",
     "compose_scene",
     "cue_map",
@@ -34,6 +33,5 @@ __all__ = [
     "render",
     "render_image",
     "scene_of",
-    "synthesize",
     "with_foreign",
 ]

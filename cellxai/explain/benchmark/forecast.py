@@ -17,7 +17,7 @@ from cellxai.explain.benchmark.plan import Setup, Task
 from cellxai.explain.cost import frozen
 from cellxai.explain.metrics.base import ExplainerMetric
 from cellxai.explain.metrics.probing import Remembering
-from cellxai.explain.rows import Answer, Row
+from cellxai.explain.results.rows import Answer, Row
 
 REPEATS = 3  # the fastest counts: what else the machine does can only slow a pass down
 COARSE = 8  # rows and columns that the stand-in sees, to be fast

@@ -14,7 +14,7 @@ from cellxai.explain.benchmark.plan import Judge, Task
 from cellxai.explain.cost import frozen, measured
 from cellxai.explain.metrics.base import Metric, Truth, is_degenerate
 from cellxai.explain.metrics.probing import part_means
-from cellxai.explain.rows import Answer, Row
+from cellxai.explain.results.rows import Answer, Row
 from cellxai.explain.status import Status
 
 OF_METRIC = "metric: "  # how the reason of a row begins where the map itself is well

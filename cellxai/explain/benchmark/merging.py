@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from cellxai.explain.rows import Answer, Key, Row
-from cellxai.explain.store import Store
+from cellxai.explain.results.rows import Answer, Key, Row
+from cellxai.explain.results.store import Store
 
 
 def merge_stores(into: Store, path: Path) -> int:

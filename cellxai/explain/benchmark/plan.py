@@ -10,8 +10,8 @@ from cellxai.explain.baselines import Baseline
 from cellxai.explain.benchmark.items import Item
 from cellxai.explain.metrics.base import ExplainerMetric, Metric
 from cellxai.explain.provenance import described_with_code, model_fingerprint
-from cellxai.explain.rows import Key, Measure
-from cellxai.explain.superpixels import Superpixels
+from cellxai.explain.results.rows import Key, Measure
+from cellxai.explain.superpixels.methods import Superpixels
 
 Judge = Metric | ExplainerMetric
 

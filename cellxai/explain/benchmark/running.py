@@ -14,8 +14,8 @@ from cellxai.explain.benchmark.pace import Pace
 from cellxai.explain.benchmark.plan import Setup, Task, planned_keys, surveyed, tasks_of
 from cellxai.explain.cost import frozen
 from cellxai.explain.provenance import fingerprint
+from cellxai.explain.results.store import Store
 from cellxai.explain.status import Status
-from cellxai.explain.store import Store
 
 BATCH_SIZE = "images per forward pass on {}"
 IMAGE = "an image made ready"  # a kind of work beside the explainers

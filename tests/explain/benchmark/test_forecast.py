@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import nn
 
+from cellxai.explain.backward.gradcam import GradCam
+from cellxai.explain.backward.gradients import IntegratedGradients, Saliency
 from cellxai.explain.base import Attribution, Explainer
 from cellxai.explain.baselines import ConstantBaseline
 from cellxai.explain.benchmark import Item, Setup, run_benchmark
 from cellxai.explain.benchmark.forecast import Speed, forecast
 from cellxai.explain.controls import Edges
-from cellxai.explain.gradcam import GradCam
-from cellxai.explain.gradients import IntegratedGradients, Saliency
-from cellxai.explain.lime import Lime
+from cellxai.explain.lime.lime import Lime
 from cellxai.explain.metrics.complexity import Gini
 from cellxai.explain.metrics.faithfulness import DeletionAUC, InsertionAUC
 from cellxai.explain.metrics.faithfulness_correlation import FaithfulnessCorrelation
@@ -19,8 +19,8 @@ from cellxai.explain.metrics.infidelity import Infidelity
 from cellxai.explain.metrics.localisation import RelevanceMass
 from cellxai.explain.metrics.sanity import ParameterRandomisation
 from cellxai.explain.metrics.stability import MaxSensitivity, SeedStability
-from cellxai.explain.store import Store
-from cellxai.explain.superpixels import Grid
+from cellxai.explain.results.store import Store
+from cellxai.explain.superpixels.methods import Grid
 
 EXPLAINERS = {
     "lime": Lime(60),

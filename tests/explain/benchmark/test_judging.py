@@ -6,13 +6,12 @@ import math
 import pytest
 import torch
 
+from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.base import Attribution, Context, Explainer
 from cellxai.explain.baselines import ConstantBaseline
 from cellxai.explain.benchmark import Item, Setup, plan, run_benchmark
 from cellxai.explain.benchmark.judging import Metered
 from cellxai.explain.controls import Edges, RandomAttribution
-from cellxai.explain.gradients import Saliency
-from cellxai.explain.method_agreement import agreements
 from cellxai.explain.metrics.agreement import RankCorrelation, SignAgreement, TopKOverlap
 from cellxai.explain.metrics.base import Metric
 from cellxai.explain.metrics.complexity import Gini
@@ -20,8 +19,9 @@ from cellxai.explain.metrics.faithfulness import DeletionAUC, InsertionAUC
 from cellxai.explain.metrics.sanity import ParameterRandomisation
 from cellxai.explain.metrics.stability import MaxSensitivity
 from cellxai.explain.metrics.truth import RemovalCorrelation
-from cellxai.explain.store import Store
-from cellxai.explain.superpixels import Grid
+from cellxai.explain.results.method_agreement import agreements
+from cellxai.explain.results.store import Store
+from cellxai.explain.superpixels.methods import Grid
 
 
 class Fails(Explainer):

@@ -12,9 +12,9 @@ from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.explain.metrics.complexity import Gini
 from cellxai.explain.metrics.faithfulness import DeletionAUC
 from cellxai.explain.metrics.localisation import RelevanceMass
-from cellxai.explain.rows import Answer, Row
-from cellxai.explain.store import Store
-from cellxai.explain.superpixels import Grid
+from cellxai.explain.results.rows import Answer, Row
+from cellxai.explain.results.store import Store
+from cellxai.explain.superpixels.methods import Grid
 
 ROW = Row("a", "lime", "gini", 0, 0.25, 0.1, "ok", "", 1000, 0, 2.5)
 ANSWER = Answer("a", "lime", 0, 2, "ok", "", 1000, 0, 2.5, evidence=np.array([1.0, -2.0]))

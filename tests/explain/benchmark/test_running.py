@@ -3,17 +3,17 @@ from dataclasses import replace
 import pytest
 import torch
 
+from cellxai.explain.backward.gradcam import GradCam
 from cellxai.explain.base import Attribution, Explainer
 from cellxai.explain.baselines import ConstantBaseline
 from cellxai.explain.benchmark import Item, Setup, planned_keys, run_benchmark
 from cellxai.explain.controls import Edges, RandomAttribution
-from cellxai.explain.gradcam import GradCam
 from cellxai.explain.metrics.complexity import Gini
 from cellxai.explain.metrics.faithfulness import DeletionAUC
 from cellxai.explain.metrics.localisation import RelevanceMass
-from cellxai.explain.rows import Key
-from cellxai.explain.store import Store
-from cellxai.explain.superpixels import Grid
+from cellxai.explain.results.rows import Key
+from cellxai.explain.results.store import Store
+from cellxai.explain.superpixels.methods import Grid
 
 METRICS = {"gini": Gini(), "deletion": DeletionAUC(), "overlap": RelevanceMass("cells")}
 

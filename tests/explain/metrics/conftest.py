@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cellxai.explain.base import Attribution, Context
-from cellxai.explain.superpixels import Grid
+from cellxai.explain.superpixels.methods import Grid
 
 
 @pytest.fixture(scope="session")

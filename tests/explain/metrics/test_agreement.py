@@ -9,7 +9,7 @@ from cellxai.explain.metrics.agreement import (
     TopKOverlap,
     agreement_matrix,
 )
-from cellxai.explain.superpixels import Grid, superpixel_means
+from cellxai.explain.superpixels.methods import Grid, superpixel_means
 
 ALL = [RankCorrelation(), RankCorrelation("pixels"), TopKOverlap(3), SignAgreement()]
 

@@ -49,7 +49,7 @@ from cellxai.explain.metrics.stability import (
     SegmentationStability,
 )
 from cellxai.explain.metrics.truth import RemovalCorrelation, ShortcutContrast
-from cellxai.explain.superpixels import Grid
+from cellxai.explain.superpixels.methods import Grid
 
 
 class Brightness(Density):

@@ -13,7 +13,7 @@ from cellxai.explain.metrics.faithfulness import (
     score_curves,
 )
 from cellxai.explain.score import LogOdds, Scored
-from cellxai.explain.superpixels import Grid
+from cellxai.explain.superpixels.methods import Grid
 
 
 def slow_auc(net, start, end, target, values, labels):

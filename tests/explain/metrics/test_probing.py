@@ -17,7 +17,7 @@ from cellxai.explain.metrics.probing import (
     subset_effects,
 )
 from cellxai.explain.score import Logit, LogOdds, Probability, Scored
-from cellxai.explain.superpixels import Grid
+from cellxai.explain.superpixels.methods import Grid
 
 
 def test_a_remembering_model_gives_the_same_answers(net, images):

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.base import Attribution, Explainer
 from cellxai.explain.controls import Edges
-from cellxai.explain.gradients import Saliency
 from cellxai.explain.metrics.agreement import RankCorrelation
 from cellxai.explain.metrics.base import ModelSource
 from cellxai.explain.metrics.sanity import (

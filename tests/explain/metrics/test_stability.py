@@ -2,10 +2,10 @@ import captum.metrics
 import pytest
 import torch
 
+from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.base import Attribution, Explainer
 from cellxai.explain.baselines import SuperpixelMeanBaseline
 from cellxai.explain.controls import Edges, RandomAttribution
-from cellxai.explain.gradients import Saliency
 from cellxai.explain.metrics.agreement import RankCorrelation, TopKOverlap
 from cellxai.explain.metrics.stability import (
     MaxSensitivity,
@@ -13,7 +13,7 @@ from cellxai.explain.metrics.stability import (
     SegmentationStability,
     uniform_cube,
 )
-from cellxai.explain.superpixels import Grid
+from cellxai.explain.superpixels.methods import Grid
 
 
 class Means(Explainer):

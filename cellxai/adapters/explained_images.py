@@ -1,0 +1,204 @@
+"""The images that are explained: which, for which class, what is known of them."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from cellxai.data.loading.datamodule import to_batch
+from cellxai.data.loading.prepared import check_any_readable, prepare_all
+from cellxai.data.readers.image_files import files_named, records_of_files
+from cellxai.data.records import Fault, MaskLoader, Record
+from cellxai.data.splits import PARTS
+from cellxai.trained.run import TrainedRun
+
+OUTSIDE = "outside"  # the part of an image that is none of the run's
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One image to explain.
+
+    Args:
+        record: What it is; the label of an image from outside the run is empty.
+        part: Which part it belongs to; ``outside`` where it is none of the run's images.
+        image: As the network sees it, in [0, 1], on the device of the run.
+        target: The explained class: the predicted one, right or wrong.
+        probability: Of the predicted class.
+        truth: Known regions by name: ``cells`` from masks, ``cause`` where it was planted.
+    """
+
+    record: Record
+    part: str
+    image: Float[Tensor, "1 3 h w"]
+    target: int
+    probability: float
+    truth: dict[str, Bool[Tensor, "h w"]]
+
+
+def subjects(
+    trained: TrainedRun,
+    part: str | None = None,
+    per_class: int | None = None,
+) -> list[Subject]:
+    """Images of a part with their predicted class.
+
+    They are taken by the order of their ids, never by how well they can be explained.
+
+    Args:
+        trained: The run.
+        part: Which part; by default the one that had least say in the training.
+        per_class: The first so many of each class; ``None`` for all.
+
+    Raises:
+        ValueError: If the part has no image, or ``per_class`` is not positive.
+    """
+    chosen, indices = places_of_each_class(trained, part, per_class)
+    logits, _ = trained.outputs(chosen)
+    return [subject(trained, chosen, index, logits[index]) for index in indices]
+
+
+def places_of_each_class(
+    trained: TrainedRun, part: str | None, per_class: int | None
+) -> tuple[str, list[int]]:
+    """A part, and the places in it that :func:`subjects` takes.
+
+    Raises:
+        ValueError: If the part has no image, or ``per_class`` is not positive.
+    """
+    chosen = trained.judged_part if part is None else part
+    if chosen not in PARTS or not trained.images.records(chosen):
+        raise ValueError(
+            f"part={chosen!r}: no image there; expected one of {', '.join(trained.parts)}"
+        )
+    if per_class is not None and per_class < 1:
+        raise ValueError(f"images_per_class={per_class}: expected at least 1")
+    return chosen, first_of_each_class(trained.images.records(chosen), per_class)
+
+
+def named_subjects(
+    trained: TrainedRun, names: Sequence[str]
+) -> tuple[list[Subject], tuple[Fault, ...]]:
+    """The images that are named, in this order, and what of them could not be read.
+
+    A name is the id of an image of the run, of any part, or else a file, a folder of images or a
+    pattern such as ``photos/*.png``. A file of the run's own is taken as the run knows it, with
+    its label and masks; any other is prepared like the run's own.
+
+    Raises:
+        ValueError: If no image is named or none can be read, or a name is neither; tells the
+            nearest ids.
+    """
+    known = places_of_ids(trained)
+    by_file = {trained.images.records(p)[i].path.resolve(): name for name, (p, i) in known.items()}
+    wanted: dict[str | Path, None] = {}  # in order, each once
+    for name in names:
+        found = [name] if name in known else files_named(name) or unknown(trained, name, [*known])
+        wanted |= {by_file.get(one.resolve(), one) if isinstance(one, Path) else one: None
+                   for one in found}  # fmt: skip
+    if not wanted:
+        raise ValueError(
+            "images=[] names none; pass ids of the run, files, folders or patterns, or leave it "
+            "out for the first of each class"
+        )
+    strangers, faults = outside_subjects(trained, [one for one in wanted if isinstance(one, Path)])
+    own = {name: own_subject(trained, *known[name]) for name in wanted if isinstance(name, str)}
+    readable = own | strangers
+    return [readable[one] for one in wanted if one in readable], faults
+
+
+def places_of_ids(trained: TrainedRun) -> dict[str, tuple[str, int]]:
+    """Part and place of every readable image of a run by its id."""
+    return {
+        record.id: (part, index)
+        for part in trained.parts
+        for index, record in enumerate(trained.images.records(part))
+    }
+
+
+def unknown(trained: TrainedRun, name: str, known: Sequence[str]) -> list[Path]:
+    """Refuses a name that is nothing, and tells the nearest ids.
+
+    Raises:
+        ValueError: Always.
+    """
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
+    raise ValueError(
+        f"images={name!r}: no such file, and {trained.folder.root} has no such image; near it: "
+        f"{', '.join(near)}"
+    )
+
+
+def own_subject(trained: TrainedRun, part: str, index: int) -> Subject:
+    """The image at a place of a part."""
+    return subject(trained, part, index, trained.outputs(part)[0][index])
+
+
+def outside_subjects(
+    trained: TrainedRun, paths: Sequence[Path]
+) -> tuple[dict[str | Path, Subject], tuple[Fault, ...]]:
+    """Images of no part by their file, prepared like the run's own, and what cannot be read.
+
+    Raises:
+        ValueError: If there are files, and none of them can be read.
+    """
+    if not paths:
+        return {}, ()
+    taken = [record.id for record in trained.images.all_records]
+    found = prepare_all(records_of_files(paths, taken), trained.transforms)
+    check_any_readable([found])
+    images = to_batch(found.images).split(1)
+    subjects = {}
+    for record, image in zip(found.records, images, strict=True):
+        with torch.inference_mode():
+            logits = trained.classifier(image.to(trained.device))[0].cpu()
+        subjects[record.path] = seen_as(record, OUTSIDE, image.to(trained.device), logits)
+    return subjects, found.faults
+
+
+def first_of_each_class(records: tuple[Record, ...], per_class: int | None) -> list[int]:
+    """Places of the first records of each class, in the order of class and id."""
+    order = sorted(range(len(records)), key=lambda i: (records[i].label, records[i].id))
+    taken: dict[str, int] = {}
+    chosen = []
+    for index in order:
+        label = records[index].label
+        taken[label] = taken.get(label, 0) + 1
+        if per_class is None or taken[label] <= per_class:
+            chosen.append(index)
+    return chosen
+
+
+def subject(trained: TrainedRun, part: str, index: int, logits: Float[Tensor, " k"]) -> Subject:
+    """One image of a run with its predicted class and known regions."""
+    record = trained.images.records(part)[index]
+    pixels, regions = trained.pixels(part, index), known_regions(trained, record)
+    return seen_as(record, part, pixels, logits, regions)
+
+
+def seen_as(
+    record: Record,
+    part: str,
+    image: Float[Tensor, "1 3 h w"],
+    logits: Float[Tensor, " k"],
+    truth: dict[str, Bool[Tensor, "h w"]] | None = None,
+) -> Subject:
+    """An image with the class that its logits say."""
+    probability = float(logits.softmax(-1).max())
+    return Subject(record, part, image, int(logits.argmax()), probability, truth or {})
+
+
+def known_regions(trained: TrainedRun, record: Record) -> dict[str, Bool[Tensor, "h w"]]:
+    """``cells`` and ``cause`` of an image, as far as its data set knows them."""
+    loaders = {"cells": record.load_mask, "cause": record.load_cause}
+    return {name: region(trained, load) for name, load in loaders.items() if load is not None}
+
+
+def region(trained: TrainedRun, load: MaskLoader) -> Bool[Tensor, "h w"]:
+    """A known region in the geometry of what the network sees."""
+    labels = trained.transforms.prepare_mask(load())
+    return torch.from_numpy(labels != 0).to(trained.device)

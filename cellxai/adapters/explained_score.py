@@ -1,0 +1,78 @@
+"""Which scalar of a run is explained: a logit, a probability, log-odds, densities, or your own."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from cellxai.adapters.place_density import LeastKnownPlaces, place_density, places_file
+from cellxai.adapters.second_run import FeatureDensity
+from cellxai.data.loading.cache import digest
+from cellxai.explain.score import LogDensity, Logit, LogOdds, Probability, Score, Scored
+from cellxai.trained.run import TrainedRun
+
+ScoreName = Literal["logit", "probability", "log_odds", "density", "places"]
+SCORES = {"logit": Logit, "probability": Probability, "log_odds": LogOdds}
+
+
+@dataclass(frozen=True)
+class ScoredRun:
+    """A run's network with the score that is explained.
+
+    Args:
+        model: Images to scores.
+        score: What the scores are.
+        of_classes: Whether there is a score per class, or one of the image alone.
+    """
+
+    model: Scored
+    score: Score
+    of_classes: bool
+
+    @property
+    def name(self) -> str:
+        """What pictures call the score."""
+        return self.score.name or type(self.score).__name__
+
+    def column(self, predicted: int) -> int:
+        """The score that is explained of an image of that predicted class."""
+        return predicted if self.of_classes else 0
+
+    def in_words(self, predicted: str) -> str:
+        """What is explained of such an image, with its units."""
+        units = f" ({self.score.units})" if self.score.units else ""
+        return f"{self.name} of {predicted if self.of_classes else 'the image'}{units}"
+
+
+def name_of(score: ScoreName | Score) -> str:
+    """What files and options call a score: ``log_odds``, or the class of one of your own."""
+    if isinstance(score, str):
+        return score
+    kind = type(score)
+    return next((name for name, one in SCORES.items() if one is kind), kind.__name__)
+
+
+def scored_run(trained: TrainedRun, score: ScoreName | Score = "logit") -> ScoredRun:
+    """A run's network with a score by its name, or one of your own.
+
+    Raises:
+        FileNotFoundError: If a density is asked for and the run has none.
+        ValueError: If a score of your own has neither one column nor one per class.
+    """
+    if score == "density":
+        features = FeatureDensity(trained.folder.root)
+        network, density = features.network(trained.classifier), LogDensity(features)
+        return ScoredRun(Scored(network, density), density, False)
+    if score == "places":
+        places = place_density(trained)
+        least = LeastKnownPlaces(digest(places_file(trained).read_bytes()))
+        return ScoredRun(Scored(places, least), least, False)
+    made = SCORES[score]() if isinstance(score, str) else score
+    n_classes = len(trained.classes)
+    n_columns = made.scores(torch.zeros(1, n_classes)).shape[1]
+    if n_columns not in (1, n_classes):
+        raise ValueError(
+            f"score={type(made).__name__} gives {n_columns} columns, expected one, or one for "
+            f"each of {n_classes} classes"
+        )
+    return ScoredRun(Scored(trained.classifier, made), made, n_columns == n_classes)

@@ -1,0 +1,53 @@
+"""A baseline on the data: the image of a run that looks most alike to its network."""
+
+from functools import cached_property
+from pathlib import Path
+
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from cellxai.data.loading.datamodule import to_batch
+from cellxai.data.records import Source
+from cellxai.explain.baselines import Baseline, NearestBaseline
+from cellxai.trained.image_sets import NetworkFeatures
+from cellxai.trained.run import TrainedRun, load_run
+
+
+class NearestInRun(Baseline):
+    """The training image whose features are nearest to the explained one's, never that one itself.
+
+    The network has seen the like of it, so that nothing is hidden by a hole in the data.
+
+    Args:
+        run: The run folder of `cellxai fit`, whose network tells what is near.
+        source: Other images to choose from, such as cells without the drug, prepared like the
+            run's own, broken ones left out; null for those that the run was trained on.
+    """
+
+    def __init__(self, run: Path, source: Source | None = None) -> None:
+        self.run = run
+        self.source = source
+
+    def fill(
+        self, images: Float[Tensor, "b c h w"], superpixels: Int[Tensor, "b h w"]
+    ) -> Float[Tensor, "b c h w"]:
+        """See :meth:`Baseline.fill`.
+
+        Raises:
+            ValueError: If there is no other image to choose from, or images are of another size
+                than the run's.
+        """
+        return self._nearest.fill(images, superpixels)
+
+    @cached_property
+    def _nearest(self) -> NearestBaseline:
+        trained = load_run(self.run)
+        return NearestBaseline(
+            to_batch(self._bank(trained)),
+            lambda images: trained.classifier.features(images.to(trained.device)),
+        )
+
+    def _bank(self, trained: TrainedRun) -> UInt8[Tensor, "n c h w"]:
+        if self.source is None:
+            return trained.images.images("train")
+        return NetworkFeatures(trained).other("baseline", self.source).pictures

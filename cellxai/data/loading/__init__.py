@@ -1,0 +1,1 @@
+"""How prepared images are kept, ordered and brought to the network."""

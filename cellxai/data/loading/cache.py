@@ -1,0 +1,173 @@
+"""Prepared images kept on disk between runs: one file of pixels and one that vouches for it.
+
+A cache is found by its key, a digest of everything that decides a pixel: path, size and time of
+change of each file, in order, and what corrupts it; the settings of the preparation; the code that
+does both; and the versions of the decoders. Whatever changes, another key is looked for, so nothing
+stale is served. (A file that is replaced by one of equal size within the clock's resolution goes
+unseen.)
+"""
+
+import hashlib
+import inspect
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL
+from jaxtyping import UInt8
+
+from cellxai.data.pixels import images, sixteen_bit
+from cellxai.data.pixels.transforms import Transforms
+from cellxai.data.records import Record
+from cellxai.files.config import as_config
+from cellxai.files.folder import atomic, write_json
+
+# Drawn anew in every epoch, so they leave no trace in a prepared image.
+DRAWN = ("crop", "horizontal_flip", "vertical_flip", "brightness", "augmentations")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What came of preparing a list of files.
+
+    Args:
+        images: Those that could be read, in order.
+        broken: Why each of the others could not, by its place in the list.
+    """
+
+    images: UInt8[np.ndarray, "n c h w"]
+    broken: dict[int, str]
+
+
+def key_of(records: Sequence[Record], transforms: Transforms) -> str:
+    """The name under which the prepared images of these files are kept."""
+    described = {
+        "files": [describe(record) for record in records],
+        "transforms": as_config({"kept": transforms})["kept"],
+        "code": sorted(code_of(kind) for kind in {type(transforms), *corrupting(records)}),
+        "decoders": [PIL.__version__, cv2.__version__],
+    }
+    for name in DRAWN:
+        described["transforms"].pop(name, None)
+    return digest(json.dumps(described, sort_keys=True).encode())[:32]
+
+
+def describe(record: Record) -> list[Any]:
+    """What decides the pixels that are read of a record; a corruption is seeded by the id."""
+    told = [record.id, as_config(record.corruptions)]
+    alone = record.load_image is None and not record.corruptions
+    return [*describe_file(record.path), *([] if alone else told)]
+
+
+def corrupting(records: Sequence[Record]) -> set[type]:
+    """The classes of the corruptions of any of the records."""
+    return {type(step.corruption) for record in records for step in record.corruptions}
+
+
+def describe_file(path: Path) -> tuple[str, int | None, int | None]:
+    """Path, bytes and nanosecond of the last change; ``None`` where there is no such file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return str(path.absolute()), None, None
+    return str(path.absolute()), found.st_size, found.st_mtime_ns
+
+
+def code_of(kind: type) -> str:
+    """A digest of the modules that turn a file into pixels, a user's own included."""
+    modules = {inspect.getmodule(parent) for parent in kind.mro() if parent is not object}
+    sources = [inspect.getsource(module) for module in {*modules, images, sixteen_bit} if module]
+    return digest("".join(sorted(sources)).encode())
+
+
+def open_cached(folder: Path, key: str) -> Kept | None:
+    """The images kept under a key, mapped into memory; ``None`` if there are none, or damaged.
+
+    Every byte is read once and compared with its digest.
+    """
+    pixels, voucher = paths_of(folder, key)
+    try:
+        told = json.loads(voucher.read_text(encoding="utf-8"))
+        kept = Kept(
+            mapped(pixels, tuple(told["shape"])),
+            {int(place): what for place, what in told["broken"].items()},
+        )
+        sound = told["sha256"] == fingerprint(kept)
+    # What missing, cut and overwritten files end in.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        return None
+    return kept if sound else None
+
+
+def mapped(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "n c h w"]:
+    """The pixels in a file.
+
+    Raises:
+        ValueError: If it has another size.
+    """
+    if path.stat().st_size != math.prod(shape):
+        raise ValueError(f"{path}: {path.stat().st_size} bytes, expected {shape}")
+    if 0 in shape:  # nothing can be mapped
+        return np.empty(shape, dtype=np.uint8)
+    # Pages that are written to become the process's own: the file stays as it is.
+    return np.asarray(np.memmap(path, np.uint8, "c", shape=shape))
+
+
+def write_cached(
+    folder: Path,
+    key: str,
+    results: Iterable[UInt8[np.ndarray, "h w c"] | str],
+    transforms: Transforms,
+) -> Kept:
+    """Keeps images under a key and opens them. Several processes may write the same at once.
+
+    The images are written as they come, so that a cache may be larger than the memory.
+
+    Args:
+        folder: The cache; made if need be.
+        key: Of :func:`key_of`.
+        results: Each image, or why it could not be read.
+        transforms: What prepared them.
+
+    Raises:
+        OSError: If the folder cannot be written or is full.
+    """
+    pixels, voucher = paths_of(folder, key)
+    broken: dict[int, str] = {}
+    n_images = 0
+    with atomic(pixels) as temporary, temporary.open("wb") as file:
+        for place, found in enumerate(results):
+            if isinstance(found, str):
+                broken[place] = found
+            else:
+                file.write(found.transpose(2, 0, 1).tobytes())
+                n_images += 1
+    kept = Kept(mapped(pixels, (n_images, *transforms.shape)), broken)
+    told = {"sha256": fingerprint(kept), "shape": list(kept.images.shape), "broken": broken}
+    write_json(voucher, told)
+    return kept
+
+
+def paths_of(folder: Path, key: str) -> tuple[Path, Path]:
+    """The file of pixels, and the one that is written after it and vouches for it."""
+    return folder / f"{key}.pixels", folder / f"{key}.json"
+
+
+def fingerprint(kept: Kept) -> str:
+    """A digest of the images, their shape, and what is told about the others."""
+    broken = {str(place): what for place, what in kept.broken.items()}
+    told = json.dumps([list(kept.images.shape), broken])
+    return digest(told.encode(), kept.images)
+
+
+def digest(*contents: Any) -> str:
+    """SHA-256 of bytes or arrays, one after another."""
+    hashed = hashlib.sha256()
+    for content in contents:
+        hashed.update(content)
+    return hashed.hexdigest()

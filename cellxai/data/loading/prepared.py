@@ -1,0 +1,95 @@
+"""Decoding and preparing the images of a part, once a run or once for many runs."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from cellxai.data.loading.cache import Kept, key_of, open_cached, write_cached
+from cellxai.data.pixels.images import ImageFault, read_pixels
+from cellxai.data.pixels.transforms import Transforms
+from cellxai.data.records import Fault, Record
+from cellxai.files.progress import progress
+
+MANY_IMAGES = 500  # more than a few seconds of reading: show how far it is
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The prepared images of a part, their records, and the files that could not be read.
+
+    The images lie in memory, or in a file of the cache that is mapped into it.
+    """
+
+    records: tuple[Record, ...]
+    images: UInt8[Tensor, "n c h w"]
+    faults: tuple[Fault, ...]
+
+
+def prepare_all(
+    records: Sequence[Record], transforms: Transforms, cache: Path | None = None
+) -> Prepared:
+    """The prepared images, taken from the cache if they are there and put there if not.
+
+    A broken file costs itself and no other.
+
+    Args:
+        records: The images.
+        transforms: How they are prepared.
+        cache: The folder of the cache; ``None`` keeps them in memory alone.
+    """
+    results = prepare_each(records, transforms)
+    if cache is None:
+        return prepared(records, in_memory(results, transforms))
+    key = key_of(records, transforms)
+    found = open_cached(cache, key) or write_cached(cache, key, results, transforms)
+    return prepared(records, found)
+
+
+def prepare_each(
+    records: Sequence[Record], transforms: Transforms
+) -> Iterator[UInt8[np.ndarray, "h w c"] | str]:
+    """Each prepared image, or why it cannot be read, in order; decoded in threads."""
+    with ThreadPoolExecutor() as threads:
+        results = threads.map(lambda record: read_prepared(record, transforms), records)
+        yield from progress(results, "reading images", len(records), MANY_IMAGES)
+
+
+def in_memory(results: Iterable[UInt8[np.ndarray, "h w c"] | str], transforms: Transforms) -> Kept:
+    """The images in one array, of length 0 where there are none."""
+    found = list(results)
+    images = [
+        np.ascontiguousarray(image.transpose(2, 0, 1))
+        for image in found
+        if not isinstance(image, str)
+    ]
+    broken = {place: what for place, what in enumerate(found) if isinstance(what, str)}
+    return Kept(np.stack(images) if images else np.empty((0, *transforms.shape), np.uint8), broken)
+
+
+def read_prepared(record: Record, transforms: Transforms) -> UInt8[np.ndarray, "h w c"] | str:
+    """What the network sees of one image, or why it sees nothing."""
+    try:
+        return transforms.prepare(read_pixels(record))
+    except ImageFault as fault:
+        return str(fault)
+
+
+def prepared(records: Sequence[Record], found: Kept) -> Prepared:
+    """The images with the records that they are of, and a fault for each of the others."""
+    faults = [Fault(f"image {records[i].id}", what) for i, what in found.broken.items()]
+    readable = tuple(record for i, record in enumerate(records) if i not in found.broken)
+    return Prepared(readable, torch.from_numpy(found.images), tuple(faults))
+
+
+def check_any_readable(found: Sequence[Prepared]) -> None:
+    """Raises ``ValueError`` with the first fault where not one image could be read."""
+    if not any(one.records for one in found):
+        faults = [fault for one in found for fault in one.faults]
+        first = f", the first: {faults[0]}" if faults else ""
+        raise ValueError(f"none of {len(faults)} images can be read{first}")

@@ -1,0 +1,1 @@
+"""Readers of data sets and image files: one per layout on disk."""

@@ -1,0 +1,154 @@
+"""A COCO file: images, and the objects in each, with everything that is wrong named."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int32
+
+from cellxai.data.readers.coco_masks import parse_segmentation, pixels_of_part
+from cellxai.data.records import Fault, MaskLoader
+
+
+@dataclass
+class CocoImage:
+    """An image of a COCO file and what is annotated in it.
+
+    Args:
+        where: Its entry, as a reader of the file would find it.
+        file_name: As the file tells it.
+        shape: Height and width in pixels.
+        categories: Names of the categories of its objects.
+        objects: The parts of each object, in the order of the file.
+        complete: Whether every object could be read.
+    """
+
+    where: str
+    file_name: PurePosixPath
+    shape: tuple[int, int]
+    categories: set[str] = field(default_factory=set)
+    objects: list[list[np.ndarray]] = field(default_factory=list)
+    complete: bool = True
+
+
+def read_coco(path: Path) -> tuple[list[CocoImage], list[Fault]]:
+    """The images of a COCO file and every fault in it, one for each broken entry.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no COCO file at all.
+    """
+    content = load(path)
+    images, faults = {}, []
+    for number, entry in enumerate(content["images"]):
+        where = f"{path.name} images[{number}]"
+        try:
+            key, image = parse_image(where, entry)
+            refuse_second(key, images)
+            images[key] = image
+        except ValueError as error:
+            faults.append(Fault(where, str(error)))
+    names = category_names(content.get("categories"))
+    for number, entry in enumerate(content["annotations"]):
+        try:
+            add_object(entry, images, names)
+        except ValueError as error:
+            faults.append(Fault(f"{path.name} annotations[{number}]", str(error)))
+    return list(images.values()), faults
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The lists of a COCO file; objects that are keyed by their ids become a list, too.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no JSON, or lacks ``images`` or ``annotations``.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file, expected COCO annotations in JSON")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"{path}: no valid JSON: {error}") from None
+    content = content if isinstance(content, dict) else {}
+    lists = {}
+    for name in ("images", "annotations"):
+        found = content.get(name)
+        lists[name] = list(found.values()) if isinstance(found, dict) else found
+        if not isinstance(lists[name], list):
+            raise ValueError(f"{path}: no list {name!r}, expected a COCO file with it")
+    return content | lists
+
+
+def parse_image(where: str, entry: Any) -> tuple[Any, CocoImage]:
+    """The key and the size of an image.
+
+    Raises:
+        ValueError: If one is missing, or the file name leaves the folder of images.
+    """
+    entry = entry if isinstance(entry, dict) else {}
+    key, name = entry.get("id"), entry.get("file_name")
+    height, width = entry.get("height"), entry.get("width")
+    if not isinstance(key, (int, str)):
+        raise ValueError(f"id {key!r}, expected a number")
+    file_name = PurePosixPath(name) if isinstance(name, str) else PurePosixPath()
+    if not file_name.name or file_name.is_absolute() or ".." in file_name.parts:
+        raise ValueError(f"file_name {name!r}, expected a name within the folder of images")
+    if not all(type(side) is int and side > 0 for side in (height, width)):
+        got = f"height {height!r} and width {width!r} of {name!r}"
+        raise ValueError(f"{got}, expected positive numbers of pixels")
+    return key, CocoImage(where, file_name, (height, width))
+
+
+def refuse_second(key: Any, images: Mapping[Any, CocoImage]) -> None:
+    """Raises ``ValueError`` if an image with this id was there before."""
+    if key in images:
+        raise ValueError(f"id {key!r} is that of {images[key].where} already, expected another")
+
+
+def category_names(categories: Any) -> dict[Any, str]:
+    """Names by id; entries without either are passed over, and then missed by their objects."""
+    entries = [entry for entry in categories or () if isinstance(entry, dict)]
+    return {
+        entry["id"]: entry["name"]
+        for entry in entries
+        if isinstance(entry.get("id"), (int, str)) and isinstance(entry.get("name"), str)
+    }
+
+
+def add_object(entry: Any, images: Mapping[Any, CocoImage], names: Mapping[Any, str]) -> None:
+    """Adds an annotated object to its image, which is incomplete if that fails.
+
+    Raises:
+        ValueError: If the image or the category is unknown, or the segmentation is broken.
+    """
+    entry = entry if isinstance(entry, dict) else {}
+    key, category = entry.get("image_id"), entry.get("category_id")
+    if not isinstance(key, (int, str)) or key not in images:
+        raise ValueError(f"image_id {key!r} is no id of a sound image in the file")
+    image = images[key]
+    if not isinstance(category, (int, str)) or category not in names:
+        image.complete = False
+        raise ValueError(f"category_id {category!r} is no id in the file's categories")
+    image.categories.add(names[category])
+    try:
+        image.objects.append(parse_segmentation(entry.get("segmentation"), image.shape))
+    except ValueError as error:
+        image.complete = False
+        raise ValueError(f"in {str(image.file_name)!r}: {error}") from None
+
+
+def label_map_loader(objects: Iterable[list[np.ndarray]], shape: tuple[int, int]) -> MaskLoader:
+    """Draws the objects when called: the first gets label 1, later ones lie on top."""
+
+    def load() -> Int32[np.ndarray, "h w"]:
+        label_map = np.zeros(shape[0] * shape[1], dtype=np.int32)
+        for label, parts in enumerate(objects, start=1):
+            for part in parts:
+                label_map[pixels_of_part(part, shape)] = label
+        return label_map.reshape(shape)
+
+    return load

@@ -1,0 +1,108 @@
+"""Folders whose sub-folders are named for the classes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cellxai.data.ids import ids_of_paths
+from cellxai.data.pixels.images import SUFFIXES, mask_loader
+from cellxai.data.records import Fault, Record, Scan, Source
+
+
+@dataclass(frozen=True)
+class ImageFolder(Source):
+    """Images laid out as ``root/<class>/<name>.png`` (or jpg, jpeg, tif, tiff, bmp).
+
+    A folder without sub-folders that hold images is one class, named for the folder. Ids are
+    ``<class>__<name>``. Files and folders that begin with a dot are passed over.
+
+    Args:
+        root: The folder.
+        masks: A folder of label maps with the same sub-folders and names, of any image suffix;
+            images that have none there are taken without. ``null`` for no masks.
+    """
+
+    root: Path
+    masks: Path | None = None
+
+    def scan(self) -> Scan:
+        """One record per image file, in alphabetical order.
+
+        Raises:
+            FileNotFoundError: If a folder does not exist, or there is no image in it.
+        """
+        loose = images_in(self.root)
+        folders = sorted(path for path in self.root.iterdir() if is_visible_folder(path))
+        by_class = {folder.name: images_in(folder) for folder in folders}
+        if not any(by_class.values()):
+            check_any_image(self.root, loose)
+            return Scan(tuple(self._records(loose, self.root.resolve().name)))
+        records = [
+            record for label, paths in by_class.items() for record in self._records(paths, label)
+        ]
+        return Scan(tuple(records), tuple(folder_faults(self.root, by_class, loose)))
+
+    def _records(self, paths: Sequence[Path], label: str) -> Iterable[Record]:
+        relative = [path.relative_to(self.root) for path in paths]
+        named = [Path(label, path.name) for path in relative]
+        for path, inside, image_id in zip(paths, relative, ids_of_paths(named), strict=True):
+            mask = None if self.masks is None else same_name(self.masks / inside)
+            yield Record(image_id, path, label, load_mask=mask and mask_loader(mask))
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The image files of a folder, told by suffix, in alphabetical order.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder, expected images in one per class")
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def is_visible_folder(path: Path) -> bool:
+    """Whether ``path`` is a folder that no system or tool put there for itself."""
+    return path.is_dir() and not path.name.startswith(".")
+
+
+def same_name(path: Path) -> Path | None:
+    """The image file of this name, whatever its suffix, or ``None``."""
+    if not path.parent.is_dir():
+        return None
+    return next((found for found in images_in(path.parent) if found.stem == path.stem), None)
+
+
+def folder_faults(
+    root: Path, by_class: dict[str, list[Path]], loose: Sequence[Path]
+) -> Iterable[Fault]:
+    """Sub-folders without an image, and images that lie beside the sub-folders."""
+    for label, paths in by_class.items():
+        if not paths:
+            what = "no image in this class; add some, or remove the folder"
+            yield Fault(str(root / label), what)
+    for path in loose:
+        what = f"beside the class folders {', '.join(by_class)}; move it into one of them"
+        yield Fault(str(path), what)
+
+
+def check_any_image(root: Path, images: Sequence[Path]) -> None:
+    """Refuses a folder without images, and says where images lie if they lie deeper.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    if images:
+        return
+    suffixes = f"<class>/<name> with a suffix of {', '.join(sorted(SUFFIXES))}"
+    deeper = next((path for path in root.glob("*/*/*") if path.suffix.lower() in SUFFIXES), None)
+    way_out = (
+        "convert the images to one of them, or pass another root"
+        if deeper is None
+        else f"they lie deeper: pass root={deeper.parent.parent}"
+    )
+    raise FileNotFoundError(f"{root}: no images, expected {suffixes}; {way_out}")

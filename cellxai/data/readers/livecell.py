@@ -1,0 +1,114 @@
+"""LIVECell, and other cell images that are annotated in COCO's format.
+
+Edlund C. et al. (2021), *LIVECell — A large-scale dataset for label-free live cell segmentation*,
+Nature Methods 18.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Literal
+
+from cellxai.data.ids import ids_of_paths
+from cellxai.data.readers.coco import CocoImage, label_map_loader, read_coco
+from cellxai.data.records import Fault, Record, Scan, Source, without_partial_groups
+
+Label = Literal["file_name", "category"]
+WELL_PARTS = 3  # of A172_Phase_A7_1_00d00h00m_1.tif: cell type, microscopy, well
+
+
+@dataclass(frozen=True)
+class LiveCell(Source):
+    """Images with one or several COCO files of annotations; one record per image.
+
+    LIVECell names its files ``<cell type>_Phase_<well>_<field>_<time>_<crop>.tif``. The crops of a
+    field, and a field at all its times, show the same cells, so whole wells stay in one part.
+    An image whose annotations are broken in part keeps its class and loses its mask.
+
+    Args:
+        root: The folder of the images, either all in it or each in a folder of its class.
+        annotations: COCO files, such as those for training, validation and test.
+        label: Whence the class comes: ``file_name`` takes the file name's part before the first
+            ``_``, ``category`` the category of all objects in the image.
+        groups: ``well`` keeps the images of a well together, told by the file name's first three
+            parts and only where all images have them; ``none`` lets every image go anywhere.
+    """
+
+    root: Path
+    annotations: list[Path]
+    label: Label = "file_name"
+    groups: Literal["well", "none"] = "well"
+
+    def scan(self) -> Scan:
+        """One record per sound image of the files.
+
+        Raises:
+            FileNotFoundError: If the folder or a file does not exist.
+            ValueError: If a file is no COCO file.
+        """
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"{self.root}: no such folder, expected the images")
+        found = [read_coco(path) for path in self.annotations]
+        images = [image for in_file, _ in found for image in in_file]
+        faults = [fault for _, in_file in found for fault in in_file]
+        first = {image.file_name: image for image in reversed(images)}
+        ids = dict(zip(first, ids_of_paths(list(first)), strict=True))
+        records = []
+        for image in images:
+            path = find_image(self.root, image.file_name)
+            wrong = list(image_faults(image, first[image.file_name], path, self.label))
+            faults += wrong
+            if not wrong:
+                records.append(self._record(image, ids[image.file_name], path))
+        return Scan(tuple(without_partial_groups(records)), tuple(faults))
+
+    def _record(self, image: CocoImage, image_id: str, path: Path) -> Record:
+        return Record(
+            id=image_id,
+            path=path,
+            label=class_of(image, self.label),
+            group=well_of(image.file_name) if self.groups == "well" else None,
+            load_mask=label_map_loader(image.objects, image.shape) if image.complete else None,
+        )
+
+
+def find_image(root: Path, name: PurePath) -> Path:
+    """Where an image lies: in the folder itself, or in one named for its cell type."""
+    nested = root / cell_type(name) / name
+    return nested if nested.is_file() and not (root / name).is_file() else root / name
+
+
+def cell_type(name: PurePath) -> str:
+    """What a file name begins with."""
+    return name.stem.split("_")[0]
+
+
+def class_of(image: CocoImage, label: Label) -> str:
+    """The class of an image, from its name or from its objects."""
+    return cell_type(image.file_name) if label == "file_name" else min(image.categories)
+
+
+def well_of(name: PurePath) -> str | None:
+    """Cell type, microscopy and well of an image, or ``None`` where its name does not tell."""
+    parts = name.stem.split("_")
+    return "_".join(parts[:WELL_PARTS]) if len(parts) > WELL_PARTS else None
+
+
+def image_faults(image: CocoImage, first: CocoImage, path: Path, label: Label) -> Iterator[Fault]:
+    """What makes an image unusable: named twice, not there, or without one class.
+
+    Args:
+        image: The image.
+        first: The first image of the same file name.
+        path: Where its file should be.
+        label: Whence the class comes.
+    """
+    if image is not first:
+        yield Fault(image.where, f"{str(image.file_name)!r} is {first.where} already; remove one")
+    elif not path.is_file():
+        yield Fault(image.where, f"{str(image.file_name)!r}: no such file as {path}")
+    elif label == "category" and len(image.categories) != 1:
+        found = ", ".join(sorted(image.categories)) or "no object"
+        yield Fault(image.where, f"{str(image.file_name)!r} has {found}, expected one category")
+    elif label == "file_name" and not cell_type(image.file_name):
+        yield Fault(image.where, f"{str(image.file_name)!r}: no class before the first '_'")

@@ -1,0 +1,165 @@
+"""Kaggle's Sartorius layout: a table with one row per *cell*, and a folder of images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int32
+
+from cellxai.data.csv_rows import Row, read_rows
+from cellxai.data.ids import is_safe_id
+from cellxai.data.pixels.images import mask_loader
+from cellxai.data.readers.rle import parse_rle, pixels_of
+from cellxai.data.records import (
+    Fault,
+    MaskLoader,
+    Record,
+    Scan,
+    Source,
+    without_partial_groups,
+)
+
+CELL_TYPES = ("astro", "cort", "shsy5y")
+COLUMNS = ("id", "annotation", "width", "height", "cell_type")
+
+
+@dataclass(frozen=True)
+class Sartorius(Source):
+    """Images of the Kaggle competition *Sartorius Cell Instance Segmentation*, or laid out like it.
+
+    The table has one row per cell; there is one record per image. Images that were taken in the
+    same well at the same time are one group; but unless all images name ``sample_id`` and
+    ``plate_time`` there are no groups, because half-known groups would promise more than they keep.
+    Where a folder ``causes`` lies beside the images, ``causes/<id>.png`` is the planted cause.
+    Images that no table names are left out.
+
+    Args:
+        root: The folder that holds the table and the images.
+        table: The table's name: columns id, annotation, width, height, cell_type, and optionally
+            plate_time and sample_id.
+        images: Name of the folder of ``<id>.png``.
+        labels: Name of a second table with columns id and cell_type, which adds images that have a
+            class and no annotated cell; ``null`` for none.
+        classes: The classes that may occur; ``null`` for the competition's three.
+    """
+
+    root: Path
+    table: str = "train.csv"
+    images: str = "train"
+    labels: str | None = None
+    classes: list[str] | None = None
+
+    def scan(self) -> Scan:
+        """One record per image that the tables name.
+
+        Raises:
+            FileNotFoundError: If the image folder or a table does not exist.
+            ValueError: If a table lacks a column.
+        """
+        folder = self.root / self.images
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{folder}: no such folder, expected the images <id>.png")
+        rows = read_rows(self.root / self.table, COLUMNS)
+        if self.labels is not None:
+            rows += read_rows(self.root / self.labels, ("id", "cell_type"))
+        found = [self._image(image_id, cells) for image_id, cells in rows_by_id(rows).items()]
+        records = [record for record, _ in found if record is not None]
+        faults = [fault for _, faults in found for fault in faults]
+        return Scan(tuple(without_partial_groups(records)), tuple(faults))
+
+    def _image(self, image_id: str, rows: list[Row]) -> tuple[Record | None, list[Fault]]:
+        """The record of one image from its rows, or what prevents it."""
+        path = self.root / self.images / f"{image_id}.png"
+        faults = image_faults(image_id, rows, path, self.classes or CELL_TYPES)
+        if faults:
+            return None, faults
+        cells = [row for row in rows if "annotation" in row.cells]
+        shape, faults = read_shape(cells)
+        faults += [] if shape is None else rle_faults(cells, shape)
+        complete = shape is not None and not faults
+        cause = self.root / "causes" / f"{image_id}.png"
+        record = Record(
+            id=image_id,
+            path=path,
+            label=rows[0]["cell_type"],
+            group=group_of(rows[0]),
+            # An incomplete mask would count sound attributions as misses: all cells, or no mask.
+            load_mask=label_map_loader(cells, shape) if complete and shape else None,
+            load_cause=mask_loader(cause) if cause.is_file() else None,
+        )
+        return record, faults
+
+
+def rows_by_id(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows of each image, in the order of the table."""
+    grouped: dict[str, list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(row["id"], []).append(row)
+    return grouped
+
+
+def image_faults(image_id: str, rows: list[Row], path: Path, classes: Sequence[str]) -> list[Fault]:
+    """What makes an image unusable: its id, its file, its class, or two classes."""
+    first = rows[0]
+    if not is_safe_id(image_id):
+        expected = "expected letters, digits, '_', '-' and '.' only, as ids become file names"
+        return [Fault(first.where, f"id {image_id!r}, {expected}")]
+    faults = (
+        [] if path.is_file() else [Fault(str(path), f"no such file, but {first.where} names it")]
+    )
+    label = first["cell_type"]
+    if label not in classes:
+        expected = f"expected one of {', '.join(classes)}; correct the row or pass classes"
+        faults.append(Fault(first.where, f"unknown class {label!r} of id {image_id!r}, {expected}"))
+    other = next((row for row in rows if row["cell_type"] != label), None)
+    if other is not None:
+        two = f"id {image_id!r} is {other['cell_type']!r} here and {label!r} in {first.where}"
+        faults.append(Fault(other.where, f"{two}, expected one class per image"))
+    return faults
+
+
+def read_shape(cells: list[Row]) -> tuple[tuple[int, int] | None, list[Fault]]:
+    """Height and width that all rows of an image agree on; ``None`` without rows or agreement."""
+    sizes = [(row["height"], row["width"]) for row in cells]
+    for row, size in zip(cells, sizes, strict=True):
+        if not all(text.isdecimal() and int(text) > 0 for text in size):
+            what = f"height {size[0]!r} and width {size[1]!r} of id {row['id']!r}"
+            return None, [Fault(row.where, f"{what}, expected positive numbers of pixels")]
+        if size != sizes[0]:
+            what = f"height {size[0]} and width {size[1]} of id {row['id']!r}"
+            first = f"{cells[0].where} says {sizes[0][0]} and {sizes[0][1]}"
+            return None, [Fault(row.where, f"{what}, but {first}")]
+    return (int(sizes[0][0]), int(sizes[0][1])) if sizes else None, []
+
+
+def rle_faults(cells: list[Row], shape: tuple[int, int]) -> list[Fault]:
+    """Every annotation that is no run-length encoding of this shape."""
+    faults = []
+    for row in cells:
+        try:
+            parse_rle(row["annotation"], shape[0] * shape[1])
+        except ValueError as error:
+            faults.append(Fault(row.where, f"annotation of id {row['id']!r}: {error}"))
+    return faults
+
+
+def label_map_loader(cells: list[Row], shape: tuple[int, int]) -> MaskLoader:
+    """Decodes the cells when called: cell i of the table gets label i, from 1.
+
+    Neighbours overlap by a few pixels in the real data; there the later row is drawn on top.
+    """
+
+    def load() -> Int32[np.ndarray, "h w"]:
+        label_map = np.zeros(shape[0] * shape[1], dtype=np.int32)
+        for label, row in enumerate(cells, start=1):
+            label_map[pixels_of(parse_rle(row["annotation"], label_map.size))] = label
+        return label_map.reshape(shape)
+
+    return load
+
+
+def group_of(row: Row) -> str | None:
+    """Well and time of an image, or ``None`` where the table leaves one of them blank."""
+    well, time = row["sample_id"], row["plate_time"]
+    return f"{well}/{time}" if well and time else None

@@ -1,0 +1,77 @@
+"""A table that names images wherever they lie."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cellxai.data.csv_rows import Row, read_rows
+from cellxai.data.ids import ids_of_paths
+from cellxai.data.pixels.images import mask_loader
+from cellxai.data.records import Fault, Record, Scan, Source
+
+
+@dataclass(frozen=True)
+class Manifest(Source):
+    """Images that a CSV table lists.
+
+    Its columns are ``path`` and ``label``, and where known ``mask`` and ``group``. A blank mask is
+    an image without one, a blank group an image that may go into any part. A mask is a label map, 0
+    where there is no cell. Ids are made of the paths in the table.
+
+    Args:
+        table: The CSV file.
+        root: The folder that the paths in the table start from; ``null`` for the table's own.
+    """
+
+    table: Path
+    root: Path | None = None
+
+    def scan(self) -> Scan:
+        """One record per sound row.
+
+        Raises:
+            FileNotFoundError: If the table does not exist.
+            ValueError: If it lacks a column.
+        """
+        root = self.table.parent if self.root is None else self.root
+        rows = read_rows(self.table, ("path", "label"))
+        first = {row["path"]: row for row in reversed(rows)}
+        ids = dict(zip(first, ids_of_paths([Path(path) for path in first]), strict=True))
+        faults = {row.where: list(row_faults(row, root, first[row["path"]])) for row in rows}
+        records = [record_of(row, root, ids[row["path"]]) for row in rows if not faults[row.where]]
+        return Scan(tuple(records), tuple(fault for found in faults.values() for fault in found))
+
+
+def row_faults(row: Row, root: Path, first: Row) -> Iterable[Fault]:
+    """What makes a row unusable.
+
+    Args:
+        row: The row.
+        root: The folder that its paths start from.
+        first: The first row with the same path.
+    """
+    if not row["path"]:
+        yield Fault(row.where, "path is blank, expected an image file")
+        return
+    for column in ("path", "mask"):
+        file = root / row[column]
+        if row[column] and not file.is_file():
+            yield Fault(row.where, f"{column} {row[column]!r}: no such file as {file}")
+    if not row["label"]:
+        yield Fault(row.where, f"label of {row['path']!r} is blank, expected a class")
+    if row["label"] != first["label"]:
+        two = f"{row['path']!r} is {row['label']!r} here and {first['label']!r} in {first.where}"
+        yield Fault(row.where, f"{two}, expected one class per image")
+    elif row is not first:
+        yield Fault(row.where, f"{row['path']!r} is in {first.where} already; remove one")
+
+
+def record_of(row: Row, root: Path, image_id: str) -> Record:
+    """The record of a sound row."""
+    return Record(
+        id=image_id,
+        path=root / row["path"],
+        label=row["label"],
+        group=row["group"] or None,
+        load_mask=mask_loader(root / row["mask"]) if row["mask"] else None,
+    )

@@ -1,0 +1,92 @@
+"""White blood cells with the mask of each: the layout of Zheng et al.'s data set.
+
+Zheng X. et al. (2018), *Fast and robust segmentation of white blood cell images by self-supervised
+learning*, Micron 107.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int32
+
+from cellxai.data.csv_rows import Row, read_rows
+from cellxai.data.pixels.images import ImageFault, read_mask
+from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source
+
+TABLE = "Class Labels of Dataset 1.csv"
+FOLDER = "Dataset 1"
+CELL_TYPES = {
+    "1": "neutrophil",
+    "2": "lymphocyte",
+    "3": "monocyte",
+    "4": "eosinophil",
+    "5": "basophil",
+}
+GREY_LEVELS = np.array([0, 128, 255])  # in this order labels 0, 1, 2
+
+
+@dataclass(frozen=True)
+class WhiteBloodCells(Source):
+    """One stained white blood cell per colour image, of five types.
+
+    Ids are the images' three digits. In the label maps 0 is background, 1 cytoplasm and 2 nucleus.
+
+    Args:
+        root: The folder that holds the class table and ``Dataset 1``, with ``masks`` inside.
+        min_per_class: Cell types with fewer images are left out and reported; there is but one
+            basophil, which no split can share out.
+    """
+
+    root: Path
+    min_per_class: int = 1
+
+    def scan(self) -> Scan:
+        """One record per image of the cell types that are common enough.
+
+        Raises:
+            FileNotFoundError: If the class table does not exist.
+            ValueError: If it lacks a column.
+        """
+        rows = read_rows(self.root / TABLE, ("image ID", "class label"))
+        found = [read_cell(self.root / FOLDER, row) for row in rows]
+        records = [record for record in found if isinstance(record, Record)]
+        counts = Counter(record.label for record in records)
+        common = [record for record in records if counts[record.label] >= self.min_per_class]
+        faults = [fault for fault in found if isinstance(fault, Fault)]
+        for label, n in sorted(counts.items()):
+            if n < self.min_per_class:
+                expected = f"expected at least min_per_class={self.min_per_class}; left out"
+                faults.append(Fault(f"class {label}", f"too few images: {n}, {expected}"))
+        return Scan(tuple(common), tuple(faults))
+
+
+def read_cell(folder: Path, row: Row) -> Record | Fault:
+    """The record of one row of the class table, or what is wrong with it."""
+    number, label = row["image ID"], row["class label"]
+    if label not in CELL_TYPES:
+        expected = ", ".join(f"{key} ({name})" for key, name in CELL_TYPES.items())
+        return Fault(row.where, f"unknown class {label!r} of image {number!r}, expected {expected}")
+    name = f"{number.zfill(3)}.png"
+    for file in (folder / name, folder / "masks" / name):
+        if not number.isdecimal() or not file.is_file():
+            return Fault(row.where, f"image ID {number!r}: no such file as {file}")
+    loader = cell_loader(folder / "masks" / name)
+    return Record(number.zfill(3), folder / name, CELL_TYPES[label], load_mask=loader)
+
+
+def cell_loader(path: Path) -> MaskLoader:
+    """Reads a mask of three grey levels as labels when called.
+
+    The loader raises an :class:`ImageFault` for any other level, which a lossy copy would have.
+    """
+
+    def load() -> Int32[np.ndarray, "h w"]:
+        levels = read_mask(path)
+        strange = np.setdiff1d(levels, GREY_LEVELS)
+        if strange.size:
+            raise ImageFault(f"{path}: grey level {strange[0]}, expected {GREY_LEVELS.tolist()}")
+        return np.searchsorted(GREY_LEVELS, levels).astype(np.int32)
+
+    return load

@@ -1,0 +1,1 @@
+"""Explainers that run the network backward: gradients, Grad-CAM, DeepLIFT, LRP."""

@@ -1,0 +1,1 @@
+"""Explainers that hide one part of the image after the other."""

@@ -1,0 +1,78 @@
+"""Attributions from hiding one part at a time, by Captum."""
+
+import torch
+from captum import attr
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.hiding.by_superpixel import by_superpixel
+
+
+class Occlusion(Explainer):
+    """Fall of the target logit when a window shows the baseline (arXiv:1311.2901).
+
+    A pixel gets the mean over the windows that cover it.
+
+    Args:
+        window_px: Side of the window.
+        stride_px: Step between windows; at most ``window_px``, or pixels would be left out.
+    """
+
+    def __init__(self, window_px: int = 16, stride_px: int = 8) -> None:
+        if not 1 <= stride_px <= window_px:
+            raise ValueError(
+                f"stride_px={stride_px} with window_px={window_px} leaves pixels out; "
+                "pass 1<=stride_px<=window_px"
+            )
+        self.window_px = window_px
+        self.stride_px = stride_px
+
+    def attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
+        """See :meth:`Explainer.attribute`.
+
+        Raises:
+            ValueError: If the window is larger than the images.
+        """
+        channels, *shape = images.shape[1:]
+        if self.window_px > min(shape):
+            raise ValueError(
+                f"window_px={self.window_px} is larger than the {shape[0]}×{shape[1]} images; "
+                f"pass window_px<={min(shape)}"
+            )
+        method = attr.Occlusion(model)
+        singles = zip(images.split(1), context.baseline.split(1), targets.split(1), strict=True)
+        with torch.no_grad():
+            maps = [
+                method.attribute(
+                    image,
+                    sliding_window_shapes=(channels, self.window_px, self.window_px),
+                    strides=(channels, self.stride_px, self.stride_px),
+                    baselines=baseline,
+                    target=target,
+                    perturbations_per_eval=context.batch_size,
+                )
+                for image, baseline, target in singles
+            ]
+        # Each channel holds the fall of the whole window, so that their mean is that fall once.
+        return Attribution(torch.cat(maps).mean(1))
+
+
+class FeatureAblation(Explainer):
+    """Fall of the target score when one superpixel shows the baseline, all others the image."""
+
+    def attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
+        """See :meth:`Explainer.attribute`."""
+        return by_superpixel(attr.FeatureAblation(model).attribute, images, targets, context)

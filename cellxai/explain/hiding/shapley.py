@@ -1,0 +1,106 @@
+"""Shapley values of superpixels, by Captum: by permutations and by weighted regression."""
+
+from dataclasses import replace
+from functools import partial
+
+import torch
+from captum import attr
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.completeness import change_of_score
+from cellxai.explain.hiding.by_superpixel import Captum, by_superpixel, finite
+
+
+class ShapleyValueSampling(Explainer):
+    """Mean rise of the score when a superpixel joins others, in random orders (Strumbelj 2010).
+
+    Signed; the coefficients sum to score(image) − score(baseline), whatever the orders.
+
+    Args:
+        n_permutations: Random orders, each one forward per superpixel.
+    """
+
+    def __init__(self, n_permutations: int = 25) -> None:
+        if n_permutations < 1:
+            raise ValueError(f"n_permutations={n_permutations} is no order; pass 1 or more")
+        self.n_permutations = n_permutations
+
+    def attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
+        """See :meth:`Explainer.attribute`."""
+        method = attr.ShapleyValueSampling(finite(model))
+        attribute = partial(method.attribute, n_samples=self.n_permutations)
+        found = by_superpixel(attribute, images, targets, context)
+        return with_gap(found, model, images, targets, context)
+
+
+class KernelShap(Explainer):
+    """Shapley values by weighted linear regression on random coalitions (arXiv:1705.07874, th. 2).
+
+    Signed; the coefficients sum to score(image) − score(baseline) up to the completeness gap.
+
+    Args:
+        n_samples: Random coalitions, each one forward. *Degraded* with fewer than superpixels, as
+            the regression then has no unique answer.
+    """
+
+    def __init__(self, n_samples: int = 1000) -> None:
+        if n_samples < 3:
+            raise ValueError(f"n_samples={n_samples} fits nothing; pass n_samples>=3")
+        self.n_samples = n_samples
+
+    def attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
+        """See :meth:`Explainer.attribute`."""
+        attribute = _of_one_or_more(finite(model), self.n_samples)
+        found = by_superpixel(attribute, images, targets, context)
+        found = with_gap(found, model, images, targets, context)
+        n_superpixels = int(context.superpixels.max()) + 1
+        if self.n_samples > n_superpixels:
+            return found
+        reason = f"{self.n_samples} samples for {n_superpixels} superpixels have no unique answer"
+        return replace(found, status="degraded", reason=reason)
+
+
+def with_gap(
+    found: Attribution,
+    model: Model,
+    images: Float[Tensor, "b c h w"],
+    targets: Int[Tensor, " b"],
+    context: Context,
+) -> Attribution:
+    """With what the coefficients miss of the change of the score."""
+    assert found.superpixel_values is not None
+    change = change_of_score(model, images, context.baseline, targets, context.batch_size)
+    return replace(found, completeness_gap=found.superpixel_values.nansum(1) - change)
+
+
+def _of_one_or_more(model: Model, n_samples: int) -> Captum:
+    """Captum draws no coalitions of a single superpixel, whose value is the whole change."""
+    of_one, of_more = attr.FeatureAblation(model), attr.KernelShap(model)
+
+    def attribute(
+        image: Float[Tensor, "1 c h w"],
+        baselines: Float[Tensor, "1 c h w"],
+        target: Int[Tensor, "1"],
+        feature_mask: Int[Tensor, "1 1 h w"],
+        perturbations_per_eval: int,
+    ) -> Tensor:
+        given = (image, baselines, target, None, feature_mask)
+        if not torch.any(feature_mask):
+            return of_one.attribute(*given)
+        return of_more.attribute(*given, n_samples, perturbations_per_eval)
+
+    return attribute

@@ -1,0 +1,1 @@
+"""LIME: our own, its author's package, and Captum's."""

@@ -1,0 +1,98 @@
+"""Captum's own LIME, configured to be LIME.
+
+By default Captum differs from the package in everything: Lasso for ridge, a Euclidean distance
+between images for the cosine distance between masks, 50 samples without the image itself.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import torch
+from captum import attr
+from jaxtyping import Float, Int
+from sklearn.linear_model import Ridge
+from torch import Tensor
+
+from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.hiding.by_superpixel import Captum, by_superpixel, finite
+from cellxai.explain.lime.designs import Bernoulli
+from cellxai.explain.lime.surrogate import locality
+
+
+class CaptumLime(Explainer):
+    """LIME (arXiv:1602.04938) by Captum's sampler, with the mathematics of the ``lime`` package.
+
+    Bernoulli masks of which the first shows everything, an exponential kernel on their cosine
+    distance to it, weighted ridge. No feature selection: every superpixel keeps its coefficient.
+    The same seed draws the masks that the package draws, and the coefficients agree.
+
+    Args:
+        n_samples: Perturbed images per explained image.
+        kernel_width: Of the exponential kernel on the cosine distance.
+    """
+
+    def __init__(self, n_samples: int = 1000, kernel_width: float = 0.25) -> None:
+        if n_samples < 2:
+            raise ValueError(f"n_samples={n_samples} fits no surrogate; pass n_samples>=2")
+        self.n_samples = n_samples
+        self.kernel_width = kernel_width
+
+    def attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
+        """See :meth:`Explainer.attribute`."""
+        surrogate = RidgeSurrogate()
+        attribute = self._captum(finite(model), surrogate, context.seed)
+        found = by_superpixel(attribute, images, targets, context)
+        if len(surrogate.r2) < len(images):  # some image has no finite scores to fit to
+            return found
+        return replace(found, surrogate_r2=images.new_tensor(surrogate.r2))
+
+    def _captum(self, model: Model, surrogate: "RidgeSurrogate", seed: int) -> Captum:
+        def attribute(
+            image: Float[Tensor, "1 c h w"],
+            baselines: Float[Tensor, "1 c h w"],
+            target: Int[Tensor, "1"],
+            feature_mask: Int[Tensor, "1 1 h w"],
+            perturbations_per_eval: int,
+        ) -> Tensor:
+            weights = locality(int(feature_mask.max()) + 1, self.kernel_width).to(image.device)
+            drawn = Bernoulli().masks(self.n_samples, weights, seed)
+            masks = iter(drawn.long().to(image.device))
+            method = attr.Lime(
+                model,
+                surrogate,  # pyright: ignore[reportArgumentType]  (has what Captum calls)
+                # Captum also passes images, baselines and more, which LIME has no use for.
+                lambda _, __, mask, **others: weights[mask.sum()],
+                lambda _, **others: next(masks)[None],
+            )
+            return method.attribute(
+                image, baselines, target, None, feature_mask, self.n_samples, perturbations_per_eval
+            )
+
+        return attribute
+
+
+class RidgeSurrogate:
+    """Ridge with an intercept, α = 1 as in the package, which Captum fits once for each image."""
+
+    def __init__(self) -> None:
+        self.r2: list[float] = []
+        self.coefficients = torch.empty(0)
+
+    def fit(self, train_data: Iterable[list[Tensor]]) -> None:
+        """Fits to the one batch of masks, scores and weights."""
+        ((masks, scores, weights),) = (
+            [part.double().cpu().numpy() for part in batch] for batch in train_data
+        )
+        ridge = Ridge(alpha=1.0).fit(masks, scores, weights)
+        self.r2.append(float(ridge.score(masks, scores, weights)))
+        self.coefficients = torch.from_numpy(ridge.coef_)
+
+    def representation(self) -> Float[Tensor, "1 s"]:
+        """Coefficients of the last fit."""
+        return self.coefficients[None]

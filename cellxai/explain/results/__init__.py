@@ -1,0 +1,1 @@
+"""Stored results of a benchmark, and the statistics made of them."""

@@ -1,0 +1,100 @@
+"""Who stands where: ranks under each metric and in each family, and who beats the controls.
+
+There is no rank over families: faithful, stable and cheap are different things.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from cellxai.explain.results.ranking import Friedman, friedman, image_ranks, joint_ranks
+from cellxai.explain.results.score_arrays import Results, Scores, score_arrays
+from cellxai.explain.results.statistics import Verdict, beat_controls
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The order of the explainers in one family or under one metric.
+
+    An image takes part in a metric when every ranked explainer was judged on it; a degenerate map
+    ranks last there.
+
+    Args:
+        level: Whether it is that of a ``family`` or of a ``metric``.
+        name: Of the family or metric.
+        family: Of the metric, or the family itself.
+        n_metrics: Metrics that took part.
+        friedman: Ranks of those explainers that have a score at all, and the test.
+        left_out: Images on which some ranked explainer was not judged, under any metric.
+        verdicts: Whether each ranked method that is no control beats every control, by its ranks.
+    """
+
+    level: Literal["family", "metric"]
+    name: str
+    family: str
+    n_metrics: int
+    friedman: Friedman
+    left_out: int
+    verdicts: dict[str, Verdict]
+
+
+def standings(results: Results) -> list[Standing]:
+    """Of each family, followed by those of its metrics."""
+    found = []
+    for family, members in groupby(score_arrays(results), lambda one: one.measure.family):
+        scores = list(members)
+        found.append(_of_family(family, scores, results.controls))
+        found += [_of_metric(one, results.controls) for one in scores]
+    return found
+
+
+def _of_metric(scores: Scores, controls: Collection[str]) -> Standing:
+    ranked = scores.scored
+    columns = [scores.explainers.index(name) for name in ranked]
+    complete = scores.judged[:, columns].all(1)
+    kept = scores.values[complete][:, columns]
+    verdicts = beat_controls(scores.of(ranked), controls, scores.direction)
+    return Standing(
+        "metric",
+        scores.measure.metric,
+        scores.measure.family,
+        1,
+        friedman(ranked, image_ranks(kept, scores.direction)),
+        int((~complete).sum()),
+        verdicts,
+    )
+
+
+def _of_family(family: str, members: Sequence[Scores], controls: Collection[str]) -> Standing:
+    scored = {name for one in members for name in one.scored}
+    ranked = [name for name in members[0].explainers if name in scored]
+    images = sorted({image for one in members for image in one.images})
+    by_metric = np.stack([_ranks_on(images, one, ranked) for one in members])
+    ranks = joint_ranks(by_metric)
+    places = dict(zip(ranked, ranks.T, strict=True))
+    return Standing(
+        "family",
+        family,
+        family,
+        int((~np.isnan(by_metric)).any((1, 2)).sum()),
+        friedman(ranked, ranks),
+        len(images) - len(ranks),
+        beat_controls(places, controls, "lower"),
+    )
+
+
+def _ranks_on(
+    images: Sequence[str], scores: Scores, ranked: Sequence[str]
+) -> Float[np.ndarray, "n k"]:
+    """Ranks under one metric on all images of its family; NaN where not everybody was judged."""
+    columns = [scores.explainers.index(name) for name in ranked]
+    complete = np.flatnonzero(scores.judged[:, columns].all(1))
+    kept = scores.values[complete][:, columns]
+    ranks = np.full((len(images), len(ranked)), np.nan)
+    places = [images.index(scores.images[row]) for row in complete]
+    ranks[places] = image_ranks(kept, scores.direction)
+    return ranks

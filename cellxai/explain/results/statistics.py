@@ -1,0 +1,180 @@
+"""Intervals and tests over images: the image is the unit, its seeds are averaged first."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from cellxai.explain.metrics.base import Direction
+from cellxai.explain.results.signed_rank import signed_rank_p
+
+LEVEL = 0.05
+"""Of every test in a table: a p-value above it settles nothing."""
+
+Answer = Literal["yes", "no", "untestable"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over images and its bootstrap interval.
+
+    Args:
+        mean: NaN without images.
+        low: Lower end; NaN with fewer than two images, as one says nothing of the spread.
+        high: Upper end, likewise.
+        n: Images with a score.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Wilcoxon's signed-rank test of two methods on the images that both have a score for.
+
+    Args:
+        first: Name of one method.
+        second: Name of the other.
+        median_difference: Of first − second.
+        n: Images compared.
+        p: Two-sided p-value of this pair alone; 1 without any difference.
+        p_holm: Corrected for all pairs compared.
+    """
+
+    first: str
+    second: str
+    median_difference: float
+    n: int
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a method beats every control: whoever does not has explained nothing.
+
+    Args:
+        answer: ``untestable`` where no control has a score, or where so few images could not
+            settle it even if the method won on all of them.
+        p: One-sided, against the control that is hardest to beat; NaN without one.
+        p_holm: Corrected for all methods that were asked.
+        n: Images compared with that control.
+    """
+
+    answer: Answer
+    p: float
+    p_holm: float
+    n: int
+
+
+def bootstrap_mean(
+    scores: Float[np.ndarray, " n"],
+    level: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Mean and percentile bootstrap interval (Efron and Tibshirani 1993, ch. 13).
+
+    Args:
+        scores: One per image; NaN is left out here and must be counted by the caller.
+        level: Coverage aimed at.
+        n_resamples: Bootstrap samples.
+        seed: Makes the interval repeatable.
+    """
+    kept = np.sort(scores[~np.isnan(scores)])  # the order of the images must not matter
+    if len(kept) < 2:
+        return Interval(float(kept.sum()) if len(kept) else np.nan, np.nan, np.nan, len(kept))
+    tail = (1 - level) / 2
+    means = kept[_resamples(len(kept), n_resamples, seed)].mean(1)
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return Interval(float(kept.mean()), float(low), float(high), len(kept))
+
+
+def paired_tests(scores: Mapping[str, Float[np.ndarray, " n"]]) -> list[PairedTest]:
+    """Every pair of methods, Holm-corrected; each array holds the same images in the same order."""
+    pairs = list(combinations(scores, 2))
+    differences = [_complete(scores[first] - scores[second]) for first, second in pairs]
+    p_values = np.array([signed_rank_p(difference) for difference in differences])
+    return [
+        PairedTest(*pair, _median(difference), len(difference), float(p), float(p_holm))
+        for pair, difference, p, p_holm in zip(
+            pairs, differences, p_values, holm(p_values), strict=True
+        )
+    ]
+
+
+def holm(p_values: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+    """Holm's (1979) step-down correction of m p-values."""
+    order = np.argsort(p_values)
+    steps = p_values[order] * np.arange(len(p_values), 0, -1)
+    corrected = np.empty_like(p_values)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return corrected
+
+
+def beat_controls(
+    scores: Mapping[str, Float[np.ndarray, " n"]],
+    controls: Collection[str],
+    direction: Direction,
+    level: float = LEVEL,
+) -> dict[str, Verdict]:
+    """Of every method that is no control, whether it beats all controls.
+
+    One-sided signed-rank tests. To beat *every* control is an intersection-union test (Berger
+    1982): its p-value is the largest of them and needs no correction for their number; Holm
+    corrects for the methods.
+
+    Args:
+        scores: Of every method and control, one per image; the same images in the same order.
+        controls: Those of the names that know nothing of the model.
+        direction: Whether a ``higher`` or a ``lower`` score is better.
+        level: Of the test.
+    """
+    gains = {name: values if direction == "higher" else -values for name, values in scores.items()}
+    rivals = [gains[name] for name in controls if name in gains]
+    methods = [name for name in scores if name not in controls]
+    hardest = {name: _hardest(gains[name], rivals) for name in methods}
+    tested = [name for name in methods if hardest[name][1]]
+    corrected = holm(np.array([hardest[name][0] for name in tested]))
+    p_holm = dict(zip(tested, corrected.tolist(), strict=True))
+    return {
+        name: _verdict(*hardest[name], p_holm.get(name, np.nan), len(tested), level)
+        for name in methods
+    }
+
+
+def _hardest(
+    gain: Float[np.ndarray, " n"], rivals: Sequence[Float[np.ndarray, " n"]]
+) -> tuple[float, int]:
+    """Largest p-value against a control, and the images it rests on."""
+    pairs = [_complete(gain - rival) for rival in rivals]
+    tests = [(signed_rank_p(pair, "greater"), len(pair)) for pair in pairs if len(pair)]
+    return max(tests, default=(float("nan"), 0))
+
+
+def _verdict(p: float, n: int, p_holm: float, n_tested: int, level: float) -> Verdict:
+    if p_holm <= level:
+        return Verdict("yes", p, p_holm, n)
+    # The smallest p-value that n images allow is 2⁻ⁿ: a method that wins on every one of them.
+    hopeless = n == 0 or n_tested * 2.0**-n > level
+    return Verdict("untestable" if hopeless else "no", p, p_holm, n)
+
+
+@lru_cache(maxsize=4)  # a table asks for the same number of images again and again
+def _resamples(n: int, n_resamples: int, seed: int) -> Int[np.ndarray, "r n"]:
+    return np.random.default_rng(seed).integers(n, size=(n_resamples, n))
+
+
+def _complete(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
+    return values[~np.isnan(values)]
+
+
+def _median(values: Float[np.ndarray, " n"]) -> float:
+    return float(np.median(values)) if len(values) else float("nan")

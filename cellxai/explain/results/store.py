@@ -1,0 +1,228 @@
+"""Results on disk: one row per image × explainer × metric × seed, safe at every moment.
+
+Each write is one SQLite transaction in write-ahead mode: a process that is killed leaves all rows
+of a write or none, and a second start computes the rest.
+"""
+
+import math
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from cellxai.explain.results.rows import Answer, Key, Measure, Row
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS results (
+    image TEXT, explainer TEXT, metric TEXT, seed INTEGER,
+    value REAL, chance REAL,
+    status TEXT NOT NULL, reason TEXT NOT NULL,
+    forwards INTEGER NOT NULL, backwards INTEGER NOT NULL, seconds REAL NOT NULL,
+    metric_forwards INTEGER NOT NULL, metric_backwards INTEGER NOT NULL,
+    metric_seconds REAL NOT NULL,
+    PRIMARY KEY (image, explainer, metric, seed)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answers (
+    image TEXT, explainer TEXT, seed INTEGER, target INTEGER NOT NULL,
+    status TEXT NOT NULL, reason TEXT NOT NULL,
+    forwards INTEGER NOT NULL, backwards INTEGER NOT NULL, seconds REAL NOT NULL,
+    peak_bytes INTEGER, batch_size INTEGER NOT NULL, dtype TEXT NOT NULL,
+    surrogate_r2 REAL, ranking_stability REAL, completeness_gap REAL, evidence BLOB,
+    PRIMARY KEY (image, explainer, seed)
+);
+CREATE TABLE IF NOT EXISTS measures (
+    metric TEXT PRIMARY KEY, title TEXT NOT NULL, family TEXT NOT NULL, direction TEXT NOT NULL,
+    low REAL NOT NULL, high REAL NOT NULL, paper TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS inapplicable (
+    image TEXT, metric TEXT, PRIMARY KEY (image, metric)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS choices (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+EVIDENCE = np.dtype("<f8")  # of the blobs, on any machine
+KEYS = {
+    "results": ("image", "explainer", "metric", "seed"),
+    "answers": ("image", "explainer", "seed"),
+    "measures": ("metric",),
+}
+Kept = TypeVar("Kept", Row, Answer, Measure)
+
+
+class Store:
+    """The results of one benchmark in one file, created when it does not exist.
+
+    ``results`` holds the scores, ``answers`` each attribution's cost and its evidence by
+    superpixel, ``measures`` what the metrics are, ``inapplicable`` which of them an image lacks the
+    truth for, ``settings`` what must be the same at the next start, ``choices`` what was tried out
+    once and is kept.
+
+    Args:
+        path: Usually ``runs/<name>/benchmark/results.sqlite``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._shared: sqlite3.Connection | None = None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._connected() as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(SCHEMA)
+
+    def write(
+        self,
+        rows: Iterable[Row],
+        answer: Answer | None = None,
+        inapplicable: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        """Adds rows with their attribution, all or none; what is new takes the place of the old.
+
+        An attribution that failed does not take the place of one that did not.
+
+        Args:
+            rows: Scores.
+            answer: The attribution that they judge.
+            inapplicable: Images and the metrics whose truth is not known of them.
+        """
+        with self._connected() as connection:
+            connection.executemany(_upsert("results", Row), map(_to_sql, rows))
+            if answer is not None:
+                unless = " WHERE excluded.status != 'failed' OR answers.status = 'failed'"
+                connection.execute(_upsert("answers", Answer) + unless, _to_sql(answer))
+            connection.executemany("INSERT OR IGNORE INTO inapplicable VALUES (?, ?)", inapplicable)
+
+    def rows(self) -> list[Row]:
+        """All scores, ordered by key."""
+        return self._all("results", Row)
+
+    def answers(self) -> list[Answer]:
+        """All attributions, ordered by image, explainer and seed."""
+        return self._all("answers", Answer)
+
+    def measures(self) -> dict[str, Measure]:
+        """What the metrics are, by their name in the config."""
+        return {measure.metric: measure for measure in self._all("measures", Measure)}
+
+    def inapplicable(self) -> list[tuple[str, str]]:
+        """Images and metrics that need a truth which is not known of them, ordered."""
+        with self._connected() as connection:
+            return list(connection.execute("SELECT image, metric FROM inapplicable ORDER BY 1, 2"))
+
+    def missing(self, keys: Iterable[Key], retry_failed: bool = False) -> list[Key]:
+        """Those of ``keys`` that have no row yet and could have one, in their order.
+
+        Args:
+            keys: What is wanted.
+            retry_failed: Whether a row that failed counts as none, and truth that was not known as
+                found meanwhile.
+        """
+        counted = "status != 'failed'" if retry_failed else "TRUE"
+        query = f"SELECT image, explainer, metric, seed FROM results WHERE {counted}"
+        with self._connected() as connection:
+            there = set(connection.execute(query))
+        hopeless = set() if retry_failed else set(self.inapplicable())
+        return [k for k in keys if k not in there and (k.image, k.metric) not in hopeless]
+
+    def settings(self) -> dict[str, str]:
+        """What the rows were made with, by name."""
+        return self._texts("settings")
+
+    def choice(self, name: str) -> str | None:
+        """What was chosen once for all starts, such as a batch size; None where nothing was."""
+        return self._texts("choices").get(name)
+
+    def choose(self, name: str, value: str) -> None:
+        """Keeps a choice; the first one stays."""
+        with self._connected() as connection:
+            connection.execute("INSERT OR IGNORE INTO choices VALUES (?, ?)", (name, value))
+
+    def bind(self, settings: Mapping[str, str], measures: Sequence[Measure] = ()) -> None:
+        """Records what rows are made with, so that no resume mixes results of two settings.
+
+        Raises:
+            ValueError: If rows of one of these names were made with another value.
+        """
+        before = self.settings()
+        for name, value in settings.items():
+            if before.get(name, value) != value:
+                raise ValueError(
+                    f"{self.path}: {name} was {before[name]}, now it is {value}; "
+                    "use the former, a new name, or a new file"
+                )
+        with self._connected() as connection:
+            connection.executemany("INSERT OR IGNORE INTO settings VALUES (?, ?)", settings.items())
+            connection.executemany(_upsert("measures", Measure), map(_to_sql, measures))
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """One connection for all that is done in the block: opening and closing takes milliseconds.
+
+        Nothing is locked between writes, and what was written is safe from a kill at once.
+        """
+        with self._connected() as connection:
+            self._shared = connection
+            try:
+                yield
+            finally:
+                self._shared = None
+
+    def _all(self, table: str, kind: type[Kept]) -> list[Kept]:
+        names = ", ".join(field.name for field in fields(kind))
+        order = ", ".join(KEYS[table])
+        with self._connected() as connection:
+            found = connection.execute(f"SELECT {names} FROM {table} ORDER BY {order}").fetchall()
+        return [_from_sql(kind, values) for values in found]
+
+    def _texts(self, table: str) -> dict[str, str]:
+        with self._connected() as connection:
+            return dict(connection.execute(f"SELECT name, value FROM {table}"))
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """A connection for one transaction."""
+        connection = self._shared or sqlite3.connect(self.path, timeout=60)
+        try:
+            # In write-ahead mode this is safe from a kill; after a power failure the last
+            # transactions may be gone, and are computed again.
+            connection.execute("PRAGMA synchronous = NORMAL")
+            with connection:
+                yield connection
+        except sqlite3.DatabaseError as error:
+            raise ValueError(
+                f"{self.path}: {error}; expected results of this version of cellxai benchmark, "
+                "move the file away to begin anew"
+            ) from error
+        finally:
+            if connection is not self._shared:
+                connection.close()
+
+
+def _upsert(table: str, kind: type[Row | Answer | Measure]) -> str:
+    """The statement that adds a record, or puts it in the place of that of the same key."""
+    names = [field.name for field in fields(kind)]
+    changed = ", ".join(f"{name} = excluded.{name}" for name in names)
+    return (
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)}) "
+        f"ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changed}"
+    )
+
+
+def _to_sql(record: Row | Answer | Measure) -> list[Any]:
+    values = (getattr(record, field.name) for field in fields(record))
+    return [v.astype(EVIDENCE).tobytes() if isinstance(v, np.ndarray) else v for v in values]
+
+
+def _from_sql(kind: type[Kept], values: Sequence[Any]) -> Kept:
+    columns = zip(fields(kind), values, strict=True)
+    return kind(*[_python_value(field.type, value) for field, value in columns])
+
+
+def _python_value(kind: Any, value: Any) -> Any:
+    if isinstance(value, bytes):
+        return np.frombuffer(value, EVIDENCE)
+    # SQLite has no NaN and keeps NULL for it.
+    return math.nan if value is None and kind is float else value

@@ -1,0 +1,154 @@
+"""Tables of a benchmark from its stored rows alone: no model is needed."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cellxai.explain.results.rows import Measure, Row
+from cellxai.explain.results.score_arrays import Results, Scores, mean, score_arrays
+from cellxai.explain.results.statistics import (
+    Interval,
+    PairedTest,
+    Verdict,
+    beat_controls,
+    bootstrap_mean,
+    paired_tests,
+)
+from cellxai.explain.status import SEVERITY, Status
+
+UNTESTED = Verdict("untestable", math.nan, math.nan, 0)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the rows of one explainer under one metric; none is dropped uncounted.
+
+    Args:
+        rows: In the store; each is scored, degenerate, unsupported or failed.
+        scored: With a score.
+        degenerate: Without one although there is a map: it ranks nothing, or has no positive part.
+        unsupported: The method cannot explain this model.
+        failed: The method broke down.
+        missing: Not in the store: not computed yet.
+        inapplicable: Will never be there: the image lacks the truth that the metric needs.
+        degraded: Rows, scored or not, of maps that are not what their method's name says.
+    """
+
+    rows: int
+    scored: int
+    degenerate: int
+    unsupported: int
+    failed: int
+    missing: int
+    inapplicable: int
+    degraded: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One explainer under one metric, over all images.
+
+    Args:
+        explainer: Name of the explainer.
+        measure: What the metric is.
+        control: Whether the explainer is one.
+        score: Mean over images and its interval, seeds averaged first.
+        chance: Mean score of a map that knows nothing; NaN where theory has no answer.
+        verdict: Whether it beats every control under this metric; ``None`` for a control.
+        counts: What became of its rows.
+        status: The worst of its attributions' statuses.
+        reason: One reason for that status.
+        forwards: Mean number of images sent through the model, per attribution.
+        backwards: Likewise backwards.
+        seconds: Mean time, per attribution.
+    """
+
+    explainer: str
+    measure: Measure
+    control: bool
+    score: Interval
+    chance: float
+    verdict: Verdict | None
+    counts: Counts
+    status: Status
+    reason: str
+    forwards: float
+    backwards: float
+    seconds: float
+
+
+def summarise(results: Results) -> list[Summary]:
+    """One line per metric and explainer, by family; those that were not judged at all included."""
+    cells: dict[tuple[str, str], list[Row]] = {}
+    for row in results.rows:
+        cells.setdefault((row.metric, row.explainer), []).append(row)
+    planned, lines = results.planned, []
+    for scores in score_arrays(results):
+        metric = scores.measure.metric
+        inapplicable = sum((image, metric) in results.inapplicable for image, _ in planned)
+        verdicts = beat_controls(scores.of(scores.scored), results.controls, scores.direction)
+        for name in scores.explainers:
+            verdict = None if name in results.controls else verdicts.get(name, UNTESTED)
+            own = cells.get((metric, name), [])
+            counts = count(own, len(planned), inapplicable)
+            lines.append(_summary(name, scores, verdict, counts, own))
+    return lines
+
+
+def compare(results: Results) -> dict[str, list[PairedTest]]:
+    """By metric, every pair of explainers that have a score at all, on the images that both have.
+
+    Holm corrects for the pairs of one metric.
+    """
+    return {
+        scores.measure.metric: paired_tests(scores.of(scores.scored))
+        for scores in score_arrays(results)
+    }
+
+
+def count(rows: Sequence[Row], planned: int, inapplicable: int) -> Counts:
+    """What became of the rows of one explainer under one metric.
+
+    Args:
+        rows: Its rows.
+        planned: Images × seeds of the whole benchmark.
+        inapplicable: Those of them that lack the truth which the metric needs.
+    """
+    fates = Counter(_fate(row) for row in rows)
+    return Counts(
+        len(rows),
+        fates["scored"],
+        fates["degenerate"],
+        fates["unsupported"],
+        fates["failed"],
+        planned - inapplicable - len(rows),
+        inapplicable,
+        sum(row.status == "degraded" for row in rows),
+    )
+
+
+def _fate(row: Row) -> str:
+    if not math.isnan(row.value):
+        return "scored"
+    return row.status if row.status in ("unsupported", "failed") else "degenerate"
+
+
+def _summary(
+    name: str, scores: Scores, verdict: Verdict | None, counts: Counts, rows: Sequence[Row]
+) -> Summary:
+    worst = max(rows, key=lambda row: (SEVERITY.index(row.status), row.reason), default=None)
+    return Summary(
+        explainer=name,
+        measure=scores.measure,
+        control=verdict is None,
+        score=bootstrap_mean(scores.of([name])[name]),
+        chance=mean(row.chance for row in rows),
+        verdict=verdict,
+        counts=counts,
+        status=worst.status if worst else "ok",
+        reason=worst.reason if worst else "",
+        forwards=mean(row.forwards for row in rows),
+        backwards=mean(row.backwards for row in rows),
+        seconds=mean(row.seconds for row in rows),
+    )

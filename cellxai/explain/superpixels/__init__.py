@@ -1,0 +1,1 @@
+"""Superpixels: the parts of an image that are hidden, ranked and coloured together."""

@@ -1,0 +1,81 @@
+"""Superpixels remembered on disk: quickshift takes seconds an image, reading takes none."""
+
+import hashlib
+import zipfile
+import zlib
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, Int64
+from torch import Tensor
+
+from cellxai.explain.provenance import described
+from cellxai.explain.superpixels.methods import Superpixels, consecutive
+from cellxai.files.folder import atomic
+
+
+class CachedSuperpixels(Superpixels):
+    """Another method's superpixels, each image cut once and then read from a folder.
+
+    A file is named for the bytes of the image and of its instances, the settings of the method and
+    the version of scikit-image, so that none is ever stale. A damaged file is made again.
+
+    Args:
+        superpixels: What cuts the images.
+        folder: Where the labels lie; made when the first are written. May be shared by processes.
+    """
+
+    def __init__(self, superpixels: Superpixels, folder: Path) -> None:
+        self.superpixels = superpixels
+        self.folder = folder
+
+    def __repr__(self) -> str:
+        # Results are stored with it: those of a warm cache, a cold one and none are the same.
+        return described(self.superpixels)
+
+    def segment(
+        self,
+        images: Float[Tensor, "b c h w"],
+        instances: Int[Tensor, "b h w"] | None = None,
+    ) -> Int64[Tensor, "b h w"]:
+        """See :meth:`Superpixels.segment`."""
+        known = [None] * len(images) if instances is None else instances.split(1)
+        pairs = zip(images.split(1), known, strict=True)
+        return torch.cat([self._segment_one(*pair) for pair in pairs])
+
+    def _segment_one(
+        self, image: Float[Tensor, "1 c h w"], instances: Int[Tensor, "1 h w"] | None
+    ) -> Int64[Tensor, "1 h w"]:
+        path = self.folder / f"{self._key(image, instances)}.npz"
+        labels = read_labels(path, image.shape[-2:])
+        if labels is None:
+            labels = consecutive(self.superpixels.segment(image, instances))[0]
+            write_labels(path, labels)
+        return labels[None].to(image.device)
+
+    def _key(self, *tensors: Tensor | None) -> str:
+        made_by = f"{described(self.superpixels)} {version('scikit-image')}"
+        key = hashlib.sha256(made_by.encode())
+        for tensor in tensors:
+            if tensor is not None:
+                array = tensor.detach().cpu().contiguous().numpy()
+                key.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
+        return key.hexdigest()
+
+
+def write_labels(path: Path, labels: Int[Tensor, "h w"]) -> None:
+    """Labels of one image, compressed, with the checksum that zip files have."""
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, labels=labels.cpu().numpy().astype(np.int32))
+
+
+def read_labels(path: Path, shape: torch.Size) -> Int64[Tensor, "h w"] | None:
+    """The labels of one image; None where there is no file, or none that holds them whole."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            labels = torch.from_numpy(file["labels"].astype(np.int64))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
+    return labels if labels.shape == shape else None

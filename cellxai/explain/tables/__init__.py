@@ -1,0 +1,1 @@
+"""The exported tables of a benchmark: CSV, Parquet, Markdown and LaTeX."""

@@ -1,0 +1,73 @@
+"""The tables of a benchmark as Markdown."""
+
+import math
+from collections.abc import Sequence
+
+from cellxai.explain.tables.columns import ScoreLine
+from cellxai.explain.tables.wide import WideLine, WideTable, digits, remarks, what_ranks_rest_on
+
+ARROWS = {"higher": "↑", "lower": "↓"}
+DASH = "–"
+SPECIAL = "\\`*_{}[]<>|#!~&$"
+
+LEGEND = (
+    "Mean over images [95 % bootstrap interval], seeds averaged first; ↑ higher is better, ↓ lower "
+    "is better; the best of each metric is bold, *controls* left aside. *Beats controls*: better "
+    "than every control by the ranks of the images (signed-rank test, Holm, 5 %)."
+)
+
+
+def markdown(tables: Sequence[WideTable]) -> str:
+    """One table per family under a heading, with a legend on top."""
+    return "\n\n".join([LEGEND, *map(_section, tables)]) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown and the HTML made of it show as it is, on one line."""
+    one_line = " ".join(text.split())
+    return "".join(f"\\{letter}" if letter in SPECIAL else letter for letter in one_line)
+
+
+def number(value: float) -> str:
+    """A score, or a dash."""
+    return DASH if math.isnan(value) else digits(value)
+
+
+def _section(table: WideTable) -> str:
+    metrics = [f"{escaped(name)} {ARROWS[direction]}" for name, direction in table.metrics]
+    header = ["explainer", "mean rank ↓", "beats controls", *metrics, "remarks"]
+    aligned = ["---", "---:", ":-:", *["---:"] * len(metrics), "---"]
+    lines = [header, aligned, *map(_line, table.lines)]
+    if not all(map(math.isnan, table.chance)):
+        lines.append(["chance", "", "", *map(number, table.chance), ""])
+    drawn = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"### {escaped(table.family)}\n\n{what_ranks_rest_on(table)}\n\n{drawn}"
+
+
+def _line(line: WideLine) -> list[str]:
+    name = escaped(line.rank.explainer)
+    rank = line.rank.mean_rank
+    return [
+        f"*{name}* (control)" if line.rank.control else name,
+        DASH if math.isnan(rank) else f"{rank:.1f}",
+        line.rank.beats_controls,
+        *(_cell(cell, best) for cell, best in zip(line.cells, line.best, strict=True)),
+        _told(line),
+    ]
+
+
+def _cell(cell: ScoreLine, best: bool) -> str:
+    mean = f"**{number(cell.mean)}**" if best else number(cell.mean)
+    return mean if math.isnan(cell.low) else f"{mean} [{number(cell.low)}, {number(cell.high)}]"
+
+
+def _told(line: WideLine) -> str:
+    """What befell its rows: said once where it is the same under all metrics."""
+    told = [remarks(cell) for cell in line.cells]
+    if len(set(told)) == 1:
+        text = told[0]
+    else:
+        pairs = zip(line.cells, told, strict=True)
+        text = "; ".join(f"{escaped(cell.metric)}: {one}" for cell, one in pairs if one)
+    reason = next((cell.reason for cell in line.cells if cell.reason), "")
+    return f"{text} ({escaped(reason)})" if reason else text

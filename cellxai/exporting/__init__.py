@@ -1,9 +1,0 @@
-"""A trained classifier as files that need neither its run folder nor its data set.
-
-``export`` is the verb; ``load_exported`` reads what it wrote and scores images.
-"""
-
-from cellxai.exporting.loading import ExportedModel, load_exported
-from cellxai.exporting.verb import Exported, export
-
-__all__ = ["Exported", "ExportedModel", "export", "load_exported"]

@@ -1,0 +1,1 @@
+"""What lies on disk: run folders, locks, configs, and the progress of long work."""

@@ -1,0 +1,114 @@
+"""Settings to YAML and back, so that a run folder records exactly what made it."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jsonargparse
+import yaml
+
+from cellxai.files.folder import atomic
+
+PLAIN = (str, int, float, bool, type(None))
+Made = TypeVar("Made")
+TOLD = "_told_by_config"  # the attribute that :func:`remembering` sets
+
+
+def as_config(value: Any) -> Any:
+    """A settings object as plain values for YAML: ``class_path`` and ``init_args`` of a class.
+
+    Every class that a config may name keeps the arguments of its ``__init__`` as attributes of the
+    same name, as scikit-learn's estimators do; this is what makes it recordable. Of the classes of
+    other libraries, which do not, a config's own words are kept by :func:`remembering`.
+
+    Raises:
+        ValueError: If an object did not keep an argument; names the class and the argument.
+    """
+    if isinstance(value, Enum):  # before strings, which some are too
+        return value.name
+    if isinstance(value, PLAIN):
+        return value
+    if isinstance(value, Path):
+        return str(value.resolve())  # a run folder is read from any directory
+    if isinstance(value, Mapping):
+        return {str(key): as_config(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, range)):
+        return [as_config(item) for item in value]
+    names = getattr(value, TOLD, None) or argument_names(type(value))
+    arguments = {name: as_config(kept(value, name)) for name in names}
+    if is_settings_group(type(value)):
+        return arguments
+    kind = type(value)
+    return {"class_path": f"{kind.__module__}.{kind.__qualname__}", "init_args": arguments}
+
+
+def is_settings_group(kind: type) -> bool:
+    """Whether a class is a plain group of settings, written without ``class_path``.
+
+    A dataclass with a parent of ours is a variant of that parent, so that its name has to be told.
+    """
+    return dataclasses.is_dataclass(kind) and kind.__bases__ == (object,)
+
+
+def argument_names(kind: type) -> list[str]:
+    """Names of the arguments of a class's ``__init__``."""
+    return [name for name in inspect.signature(kind).parameters if name != "self"]
+
+
+def remembering(class_type: type[Made], *args: Any, **kwargs: Any) -> Made:
+    """An object that keeps the arguments it is made with, to be recorded; for jsonargparse."""
+    made = class_type(*args, **kwargs)
+    object.__setattr__(made, TOLD, kwargs)  # the class may be a frozen one
+    return made
+
+
+def kept(value: Any, name: str) -> Any:
+    """The attribute in which an object kept the argument ``name`` of its ``__init__``."""
+    told = getattr(value, TOLD, {})
+    try:
+        return told[name] if name in told else getattr(value, name)
+    except AttributeError:
+        raise ValueError(
+            f"{type(value).__name__} does not keep its argument {name!r}, so a run folder cannot "
+            f"record it; set self.{name} = {name} in its __init__"
+        ) from None
+
+
+def write_config(path: Path, arguments: Mapping[str, Any]) -> None:
+    """Writes the arguments of a verb as YAML that ``--config`` takes back."""
+    text = yaml.safe_dump(as_config(arguments), sort_keys=False, allow_unicode=True)
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The plain values of a YAML file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no YAML mapping.
+    """
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{path}: expected a mapping of options, got {type(config).__name__}")
+    return config
+
+
+def build_arguments(function: Callable[..., Any], path: Path) -> dict[str, Any]:
+    """The arguments of ``function`` as recorded in a YAML file, with every object built.
+
+    Raises:
+        ValueError: If a key, a value or a class in the file is not what ``function`` takes.
+    """
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_function_arguments(function)
+    try:
+        return vars(parser.instantiate(parser.parse_object(read_config(path))))
+    except (jsonargparse.ArgumentError, TypeError) as error:
+        raise ValueError(f"{path}: {' '.join(str(error).split())}") from error

@@ -1,5 +1,0 @@
-"""New images judged by a trained run: what they are, and whether the run knows such images."""
-
-from cellxai.screening.verb import Scores, score
-
-__all__ = ["Scores", "score"]

@@ -1,0 +1,169 @@
+"""Reading a trained run back: the classifier, its images, and which of them it was trained on."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cellxai.classifier.module import CellClassifier
+from cellxai.data.loading.datamodule import CellImages, to_batch
+from cellxai.data.loading.load import load_images
+from cellxai.data.pixels.transforms import Transforms
+from cellxai.data.splits import PARTS
+from cellxai.files.config import build_arguments
+from cellxai.files.folder import RunFolder
+from cellxai.training.allocator import keep_freed_memory
+from cellxai.training.backbone_file import with_backbone
+from cellxai.training.run_settings import RunSettings
+from cellxai.training.settings import Device, choose_device
+
+Checkpoint = Literal["best", "last"]
+Outputs = tuple[Float[Tensor, "n k"], Float[Tensor, "n f"]]
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A trained classifier with the images it knows; images and outputs are computed when needed.
+
+    Args:
+        folder: The run folder.
+        classifier: In evaluation mode, on ``device``.
+        images: The data set, parted as in training.
+        transforms: What happens to an image before the network.
+        checkpoint: Which checkpoint the weights are from.
+        device: Where it computes.
+    """
+
+    folder: RunFolder
+    classifier: CellClassifier
+    images: CellImages
+    transforms: Transforms
+    checkpoint: Checkpoint
+    device: torch.device
+    _outputs: dict[str, Outputs] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in the order of the logits."""
+        return self.images.classes
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that have readable images, train first.
+
+        Raises:
+            ValueError: If no image at all can be read.
+        """
+        self.images.setup()
+        return tuple(part for part in PARTS if self.images.records(part))
+
+    @property
+    def judged_part(self) -> str:
+        """The part that had least say in the training: test, else validation, else train."""
+        # From the last, so that the parts before it need not be read.
+        readable = (part for part in reversed(PARTS) if self.images.records(part))
+        return next(readable, PARTS[0])
+
+    def outputs(self, part: str) -> Outputs:
+        """Logits and penultimate features of a part, on the CPU, in the order of its records."""
+        if part not in self._outputs:
+            self._outputs[part] = self.outputs_of(self.images, part)
+        return self._outputs[part]
+
+    def outputs_of(self, images: CellImages, part: str) -> Outputs:
+        """Likewise of any images that are prepared as the run's own."""
+        with torch.inference_mode():
+            features = torch.cat(
+                [
+                    self.classifier.features(batch.to(self.device))
+                    for batch, _ in images.tensor_batches(part)
+                ]
+            )
+            return self.classifier.head[-1](features).cpu(), features.cpu()
+
+    def pixels(self, part: str, index: int) -> Float[Tensor, "1 3 h w"]:
+        """One image of a part as the network sees it, on the device."""
+        return to_batch(self.images.images(part)[index : index + 1]).to(self.device)
+
+    def labels(self, part: str) -> Int[Tensor, " n"]:
+        """True classes of a part."""
+        return self.images.labels(part)
+
+
+def load_run(run: Path, device: Device = "auto") -> TrainedRun:
+    """Reads a run folder: config, split, weights and images.
+
+    Raises:
+        FileNotFoundError: If the folder holds no config or no checkpoint.
+        ValueError: If the data or the config changed since the training.
+    """
+    folder = RunFolder(run)
+    if not folder.config.exists():
+        raise FileNotFoundError(f"{run} holds no config.yaml; expected the --run of `cellxai fit`")
+    settings = read_settings(folder)
+    images, _ = load_images(
+        settings.data,
+        replace(settings.split, file=folder.split),
+        settings.transforms,
+        settings.training.batch_size,
+        settings.seed,
+        settings.loading,
+    )
+    checkpoint, path = find_checkpoint(folder)
+    classifier = CellClassifier(
+        settings.model.backbone.build(load_weights=False), settings.model.head, len(images.classes)
+    )
+    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    if settings.model.trainable == "head":
+        state = with_backbone(state, folder)
+    try:
+        classifier.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path}: does not fit the network of {folder.config} with {len(images.classes)} "
+            "classes; the data or the config changed since the training"
+        ) from error
+    chosen = choose_device(device)
+    frozen = laid_out(classifier.eval().to(chosen), settings.transforms.image_size)
+    return TrainedRun(folder, frozen, images, settings.transforms, checkpoint, chosen)
+
+
+def read_settings(folder: RunFolder) -> RunSettings:
+    """The settings that a run was trained with, every object of its config built.
+
+    Raises:
+        ValueError: If a key, a value or a class in its config is not what ``fit`` takes.
+    """
+    return RunSettings(**build_arguments(RunSettings, folder.config))
+
+
+@torch.no_grad()
+def laid_out(classifier: CellClassifier, image_size: tuple[int, int]) -> CellClassifier:
+    """The classifier as a CPU computes it faster: channels last, and freed memory kept.
+
+    Its logits change by rounding alone. It stays as it is on other devices, and where a layer
+    cannot do with that layout.
+    """
+    if classifier.device.type != "cpu":
+        return classifier
+    keep_freed_memory()  # docs/benchmarks.md, "Layout", shows what either is worth
+    classifier.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    try:
+        classifier(torch.zeros(1, 3, *image_size))
+    except RuntimeError:  # such as view, which wants channels first
+        classifier.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
+    return classifier
+
+
+def find_checkpoint(folder: RunFolder) -> tuple[Checkpoint, Path]:
+    """The best checkpoint, or the last where no validation part chose a best one."""
+    for name in ("best", "last"):
+        path = folder.checkpoints / f"{name}.ckpt"
+        if path.exists():
+            return name, path
+    raise FileNotFoundError(
+        f"{folder.checkpoints} holds no checkpoint; run `cellxai fit --config {folder.config}`"
+    )

@@ -1,0 +1,259 @@
+"""``crossvalidate``: every image is judged once, by a classifier that has not seen it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from rich.console import Console
+
+from cellxai.classifier.module import ModelSettings
+from cellxai.data.loading.settings import LoadingSettings
+from cellxai.data.pixels.transforms import Transforms
+from cellxai.data.records import Fault, Record, Source
+from cellxai.data.splits import SplitSettings
+from cellxai.data.statistics import fit_discriminant, read_statistics
+from cellxai.evaluation import baseline, intervals
+from cellxai.evaluation.intervals import bootstrap, sampling_units, wilson
+from cellxai.evaluation.scores import judge, resampled_scores
+from cellxai.files.folder import RunFolder, read_csv, read_json, write_csv, write_json
+from cellxai.trained.run import load_run
+from cellxai.training.settings import TrainingSettings
+from cellxai.verbs.evaluate import evaluate_run
+from cellxai.verbs.fit import fit
+
+FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
+DEFINITION = (
+    "over_folds: mean and sample standard deviation of the folds' figures. out_of_fold: all images "
+    "together, each predicted once, by the fold that neither trained nor validated on it; its "
+    "intervals take the images for independent, though the folds share most of what they learnt "
+    "from. baseline: the pixel standard deviation under the same folds"
+)
+Rows = Sequence[Mapping[str, str]]
+Classes = Int[np.ndarray, " n"]
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """What ``crossvalidate`` found.
+
+    Args:
+        folder: Where the folds, ``crossvalidation.json`` and ``crossvalidation.csv`` lie.
+        found: The content of ``crossvalidation.json``.
+    """
+
+    folder: Path
+    found: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        pooled, over = self.found["out_of_fold"], self.found["over_folds"]["accuracy"]
+        floor = self.found["baseline"]["out_of_fold"]
+        return "\n".join(
+            [
+                f"{self.folder}: {pooled['n_images']} images in {len(self.found['folds'])} folds: "
+                f"accuracy {over['mean']:.3f} ± {over['sd']:.3f} over folds",
+                f"each image judged once, unseen: {in_words(pooled)}",
+                f"by the pixel standard deviation alone: {in_words(floor)}",
+                *(f"not used: {fault}" for fault in self.found["left_out"]),
+            ]
+        )
+
+
+def in_words(figures: Mapping[str, Any]) -> str:
+    """Accuracy and balanced accuracy with their intervals."""
+    accuracy, balanced = (figures["intervals"][name] for name in FIGURES[:2])
+    return (
+        f"accuracy {figures['accuracy']:.3f} {interval_in_words(accuracy['wilson'])}, "
+        f"balanced {figures['balanced_accuracy']:.3f} {interval_in_words(balanced['bootstrap'])}"
+    )
+
+
+def interval_in_words(interval: Sequence[float] | None) -> str:
+    """A 95 % interval, or that there is none."""
+    if interval is None:
+        return "(no interval: all resamples agree)"
+    return f"(95 % interval {interval[0]:.3f} to {interval[1]:.3f})"
+
+
+def crossvalidate(
+    data: Source,
+    run: Path,
+    split: SplitSettings = SplitSettings(n_folds=5, rare_classes="leave_out"),
+    transforms: Transforms = Transforms(),
+    model: ModelSettings = ModelSettings(),
+    training: TrainingSettings = TrainingSettings(),
+    loading: LoadingSettings = LoadingSettings(),
+    seed: int = 0,
+) -> CrossValidation:
+    """Trains and judges one classifier a fold, and every image once; a killed call continues.
+
+    Every fold is a run folder, RUN/fold-0 and so on, that all other verbs take. Its test images
+    are judged by its classifier; together they are all images. Broken images, and classes with
+    fewer images than folds, are left out and named.
+
+    Args:
+        data: Where the images are; --data.help CLASS lists a reader's options.
+        run: Folder of the folds and of what they say together.
+        split: Number of folds and the share that validates; every fold is tested, so ``fold`` must
+            stay 0.
+        transforms: What happens to an image before the network.
+        model: The network.
+        training: How it is trained.
+        loading: How the images are kept and brought to the network.
+        seed: Of weights, order and augmentation.
+
+    Raises:
+        ValueError: If the split has no folds or chooses one, the settings do not fit the data, or
+            the folder holds another run.
+    """
+    n_folds, console = number_of_folds(split), Console(stderr=True, highlight=False, soft_wrap=True)
+    predictions: list[dict[str, str]] = []
+    for fold in range(n_folds):
+        folder = RunFolder(run / f"fold-{fold}")
+        chosen = replace(split, fold=fold)
+        fitted = fit(data, folder.root, chosen, transforms, model, training, loading, seed=seed)
+        console.print(f"{fold + 1}/{n_folds} {fitted}", markup=False)
+        report = folder.evaluation / "report.json"
+        if not report.exists():
+            evaluate_run(load_run(folder.root, training.device))
+        predictions += [{"fold": str(fold), **row} for row in tested_images(folder)]
+    records = {record.id: record for record in data.scan().records}
+    found, rows = judge_folds(run, [records[row["id"]] for row in predictions], predictions)
+    write_csv(run / "crossvalidation.csv", rows)
+    write_json(run / "crossvalidation.json", found)
+    return CrossValidation(run, found)
+
+
+def number_of_folds(split: SplitSettings) -> int:
+    """How many folds there are.
+
+    Raises:
+        ValueError: If there are none, a file parts the images, or one fold is chosen.
+    """
+    if split.n_folds is None or split.file is not None:
+        raise ValueError(
+            f"split.n_folds={split.n_folds} and split.file={split.file}: expected a number of "
+            "folds and no file; pass --split.n_folds 5 --split.file null"
+        )
+    if split.fold:
+        raise ValueError(f"split.fold={split.fold}: every fold is tested; expected 0, or use fit")
+    return split.n_folds
+
+
+def tested_images(folder: RunFolder) -> list[dict[str, str]]:
+    """What a fold predicted of the images that it has not seen."""
+    rows = read_csv(folder.evaluation / "predictions.csv")
+    return [row for row in rows if row.pop("part") == "test"]
+
+
+def judge_folds(
+    run: Path, records: Sequence[Record], predictions: Rows
+) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """What the folds say together, and the table of all images.
+
+    Args:
+        run: The folder of the folds.
+        records: The image of each prediction.
+        predictions: What each image is predicted as by the fold that tested it.
+    """
+    classes = read_json(RunFolder(run / "fold-0").evaluation / "report.json")["classes"]
+    labels, predicted = (
+        np.array([classes.index(row[column]) for row in predictions])
+        for column in ("label", "predicted")
+    )
+    folds = np.array([int(row["fold"]) for row in predictions])
+    n_folds = int(folds.max()) + 1
+    trained = [trained_images(RunFolder(run / f"fold-{fold}"), records) for fold in range(n_folds)]
+    by_spread = baseline_classes(pixel_spread(records), labels, folds, trained, len(classes))
+    units = sampling_units(records)
+    found = {
+        "classes": classes,
+        **all_figures(labels, predicted, folds, units, classes),
+        "baseline": {
+            "definition": baseline.DEFINITION,
+            **all_figures(labels, by_spread, folds, units, classes),
+        },
+        "left_out": left_out(run, n_folds),
+        "definitions": {"crossvalidation": DEFINITION, "intervals": intervals.DEFINITION},
+    }
+    rows = [
+        {**row, "by_pixel_sd": classes[place]}
+        for row, place in zip(predictions, by_spread, strict=True)
+    ]
+    return found, rows
+
+
+def all_figures(
+    labels: Classes, predicted: Classes, folds: Classes, units: Classes, classes: Sequence[str]
+) -> dict[str, Any]:
+    """Figures of each fold, their mean and standard deviation, and those of all images together."""
+    by_fold = [
+        {"fold": int(fold), **figures(labels[folds == fold], predicted[folds == fold], classes)}
+        for fold in np.unique(folds)
+    ]
+    over = {
+        name: {"mean": mean(values), "sd": stdev(values)}
+        for name in FIGURES
+        for values in [[one[name] for one in by_fold]]
+    }
+    pooled = figures(labels, predicted, classes)
+    drawn = bootstrap(
+        lambda weights: resampled_scores(labels, predicted, len(classes), weights), units
+    )
+    found: dict[str, Any] = {name: {"bootstrap": interval} for name, interval in drawn.items()}
+    found["accuracy"]["wilson"] = wilson(int((labels == predicted).sum()), len(labels))
+    n_units = int(units.max()) + 1
+    return {
+        "folds": by_fold,
+        "over_folds": over,
+        "out_of_fold": {**pooled, "n_units": n_units, "intervals": found},
+    }
+
+
+def figures(labels: Classes, predicted: Classes, classes: Sequence[str]) -> dict[str, Any]:
+    """Scores of some images."""
+    return judge(torch.from_numpy(labels), torch.from_numpy(predicted), classes)
+
+
+def pixel_spread(records: Sequence[Record]) -> Float[np.ndarray, " n"]:
+    """Standard deviation of the grey levels of each image.
+
+    Raises:
+        ValueError: If a file has become unreadable since its fold was judged.
+    """
+    found = read_statistics(records)
+    for one in found:
+        if isinstance(one, Fault):
+            raise ValueError(f"{one}; it was readable when its fold was judged")
+    return np.array([one.sd for one in found if not isinstance(one, Fault)])
+
+
+def trained_images(folder: RunFolder, records: Sequence[Record]) -> np.ndarray:
+    """Whether each image trained a fold's classifier."""
+    trained = {row["id"] for row in read_csv(folder.split) if row["part"] == "train"}
+    return np.array([record.id in trained for record in records])
+
+
+def baseline_classes(
+    spread: Float[np.ndarray, " n"],
+    labels: Classes,
+    folds: Classes,
+    trained: Sequence[np.ndarray],
+    n_classes: int,
+) -> Classes:
+    """The class that one number names for each image, learnt from what its fold learnt from."""
+    named = np.empty_like(labels)
+    for fold, known in enumerate(trained):
+        learnt = fit_discriminant(spread[known], labels[known], n_classes)
+        named[folds == fold] = learnt.predict(spread[folds == fold])
+    return named
+
+
+def left_out(run: Path, n_folds: int) -> list[str]:
+    """The images and classes that no fold could use, and why, each named once."""
+    environments = [read_json(RunFolder(run / f"fold-{k}").environment) for k in range(n_folds)]
+    return list(dict.fromkeys(fault for one in environments for fault in one["data"]["faults"]))

@@ -1,0 +1,133 @@
+"""The verb ``evaluate``: how often a trained classifier is right, and where it is wrong."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cellxai.data.records import Fault
+from cellxai.evaluation import calibration, intervals
+from cellxai.evaluation.baseline import baseline_of_run
+from cellxai.evaluation.judged import Judged, judge_part
+from cellxai.evaluation.temperature import cross_entropy, fit_temperature
+from cellxai.explain.provenance import model_fingerprint
+from cellxai.files.folder import write_csv, write_json
+from cellxai.trained.run import TrainedRun, load_run
+from cellxai.training.settings import Device
+from cellxai.verbs.evaluate.pictures import draw_all
+
+NOTES = {
+    "test": "the test images had no say in training, in the choice of the epoch or of a threshold",
+    "validation": "the kept checkpoint was chosen on these validation images, so it flatters",
+    "train": "there are no images but those trained on: this says nothing of new ones",
+}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What ``evaluate`` found.
+
+    Args:
+        folder: Where predictions, report and pictures lie.
+        accuracy: Share of right predictions per part.
+        judged_part: The part to quote.
+        interval: 95 % interval of its accuracy (Wilson).
+        baseline: Accuracy there of the pixel standard deviation alone; ``None`` without one.
+        faults: Images that could not be read and were left out.
+    """
+
+    folder: Path
+    accuracy: dict[str, float]
+    judged_part: str
+    interval: tuple[float, float] | None = None
+    baseline: float | None = None
+    faults: tuple[Fault, ...] = ()
+
+    def __str__(self) -> str:
+        figures = ", ".join(f"{part} {value:.3f}" for part, value in self.accuracy.items())
+        found = f"{self.folder}: accuracy {figures}"
+        if self.interval is not None:
+            found += f" (95 % interval {self.interval[0]:.3f} to {self.interval[1]:.3f})"
+        if self.baseline is not None:
+            found += f", by the pixel standard deviation alone {self.baseline:.3f}"
+        found += f"; {NOTES[self.judged_part]}"
+        return "\n".join([found, *(f"left out: {fault}" for fault in self.faults)])
+
+
+def evaluate(run: Path, device: Device = "auto") -> Evaluation:
+    """Judges a trained run: predictions, scores with intervals, curves, calibration, mistakes.
+
+    Args:
+        run: The run folder of `cellxai fit`.
+        device: Where to compute; "auto" takes a CUDA device when there is one.
+    """
+    return evaluate_run(load_run(run, device))
+
+
+def evaluate_run(trained: TrainedRun) -> Evaluation:
+    """:func:`evaluate` of a run that is read already."""
+    folder = trained.folder.evaluation
+    parts = {part: judge_part(trained, part) for part in trained.parts}
+    judged = trained.judged_part
+    temperature = temperature_of_run(parts)
+    baseline = baseline_of_run(trained, judged)
+    rows = [row for part in parts for row in prediction_rows(trained, part)]
+    write_csv(folder / "predictions.csv", rows)
+    report = {
+        "classes": list(trained.classes),
+        "parts": {part: found.report for part, found in parts.items()},
+        "judged_part": judged, "note": NOTES[judged],
+        "temperature": temperature, "baseline": baseline,
+        "checkpoint": trained.checkpoint, "weights": model_fingerprint(trained.classifier),
+        "definitions": {
+            "intervals": intervals.DEFINITION, "calibration": calibration.DEFINITION,
+        },
+    }  # fmt: skip
+    write_json(folder / "report.json", report)
+    draw_all(trained, parts[judged], temperature.get("value"))
+    accuracy = {part: found.report["accuracy"] for part, found in parts.items()}
+    interval = parts[judged].report["intervals"]["accuracy"]["wilson"]
+    return Evaluation(
+        folder, accuracy, judged, interval, baseline.get("accuracy"), trained.images.faults
+    )
+
+
+def prediction_rows(trained: TrainedRun, part: str) -> list[dict[str, Any]]:
+    """One row per image: what it is, what was predicted, and how surely."""
+    rows = []
+    probabilities = trained.outputs(part)[0].softmax(-1)
+    for record, row in zip(trained.images.records(part), probabilities, strict=True):
+        predicted = int(row.argmax())
+        each = {f"p_{name}": f"{p:.6f}" for name, p in zip(trained.classes, row, strict=True)}
+        rows.append(
+            {"id": record.id, "part": part, "label": record.label,
+             "predicted": trained.classes[predicted], "confidence": f"{row[predicted]:.6f}"} | each
+        )  # fmt: skip
+    return rows
+
+
+def temperature_of_run(parts: dict[str, Judged]) -> dict[str, Any]:
+    """The temperature of the validation images, and what it does to the test images.
+
+    ``value`` is ``None``, with a ``problem``, where nothing may set it: never the judged part.
+    """
+    if not {"validation", "test"} <= {*parts}:
+        lacking = " and ".join(part for part in ("validation", "test") if part not in parts)
+        problem = f"no {lacking} part: it is fitted on validation images and judged on test images"
+        return {"value": None, "problem": problem}
+    validation, judged = parts["validation"], parts["test"]
+    try:
+        value = fit_temperature(validation.logits, validation.labels)
+    except ValueError as error:
+        return {"value": None, "problem": f"of the validation images, {error}"}
+    before, after = (calibration_figures(judged, T) for T in (1.0, value))
+    found = {"value": value, "fitted_on": "validation", "n_images": len(validation.labels)}
+    return {**found, "judged_on": "test", "before": before, "after": after}
+
+
+def calibration_figures(judged: Judged, temperature: float) -> dict[str, float]:
+    """Cross-entropy and calibration errors of a part at a temperature."""
+    logits = judged.logits / temperature
+    return {
+        "negative_log_likelihood": cross_entropy(logits, judged.labels),
+        **{f"ece_{name}": found.error for name, found in judged.reliabilities(temperature).items()},
+    }

@@ -1,0 +1,149 @@
+"""The card beside exported weights: what the model is, what it takes, how good it is."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cellxai.data.pixels.transforms import CLAHE_CLIP_LIMIT, CLAHE_TILES, Transforms
+from cellxai.explain.provenance import model_fingerprint
+from cellxai.files.config import as_config, read_config
+from cellxai.files.folder import read_json
+from cellxai.trained.run import TrainedRun
+from cellxai.verbs.export.network import only_preparation, portable
+
+FORMAT = "cellxai.export"
+VERSION = 1
+CARD = "card.json"
+WEIGHTS = "model.safetensors"
+PROGRAM = "model.pt2"
+
+
+def describe_model(trained: TrainedRun, sha256: Mapping[str, str]) -> dict[str, Any]:
+    """Everything that another machine has to know of a trained run.
+
+    Args:
+        trained: The run.
+        sha256: Of each file beside the card.
+    """
+    environment = read_json(trained.folder.environment)
+    classifier = trained.classifier
+    card = {
+        "format": FORMAT,
+        "version": VERSION,
+        "classes": list(trained.classes),
+        "input": {
+            "image_size": list(trained.transforms.image_size),
+            "channels": 3,
+            "range": [0, 1],
+            "mean": [round(value, 6) for value in classifier.mean.flatten().tolist()],
+            "std": [round(value, 6) for value in classifier.std.flatten().tolist()],
+            "preparation": preparation(trained.transforms),
+        },
+        "transforms": as_config(only_preparation(trained.transforms)),
+        "network": portable(read_config(trained.folder.config)["model"]),
+        "checkpoint": trained.checkpoint,
+        **judged_figures(trained),
+        "data": environment.get("data"),
+        "seed": environment.get("seed"),
+        "git_revision": environment.get("git_revision"),
+        "versions": environment.get("versions"),
+        "files": dict(sha256),
+    }
+    return {**card, "sha256": digest(card)}
+
+
+def preparation(transforms: Transforms) -> list[str]:
+    """The steps from a file to the network's input, in their order."""
+    height, width = transforms.image_size
+    tiles = f"{CLAHE_TILES[0]}×{CLAHE_TILES[1]} tiles"
+    planes = (
+        "colour to one grey plane, ITU-R BT.601" if transforms.colour == "grey" else "grey to RGB"
+    )
+    equalised = [f"CLAHE, clip limit {CLAHE_CLIP_LIMIT}, {tiles}, at full resolution"]
+    return [
+        f"16-bit pixels to 8 bits by the rule {transforms.sixteen_bit!r} of transforms",
+        f"{planes}",
+        *(equalised if transforms.clahe else []),
+        f"resize to height {height}, width {width}: by area where both shrink, else linearly",
+        "divide by 255; a grey plane is repeated three times",
+        "inside the network: subtract mean, divide by std",
+    ]
+
+
+def judged_figures(trained: TrainedRun) -> dict[str, Any]:
+    """Metrics with intervals and the temperature, from an evaluation of these very weights."""
+    source = trained.folder.evaluation / "report.json"
+    if not source.exists():
+        reason = "not evaluated; `cellxai evaluate` before the export puts the figures here"
+        return {"metrics": None, "metrics_problem": reason, "temperature": None}
+    report = read_json(source)
+    if report.get("weights") != model_fingerprint(trained.classifier):
+        reason = "evaluation/report.json is of other weights; run `cellxai evaluate` again"
+        return {"metrics": None, "metrics_problem": reason, "temperature": None}
+    judged = report["judged_part"]
+    part = report["parts"][judged]
+    named = ("n_images", "accuracy", "balanced_accuracy", "macro_f1", "intervals", "ranking")
+    metrics = {name: part[name] for name in named}
+    return {
+        "metrics": {
+            "part": judged, "note": report["note"], **metrics,
+            "expected_calibration_error": part["calibration"]["equal_width"]["ece"],
+            "baseline": report["baseline"],
+        },
+        "metrics_problem": None,
+        "temperature": report["temperature"],
+    }  # fmt: skip
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of an export, whole and unaltered, and its files likewise.
+
+    The digests find damage and careless edits. They are no signature: who rewrites a file can
+    rewrite its digest, and that is why nothing here runs code that a file names.
+
+    Raises:
+        FileNotFoundError: If there is no card, or a file that it names is missing.
+        ValueError: If the card or a file does not have its SHA-256.
+    """
+    path = folder / CARD
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no {CARD}; expected the --out of `cellxai export`")
+    card = parse_card(path)
+    for name, expected in card["files"].items():
+        file = folder / Path(name).name
+        if not file.is_file():
+            raise FileNotFoundError(f"{file}: missing beside {path}; export again")
+        if file_digest(file) != expected:
+            raise ValueError(f"{file}: damaged or altered, its SHA-256 is not that of {path}")
+    return card
+
+
+def parse_card(path: Path) -> dict[str, Any]:
+    """The values of a card that has its own SHA-256.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        card = json.loads(path.read_bytes())
+        found = card["format"], card["version"], card.pop("sha256")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path}: no card of `cellxai export`; export again") from error
+    if found[:2] != (FORMAT, VERSION):
+        raise ValueError(f"{path}: {found[0]} {found[1]}, expected {FORMAT} {VERSION}")
+    if found[2] != digest(card):
+        raise ValueError(f"{path}: damaged or altered, its content does not have its SHA-256")
+    return card
+
+
+def digest(card: Mapping[str, Any]) -> str:
+    """SHA-256 of a card's values, whatever their order and spacing."""
+    return hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,242 @@
+"""``fit``: from a data set and settings to a run folder that holds a trained classifier."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from cellxai.classifier.module import CellClassifier, ModelSettings, balanced_weights
+from cellxai.data.loading.datamodule import CellImages
+from cellxai.data.loading.load import load_images
+from cellxai.data.loading.settings import LoadingSettings
+from cellxai.data.pixels.transforms import Transforms
+from cellxai.data.records import Fault, Record, Source
+from cellxai.data.splits import PARTS, SplitSettings, write_split
+from cellxai.figures.curves import draw_curves
+from cellxai.files.config import as_config, read_config, write_config
+from cellxai.files.folder import RunFolder, read_csv, read_json, sweep, write_json
+from cellxai.files.lock import run_lock
+from cellxai.training.environment import (
+    describe_data,
+    describe_environment,
+    describe_split,
+    describe_start,
+    earlier_starts,
+    total_seconds,
+)
+from cellxai.training.run_settings import RunSettings
+from cellxai.training.settings import (
+    TrainingSettings,
+    check_launch,
+    check_precision,
+    choose_device,
+    device_name,
+)
+from cellxai.training.trainer import process_number, train, wait_for_all
+
+# What a run may go on with that is not what it was begun with: none changes a weight.
+SAME_RESULTS = {
+    "run", "loading.cache", "loading.workers", "training.checkpoint_every_steps",
+    "training.loggers", "training.tensorboard",
+}  # fmt: skip
+
+
+DEFAULTS = as_config(
+    {
+        "split": SplitSettings(), "transforms": Transforms(), "training": TrainingSettings(),
+        "loading": LoadingSettings(),
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained run.
+
+    Args:
+        run: Its folder.
+        epochs: Epochs done.
+        seconds: Time of the training alone, over all starts.
+        device: What it ran on.
+        n_faults: Images and rows left out; ``environment.json`` lists them.
+        accuracy: Accuracy of the kept checkpoint on the validation images; ``None`` without them.
+    """
+
+    run: Path
+    epochs: int
+    seconds: float
+    device: str
+    n_faults: int
+    accuracy: float | None
+
+    def __str__(self) -> str:
+        judged = (
+            "no validation part"
+            if self.accuracy is None
+            else f"validation accuracy {self.accuracy:.3f}"
+        )
+        faults = f"; {self.n_faults} faulty images or rows left out" if self.n_faults else ""
+        cost = f"{self.epochs} epochs in {self.seconds:.0f} s on {self.device}"
+        return f"{self.run}: {cost}; {judged}{faults}"
+
+
+def fit(
+    data: Source,
+    run: Path,
+    split: SplitSettings = SplitSettings(),
+    transforms: Transforms = Transforms(),
+    model: ModelSettings = ModelSettings(),
+    training: TrainingSettings = TrainingSettings(),
+    loading: LoadingSettings = LoadingSettings(),
+    seed: int = 0,
+) -> Fitted:
+    """Trains a classifier on labelled images into a run folder; a killed run continues.
+
+    The same call again continues from the last checkpoint, and does nothing where the run is
+    finished. The same seed gives the same weights on the same CPU and thread count, however often
+    the run was killed and with any number of workers; on CUDA, sums may differ in the last bits.
+
+    Args:
+        data: Where the images are; --data.help CLASS lists a reader's options.
+        run: Folder of the run; everything lands there.
+        split: Which images train, validate, test.
+        transforms: What happens to an image before the network.
+        model: The network.
+        training: How it is trained.
+        loading: How the images are kept and brought to the network.
+        seed: Of weights, order and augmentation.
+
+    Raises:
+        ValueError: If the settings do not fit the data, the folder holds another run, another
+            process trains into it, or a loss is no number.
+    """
+    return fit_run(RunSettings(data, run, split, transforms, model, training, loading, seed))
+
+
+def fit_run(settings: RunSettings) -> Fitted:
+    """:func:`fit` of settings that are one value."""
+    folder, settings = RunFolder(settings.run), settings.at_own_size()
+    recorded = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    check_same_run(folder, as_config(recorded))
+    if is_finished(folder):
+        return fitted(folder)
+    training = settings.training
+    device = choose_device(training.device)
+    check_precision(training.precision, device)
+    check_launch(training.devices)
+    writes = process_number() == 0  # of several that train together, one
+    with run_lock(folder.root) if writes else nullcontext():
+        images, faults = load_images(
+            settings.data, settings.split, settings.transforms, training.batch_size,
+            settings.seed, settings.loading,
+        )  # fmt: skip
+        L.seed_everything(settings.seed, workers=True, verbose=False)
+        classifier = new_classifier(settings.model, training, images)
+        if writes:
+            sweep(folder)
+            write_config(folder.config, recorded)
+            write_split(folder.split, images.all_records, images.parts)
+            seeds = {"seed": settings.seed, "split_seed": settings.split.seed}
+            write_evidence(folder, classifier, images, faults, device_name(device), seeds)
+        train(classifier, images, folder, training)
+        if writes:
+            draw_curves(read_csv(folder.metrics), folder.root / "curves.png")
+            write_json(folder.environment, {**read_json(folder.environment), "finished": True})
+        wait_for_all()
+    return fitted(folder)
+
+
+def write_evidence(
+    folder: RunFolder,
+    classifier: CellClassifier,
+    images: CellImages,
+    faults: tuple[Fault, ...],
+    device: str,
+    seeds: dict[str, int],
+) -> None:
+    """Writes ``environment.json``: what the run is made with, and that it has been started."""
+    environment = describe_environment(seeds, device, count_parameters(classifier))
+    starts = [*earlier_starts(folder.environment), describe_start(environment)]
+    data = describe_data(all_readable(images), (*faults, *images.faults))
+    split = describe_split(images, folder.split)
+    cost = {"starts": starts, "seconds": total_seconds(starts)}
+    write_json(folder.environment, {**environment, "data": data, "split": split, **cost})
+
+
+def check_same_run(folder: RunFolder, settings: dict[str, Any]) -> None:
+    """Raises ``ValueError`` where the folder holds a run of other settings; names the first.
+
+    An option that the version which began the run did not have, has its default there.
+    """
+    if not folder.config.exists():
+        return
+    earlier, now = flatten(DEFAULTS) | flatten(read_config(folder.config)), flatten(settings)
+    for key in sorted({*earlier, *now} - SAME_RESULTS):
+        if earlier.get(key) != now.get(key):
+            raise ValueError(
+                f"{folder.root} holds a run with {key}={earlier.get(key)!r}, got {now.get(key)!r}; "
+                "choose another --run, or remove that folder"
+            )
+
+
+def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted keys of a nested config."""
+    if not isinstance(config, dict):
+        return {prefix: config}
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat |= flatten(value, f"{prefix}.{key}" if prefix else key)
+    return flat
+
+
+def is_finished(folder: RunFolder) -> bool:
+    """Whether the training in a folder has come to its end."""
+    return folder.environment.exists() and read_json(folder.environment).get("finished", False)
+
+
+def all_readable(images: CellImages) -> list[Record]:
+    """The images of all parts that could be decoded."""
+    return [record for part in PARTS for record in images.records(part)]
+
+
+def new_classifier(
+    model: ModelSettings, training: TrainingSettings, images: CellImages
+) -> CellClassifier:
+    """A classifier for the classes of the data, its starting weights loaded."""
+    n_classes = len(images.classes)
+    balanced = training.class_weights == "balanced"
+    return CellClassifier(
+        model.backbone.build(load_weights=True),
+        model.head,
+        n_classes,
+        training.optimiser,
+        balanced_weights(images.labels("train"), n_classes) if balanced else None,
+        monitor="validation_loss" if has_validation(images) else "train_loss",
+        frozen_statistics=model.frozen_statistics,
+        trainable=model.trainable,
+        loss=training.loss,
+    )
+
+
+def has_validation(images: CellImages) -> bool:
+    """Whether any image was set aside to choose the epoch."""
+    return len(images.records("validation")) > 0
+
+
+def count_parameters(classifier: CellClassifier) -> int:
+    """Trainable numbers of the network."""
+    return sum(parameter.numel() for parameter in classifier.parameters())
+
+
+def fitted(folder: RunFolder) -> Fitted:
+    """The result of a finished run, as its folder tells it."""
+    environment, rows = read_json(folder.environment), read_csv(folder.metrics)
+    judged = [row for row in rows if row["validation_loss"]]
+    best = min(judged, key=lambda row: float(row["validation_loss"]), default=None)
+    return Fitted(
+        folder.root, len(rows), environment["seconds"], environment["device"],
+        len(environment["data"]["faults"]),
+        float(best["validation_accuracy"]) if best else None,
+    )  # fmt: skip

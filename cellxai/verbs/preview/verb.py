@@ -1,0 +1,205 @@
+"""The verb ``preview``: a data set in pictures and numbers, before anything is trained."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cellxai.data.pixels.images import read_pixels
+from cellxai.data.pixels.transforms import Transforms, augmentation_seed
+from cellxai.data.records import Fault, Record, Source
+from cellxai.data.statistics import PixelStatistics, read_statistics
+from cellxai.figures.batch import BatchRow, draw_batch
+from cellxai.figures.dataset import (
+    MOST_CLASSES,
+    ContrastRow,
+    draw_contrast,
+    draw_counts,
+    draw_spread,
+)
+from cellxai.files.folder import write_csv
+from cellxai.verbs.preview.summaries import (
+    ClassSummary,
+    Measured,
+    group_by_class,
+    summarise,
+    told_by_spread,
+)
+
+N_EPOCHS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What :func:`preview` found and drew.
+
+    Args:
+        folder: Where pictures and tables lie.
+        images: Ids of the images in ``batch.png``, from top to bottom.
+        classes: One summary per class.
+        by_spread: Share of the images whose class the pixel standard deviation tells by itself.
+        by_constant: Share that the most frequent class makes up.
+        faults: Images and rows that were left out.
+    """
+
+    folder: Path
+    images: tuple[str, ...]
+    classes: tuple[ClassSummary, ...]
+    by_spread: float
+    by_constant: float
+    faults: tuple[Fault, ...] = ()
+
+    def __str__(self) -> str:
+        width = max(len("class"), *(len(one.label) for one in self.classes))
+        rows = [
+            f"{one.label:<{width}} {one.n_images:>7} {one.mean:>7.1f} {one.sd:>6.1f} "
+            f"± {one.sd_spread:<5.1f} {one.sizes}"
+            for one in self.classes
+        ]
+        return "\n".join(
+            [
+                f"{self.folder}: counts, contrast, statistics, and {len(self.images)} images as "
+                "stored, prepared and augmented",
+                f"{'class':<{width}}  images    mean      sd       height×width",
+                *rows,
+                f"the pixel sd alone tells the class of {self.by_spread:.1%} (linear discriminant, "
+                f"leave-one-out); always the most frequent class: {self.by_constant:.1%}",
+                *(f"left out: {fault}" for fault in self.faults),
+            ]
+        )
+
+
+def preview(
+    data: Source,
+    out: Path = Path("preview"),
+    transforms: Transforms = Transforms(),
+    n_images: int = 8,
+    seed: int = 0,
+) -> Preview:
+    """Shows a data set before anything is trained: counts, contrast, statistics, a batch.
+
+    Writes counts.png, clahe.png (an image per class before and after), batch.png (stored, prepared,
+    augmented), statistics.png, statistics.csv (a row per image) and classes.csv (a row per class).
+
+    Args:
+        data: The data set.
+        out: Folder of the pictures and tables.
+        transforms: What happens to an image before the network.
+        n_images: Images in batch.png; each class has one at least, even if that makes more.
+        seed: Chooses the images and the augmentation.
+
+    Raises:
+        FileNotFoundError: If the data set does not exist at all.
+        ValueError: If it has no readable image.
+    """
+    scan = data.scan()
+    found = list(zip(scan.records, read_statistics(scan.records, transforms), strict=True))
+    measured = [(record, one) for record, one in found if isinstance(one, PixelStatistics)]
+    faults = (*scan.faults, *(one for _, one in found if isinstance(one, Fault)))
+    chosen = choose([record for record, _ in measured], n_images, seed)
+    by_class = group_by_class(measured)
+    draw_all(by_class, chosen, out, transforms, seed)
+    write_csv(out / "statistics.csv", [image_row(*pair) for pair in measured])
+    classes = tuple(summarise(label, pairs) for label, pairs in by_class.items())
+    write_csv(out / "classes.csv", [class_row(one) for one in classes])
+    return Preview(
+        out, tuple(record.id for record in chosen), classes, told_by_spread(by_class),
+        max(len(pairs) for pairs in by_class.values()) / len(measured), faults,
+    )  # fmt: skip
+
+
+def image_row(record: Record, one: PixelStatistics) -> dict[str, Any]:
+    """A line of ``statistics.csv``."""
+    return {
+        "id": record.id, "label": record.label, "mean": f"{one.mean:.3f}", "sd": f"{one.sd:.3f}",
+        "height": one.height, "width": one.width,
+    }  # fmt: skip
+
+
+def class_row(one: ClassSummary) -> dict[str, Any]:
+    """A line of ``classes.csv``."""
+    return {
+        "label": one.label, "images": one.n_images, "mean": f"{one.mean:.3f}",
+        "sd": f"{one.sd:.3f}", "sd_spread": f"{one.sd_spread:.3f}", "height×width": one.sizes,
+    }  # fmt: skip
+
+
+def draw_all(
+    by_class: Mapping[str, Measured],
+    chosen: Sequence[Record],
+    out: Path,
+    transforms: Transforms,
+    seed: int,
+) -> None:
+    """Draws every picture of a preview."""
+    draw_counts({label: len(pairs) for label, pairs in by_class.items()}, out / "counts.png")
+    rows = [row_of(record, transforms, seed, place) for place, record in enumerate(chosen)]
+    draw_batch(rows, out / "batch.png", describe(transforms))
+    firsts = {record.label: record for record in reversed(chosen)}
+    shown = [contrast_of(firsts[label], transforms) for label in list(by_class)[:MOST_CLASSES]]
+    draw_contrast(shown, out / "clahe.png")
+    numbers = {"mean grey level": "mean", "pixel standard deviation, grey levels": "sd"}
+    panels = {
+        name: {
+            label: np.array([getattr(one, field) for _, one in pairs])
+            for label, pairs in by_class.items()
+        }
+        for name, field in numbers.items()
+    }
+    title = "A dot per image as stored; the bar is the median of its class"
+    draw_spread(panels, out / "statistics.png", title)
+
+
+def contrast_of(record: Record, transforms: Transforms) -> ContrastRow:
+    """An image as the network would see it, without and with CLAHE, whatever the settings say."""
+    original = read_pixels(record)
+    before, after = (replace(transforms, clahe=clahe).prepare(original) for clahe in (False, True))
+    return ContrastRow(record.label, record.id, before, after)
+
+
+def choose(records: Sequence[Record], n_images: int, seed: int) -> list[Record]:
+    """Images drawn from the classes in turn, sorted by class.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    if not records or n_images < 1:
+        raise ValueError(
+            f"n_images={n_images} of {len(records)} usable images, expected at least 1 of each; "
+            "run `cellxai check` on the data to see why images are missing"
+        )
+    order = np.random.default_rng(seed).permutation(len(records))
+    by_class: dict[str, list[Record]] = {}
+    for index in order:
+        by_class.setdefault(records[index].label, []).append(records[index])
+    ranked = [(turn, r.label, r) for found in by_class.values() for turn, r in enumerate(found)]
+    ranked.sort(key=lambda entry: entry[:2])
+    kept = ranked[: max(n_images, len(by_class))]
+    return [record for _, _, record in sorted(kept, key=lambda entry: (entry[1], entry[0]))]
+
+
+def row_of(record: Record, transforms: Transforms, seed: int, place: int) -> BatchRow:
+    """The pictures of one image; ``place`` stands for its index in a training set."""
+    original = transforms.as_8_bits(read_pixels(record))
+    prepared = transforms.prepare(original)
+    augmented = [
+        transforms.augment(prepared, augmentation_seed(seed, epoch, place))
+        for epoch in range(N_EPOCHS_SHOWN)
+    ]
+    mask = None if record.load_mask is None else transforms.prepare_mask(record.load_mask())
+    return BatchRow(record.label, record.id, original, prepared, augmented, mask)
+
+
+def describe(transforms: Transforms) -> str:
+    """The steps in a line, in the order in which they happen."""
+    height, width = transforms.image_size
+    equalised = ["CLAHE"] if transforms.clahe else []
+    always = [transforms.colour, *equalised, f"resize to {height}×{width}"]
+    crop = [] if transforms.crop is None else [f"crop {transforms.crop}×{transforms.crop}"]
+    sideways, upside_down = transforms.horizontal_flip, transforms.vertical_flip
+    flips = f"flip left-right {sideways:.0%}, upside-down {upside_down:.0%}"
+    own = [type(step).__name__ for step in transforms.augmentations]
+    training = [*crop, flips, f"brightness ±{transforms.brightness:.0%}", *own]
+    return f"always: {' → '.join(always)}    training only: {' → '.join(training)}"

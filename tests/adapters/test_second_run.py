@@ -1,0 +1,38 @@
+import csv
+
+import pytest
+import torch
+
+from cellxai.adapters.second_run import RunDensity, RunModel
+from cellxai.explain.provenance import described
+from cellxai.trained.run import load_run
+from cellxai.verbs.density.verb import density
+
+
+def test_the_classifier_of_another_run_is_read_once(tiny_run):
+    source = RunModel(tiny_run)
+    model = source.load(torch.device("cpu"))
+    assert source.load(torch.device("cpu")) is model
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(model(images), load_run(tiny_run, "cpu").classifier(images))
+    assert str(tiny_run) in described(source)
+
+
+@pytest.mark.slow
+def test_the_density_of_a_run_is_what_its_table_says(tiny_run):
+    density(tiny_run, device="cpu")
+    run = load_run(tiny_run, "cpu")
+    part = run.judged_part
+    with (tiny_run / "density" / "scores.csv").open() as file:
+        told = {row["id"]: float(row["log_density"]) for row in csv.DictReader(file)}
+    source = RunDensity(tiny_run)
+    for index, record in enumerate(run.images.records(part)):
+        found = source.log_density(run.pixels(part, index)).item()
+        assert found == pytest.approx(told[record.id], abs=1e-3, rel=1e-4)
+    assert str(tiny_run) in described(source)
+
+
+def test_a_run_without_a_density_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="cellxai density --run"):
+        RunDensity(tmp_path).log_density(torch.zeros(1, 3, 8, 8))

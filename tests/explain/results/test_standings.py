@@ -1,0 +1,114 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import friedmanchisquare, rankdata
+
+from cellxai.explain.results.rows import Measure, Row
+from cellxai.explain.results.score_arrays import Results
+from cellxai.explain.results.standings import standings
+from cellxai.explain.results.summary import compare, summarise
+
+ROW = Row("a", "lime", "insertion", 0, 0.2, math.nan, "ok", "", 100, 0, 2.0)
+MEASURES = {
+    name: Measure(name, name, family, direction, 0.0, 1.0, "")
+    for name, family, direction in (
+        ("insertion", "faithfulness", "higher"),
+        ("deletion", "faithfulness", "lower"),
+        ("gini", "complexity", "higher"),
+    )
+}
+NAMES = ("lime", "saliency", "occlusion", "random")
+
+
+def results_of(rows: list[Row]) -> Results:
+    return Results(rows, [], MEASURES, controls=frozenset({"random"}))
+
+
+def scored(n: int = 14, metrics=("insertion", "deletion")) -> list[Row]:
+    generator = np.random.default_rng(0)
+    return [
+        replace(ROW, image=str(i), explainer=name, metric=metric, value=generator.normal())
+        for i in range(n)
+        for name in NAMES
+        for metric in metrics
+    ]
+
+
+def test_a_metric_has_the_test_of_scipy():
+    rows = scored(metrics=("insertion",))
+    _, standing = standings(results_of(rows))
+    columns = [[row.value for row in rows if row.explainer == name] for name in NAMES]
+    expected = friedmanchisquare(*columns)
+    assert (standing.friedman.n, standing.left_out) == (14, 0)
+    assert standing.friedman.statistic == pytest.approx(expected.statistic)
+    assert standing.friedman.p == pytest.approx(expected.pvalue)
+
+
+def test_a_family_ranks_the_mean_ranks_of_each_image_and_sees_it_once():
+    rows = scored()
+    family = standings(results_of(rows))[0]
+    by_metric = []
+    for metric, sign in (("insertion", -1), ("deletion", 1)):
+        own = {(row.image, row.explainer): row.value for row in rows if row.metric == metric}
+        costs = [[sign * own[str(i), name] for name in sorted(NAMES)] for i in range(14)]
+        by_metric.append(rankdata(costs, axis=1))
+    joint = rankdata(np.mean(by_metric, 0), axis=1)
+    assert (family.level, family.name, family.n_metrics) == ("family", "faithfulness", 2)
+    assert family.friedman.n == 14
+    expected = dict(zip(sorted(NAMES), joint.mean(0), strict=True))
+    assert family.friedman.mean_ranks == pytest.approx(expected)
+
+
+def test_a_family_of_one_metric_stands_like_its_metric():
+    family, metric = standings(results_of(scored(metrics=("insertion",))))
+    assert family.friedman == metric.friedman
+
+
+def test_an_image_where_somebody_was_not_judged_is_left_out_and_counted():
+    rows = [row for row in scored() if (row.image, row.explainer) != ("3", "lime")]
+    family, *metrics = standings(results_of(rows))
+    assert [(one.friedman.n, one.left_out) for one in (family, *metrics)] == [(13, 1)] * 3
+
+
+def test_a_degenerate_map_ranks_last_and_its_image_stays():
+    rows = [
+        replace(row, value=math.nan) if (row.image, row.explainer) == ("3", "lime") else row
+        for row in scored(metrics=("insertion",))
+    ]
+    _, before = standings(results_of(scored(metrics=("insertion",))))
+    _, after = standings(results_of(rows))
+    assert after.friedman.n == 14
+    assert after.friedman.mean_ranks["lime"] >= before.friedman.mean_ranks["lime"]
+    assert sum(after.friedman.mean_ranks.values()) == pytest.approx(10)
+
+
+def test_who_has_no_score_at_all_is_not_ranked_and_costs_the_others_nothing():
+    rows = scored()
+    nothing = [replace(row, value=math.nan) for row in rows if row.explainer == "lime"]
+    with_it = [replace(row, explainer="unsupported") for row in nothing]
+    for one, other in zip(
+        standings(results_of(rows + with_it)), standings(results_of(rows)), strict=True
+    ):
+        assert one.friedman == other.friedman
+
+
+def test_an_image_counts_in_a_family_with_the_metrics_that_judged_it():
+    rows = [row for row in scored() if row.metric == "insertion" or int(row.image) < 5]
+    family = standings(results_of(rows))[0]
+    assert (family.friedman.n, family.left_out) == (14, 0)
+
+
+@pytest.mark.slow
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_the_rows_changes_nothing(random):
+    rows = scored(6, ("insertion", "deletion", "gini"))
+    rows += [replace(row, seed=1, value=row.value / 3) for row in rows]
+    shuffled = random.sample(rows, len(rows))
+    one, other = results_of(rows), results_of(shuffled)
+    assert standings(one) == standings(other)
+    assert compare(one) == compare(other)
+    assert [str(line) for line in summarise(one)] == [str(line) for line in summarise(other)]

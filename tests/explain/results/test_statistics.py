@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+from scipy.stats import bootstrap, wilcoxon
+
+from cellxai.explain.results.statistics import beat_controls, bootstrap_mean, holm, paired_tests
+
+
+def test_the_interval_is_scipys_percentile_bootstrap():
+    scores = np.random.default_rng(0).gamma(2.0, size=40)
+    ours = bootstrap_mean(scores, n_resamples=20_000)
+    theirs = bootstrap(
+        (scores,), np.mean, n_resamples=20_000, method="percentile", rng=1
+    ).confidence_interval
+    assert ours.mean == pytest.approx(scores.mean())
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
+
+
+def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    intervals = [bootstrap_mean(rng.normal(size=40), n_resamples=400) for _ in range(300)]
+    covered = np.mean([interval.low <= 0 <= interval.high for interval in intervals])
+    assert 0.88 <= covered <= 0.98
+
+
+def test_the_same_scores_give_the_same_interval():
+    scores = np.arange(10.0)
+    assert bootstrap_mean(scores) == bootstrap_mean(scores)
+
+
+def test_the_order_of_the_images_changes_nothing():
+    scores = np.random.default_rng(0).gamma(2.0, size=17)
+    assert bootstrap_mean(scores[::-1]) == bootstrap_mean(scores)
+
+
+def test_images_without_a_score_are_left_out_of_mean_and_count():
+    interval = bootstrap_mean(np.array([1.0, np.nan, 3.0]))
+    assert (interval.mean, interval.n) == (2.0, 2)
+
+
+def test_one_image_has_a_mean_but_no_interval_and_none_has_neither():
+    one, none = bootstrap_mean(np.array([4.0])), bootstrap_mean(np.array([np.nan]))
+    assert (one.mean, one.n) == (4.0, 1)
+    assert np.isnan([one.low, one.high, none.mean, none.low, none.high]).all()
+    assert none.n == 0
+
+
+def test_holm_corrects_a_textbook_example():
+    corrected = holm(np.array([0.01, 0.04, 0.03, 0.005]))
+    assert corrected == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm(np.array([0.9, 0.8])) == pytest.approx([1.0, 1.0])
+
+
+def test_every_pair_is_tested_on_the_images_both_have():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=20), rng.normal(size=20) + 1
+    holed = a.copy()
+    holed[:3] = np.nan
+    tests = paired_tests({"a": holed, "b": b, "c": holed})
+    assert [(test.first, test.second) for test in tests] == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert tests[0].n == 17
+    assert tests[0].p == pytest.approx(wilcoxon(a[3:], b[3:]).pvalue)
+    assert tests[0].median_difference == pytest.approx(np.median(a[3:] - b[3:]))
+    assert tests[0].p_holm >= tests[0].p
+
+
+def test_methods_that_never_differ_or_never_meet_are_not_told_apart():
+    nan = np.full(5, np.nan)
+    same, apart = (
+        paired_tests({"a": np.arange(5.0), "b": np.arange(5.0)}),
+        paired_tests({"a": np.arange(5.0), "b": nan}),
+    )
+    assert (same[0].p, same[0].n) == (1.0, 5)
+    assert (apart[0].p, apart[0].n) == (1.0, 0)
+
+
+def against_controls(n: int) -> dict[str, np.ndarray]:
+    """One method far above two controls, one between them, one like the better of them."""
+    rng = np.random.default_rng(1)
+    base = rng.normal(size=n)
+    gains = {"good": 5.0, "between": 1.0, "like": 2.0, "low": 0.0, "high": 2.0}
+    return {name: base + gain + 0.1 * rng.normal(size=n) for name, gain in gains.items()}
+
+
+def test_to_beat_the_controls_is_to_beat_the_hardest_of_them_corrected_for_the_methods():
+    scores = against_controls(20)
+    found = beat_controls(scores, ["low", "high"], "higher")
+    assert {name: one.answer for name, one in found.items()} == {
+        "good": "yes", "between": "no", "like": "no",
+    }  # fmt: skip
+    by_hand = [
+        max(wilcoxon(scores[name] - scores[control], alternative="greater").pvalue
+            for control in ("low", "high"))
+        for name in ("good", "between", "like")
+    ]  # fmt: skip
+    assert [one.p for one in found.values()] == pytest.approx(by_hand)
+    assert [one.p_holm for one in found.values()] == pytest.approx(holm(np.array(by_hand)).tolist())
+
+
+def test_where_lower_is_better_the_verdicts_are_those_of_the_negative():
+    scores = against_controls(20)
+    negative = {name: -values for name, values in scores.items()}
+    higher = beat_controls(scores, ["low", "high"], "higher")
+    assert beat_controls(negative, ["low", "high"], "lower") == higher
+
+
+def test_so_few_images_that_nobody_could_win_are_no_defeat():
+    few = beat_controls(against_controls(5), ["low", "high"], "higher")
+    assert few["good"].p == 2.0**-5  # it won on all of them; corrected for three methods, 0.09
+    assert {one.answer for one in few.values()} == {"untestable"}
+    assert beat_controls(against_controls(20), [], "higher")["good"].answer == "untestable"
+
+
+def test_images_without_a_score_are_left_out_of_the_verdict():
+    scores = against_controls(20)
+    scores["good"][:4] = np.nan
+    scores["low"][:] = np.nan
+    found = beat_controls(scores, ["low", "high"], "higher")
+    assert (found["good"].answer, found["good"].n) == ("yes", 16)

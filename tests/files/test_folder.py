@@ -1,0 +1,90 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cellxai.files.folder import atomic, read_csv, read_json, write_csv, write_json
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_finished_block_leaves_the_new_file_and_nothing_else(tmp_path):
+    path = tmp_path / "deep" / "a.txt"
+    for text in ("one", "two"):
+        with atomic(path) as temporary:
+            temporary.write_text(text)
+    assert path.read_text() == "two"
+    assert names(path.parent) == ["a.txt"]
+
+
+def test_an_error_in_between_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def write_half() -> None:
+        with atomic(path) as temporary:
+            temporary.write_text("ne")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        write_half()
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_kill_in_between_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from cellxai.files.folder import atomic\n"
+        "with atomic(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('ne'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+
+
+def test_the_temporary_name_keeps_the_suffix_the_folder_and_is_the_process_own(tmp_path):
+    with atomic(tmp_path / "a.png") as temporary:
+        temporary.touch()
+        assert temporary.suffix == ".png"
+        assert temporary.parent == tmp_path
+        assert str(os.getpid()) in temporary.name
+
+
+def test_a_block_that_wrote_nothing_is_an_error_and_keeps_the_old_file(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(FileNotFoundError), atomic(tmp_path / "a.txt"):
+        pass
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_rows_come_back_as_strings_whatever_is_in_them(tmp_path):
+    rows = [{"a": 'x,"y"', "b": 1}, {"a": "zwei\nZeilen µ", "b": None}]
+    write_csv(tmp_path / "a.csv", rows)
+    assert read_csv(tmp_path / "a.csv") == [
+        {"a": 'x,"y"', "b": "1"}, {"a": "zwei\nZeilen µ", "b": ""},
+    ]  # fmt: skip
+
+
+def test_rows_without_a_header_are_refused_and_nothing_is_written(tmp_path):
+    with pytest.raises(ValueError, match=r"a\.csv: no row"):
+        write_csv(tmp_path / "a.csv", [])
+    with pytest.raises(ValueError, match="b"):
+        write_csv(tmp_path / "a.csv", [{"a": 1}, {"b": 2}])
+    assert names(tmp_path) == []
+
+
+def test_json_comes_back_and_broken_json_is_named(tmp_path):
+    write_json(tmp_path / "a.json", {"b": [1, 2.5, None, "µ"]})
+    assert read_json(tmp_path / "a.json") == {"b": [1, 2.5, None, "µ"]}
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(ValueError, match=r"a\.json: no valid JSON"):
+        read_json(tmp_path / "a.json")

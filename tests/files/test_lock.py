@@ -1,0 +1,42 @@
+import os
+import socket
+import subprocess
+
+import pytest
+
+from cellxai.files.lock import LOCK, run_lock
+
+
+@pytest.fixture
+def owner(tmp_path, held_by_another) -> subprocess.Popen[str]:
+    """Another process that holds the lock of a folder until it is killed."""
+    return held_by_another("run_lock(Path(sys.argv[1]))", tmp_path / "run")
+
+
+def test_a_second_run_is_refused_by_the_name_of_the_first(tmp_path, owner):
+    with (
+        pytest.raises(
+            ValueError,
+            match=rf"run is being trained by process {owner.pid} on {socket.gethostname()}; wait",
+        ),
+        run_lock(tmp_path / "run"),
+    ):
+        pass
+
+
+def test_the_lock_of_a_killed_run_is_free_at_once(tmp_path, owner):
+    owner.kill()  # as kill -9 does
+    owner.wait()
+    assert (tmp_path / "run" / LOCK).exists()
+    with run_lock(tmp_path / "run"):
+        assert (tmp_path / "run" / LOCK).read_text().startswith(f"process {os.getpid()} on ")
+
+
+def test_the_lock_goes_with_the_block_and_leaves_no_trace(tmp_path):
+    with pytest.raises(KeyError), run_lock(tmp_path / "run"):
+        raise KeyError
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "run").mkdir()
+    with run_lock(tmp_path / "run"):
+        (tmp_path / "run" / "config.yaml").touch()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.yaml"]

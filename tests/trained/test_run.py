@@ -1,0 +1,121 @@
+import pytest
+import torch
+
+from cellxai.data.loading import prepared
+from cellxai.data.loading.prepared import read_prepared
+from cellxai.files.folder import RunFolder
+from cellxai.trained.run import find_checkpoint, laid_out, load_run
+from cellxai.verbs.fit import fit
+
+
+@pytest.fixture
+def run(settings, tmp_path):
+    return fit(run=tmp_path / "run", **settings(epochs=2)).run
+
+
+def test_a_run_read_back_gives_the_logits_of_its_checkpoint(run, weights):
+    trained = load_run(run, "cpu")
+    kept = weights(run / "checkpoints" / "best.ckpt")
+    torch.testing.assert_close(trained.classifier.state_dict(), kept, rtol=0, atol=0)
+    assert not trained.classifier.training
+    for part in trained.parts:
+        images = torch.cat([images for images, _ in trained.images.tensor_batches(part)])
+        logits, features = trained.outputs(part)
+        with torch.inference_mode():
+            torch.testing.assert_close(trained.classifier(images), logits)
+            torch.testing.assert_close(trained.classifier.features(images), features)
+        again, _ = load_run(run, "cpu").outputs(part)
+        assert torch.equal(again, logits)
+
+
+def test_pixels_are_what_the_network_sees(run):
+    trained = load_run(run, "cpu")
+    images = torch.cat([images for images, _ in trained.images.tensor_batches("test")])
+    assert torch.equal(trained.pixels("test", 1), images[1:2])
+    assert trained.judged_part == "test"
+    assert trained.classes == ("bright", "dark")
+
+
+def test_the_judged_part_is_found_without_reading_the_others(run, monkeypatch):
+    read: list[str] = []
+
+    def spy(record, transforms):
+        read.append(record.id)
+        return read_prepared(record, transforms)
+
+    monkeypatch.setattr(prepared, "read_prepared", spy)
+    trained = load_run(run, "cpu")
+    assert read == []
+    assert trained.judged_part == "test"
+    assert sorted(read) == sorted(record.id for record in trained.images.records("test"))
+
+
+def test_outputs_are_computed_once(run, monkeypatch):
+    trained = load_run(run, "cpu")
+    first = trained.outputs("test")
+    monkeypatch.setattr(trained.classifier, "features", None)
+    assert trained.outputs("test") is first
+
+
+def test_a_run_of_which_no_image_is_left_says_so(run, cells):
+    for path in cells.rglob("*.png"):
+        path.write_bytes(b"broken")
+    with pytest.raises(ValueError, match="none of 24 images can be read, the first"):
+        _ = load_run(run, "cpu").parts
+
+
+def test_a_folder_without_a_run_says_what_was_expected(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds no config\.yaml; expected the --run"):
+        load_run(tmp_path)
+
+
+def test_a_run_without_a_checkpoint_says_how_to_get_one(run):
+    for path in (run / "checkpoints").iterdir():
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match="holds no checkpoint; run `cellxai fit --config"):
+        load_run(run, "cpu")
+
+
+def test_the_last_checkpoint_serves_where_there_is_no_best(run):
+    (run / "checkpoints" / "best.ckpt").unlink()
+    assert find_checkpoint(RunFolder(run))[0] == "last"
+
+
+def test_a_config_changed_since_the_training_is_named(run):
+    path = run / "config.yaml"
+    path.write_text(path.read_text().replace("width: 6", "width: 7"))
+    with pytest.raises(ValueError, match=r"best\.ckpt: does not fit the network of .*config\.yaml"):
+        load_run(run, "cpu")
+
+
+def test_data_changed_since_the_training_is_named(run, cells):
+    (cells / "dark" / "05.png").unlink()
+    with pytest.raises(ValueError, match=r"split\.csv: ids .*05.* not in the data"):
+        load_run(run, "cpu")
+
+
+def test_the_layout_in_memory_changes_logits_by_rounding_alone(run):
+    trained = load_run(run, "cpu")
+    convolutions = [w for w in trained.classifier.parameters() if w.dim() == 4 and w.shape[1] > 1]
+    assert all(w.is_contiguous(memory_format=torch.channels_last) for w in convolutions)
+    images = torch.cat([images for images, _ in trained.images.tensor_batches("test")])
+    with torch.no_grad():
+        fast = trained.classifier(images)
+        trained.classifier.to(memory_format=torch.contiguous_format)
+        torch.testing.assert_close(fast, trained.classifier(images), rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_that_cannot_do_with_the_layout_stays_as_it_is(run):
+    class Viewing(torch.nn.Module):
+        def __init__(self, network):
+            super().__init__()
+            self.convolution, self.network = torch.nn.Conv2d(3, 3, 3, padding=1), network
+
+        def forward(self, images):
+            seen = self.convolution(images)
+            return self.network(seen.view(len(seen), -1).view_as(seen))
+
+    classifier = load_run(run, "cpu").classifier.to(memory_format=torch.contiguous_format)
+    classifier.backbone = Viewing(classifier.backbone)
+    laid_out(classifier, (32, 32))
+    assert all(weight.is_contiguous() for weight in classifier.parameters())

@@ -1,0 +1,119 @@
+import importlib
+import json
+import shutil
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cellxai.explain.base import Attribution, Explainer, unsupported
+from cellxai.explain.baselines import ConstantBaseline
+from cellxai.explain.controls import Edges, RandomAttribution
+from cellxai.explain.hiding.occlusion import Occlusion
+from cellxai.explain.lime.reference import LimeReference
+from cellxai.explain.superpixels.methods import Grid
+from cellxai.verbs.explain import explain
+
+REGIONS = Grid(size_px=16)
+
+
+class Impossible(Explainer):
+    """Cannot explain any model."""
+
+    def attribute(self, model, images, targets, context):
+        return unsupported(images, "this network has no such layer")
+
+
+def test_what_is_done_is_kept_when_it_is_stopped(run):
+    class Stopping(Explainer):
+        """Is interrupted at the second image."""
+
+        calls = 0
+
+        def attribute(self, model, images, targets, context):
+            Stopping.calls += 1
+            if Stopping.calls > 1:
+                raise KeyboardInterrupt
+            return Attribution(images[:, 0])
+
+    with pytest.raises(KeyboardInterrupt):
+        explain(run, {"one": Stopping()}, superpixels=REGIONS)
+    done = json.loads((run / "explain" / "index.json").read_text())["images"]
+    assert len(done) == 1
+    assert (run / "explain" / "maps" / f"{done[0]['id']}.safetensors").exists()
+
+
+def test_a_stopped_call_goes_on_with_the_image_it_was_at(run):
+    class Stopping(Explainer):
+        """Is interrupted at the second image, the first time."""
+
+        calls = 0
+
+        def attribute(self, model, images, targets, context):
+            Stopping.calls += 1
+            if Stopping.calls == 2:
+                raise KeyboardInterrupt
+            return Attribution(images[:, 0])
+
+    with pytest.raises(KeyboardInterrupt):
+        explain(run, {"one": Stopping()}, superpixels=REGIONS)
+    found = explain(run, {"one": Stopping()}, superpixels=REGIONS)
+    assert (Stopping.calls, found.n_kept, len(found.images)) == (4, 1, 3)
+    assert "; 1 of 3 were there" in str(found)
+    assert explain(run, {"one": Stopping()}, superpixels=REGIONS).n_kept == 3
+    assert Stopping.calls == 4
+
+
+def test_what_was_kept_is_in_index_pictures_and_doubts_like_what_was_made(drawn_run):
+    methods = {
+        "none": Impossible(),
+        "random": RandomAttribution(),
+        "LIME": LimeReference(n_samples=20),
+    }
+    first = explain(drawn_run, methods, REGIONS)
+    before = {path: path.read_bytes() for path in first.folder.rglob("*") if path.is_file()}
+    again = explain(drawn_run, methods, REGIONS)
+    assert again.n_kept == 3
+    assert (again.doubts, again.images) == (first.doubts, first.images)
+    assert {path: path.read_bytes() for path in first.folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"seed": 5},
+        {"superpixels": Grid(size_px=8)},
+        {"baseline": ConstantBaseline()},
+        {"score": "probability"},
+        {"explainers": {"e": Occlusion(8, 8), "edges": Edges()}},
+        {"explainers": {"e": Occlusion(16, 8)}},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_maps_of_other_settings_are_not_kept(run, changed):
+    settings = {"explainers": {"e": Occlusion(8, 8)}, "superpixels": REGIONS}
+    explain(run, **settings)
+    assert explain(run, **settings).n_kept == 3
+    assert explain(run, **settings | changed).n_kept == 0
+
+
+def test_an_explainer_that_was_edited_is_asked_again(run, tmp_path, monkeypatch):
+    code = """
+from cellxai.explain.base import Attribution, Explainer
+
+class Mine(Explainer):
+    def attribute(self, model, images, targets, context):
+        return Attribution(images[:, 0] * FACTOR)
+"""
+    monkeypatch.syspath_prepend(tmp_path)
+    for factor in (1, 2):
+        (tmp_path / "edited_lab.py").write_text(code.replace("FACTOR", f"{factor}.0"))
+        importlib.invalidate_caches()
+        sys.modules.pop("edited_lab", None)
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        mine = importlib.import_module("edited_lab").Mine()
+        found = explain(run, {"mine": mine}, REGIONS)
+        assert found.n_kept == 0
+        saved = load_file(found.folder / "maps" / f"{found.images[0]}.safetensors")
+        assert torch.equal(saved["map/mine"], saved["image"][0] * factor)

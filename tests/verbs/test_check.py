@@ -1,0 +1,127 @@
+"""The verb ``check``."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cellxai.data.readers.folder import ImageFolder
+from cellxai.data.readers.sartorius import Sartorius
+from cellxai.data.readers.wbc import WhiteBloodCells
+from cellxai.data.records import Record, Scan, Source
+from cellxai.verbs.check import check
+
+COLUMNS = ("id", "annotation", "width", "height", "cell_type")
+
+
+def pixels(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (12, 16), dtype=np.uint8)
+
+
+def write_sartorius(root: Path, cells: list[tuple[str, str, str]]) -> Sartorius:
+    """A folder with a sound image for each id of ``cells`` (id, annotation, class)."""
+    (root / "train").mkdir()
+    for seed, image_id in enumerate(sorted({cell[0] for cell in cells})):
+        Image.fromarray(pixels(seed)).save(root / "train" / f"{image_id}.png")
+    with (root / "train.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(COLUMNS)
+        table.writerows((image_id, rle, 16, 12, label) for image_id, rle, label in cells)
+    return Sartorius(root)
+
+
+@pytest.fixture
+def faulty(tmp_path) -> Sartorius:
+    """One of each fault that a folder of cell images can have, and two sound images."""
+    data = write_sartorius(
+        tmp_path,
+        [
+            ("sound1", "1 2", "cort"),  # row 2
+            ("missing", "1 2", "cort"),
+            ("unknown", "1 2", "hela"),  # row 4
+            ("truncated", "1 2", "astro"),
+            ("deep", "1 2", "astro"),  # row 6
+            ("bad-rle", "1 2", "astro"),
+            ("bad-rle", "190 9", "astro"),  # row 8
+            ("two", "1 2", "cort"),
+            ("two", "5 2", "astro"),  # row 10
+            ("sound2", "1 2", "astro"),
+        ],
+    )
+    images = tmp_path / "train"
+    (images / "missing.png").unlink()
+    whole = (images / "truncated.png").read_bytes()
+    (images / "truncated.png").write_bytes(whole[: len(whole) // 2])
+    Image.fromarray(pixels(0).astype(np.float32)).save(images / "deep.png", format="TIFF")
+    return data
+
+
+def test_check_lists_all_faults_each_in_one_line_that_names_file_or_row(faulty):
+    report = check(faulty)
+    lines = str(report).splitlines()
+    named = [
+        ("missing.png", "no such file"),
+        ("train.csv row 4", "unknown class 'hela'"),
+        ("train.csv row 8", "start 190 length 9"),
+        ("train.csv row 10", "'astro' here and 'cort' in train.csv row 9"),
+        ("truncated.png", "truncated or corrupt"),
+        ("deep.png", "32-bit pixels are not read: convert to 8 or 16 bits by a rule"),
+    ]
+    assert len(lines) == len(named) + 1
+    for where, what in named:
+        assert len([line for line in lines if where in line and what in line]) == 1, where
+    assert lines[-1] == "6 faults; 3 usable images (astro 2, cort 1)"
+    assert report.exit_code == 3
+
+
+def test_check_of_sound_data_says_so_and_exits_with_0(tmp_path):
+    report = check(write_sartorius(tmp_path, [("a", "1 2", "cort"), ("b", "", "astro")]))
+    assert str(report) == "no faults; 2 usable images (astro 1, cort 1)"
+    assert report.exit_code == 0
+
+
+def test_check_lists_a_table_without_its_columns(tmp_path):
+    data = write_sartorius(tmp_path, [("a", "1 2", "cort")])
+    (tmp_path / "train.csv").write_text("id,annotation,cell_type\na,1 2,cort\n")
+    report = check(data)
+    assert "train.csv: no column 'width', 'height'" in str(report)
+    assert (report.exit_code, report.n_images) == (3, 0)
+
+
+def test_check_finds_masks_and_causes_that_do_not_fit_their_image(tmp_path):
+    data = write_sartorius(tmp_path, [("a", "1 2", "cort"), ("b", "1 2", "cort")])
+    Image.fromarray(pixels(0)[:10]).save(tmp_path / "train" / "a.png")
+    (tmp_path / "causes").mkdir()
+    (tmp_path / "causes" / "b.png").write_bytes(b"broken")
+    mask, cause = check(data).faults
+    assert "mask of image a: 12×16 pixels, but " in str(mask)
+    assert str(mask).endswith("a.png has 10×16")
+    assert "cause of image b" in str(cause)
+    assert "b.png: no image" in str(cause)
+
+
+def test_check_finds_the_mistakes_of_a_source_of_ones_own(tmp_path):
+    Image.fromarray(pixels(0)).save(tmp_path / "a.png")
+
+    class Own(Source):
+        def scan(self) -> Scan:
+            records = [Record(name, tmp_path / "a.png", "x") for name in ("same", "same", "../up")]
+            return Scan(tuple(records))
+
+    lines = str(check(Own())).splitlines()
+    assert lines[0] == "id 'same': 2 images have it, expected one"
+    assert lines[1].startswith("id '../up': no file name")
+
+
+def test_check_of_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="gone"):
+        check(ImageFolder(tmp_path / "gone"))
+
+
+def test_real_data_sets_are_sound(shared_data):
+    report = check(Sartorius(shared_data / "sartorius", labels="labels.csv"))
+    assert (report.n_images, report.faults) == (51, ())
+    assert report.classes == {"astro": 14, "cort": 26, "shsy5y": 11}
+    assert check(WhiteBloodCells(shared_data / "wbc")).n_images == 300

@@ -1,0 +1,180 @@
+"""Every image is judged once by a classifier that has not seen it, and the figures say so."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from torch import nn
+
+from cellxai.classifier.backbone import Backbone, FeatureNetwork
+from cellxai.classifier.module import HeadSettings, ModelSettings
+from cellxai.data.pixels.transforms import Transforms
+from cellxai.data.readers.folder import ImageFolder
+from cellxai.data.splits import SplitSettings
+from cellxai.files.folder import read_csv, read_json
+from cellxai.training.settings import TrainingSettings
+from cellxai.verbs.crossvalidate import CrossValidation, crossvalidate
+
+SIDE, N_FOLDS = 24, 3
+
+
+@dataclass(frozen=True)
+class OneLayer(Backbone):
+    """A convolution and its mean: trained in a blink."""
+
+    def build(self, load_weights: bool) -> FeatureNetwork:
+        layers = (nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        return FeatureNetwork(nn.Sequential(*layers), 4)
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory) -> Path:
+    """Two classes of 9 images that differ in spread, one class of a single image, a broken file."""
+    random, root = np.random.default_rng(0), tmp_path_factory.mktemp("cells")
+    for label, spread, n in (("calm", 20, 9), ("wild", 32, 9), ("lone", 80, 1)):
+        (root / label).mkdir()
+        for i in range(n):
+            pixels = random.normal(128, random.normal(spread, 6), (SIDE, SIDE))
+            file = root / label / f"{i}.png"
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file)
+    (root / "calm" / "broken.png").write_bytes(b"no picture")
+    return root
+
+
+def validate(cells: Path, run: Path, **split: object) -> CrossValidation:
+    chosen = {"n_folds": N_FOLDS, "rare_classes": "leave_out", "validation_share": 0.2} | split
+    return crossvalidate(
+        ImageFolder(cells),
+        run,
+        SplitSettings(**chosen),
+        Transforms(image_size=(SIDE, SIDE)),
+        ModelSettings(OneLayer(), HeadSettings(hidden=None)),
+        TrainingSettings(epochs=2, batch_size=4, device="cpu"),
+    )
+
+
+@pytest.fixture(scope="module")
+def done(cells, tmp_path_factory) -> CrossValidation:
+    return validate(cells, tmp_path_factory.mktemp("done"))
+
+
+@pytest.fixture(scope="module")
+def rows(done) -> list[dict[str, str]]:
+    return read_csv(done.folder / "crossvalidation.csv")
+
+
+def test_every_image_is_judged_once_by_a_fold_that_has_not_seen_it(done, rows):
+    assert sorted(row["id"] for row in rows) == sorted(
+        f"{label}__{i}" for label in ("calm", "wild") for i in range(9)
+    )
+    for row in rows:
+        parts = read_csv(done.folder / f"fold-{row['fold']}" / "split.csv")
+        assert [found["part"] for found in parts if found["id"] == row["id"]] == ["test"]
+
+
+def test_the_pooled_accuracy_is_the_share_of_right_rows(done, rows):
+    right = [row["label"] == row["predicted"] for row in rows]
+    pooled = done.found["out_of_fold"]
+    assert pooled["accuracy"] == pytest.approx(np.mean(right))
+    low, high = pooled["intervals"]["accuracy"]["wilson"]
+    assert low <= pooled["accuracy"] <= high
+    assert pooled["n_units"] == len(rows)
+
+
+def test_mean_and_sd_are_those_of_the_folds(done, rows):
+    accuracy = [
+        np.mean([row["label"] == row["predicted"] for row in rows if row["fold"] == str(fold)])
+        for fold in range(N_FOLDS)
+    ]
+    over = done.found["over_folds"]["accuracy"]
+    assert over == pytest.approx({"mean": np.mean(accuracy), "sd": np.std(accuracy, ddof=1)})
+
+
+def test_a_fold_judges_its_images_as_evaluate_does(done):
+    for fold in done.found["folds"]:
+        folder = done.folder / f"fold-{fold['fold']}"
+        report = read_json(folder / "evaluation" / "report.json")
+        assert fold["accuracy"] == pytest.approx(report["parts"]["test"]["accuracy"])
+        baseline = done.found["baseline"]["folds"][fold["fold"]]
+        assert baseline["accuracy"] == pytest.approx(report["baseline"]["accuracy"])
+
+
+def test_the_baseline_learns_one_number_from_the_training_images_of_the_same_fold(
+    done, rows, cells
+):
+    def spread(image_id: str) -> float:
+        with Image.open(cells / f"{image_id.replace('__', '/')}.png") as image:
+            return float(np.array(image).std())
+
+    for fold in range(N_FOLDS):
+        parts = read_csv(done.folder / f"fold-{fold}" / "split.csv")
+        ids = {part["id"] for part in parts if part["part"] == "train"} - {"calm__broken"}
+        known = sorted(ids)
+        reference = LinearDiscriminantAnalysis().fit(
+            [[spread(one)] for one in known], [one.partition("__")[0] for one in known]
+        )
+        judged = [row for row in rows if row["fold"] == str(fold)]
+        expected = reference.predict([[spread(row["id"])] for row in judged])
+        assert [row["by_pixel_sd"] for row in judged] == list(expected)
+
+
+def test_a_broken_image_and_a_class_too_small_for_the_folds_are_named(done):
+    told = str(done)
+    assert "not used: image calm__broken: " in told
+    assert "not used: class lone: " in told
+    assert told.count("not used: ") == len(done.found["left_out"]) == 2
+
+
+def test_the_summary_states_the_interval_and_the_baseline(done):
+    first, judged, baseline, *_ = str(done).splitlines()
+    assert f"18 images in {N_FOLDS} folds" in first
+    assert f"accuracy {done.found['out_of_fold']['accuracy']:.3f} (95 % interval " in judged
+    assert "pixel standard deviation" in baseline
+
+
+@pytest.mark.slow
+def test_a_killed_call_trains_only_what_is_missing(done, cells, tmp_path):
+    run = tmp_path / "run"
+    first = validate(cells, run)
+    kept = (run / "fold-0" / "checkpoints" / "last.ckpt").stat().st_mtime_ns
+    for file in sorted((run / "fold-2").rglob("*"), reverse=True):
+        file.unlink() if file.is_file() else file.rmdir()
+    (run / "crossvalidation.json").unlink()
+    assert validate(cells, run).found == first.found
+    assert read_json(run / "crossvalidation.json") == json.loads(json.dumps(first.found))
+    assert (run / "fold-0" / "checkpoints" / "last.ckpt").stat().st_mtime_ns == kept
+
+
+def test_other_settings_in_the_same_folder_are_refused(done, cells):
+    with pytest.raises(ValueError, match=r"fold-0 holds a run with split\.seed=0, got 1"):
+        validate(cells, done.folder, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("split", "named"),
+    [
+        ({"n_folds": None}, "split.n_folds=None"),
+        ({"fold": 1}, "split.fold=1"),
+        ({"file": Path("split.csv")}, "split.file=split.csv"),
+    ],
+)
+def test_a_split_that_is_no_cross_validation_is_refused(cells, tmp_path, split, named):
+    with pytest.raises(ValueError, match=named.replace(".", r"\.")):
+        validate(cells, tmp_path, **split)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_an_image_that_has_become_unreadable_since_is_named(cells, tmp_path):
+    copy = tmp_path / "cells"
+    for file in cells.glob("*/*.png"):
+        (copy / file.parent.name).mkdir(parents=True, exist_ok=True)
+        (copy / file.parent.name / file.name).write_bytes(file.read_bytes())
+    validate(copy, tmp_path / "run")
+    (copy / "wild" / "0.png").write_bytes(b"broken since")
+    with pytest.raises(ValueError, match=r"image wild__0: .* readable when its fold was judged"):
+        validate(copy, tmp_path / "run")
