@@ -11,16 +11,17 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from typing_extensions import override
 
-from gmm import em
+from gmm.base import BaseMixture
+from gmm.conversion import exported
 from gmm.covariance import Covariance
-from gmm.estimator_base import BaseMixture, exported
-from gmm.likelihood import scaled_regulariser
-from gmm.objective import Objective
+from gmm.em.likelihood import scaled_regulariser
+from gmm.em.loop import Run
+from gmm.em.objective import Objective
+from gmm.em.sticks import WEIGHT_PRIORS, WeightPrior
+from gmm.em.variational import Posterior, Prior, VariationalBayes, moments
 from gmm.options import CovarianceType, FloatType, InitMethod, WeightPriorType
-from gmm.samples import Samples
-from gmm.sticks import WEIGHT_PRIORS, WeightPrior
-from gmm.validation import check_shape
-from gmm.variational import Posterior, Prior, VariationalBayes, moments
+from gmm.samples.in_memory import Samples
+from gmm.settings import check_shape
 
 ASYMMETRY = 1e-4  # of a prior, relative to its greatest element: single precision gives 1e-7
 
@@ -116,7 +117,7 @@ class BayesianGaussianMixture(BaseMixture):
 
     @override
     def set_fitted(
-        self, run: em.Run, *, dtype: torch.dtype = torch.float64, as_tensors: bool = False
+        self, run: Run, *, dtype: torch.dtype = torch.float64, as_tensors: bool = False
     ) -> Self:
         super().set_fitted(run, dtype=dtype, as_tensors=as_tensors)
         found, prior = run.parameters, self._prior

@@ -8,13 +8,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gmm import criteria, density, em, initialization
+from gmm.conversion import seeds_of
 from gmm.covariance import Covariance, covariance_of
+from gmm.em import criteria, initialization, loop
+from gmm.em.likelihood import Likelihood, scaled_regulariser
+from gmm.em.log_density import entropy, log_density
 from gmm.estimator import GaussianMixture
-from gmm.estimator_base import seeds_of
-from gmm.likelihood import Likelihood, scaled_regulariser
 from gmm.options import CovarianceType
-from gmm.samples import InMemory
+from gmm.samples.in_memory import InMemory
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Candidate:
 
 
 def candidate(
-    samples: InMemory, prototype: GaussianMixture, runs: em.Runs, deviance: float
+    samples: InMemory, prototype: GaussianMixture, runs: loop.Runs, deviance: float
 ) -> Candidate:
     """What there is to say of a mixture.
 
@@ -69,7 +70,7 @@ def candidate(
         return Candidate(*described, *worst, 0, False, n_failed)
     best = runs.best()
     log_likelihood = _log_likelihood(samples, prototype, runs)
-    entropies = density.entropy(samples.x, best.parameters, covariance)[0]
+    entropies = entropy(samples.x, best.parameters, covariance)[0]
     bic = criteria.bic(log_likelihood, samples.weight, n_parameters)
     return Candidate(
         *described,
@@ -84,7 +85,7 @@ def candidate(
     )
 
 
-def fitted(samples: InMemory, prototypes: Sequence[GaussianMixture]) -> list[em.Runs]:
+def fitted(samples: InMemory, prototypes: Sequence[GaussianMixture]) -> list[loop.Runs]:
     """All restarts of every mixture, from the same clusters where there are as many of them."""
     starts = {}
     for count, each in {each.n_components: each for each in prototypes}.items():
@@ -93,11 +94,13 @@ def fitted(samples: InMemory, prototypes: Sequence[GaussianMixture]) -> list[em.
     return [_fit(samples, each, starts[each.n_components]) for each in prototypes]
 
 
-def _fit(samples: InMemory, prototype: GaussianMixture, start: initialization.Start) -> em.Runs:
+def _fit(samples: InMemory, prototype: GaussianMixture, start: initialization.Start) -> loop.Runs:
     reg_covar = scaled_regulariser(prototype.reg_covar, samples.variance)
     objective = Likelihood(covariance_for(prototype), reg_covar)
     found, valid = start.parameters(samples, objective)
-    return em.run(samples, found, valid, objective, tol=prototype.tol, max_iter=prototype.max_iter)
+    return loop.run(
+        samples, found, valid, objective, tol=prototype.tol, max_iter=prototype.max_iter
+    )
 
 
 def held_out(
@@ -135,12 +138,12 @@ def covariance_for(prototype: GaussianMixture) -> Covariance:
     return covariance_of(prototype.covariance_type, prototype.rank)
 
 
-def _log_likelihood(samples: InMemory, prototype: GaussianMixture, runs: em.Runs) -> float:
+def _log_likelihood(samples: InMemory, prototype: GaussianMixture, runs: loop.Runs) -> float:
     """That of the best run; -inf where all have collapsed."""
     if runs.failed.all():
         return -math.inf
     parameters = runs.best().parameters
-    values = density.log_density(samples.x, parameters, covariance_for(prototype))[0]
+    values = log_density(samples.x, parameters, covariance_for(prototype))[0]
     return _weighted_sum(samples, values)
 
 

@@ -16,10 +16,11 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from gmm.anomaly import DensityThreshold, densest, density_threshold, held_out_parts
+from gmm.base import BaseMixture
+from gmm.conversion import LEAST_SAMPLES, validated
 from gmm.crossfitting import cross_fit
+from gmm.em.parameters import Parameters
 from gmm.estimator import GaussianMixture
-from gmm.estimator_base import LEAST_SAMPLES, BaseMixture, validated
-from gmm.parameters import Parameters
 
 
 class DensityDetector(OutlierMixin, BaseEstimator):

@@ -10,22 +10,24 @@ from sklearn.utils import Tags
 from torch import Tensor
 from typing_extensions import override
 
-from gmm import em, stepwise
+from gmm.base import BaseMixture
+from gmm.conversion import exported
 from gmm.covariance import Covariance, covariance_of
-from gmm.estimator_base import BaseMixture, exported
-from gmm.likelihood import Likelihood, scaled_regulariser
-from gmm.missing import MISSING, MissingValues
-from gmm.objective import Objective
+from gmm.em import stepwise
+from gmm.em.likelihood import Likelihood, scaled_regulariser
+from gmm.em.loop import Run
+from gmm.em.missing import MISSING, MissingValues
+from gmm.em.objective import Objective
+from gmm.em.parameters import Parameters
 from gmm.options import CovarianceType, FloatType, InitMethod, Missing
-from gmm.parameters import Parameters
-from gmm.samples import InMemory, Samples
-from gmm.validation import (
+from gmm.samples.in_memory import InMemory, Samples
+from gmm.samples.validation import checked_weights
+from gmm.settings import (
     check_plain,
     check_settings,
     check_shape,
     check_weights,
     checked_precision_factors,
-    checked_weights,
 )
 
 
@@ -157,7 +159,7 @@ class GaussianMixture(BaseMixture):
     def _take(self, step: stepwise.Step, batch: InMemory) -> Self:
         as_tensors = isinstance(self.means_, Tensor)
         bounds = (*self.lower_bounds_, step.lower_bound)
-        run = em.Run(step.parameters, step.lower_bound, bounds, converged=False)
+        run = Run(step.parameters, step.lower_bound, bounds, converged=False)
         self.set_fitted(run, dtype=batch.dtype, as_tensors=as_tensors)
         self.n_samples_seen_ = float(step.statistics.weight)
         kept = {**vars(step.statistics), "reference": batch.reference}

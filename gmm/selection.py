@@ -14,14 +14,9 @@ from torch import Tensor
 from gmm.candidates import Candidate, candidate, covariance_for, fitted, folds, held_out
 from gmm.estimator import GaussianMixture
 from gmm.options import CovarianceType, Criterion
-from gmm.samples import InMemory
-from gmm.validation import (
-    check_finite,
-    check_sample_count,
-    check_settings,
-    checked_tensor,
-    checked_weights,
-)
+from gmm.samples.in_memory import InMemory
+from gmm.samples.validation import check_finite, check_sample_count, checked_tensor, checked_weights
+from gmm.settings import check_settings
 
 DEFAULT_FOLDS = 5
 

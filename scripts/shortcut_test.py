@@ -33,7 +33,7 @@ from cellxai.data.synthetic.cues import CUE_KINDS, CueKind
 from cellxai.runfolder import write_csv
 from cellxai.training.fit import fit
 from cellxai.training.trained import TrainedRun, load_run
-from gmm.verb_parser import arguments_of
+from gmm.commandline.parser import arguments_of
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "fit" / "shortcut.yaml"
 TRAINED_ON = {"shortcut": 1.0, "honest": 1 / len(CLASSES)}  # how often the cue tells the class

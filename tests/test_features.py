@@ -14,7 +14,7 @@ from cellxai.data.folder import ImageFolder
 from cellxai.featurefile import Row, read_features, write_features
 from cellxai.features import features
 from cellxai.training.trained import load_run
-from gmm.matrices import read_matrix
+from gmm.files.matrices import read_matrix
 
 LAYER = "backbone.blocks.1"
 

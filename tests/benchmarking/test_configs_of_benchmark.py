@@ -13,7 +13,7 @@ from cellxai.explain.metrics.base import Criterion, ExplainerMetric, Metric
 from cellxai.explain.provenance import described
 from cellxai.explain.standard import every_explainer, standard_explainers, standard_metrics
 from cellxai.explain.store import Store
-from gmm.verb_parser import arguments_of
+from gmm.commandline.parser import arguments_of
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "benchmark"
 FAMILIES = {"faithfulness", "localisation", "truth", "stability", "sanity", "complexity"}

@@ -28,7 +28,7 @@ from cellxai.data.folder import ImageFolder
 from cellxai.data.images import read_image, read_pixels
 from cellxai.data.prepared import prepare_all
 from cellxai.data.transforms import Transforms
-from gmm.verb_parser import parser_of
+from gmm.commandline.parser import parser_of
 
 RANDOM = np.random.default_rng(0)
 SMOOTH = cv2.GaussianBlur(RANDOM.random((200, 260), np.float32), (0, 0), 2)

@@ -6,8 +6,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.mixture import BayesianGaussianMixture as Reference
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gmm import initialization, load, save
+from gmm import load, save
 from gmm.bayesian import BayesianGaussianMixture
+from gmm.em import initialization
 
 ATTRIBUTES = (
     "weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_",

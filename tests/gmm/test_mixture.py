@@ -4,9 +4,9 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from gmm.covariance import covariance_of
+from gmm.em.parameters import Parameters
 from gmm.estimator import GaussianMixture
 from gmm.mixture import Mixture
-from gmm.parameters import Parameters
 
 TYPES = ("full", "tied", "diag", "spherical", "low_rank")
 EXACTLY = {"rtol": 0, "atol": 1e-10}

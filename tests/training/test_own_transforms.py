@@ -7,7 +7,7 @@ import pytest
 from cellxai.runfolder import RunFolder
 from cellxai.training.fit import fit
 from cellxai.training.trained import load_run
-from gmm.verb_parser import arguments_of
+from gmm.commandline.parser import arguments_of
 
 MY_LAB = """
 import numpy as np

@@ -16,7 +16,7 @@ from cellxai.runfolder import RunFolder, read_json
 from cellxai.training.fit import fit, load_images
 from cellxai.training.settings import TrainingSettings
 from cellxai.training.trainer import new_trainer
-from gmm.verb_parser import arguments_of
+from gmm.commandline.parser import arguments_of
 
 
 @pytest.fixture

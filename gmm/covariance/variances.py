@@ -1,0 +1,162 @@
+"""Covariances that are variances: ``diag`` and ``spherical``."""
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
+from typing_extensions import override
+
+from gmm.covariance.base import Covariance, finite, significant
+from gmm.covariance.products import times
+
+
+class Diag(Covariance):
+    """One variance per component and feature. ``Spherical`` pools features, no more."""
+
+    @override
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return (n_components, n_features)
+
+    @override
+    def inner_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return (n_components, n_features)
+
+    @override
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_components * n_features
+
+    def pooled(self, squares: Float[Tensor, "*lead d"]) -> Float[Tensor, "*lead m"]:
+        """Sums over the features that share a variance: here, none do."""
+        return squares
+
+    @override
+    def packs(self, n_features: int) -> bool:
+        return True
+
+    @override
+    def scratch(self, n_components: int, n_features: int) -> int:
+        return 2 * n_features + n_components
+
+    @override
+    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "m n"]:
+        return self.pooled(x.square().T).T
+
+    @override
+    def second_moments(
+        self,
+        x: Float[Tensor, "d n"],
+        quadratics: Float[Tensor, "m n"] | None,
+        resp: Float[Tensor, "run k n"],
+        chol: Float[Tensor, "run ..."] | None = None,
+    ) -> Float[Tensor, "run k m"]:
+        assert quadratics is not None
+        return times(resp, quadratics.T)
+
+    @override
+    def estimate(
+        self,
+        counts: Float[Tensor, "run k"],
+        means: Float[Tensor, "run k d"],
+        second: Float[Tensor, "run k m"],
+        reg_covar: float,
+    ) -> Float[Tensor, "run k m"]:
+        total = second / counts[..., None]
+        within = significant(total - self.pooled(means.square()), total)
+        return within / (means.shape[-1] // second.shape[-1]) + reg_covar
+
+    @override
+    def factorise(
+        self, covariances: Float[Tensor, "run k m"]
+    ) -> tuple[Float[Tensor, "run k m"], Bool[Tensor, " run"]]:
+        chol = covariances.rsqrt()
+        return chol, finite(chol)
+
+    @override
+    def factorise_precisions(
+        self, precisions: Float[Tensor, "run k m"]
+    ) -> tuple[Float[Tensor, "run k m"], Bool[Tensor, " run"]]:
+        return precisions.sqrt(), finite(precisions.rsqrt())
+
+    @override
+    def precisions(self, chol: Float[Tensor, "run k m"]) -> Float[Tensor, "run k m"]:
+        return chol.square()
+
+    @override
+    def covariances(self, chol: Float[Tensor, "run k m"]) -> Float[Tensor, "run k m"]:
+        return chol.square().reciprocal()
+
+    @override
+    def log_determinant(
+        self, chol: Float[Tensor, "run k m"], n_features: int
+    ) -> Float[Tensor, "run k"]:
+        return chol.log().sum(-1) * (n_features // chol.shape[-1])
+
+    @override
+    def quadratic_coefficients(self, chol: Float[Tensor, "run k m"]) -> Float[Tensor, "run k m"]:
+        return chol.square()
+
+    @override
+    def precision_times(
+        self, chol: Float[Tensor, "run k m"], vectors: Float[Tensor, "run k d"]
+    ) -> Float[Tensor, "run k d"]:
+        return chol.square() * vectors
+
+    @override
+    def squared_distances(
+        self, chol: Float[Tensor, "run k m"], deviations: Float[Tensor, "run k d n"]
+    ) -> Float[Tensor, "run k n"]:
+        return (chol[..., None] * deviations).square().sum(-2)
+
+    @override
+    def colour(
+        self, chol: Float[Tensor, "run k m"], noise: Float[Tensor, "run k d n"]
+    ) -> Float[Tensor, "run k d n"]:
+        return noise / chol[..., None]
+
+    @override
+    def marginal(
+        self, chol: Float[Tensor, "run k m"], features: Int[Tensor, " kept"]
+    ) -> Float[Tensor, "run k mkept"]:
+        return chol[..., features]
+
+    @override
+    def conditional(
+        self,
+        chol: Float[Tensor, "run k m"],
+        kept: Int[Tensor, " kept"],
+        given: Int[Tensor, " given"],
+        deviations: Float[Tensor, "run k given n"],
+    ) -> tuple[Float[Tensor, "run k kept n"], Float[Tensor, "run k mkept"]]:
+        run, k, _, n = deviations.shape
+        return deviations.new_zeros(run, k, len(kept), n), self.marginal(chol, kept)
+
+    @override
+    def distribution(
+        self, chol: Float[Tensor, "run k m"], means: Float[Tensor, "run k d"]
+    ) -> Distribution:
+        return Independent(Normal(means[0], chol[0].reciprocal().expand_as(means[0])), 1)
+
+
+class Spherical(Diag):
+    """One variance per component."""
+
+    @override
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return (n_components,)
+
+    @override
+    def inner_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return (n_components, 1)
+
+    @override
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_components
+
+    def pooled(self, squares: Float[Tensor, "*lead d"]) -> Float[Tensor, "*lead 1"]:
+        """Sums over all features."""
+        return squares.sum(-1, keepdim=True)
+
+    @override
+    def marginal(
+        self, chol: Float[Tensor, "run k 1"], features: Int[Tensor, " kept"]
+    ) -> Float[Tensor, "run k 1"]:
+        return chol
