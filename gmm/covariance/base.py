@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.distributions import Distribution, MultivariateNormal
+from torch.distributions import Distribution
 
 ROUNDING = 64 * torch.finfo(torch.float64).eps  # of a sum of many products, relative to it
 
 
 class Covariance(ABC):
-    """The mathematics that depends on the covariance type.
+    """The mathematics that depends on the covariance type. The types are final.
 
     Throughout, ``x`` has samples last, centred on a reference; ``quadratics`` are products of its
     features, and ``chol`` is a precision factor U of the precision P = U Uᵀ in its inner shape.
@@ -25,9 +25,9 @@ class Covariance(ABC):
             EM has learned, so that they can be completed, recalled and forgotten.
     """
 
-    shares_form = False
-    in_float32 = True
-    plain_moments = True
+    shares_form: bool
+    in_float32: bool
+    plain_moments: bool
 
     @abstractmethod
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
@@ -155,40 +155,57 @@ class Covariance(ABC):
             deviations: Of the given features from their means.
         """
 
+    @abstractmethod
     def attributes(
         self, chol: Float[Tensor, "run ..."], n_components: int, n_features: int
     ) -> dict[str, Tensor]:
         """What an estimator shows of the first run: scikit-learn's attributes, in its shapes."""
-        shape = self.shape(n_components, n_features)
-        inner = {
-            "precisions_cholesky_": chol,
-            "precisions_": self.precisions(chol),
-            "covariances_": self.covariances(chol),
-        }
-        return {name: values[0].reshape(shape) for name, values in inner.items()}
 
+    @abstractmethod
     def from_attributes(self, estimator: Any) -> Float[Tensor, "1 ..."]:
         """The factors of a fitted estimator, from its :meth:`attributes`."""
-        inner = self.inner_shape(*estimator.means_.shape)
-        # Only what is stored: a mixture that lacks it would otherwise make it out of itself.
-        return torch.as_tensor(vars(estimator)["precisions_cholesky_"]).reshape(1, *inner)
 
+    @abstractmethod
     def distribution(
         self, chol: Float[Tensor, "run ..."], means: Float[Tensor, "run k d"]
     ) -> Distribution:
         """The components of the first run as a batch of torch's distributions."""
-        eye = torch.eye(means.shape[-1], dtype=chol.dtype, device=chol.device)
-        triangles = self.colour(chol, eye.expand(*means.shape, means.shape[-1]))
-        return MultivariateNormal(means[0], scale_tril=triangles[0])
 
+    @abstractmethod
     def dense(
         self, chol: Float[Tensor, "run ..."], n_components: int, n_features: int
     ) -> Float[Tensor, "run k d d"]:
         """One covariance matrix per component, whatever the type."""
-        eye = torch.eye(n_features, dtype=chol.dtype, device=chol.device)
-        shape = (chol.shape[0], n_components, n_features, n_features)
-        factors = self.colour(chol, eye.expand(shape))
-        return factors @ factors.mT
+
+
+def shown_attributes(
+    covariance: Covariance, chol: Float[Tensor, "run ..."], n_components: int, n_features: int
+) -> dict[str, Tensor]:
+    """Factors, precisions and covariances of the first run, under scikit-learn's names."""
+    shape = covariance.shape(n_components, n_features)
+    inner = {
+        "precisions_cholesky_": chol,
+        "precisions_": covariance.precisions(chol),
+        "covariances_": covariance.covariances(chol),
+    }
+    return {name: values[0].reshape(shape) for name, values in inner.items()}
+
+
+def factors_shown(covariance: Covariance, estimator: Any) -> Float[Tensor, "1 ..."]:
+    """The factors among the :func:`shown_attributes` of an estimator."""
+    inner = covariance.inner_shape(*estimator.means_.shape)
+    # Only what is stored: a mixture that lacks it would otherwise make it out of itself.
+    return torch.as_tensor(vars(estimator)["precisions_cholesky_"]).reshape(1, *inner)
+
+
+def coloured_products(
+    covariance: Covariance, chol: Float[Tensor, "run ..."], n_components: int, n_features: int
+) -> Float[Tensor, "run k d d"]:
+    """Covariance matrices, as products of the factors that colour noise."""
+    eye = torch.eye(n_features, dtype=chol.dtype, device=chol.device)
+    shape = (chol.shape[0], n_components, n_features, n_features)
+    factors = covariance.colour(chol, eye.expand(shape))
+    return factors @ factors.mT
 
 
 def significant(

@@ -32,8 +32,7 @@ class LowRank(Covariance):
         rank: Columns of the loadings; as many as features at most are used.
     """
 
-    in_float32 = False  # loadings beside little noise are ill-conditioned
-
+    shares_form = False
     # Woodbury's identity divides by noise variances that float32 would round to nothing.
     in_float32 = False
     plain_moments = False

@@ -1,59 +1,35 @@
-"""Covariances that are matrices: ``full`` and ``tied``."""
+"""Covariances that are matrices, whichever components share one: ``full`` and ``tied``."""
 
+from abc import abstractmethod
 from functools import cache
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.distributions import Distribution, MultivariateNormal
 from typing_extensions import override
 
-from gmm.covariance.base import Covariance, finite, significant
+from gmm.covariance.base import (
+    Covariance,
+    coloured_products,
+    factors_shown,
+    finite,
+    shown_attributes,
+    significant,
+)
 from gmm.covariance.products import times
 
-MOST_PACKED_FEATURES = 64
-# Beyond, the d(d+1)/2 products of a chunk leave the cache (64 features: 2080 rows), while one
-# d × n × d product per component is large enough to run at full speed by itself.
 
+class Matrices(Covariance):
+    """One matrix for some components: a subclass says which of them share it, and is final."""
 
-class Full(Covariance):
-    """One matrix per component. ``Tied`` is the one subclass: it pools components, no more."""
+    in_float32 = True
+    plain_moments = True
 
-    @override
-    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
-        return (n_components, n_features, n_features)
-
-    @override
-    def inner_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
-        return (n_components, n_features, n_features)
-
-    @override
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        return n_components * n_features * (n_features + 1) // 2
-
+    @abstractmethod
     def pooled(self, per_component: Float[Tensor, "run k *rest"]) -> Float[Tensor, "run kq *rest"]:
-        """Sums over the components that share a matrix: here, none do."""
-        return per_component
-
-    @override
-    def packs(self, n_features: int) -> bool:
-        return n_features <= MOST_PACKED_FEATURES
-
-    @override
-    def scratch(self, n_components: int, n_features: int) -> int:
-        if self.packs(n_features):
-            return n_features * (n_features + 3) // 2 + n_components
-        return n_features * n_components
-
-    @override
-    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "m n"] | None:
-        if not self.packs(len(x)):
-            return None
-        # Every pair once, as x_i times its s-th cyclic successor: one product of two views.
-        successors = torch.cat([x, x]).unfold(0, len(x), 1)[: len(x) // 2 + 1].mT
-        # Where it is written is named, since torch would order the pairs otherwise, and copy them.
-        room = None if x.requires_grad else x.new_empty(successors.shape)
-        products = torch.mul(x, successors, out=room).flatten(0, 1)
-        return products[: len(x) * (len(x) + 1) // 2]
+        """Sums over the components that share a matrix."""
 
     @override
     def second_moments(
@@ -162,40 +138,29 @@ class Full(Covariance):
         pull = torch.linalg.solve_triangular(found, precisions[..., given], upper=True)
         return -torch.linalg.solve_triangular(found.mT, pull @ deviations, upper=False), found
 
-
-class Tied(Full):
-    """One matrix that all components share."""
-
-    shares_form = True
+    @override
+    def attributes(
+        self, chol: Float[Tensor, "run kq d d"], n_components: int, n_features: int
+    ) -> dict[str, Tensor]:
+        return shown_attributes(self, chol, n_components, n_features)
 
     @override
-    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
-        return (n_features, n_features)
+    def from_attributes(self, estimator: Any) -> Float[Tensor, "1 ..."]:
+        return factors_shown(self, estimator)
 
     @override
-    def inner_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
-        return (1, n_features, n_features)
+    def distribution(
+        self, chol: Float[Tensor, "run kq d d"], means: Float[Tensor, "run k d"]
+    ) -> Distribution:
+        eye = torch.eye(means.shape[-1], dtype=chol.dtype, device=chol.device)
+        triangles = self.colour(chol, eye.expand(*means.shape, means.shape[-1]))
+        return MultivariateNormal(means[0], scale_tril=triangles[0])
 
     @override
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        return n_features * (n_features + 1) // 2
-
-    @override
-    def packs(self, n_features: int) -> bool:
-        return False
-
-    @override
-    def scratch(self, n_components: int, n_features: int) -> int:
-        return 2 * (n_features + n_components)
-
-    def pooled(self, per_component: Float[Tensor, "run k *rest"]) -> Float[Tensor, "run 1 *rest"]:
-        """Sums over all components.
-
-        scikit-learn takes every sample once instead, which is the same where responsibilities sum
-        to 1; where they do not (seeds alone), its covariance depends on the origin and this does
-        not.
-        """
-        return per_component.sum(1, keepdim=True)
+    def dense(
+        self, chol: Float[Tensor, "run kq d d"], n_components: int, n_features: int
+    ) -> Float[Tensor, "run k d d"]:
+        return coloured_products(self, chol, n_components, n_features)
 
 
 def unpacked(second: Float[Tensor, "run kq m"], n_features: int) -> Float[Tensor, "run kq d d"]:

@@ -8,9 +8,11 @@ squares pooled over features. The outer shapes are scikit-learn's, with the axes
 """
 
 from gmm.covariance.base import Covariance
+from gmm.covariance.diag import Diag
+from gmm.covariance.full import Full
 from gmm.covariance.low_rank import LowRank
-from gmm.covariance.matrices import Full, Tied
-from gmm.covariance.variances import Diag, Spherical
+from gmm.covariance.spherical import Spherical
+from gmm.covariance.tied import Tied
 from gmm.options import CovarianceType
 
 __all__ = ["COVARIANCES", "Covariance", "covariance_of"]

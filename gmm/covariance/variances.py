@@ -1,32 +1,34 @@
-"""Covariances that are variances: ``diag`` and ``spherical``."""
+"""Covariances that are variances, whichever features share one: ``diag`` and ``spherical``."""
+
+from abc import abstractmethod
+from typing import Any
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 from typing_extensions import override
 
-from gmm.covariance.base import Covariance, finite, significant
+from gmm.covariance.base import (
+    Covariance,
+    coloured_products,
+    factors_shown,
+    finite,
+    shown_attributes,
+    significant,
+)
 from gmm.covariance.products import times
 
 
-class Diag(Covariance):
-    """One variance per component and feature. ``Spherical`` pools features, no more."""
+class Variances(Covariance):
+    """One variance for some features: a subclass says which of them share it, and is final."""
 
-    @override
-    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
-        return (n_components, n_features)
+    shares_form = False
+    in_float32 = True
+    plain_moments = True
 
-    @override
-    def inner_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
-        return (n_components, n_features)
-
-    @override
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        return n_components * n_features
-
+    @abstractmethod
     def pooled(self, squares: Float[Tensor, "*lead d"]) -> Float[Tensor, "*lead m"]:
-        """Sums over the features that share a variance: here, none do."""
-        return squares
+        """Sums over the features that share a variance."""
 
     @override
     def packs(self, n_features: int) -> bool:
@@ -113,12 +115,6 @@ class Diag(Covariance):
         return noise / chol[..., None]
 
     @override
-    def marginal(
-        self, chol: Float[Tensor, "run k m"], features: Int[Tensor, " kept"]
-    ) -> Float[Tensor, "run k mkept"]:
-        return chol[..., features]
-
-    @override
     def conditional(
         self,
         chol: Float[Tensor, "run k m"],
@@ -130,33 +126,23 @@ class Diag(Covariance):
         return deviations.new_zeros(run, k, len(kept), n), self.marginal(chol, kept)
 
     @override
+    def attributes(
+        self, chol: Float[Tensor, "run k m"], n_components: int, n_features: int
+    ) -> dict[str, Tensor]:
+        return shown_attributes(self, chol, n_components, n_features)
+
+    @override
+    def from_attributes(self, estimator: Any) -> Float[Tensor, "1 ..."]:
+        return factors_shown(self, estimator)
+
+    @override
     def distribution(
         self, chol: Float[Tensor, "run k m"], means: Float[Tensor, "run k d"]
     ) -> Distribution:
         return Independent(Normal(means[0], chol[0].reciprocal().expand_as(means[0])), 1)
 
-
-class Spherical(Diag):
-    """One variance per component."""
-
     @override
-    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
-        return (n_components,)
-
-    @override
-    def inner_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
-        return (n_components, 1)
-
-    @override
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        return n_components
-
-    def pooled(self, squares: Float[Tensor, "*lead d"]) -> Float[Tensor, "*lead 1"]:
-        """Sums over all features."""
-        return squares.sum(-1, keepdim=True)
-
-    @override
-    def marginal(
-        self, chol: Float[Tensor, "run k 1"], features: Int[Tensor, " kept"]
-    ) -> Float[Tensor, "run k 1"]:
-        return chol
+    def dense(
+        self, chol: Float[Tensor, "run k m"], n_components: int, n_features: int
+    ) -> Float[Tensor, "run k d d"]:
+        return coloured_products(self, chol, n_components, n_features)

@@ -4,7 +4,7 @@ import torch
 from sklearn.mixture import GaussianMixture as Reference
 
 from gmm.covariance import COVARIANCES
-from gmm.covariance.matrices import MOST_PACKED_FEATURES
+from gmm.covariance.full import MOST_PACKED_FEATURES
 
 K, D = 3, 4
 
