@@ -16,13 +16,13 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from gmm.conversion import exported, seeds_of, validated
-from gmm.covariance import COVARIANCES, Covariance
+from gmm.covariance import Covariance
 from gmm.dense_attributes import DenseAttribute
 from gmm.em import criteria, initialization, loop
 from gmm.em.log_density import draw, labels, log_density, responsibilities
-from gmm.em.missing import MISSING, MissingValues
+from gmm.em.missing import MissingValues
 from gmm.em.objective import Objective
-from gmm.em.parameters import Parameters
+from gmm.em.parameters import Estimate
 from gmm.mixture import Mixture
 from gmm.options import CovarianceType, FloatType, InitMethod
 from gmm.samples.chunks import Chunks, as_chunks
@@ -42,7 +42,7 @@ OF_COVARIANCES = (
 
 
 class BaseMixture(DensityMixin, BaseEstimator, ABC):
-    """Fits by EM and answers; a subclass says what is climbed and from where."""
+    """Fits by EM and answers; a subclass says what is climbed and from where, and is final."""
 
     n_components: int
     covariance_type: CovarianceType
@@ -62,13 +62,38 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
     converged_: bool
     lower_bound_: float
 
+    @property
+    @abstractmethod
+    def _covariance(self) -> Covariance:
+        """The mathematics of the covariance type."""
+
+    @property
+    @abstractmethod
+    def _missing_values(self) -> MissingValues:
+        """What is done with NaN."""
+
     @abstractmethod
     def _objective(self, samples: Samples) -> Objective:
         """What the fit climbs, with the scale of the samples taken into account."""
 
     @abstractmethod
-    def _fitted_parameters(self) -> Parameters:
+    def _cold_start(
+        self, samples: Samples, objective: Objective
+    ) -> tuple[Estimate, Bool[Tensor, " run"]]:
+        """One start per restart, and which are sound."""
+
+    @abstractmethod
+    def _fitted_parameters(self) -> Estimate:
         """The fitted attributes as one value, a batch of one run."""
+
+    @abstractmethod
+    def _store_more(self, learned: Estimate, export: Callable[[Tensor], Any]) -> None:
+        """Stores what a run has learned beside weights, means and covariances.
+
+        Args:
+            learned: What the run has learned, a batch of one.
+            export: Makes an attribute, of the precision and kind of the others.
+        """
 
     def set_fitted(
         self, run: loop.Run, *, dtype: torch.dtype = torch.float64, as_tensors: bool = False
@@ -80,20 +105,25 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
             dtype: Precision of the attributes.
             as_tensors: Whether attributes are tensors rather than arrays.
         """
-        found = run.parameters
-        shape = found.n_components, found.n_features
-        shown = self._covariance.attributes(found.precisions_cholesky, *shape)
+        learned = run.parameters
+
+        def export(values: Tensor) -> Any:
+            return exported(values.to(dtype), as_tensors)
+
+        shape = learned.n_components, learned.n_features
+        shown = self._covariance.attributes(learned.precisions_cholesky, *shape)
         for name in OF_COVARIANCES:  # of an earlier fit, perhaps of another type
             vars(self).pop(name, None)
-        self.weights_ = exported(found.weights[0].to(dtype), as_tensors)
-        self.means_ = exported(found.means[0].to(dtype), as_tensors)
+        self.weights_ = export(learned.weights[0])
+        self.means_ = export(learned.means[0])
         for name, values in shown.items():
-            setattr(self, name, exported(values.to(dtype), as_tensors))
+            setattr(self, name, export(values))
         self.converged_ = run.converged
         self.n_iter_ = run.n_iter
         self.lower_bound_ = run.lower_bound
         self.lower_bounds_ = list(run.lower_bounds)
-        self.n_features_in_ = found.n_features
+        self.n_features_in_ = learned.n_features
+        self._store_more(learned, export)
         return self
 
     def fit(
@@ -140,7 +170,7 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         return self
 
     @property
-    def parameters_(self) -> Parameters:
+    def parameters_(self) -> Estimate:
         """The fitted attributes as one value, a batch of one run."""
         check_is_fitted(self)
         return self._fitted_parameters()
@@ -199,14 +229,6 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         as_tensors = isinstance(self.means_, Tensor)
         return exported(x, as_tensors), exported(component, as_tensors)
 
-    @property
-    def _covariance(self) -> Covariance:
-        return COVARIANCES[self.covariance_type]
-
-    @property
-    def _missing_values(self) -> MissingValues:
-        return MISSING["error"]
-
     def _seeds(self, count: int) -> list[int]:
         return seeds_of(self.random_state, count)
 
@@ -234,17 +256,17 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         self.n_features_in_ = len(found.reference)
         return found, found.survey.as_tensors
 
-    def _cold_start(
+    def _drawn_start(
         self, samples: Samples, objective: Objective
-    ) -> tuple[Parameters, Bool[Tensor, " run"]]:
-        """One start per restart, and which are sound."""
+    ) -> tuple[Estimate, Bool[Tensor, " run"]]:
+        """One start per restart by ``init_params``, and which are sound."""
         seeds = samples.agreed(torch.tensor(self._seeds(self.n_init))).tolist()
         n_drawn = start_size(self.n_components, len(samples.reference))
         drawn = samples.drawn(n_drawn, seeds[0])
         start = initialization.start(drawn, self.n_components, self.init_params, seeds)
         return start.parameters(drawn, objective)
 
-    def _warm_start(self, samples: Samples) -> tuple[Parameters, Tensor]:
+    def _warm_start(self, samples: Samples) -> tuple[Estimate, Tensor]:
         device = samples.reference.device
         valid = torch.ones(1, dtype=torch.bool, device=device)
         return self.parameters_.to(dtype=torch.float64, device=device), valid

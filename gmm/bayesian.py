@@ -1,22 +1,23 @@
 """The Bayesian mixture as a scikit-learn estimator, fitted by variational Bayes."""
 
 import math
+from collections.abc import Callable
 from numbers import Real
-from typing import Any, Self
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from torch import Tensor
 from typing_extensions import override
 
 from gmm.base import BaseMixture
-from gmm.conversion import exported
-from gmm.covariance import Covariance
+from gmm.covariance import COVARIANCES, Covariance
 from gmm.em.likelihood import scaled_regulariser
-from gmm.em.loop import Run
+from gmm.em.missing import MISSING, MissingValues
 from gmm.em.objective import Objective
+from gmm.em.parameters import Estimate
 from gmm.em.sticks import WEIGHT_PRIORS, WeightPrior
 from gmm.em.variational import Posterior, Prior, VariationalBayes, moments
 from gmm.options import CovarianceType, FloatType, InitMethod, WeightPriorType
@@ -115,31 +116,41 @@ class BayesianGaussianMixture(BaseMixture):
         self.device = device
         self.dtype: FloatType | None = dtype
 
+    @property
     @override
-    def set_fitted(
-        self, run: Run, *, dtype: torch.dtype = torch.float64, as_tensors: bool = False
-    ) -> Self:
-        super().set_fitted(run, dtype=dtype, as_tensors=as_tensors)
-        found, prior = run.parameters, self._prior
-        n_components, n_features = found.n_components, found.n_features
-        assert isinstance(found, Posterior)
+    def _covariance(self) -> Covariance:
+        return COVARIANCES[self.covariance_type]
+
+    @property
+    @override
+    def _missing_values(self) -> MissingValues:
+        return MISSING["error"]
+
+    @override
+    def _store_more(self, learned: Estimate, export: Callable[[Tensor], Any]) -> None:
+        assert isinstance(learned, Posterior)
+        n_components, n_features, prior = learned.n_components, learned.n_features, self._prior
 
         def attribute(values: Tensor, shape: tuple[int, ...]) -> Any:
-            # [()] makes a number of an array without axes.
-            return exported(values.reshape(shape).to(dtype), as_tensors)[()]
+            return export(values.reshape(shape))[()]  # [()] makes a number of an array without axes
 
         per_matrix = axes(self._covariance, n_components, 0)
-        sticks = attribute(found.sticks, (n_components, 2))
+        sticks = attribute(learned.sticks, (n_components, 2))
         self.weight_concentration_ = self._weight_prior.published(sticks)
-        self.mean_precision_ = attribute(found.mean_precision, (n_components,))
-        self.degrees_of_freedom_ = attribute(found.degrees_of_freedom, per_matrix)
+        self.mean_precision_ = attribute(learned.mean_precision, (n_components,))
+        self.degrees_of_freedom_ = attribute(learned.degrees_of_freedom, per_matrix)
         self.weight_concentration_prior_ = prior.weight_concentration
         self.mean_precision_prior_ = prior.mean_precision
         self.mean_prior_ = attribute(prior.mean, (n_features,))
         self.degrees_of_freedom_prior_ = prior.degrees_of_freedom
         of_one = axes(self._covariance, 0, n_features)
         self.covariance_prior_ = attribute(prior.covariance, of_one)
-        return self
+
+    @override
+    def _cold_start(
+        self, samples: Samples, objective: Objective
+    ) -> tuple[Estimate, Bool[Tensor, " run"]]:
+        return self._drawn_start(samples, objective)
 
     @override
     def _objective(self, samples: Samples) -> Objective[Posterior]:

@@ -19,7 +19,7 @@ from gmm.anomaly import DensityThreshold, densest, density_threshold, held_out_p
 from gmm.base import BaseMixture
 from gmm.conversion import LEAST_SAMPLES, validated
 from gmm.crossfitting import cross_fit
-from gmm.em.parameters import Parameters
+from gmm.em.parameters import Estimate
 from gmm.estimator import GaussianMixture
 
 
@@ -121,7 +121,7 @@ class DensityDetector(OutlierMixin, BaseEstimator):
         return self
 
     @property
-    def parameters_(self) -> Parameters:
+    def parameters_(self) -> Estimate:
         """Those of the fitted mixture."""
         check_is_fitted(self, "threshold_nats_")
         return self.mixture_.parameters_

@@ -1,5 +1,6 @@
 """The mixture as a scikit-learn estimator, fitted by maximum likelihood."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import torch
@@ -18,7 +19,7 @@ from gmm.em.likelihood import Likelihood, scaled_regulariser
 from gmm.em.loop import Run
 from gmm.em.missing import MISSING, MissingValues
 from gmm.em.objective import Objective
-from gmm.em.parameters import Parameters
+from gmm.em.parameters import Estimate, Parameters
 from gmm.options import CovarianceType, FloatType, InitMethod, Missing
 from gmm.samples.in_memory import InMemory, Samples
 from gmm.samples.validation import checked_weights
@@ -172,6 +173,10 @@ class GaussianMixture(BaseMixture):
         return Likelihood(self._covariance, regulariser)
 
     @override
+    def _store_more(self, learned: Estimate, export: Callable[[Tensor], Any]) -> None:
+        pass
+
+    @override
     def _fitted_parameters(self) -> Parameters:
         weights, means = torch.as_tensor(self.weights_), torch.as_tensor(self.means_)
         return Parameters(weights[None], means[None], self._covariance.from_attributes(self))
@@ -195,7 +200,7 @@ class GaussianMixture(BaseMixture):
     @override
     def _cold_start(
         self, samples: Samples, objective: Objective
-    ) -> tuple[Parameters, Bool[Tensor, " run"]]:
+    ) -> tuple[Estimate, Bool[Tensor, " run"]]:
         """One start per restart, with the user's initial values in the place of its own."""
         x = samples.reference
         shape = (self.n_components, len(x))
@@ -211,7 +216,7 @@ class GaussianMixture(BaseMixture):
             # Every restart would be the same run.
             start = Parameters(weights[None], means[None], chol)
             return start, torch.ones(1, dtype=torch.bool, device=x.device)
-        found, valid = super()._cold_start(samples, objective)
+        found, valid = self._drawn_start(samples, objective)
         return found.overridden(weights, means, chol), valid | (chol is not None)
 
     def _initial(self, name: str, x: Tensor, shape: tuple[int, ...]) -> Tensor | None:

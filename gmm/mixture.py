@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from gmm.covariance import Covariance
 from gmm.em import conditioning, log_density
-from gmm.em.parameters import Parameters
+from gmm.em.parameters import Estimate, Parameters
 
 
 class Mixture(nn.Module):
@@ -32,7 +32,7 @@ class Mixture(nn.Module):
     means: Float[Tensor, "k d"]
     precisions_cholesky: Float[Tensor, "..."]
 
-    def __init__(self, parameters: Parameters, covariance: Covariance) -> None:
+    def __init__(self, parameters: Estimate, covariance: Covariance) -> None:
         super().__init__()
         if parameters.n_runs != 1:
             raise ValueError(

@@ -11,16 +11,16 @@ from torch import Tensor
 from gmm.covariance import COVARIANCES, Covariance
 from gmm.em.conditioning import marginal
 from gmm.em.log_density import log_joint, normalised
-from gmm.em.parameters import Parameters
+from gmm.em.parameters import Estimate
 from gmm.samples.statistics import Chunk, Statistics
 
 
 def of_observed(
     x: Float[Tensor, "n d"],
     observed: Bool[Tensor, " d"],
-    parameters: Parameters,
+    parameters: Estimate,
     covariance: Covariance,
-) -> tuple[Float[Tensor, "n o"], Parameters, Covariance]:
+) -> tuple[Float[Tensor, "n o"], Estimate, Covariance]:
     """The observed features of samples, and the mixtures of those.
 
     Where none is observed, there is one feature instead, 0, which has density 1 under every
@@ -37,7 +37,7 @@ def of_observed(
 
 
 def completed_statistics(
-    chunk: Chunk, absent: Bool[Tensor, " d"], parameters: Parameters, covariance: Covariance
+    chunk: Chunk, absent: Bool[Tensor, " d"], parameters: Estimate, covariance: Covariance
 ) -> Statistics:
     """Expected statistics of samples that miss the same features, at least one.
 
@@ -61,7 +61,7 @@ def completed_moments(
     x: Float[Tensor, "d n"],
     absent: Bool[Tensor, " d"],
     resp: Float[Tensor, "run k n"],
-    parameters: Parameters,
+    parameters: Estimate,
     covariance: Covariance,
 ) -> tuple[Float[Tensor, "run k d"], Float[Tensor, "run kq m"]]:
     """Expected first and second moments: Ghahramani & Jordan (1994), section 4.1.

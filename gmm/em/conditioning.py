@@ -9,12 +9,12 @@ from torch import Tensor
 
 from gmm.covariance import Covariance
 from gmm.em.log_density import log_joints, normalised
-from gmm.em.parameters import Parameters
+from gmm.em.parameters import Estimate, Parameters
 
 
 def marginal(
-    parameters: Parameters, covariance: Covariance, features: Int[Tensor, " kept"]
-) -> Parameters:
+    parameters: Estimate, covariance: Covariance, features: Int[Tensor, " kept"]
+) -> Estimate:
     """The mixtures of some features, whatever the others are: Bishop (2006) eq. 2.98.
 
     Args:
@@ -30,7 +30,7 @@ def marginal(
 
 
 def condition(
-    parameters: Parameters,
+    parameters: Estimate,
     covariance: Covariance,
     given: Int[Tensor, " given"],
     values: Float[Tensor, " given"],

@@ -3,10 +3,10 @@
 import math
 
 from gmm.covariance import Covariance
-from gmm.em.parameters import Parameters
+from gmm.em.parameters import Estimate
 
 
-def n_parameters(parameters: Parameters, covariance: Covariance) -> int:
+def n_parameters(parameters: Estimate, covariance: Covariance) -> int:
     """Free parameters of one mixture: covariances, means and all but one weight."""
     n_components, n_features = parameters.n_components, parameters.n_features
     in_covariances = covariance.n_parameters(n_components, n_features)

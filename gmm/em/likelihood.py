@@ -6,8 +6,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from gmm.covariance import Covariance
-from gmm.em.objective import Objective
+from gmm.em.objective import Objective, expected_statistics
 from gmm.em.parameters import Parameters
+from gmm.samples.in_memory import Samples
 from gmm.samples.statistics import Statistics
 
 LARGEST_REGULARISER = 1e-3  # of the mean variance of a feature
@@ -40,6 +41,10 @@ class Likelihood(Objective[Parameters]):
     def __init__(self, covariance: Covariance, reg_covar: float) -> None:
         super().__init__(covariance)
         self.reg_covar = reg_covar
+
+    @override
+    def expectation(self, samples: Samples, parameters: Parameters) -> Statistics:
+        return expected_statistics(samples, parameters, self.covariance)
 
     @override
     def maximise(self, statistics: Statistics) -> tuple[Parameters, Bool[Tensor, " run"]]:

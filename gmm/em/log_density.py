@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gmm.covariance import Covariance
 from gmm.covariance.products import of_runs, whole_rows
-from gmm.em.parameters import Parameters
+from gmm.em.parameters import Estimate
 from gmm.samples.in_memory import centred_chunk
 from gmm.samples.statistics import Chunk, Statistics, chunk_size
 
@@ -22,9 +22,7 @@ FLOAT32_REACH = 10.0
 # as much as that a thousand standard deviations further out.
 
 
-def working_dtype(
-    parameters: Parameters, covariance: Covariance, dtype: torch.dtype
-) -> torch.dtype:
+def working_dtype(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) -> torch.dtype:
     """The precision to compute in: float32 for such samples where that loses no more than they did.
 
     Args:
@@ -40,7 +38,7 @@ def working_dtype(
 
 
 def log_joint(
-    parameters: Parameters, covariance: Covariance, dtype: torch.dtype = torch.float64
+    parameters: Estimate, covariance: Covariance, dtype: torch.dtype = torch.float64
 ) -> LogJoint:
     """The log joint density of samples and components, as a function of a chunk.
 
@@ -60,7 +58,7 @@ def log_joint(
 
 
 def log_joint_up_to_form(
-    parameters: Parameters, covariance: Covariance, dtype: torch.dtype = torch.float64
+    parameters: Estimate, covariance: Covariance, dtype: torch.dtype = torch.float64
 ) -> LogJoint:
     """The same without what all components have in common: with one shared form, -xᵀPx / 2.
 
@@ -72,7 +70,7 @@ def log_joint_up_to_form(
 
 
 def shared_form(
-    parameters: Parameters, covariance: Covariance, second: Float[Tensor, "run 1 m"]
+    parameters: Estimate, covariance: Covariance, second: Float[Tensor, "run 1 m"]
 ) -> Float[Tensor, " run"]:
     """Sums over samples of the -xᵀPx / 2 that :func:`log_joint_up_to_form` leaves out: traces."""
     precisions = covariance.precisions(parameters.precisions_cholesky)
@@ -80,7 +78,7 @@ def shared_form(
 
 
 def rounded_off(
-    parameters: Parameters, covariance: Covariance, dtype: torch.dtype, statistics: Statistics
+    parameters: Estimate, covariance: Covariance, dtype: torch.dtype, statistics: Statistics
 ) -> Float[Tensor, " run"]:
     """What rounding the coefficients of the log joint density to ``dtype`` took off its sums.
 
@@ -99,7 +97,7 @@ def _lost(values: Float[Tensor, "run ..."], dtype: torch.dtype) -> Float[Tensor,
     return values - values.to(dtype).to(values.dtype)
 
 
-def _constant(parameters: Parameters, covariance: Covariance) -> Float[Tensor, "run k"]:
+def _constant(parameters: Estimate, covariance: Covariance) -> Float[Tensor, "run k"]:
     """The log joint density of each component at its mean."""
     n_features = parameters.n_features
     log_determinant = covariance.log_determinant(parameters.precisions_cholesky, n_features)
@@ -107,19 +105,19 @@ def _constant(parameters: Parameters, covariance: Covariance) -> Float[Tensor, "
 
 
 def _linear(
-    parameters: Parameters, covariance: Covariance
+    parameters: Estimate, covariance: Covariance
 ) -> tuple[Float[Tensor, "run k"], Float[Tensor, "run k d"]]:
     """The log joint density of each component at the reference, and its gradient Pμ there."""
     slope = covariance.precision_times(parameters.precisions_cholesky, parameters.means)
     return _constant(parameters, covariance) - (slope * parameters.means).sum(-1) / 2, slope
 
 
-def _form(parameters: Parameters, covariance: Covariance) -> Float[Tensor, "run k m"]:
+def _form(parameters: Estimate, covariance: Covariance) -> Float[Tensor, "run k m"]:
     """Coefficients of -xᵀPx / 2 in the quadratics of x."""
     return covariance.quadratic_coefficients(parameters.precisions_cholesky) / -2
 
 
-def _multiplied_out(parameters: Parameters, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
+def _multiplied_out(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
     straight = _straight_rows(parameters, covariance, dtype)
     curvature = _rows(_form(parameters, covariance), dtype)
 
@@ -131,14 +129,14 @@ def _multiplied_out(parameters: Parameters, covariance: Covariance, dtype: torch
     return evaluate
 
 
-def _straight(parameters: Parameters, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
+def _straight(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
     """The part that is linear in the samples."""
     straight = _straight_rows(parameters, covariance, dtype)
     return lambda chunk: of_runs(straight(chunk), parameters.weights.shape)
 
 
 def _straight_rows(
-    parameters: Parameters, covariance: Covariance, dtype: torch.dtype
+    parameters: Estimate, covariance: Covariance, dtype: torch.dtype
 ) -> Callable[[Chunk], Float[Tensor, "padded n"]]:
     level, incline = (_rows(part, dtype) for part in _linear(parameters, covariance))
     return lambda chunk: torch.addmm(level, incline, chunk.x)
@@ -150,9 +148,7 @@ def _rows(coefficients: Float[Tensor, "run k *m"], dtype: torch.dtype) -> Float[
     return whole_rows(coefficients.reshape(n_rows, -1).to(dtype))
 
 
-def _with_shared_form(
-    parameters: Parameters, covariance: Covariance, dtype: torch.dtype
-) -> LogJoint:
+def _with_shared_form(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
     straight = _straight(parameters, covariance, dtype)
     chol = parameters.precisions_cholesky.to(dtype)
 
@@ -163,7 +159,7 @@ def _with_shared_form(
     return evaluate
 
 
-def _residual(parameters: Parameters, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
+def _residual(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
     constant = _constant(parameters, covariance)[..., None].to(dtype)
     parameters = parameters.to(dtype=dtype, device=constant.device)
 
@@ -194,7 +190,7 @@ def normalised(
 def of_joint(
     function: Callable[[Float[Tensor, "run k n"]], Tensor],
     x: Float[Tensor, "n d"],
-    parameters: Parameters,
+    parameters: Estimate,
     covariance: Covariance,
 ) -> Iterator[Tensor]:
     """A function of the log joint density of all samples, chunk by chunk."""
@@ -214,14 +210,14 @@ def of_joint(
 
 
 def log_joints(
-    x: Float[Tensor, "n d"], parameters: Parameters, covariance: Covariance
+    x: Float[Tensor, "n d"], parameters: Estimate, covariance: Covariance
 ) -> Iterator[Float[Tensor, "run k n"]]:
     """The log joint density of all samples, chunk by chunk."""
     return of_joint(lambda joint: joint, x, parameters, covariance)
 
 
 def log_density(
-    x: Float[Tensor, "n d"], parameters: Parameters, covariance: Covariance
+    x: Float[Tensor, "n d"], parameters: Estimate, covariance: Covariance
 ) -> Float[Tensor, "run n"]:
     """Log density of the mixtures at ``x`` in nats; differentiable with respect to ``x``."""
     parts = of_joint(lambda joint: normalised(joint)[0], x, parameters, covariance)
@@ -229,7 +225,7 @@ def log_density(
 
 
 def responsibilities(
-    x: Float[Tensor, "n d"], parameters: Parameters, covariance: Covariance
+    x: Float[Tensor, "n d"], parameters: Estimate, covariance: Covariance
 ) -> Float[Tensor, "run n k"]:
     """Probability of each component given the sample, summing to 1 over k."""
     parts = of_joint(lambda joint: joint.softmax(1), x, parameters, covariance)
@@ -237,7 +233,7 @@ def responsibilities(
 
 
 def entropy(
-    x: Float[Tensor, "n d"], parameters: Parameters, covariance: Covariance
+    x: Float[Tensor, "n d"], parameters: Estimate, covariance: Covariance
 ) -> Float[Tensor, "run n"]:
     """Entropy of the responsibilities of each sample in nats: 0 where one component is certain."""
 
@@ -248,14 +244,14 @@ def entropy(
 
 
 def labels(
-    x: Float[Tensor, "n d"], parameters: Parameters, covariance: Covariance
+    x: Float[Tensor, "n d"], parameters: Estimate, covariance: Covariance
 ) -> Int[Tensor, "run n"]:
     """The most probable component of each sample."""
     return torch.cat(list(of_joint(lambda joint: joint.argmax(1), x, parameters, covariance)), -1)
 
 
 def draw(
-    parameters: Parameters, covariance: Covariance, n_samples: int, generator: torch.Generator
+    parameters: Estimate, covariance: Covariance, n_samples: int, generator: torch.Generator
 ) -> tuple[Float[Tensor, "n d"], Int[Tensor, " n"]]:
     """Samples of the first run and the components they come from, component by component."""
     means, weights = parameters.means[0], parameters.weights[0]

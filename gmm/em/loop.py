@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gmm.em.objective import Objective
-from gmm.em.parameters import Parameters
+from gmm.em.parameters import Estimate
 from gmm.samples.in_memory import Samples
 
 
@@ -22,7 +22,7 @@ class Run:
         converged: Whether the bound changed by less than ``tol`` before ``max_iter``.
     """
 
-    parameters: Parameters
+    parameters: Estimate
     lower_bound: float
     lower_bounds: tuple[float, ...]
     converged: bool
@@ -45,7 +45,7 @@ class Runs:
         failed: Whether some covariance of the run was not positive definite.
     """
 
-    parameters: Parameters
+    parameters: Estimate
     lower_bound: Float[Tensor, " run"]
     history: Float[Tensor, "run iteration"]
     converged: Bool[Tensor, " run"]
@@ -88,7 +88,7 @@ class Runs:
 class _Progress:
     """A batch on its way: everything that one iteration reads and replaces."""
 
-    parameters: Parameters
+    parameters: Estimate
     lower_bound: Float[Tensor, " run"]
     converged: Bool[Tensor, " run"]
     failed: Bool[Tensor, " run"]
@@ -97,7 +97,7 @@ class _Progress:
 
 def run(
     samples: Samples,
-    start: Parameters,
+    start: Estimate,
     valid: Bool[Tensor, " run"],
     objective: Objective,
     *,

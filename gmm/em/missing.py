@@ -6,9 +6,7 @@ Ghahramani & Jordan (1994), Supervised learning from incomplete data via an EM a
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -18,16 +16,20 @@ from typing_extensions import override
 from gmm.covariance import COVARIANCES, Covariance
 from gmm.em.completion import completed_statistics, of_observed
 from gmm.em.objective import Objective, P
-from gmm.em.parameters import Parameters
+from gmm.em.parameters import Estimate
 from gmm.options import Missing
 from gmm.samples.in_memory import InMemory, Samples
 from gmm.samples.statistics import Statistics, chunk_size, total
 from gmm.samples.validation import check_finite
 
 Evaluate = Callable[
-    [Float[Tensor, "n d"], Parameters, Covariance], Shaped[Tensor, "run n *rest"]
+    [Float[Tensor, "n d"], Estimate, Covariance], Shaped[Tensor, "run n *rest"]
 ]  # fmt: skip
 """A function of samples that are all there, such as :func:`gmm.em.log_density.log_density`."""
+
+
+Pattern = tuple[Int[Tensor, " rows"], Bool[Tensor, " d"]]
+"""Rows that miss the same features, and which these are."""
 
 
 class MissingValues(ABC):
@@ -50,7 +52,7 @@ class MissingValues(ABC):
         self,
         function: Evaluate,
         x: Float[Tensor, "n d"],
-        parameters: Parameters,
+        parameters: Estimate,
         covariance: Covariance,
     ) -> Shaped[Tensor, "run n *rest"]:
         """A function of samples without NaN, of these samples."""
@@ -76,7 +78,7 @@ class Refused(MissingValues):
         self,
         function: Evaluate,
         x: Float[Tensor, "n d"],
-        parameters: Parameters,
+        parameters: Estimate,
         covariance: Covariance,
     ) -> Shaped[Tensor, "run n *rest"]:
         return function(x, parameters, covariance)
@@ -96,21 +98,21 @@ class Marginalised(MissingValues):
 
     @override
     def objective(self, complete: Objective[P], samples: Samples) -> Objective[P]:
-        if not isinstance(samples, Incomplete):
+        if not isinstance(samples, InMemory) or samples.missing is None:
             return complete
         if not complete.covariance.plain_moments:
             raise ValueError(
                 f"{int(samples.missing.sum())} values are NaN, expected none to fit this "
                 f"covariance_type; fit one of {', '.join(COVARIANCES)}, or fill them in"
             )
-        return Completed(complete)
+        return Completed(complete, patterns(samples.missing))
 
     @override
     def evaluate(
         self,
         function: Evaluate,
         x: Float[Tensor, "n d"],
-        parameters: Parameters,
+        parameters: Estimate,
         covariance: Covariance,
     ) -> Shaped[Tensor, "run n *rest"]:
         missing = x.isnan()
@@ -127,25 +129,9 @@ class Marginalised(MissingValues):
 MISSING: dict[Missing, MissingValues] = {"error": Refused(), "marginalize": Marginalised()}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Incomplete(InMemory):
-    """Samples whose ``x`` has the mean of the column where a value is missing.
-
-    Args:
-        missing: Where that is.
-    """
-
-    missing: Bool[Tensor, "n d"]
-
-    @cached_property
-    def patterns(self) -> list[tuple[Int[Tensor, " rows"], Bool[Tensor, " d"]]]:
-        """See :func:`patterns`; every iteration asks for the same ones."""
-        return list(patterns(self.missing))
-
-
 def filled(
     x: Float[Tensor, "n d"], weights: Float[Tensor, " n"] | None, missing: Bool[Tensor, "n d"]
-) -> Incomplete:
+) -> InMemory:
     """Samples with the means of their columns in the place of NaN: what a start is found on.
 
     Raises:
@@ -160,16 +146,16 @@ def filled(
             f"least; leave the column out"
         )
     means = shares @ x.where(~missing, 0.0).double() / known
-    return Incomplete(x.where(~missing, means.to(x.dtype)), weights, missing=missing)
+    return InMemory(x.where(~missing, means.to(x.dtype)), weights, missing=missing)
 
 
 def patterns(
     missing: Bool[Tensor, "n d"],
-) -> Iterator[tuple[Int[Tensor, " rows"], Bool[Tensor, " d"]]]:
+) -> list[Pattern]:
     """The rows that miss the same features, and those features, for every such set."""
     found, pattern = missing.unique(dim=0, return_inverse=True)
     rows = pattern.argsort(stable=True).split(pattern.bincount(minlength=len(found)).tolist())
-    yield from zip(rows, found, strict=True)
+    return list(zip(rows, found, strict=True))
 
 
 class Completed(Objective[P]):
@@ -179,23 +165,25 @@ class Completed(Objective[P]):
 
     Args:
         complete: What EM climbs where nothing is missing.
+        patterns: See :func:`patterns`; every iteration needs the same ones.
     """
 
-    def __init__(self, complete: Objective[P]) -> None:
+    def __init__(self, complete: Objective[P], patterns: Sequence[Pattern]) -> None:
         super().__init__(complete.covariance)
         self.complete = complete
+        self.patterns = patterns
 
     @override
     def expectation(self, samples: Samples, parameters: P) -> Statistics:
-        assert isinstance(samples, Incomplete)
+        assert isinstance(samples, InMemory)
         parts = (
-            self._of_pattern(samples, rows, absent, parameters) for rows, absent in samples.patterns
+            self._of_pattern(samples, rows, absent, parameters) for rows, absent in self.patterns
         )
         return samples.pooled(total(parts))
 
     def _of_pattern(
         self,
-        samples: Incomplete,
+        samples: InMemory,
         rows: Int[Tensor, " rows"],
         absent: Bool[Tensor, " d"],
         parameters: P,

@@ -16,11 +16,11 @@ from gmm.em.log_density import (
     shared_form,
     working_dtype,
 )
-from gmm.em.parameters import Parameters
+from gmm.em.parameters import Estimate
 from gmm.samples.in_memory import Samples
 from gmm.samples.statistics import Chunk, Statistics, chunk_size, summarise, total
 
-P = TypeVar("P", bound=Parameters)
+P = TypeVar("P", bound=Estimate)
 
 
 class Objective(ABC, Generic[P]):
@@ -33,26 +33,9 @@ class Objective(ABC, Generic[P]):
     def __init__(self, covariance: Covariance) -> None:
         self.covariance = covariance
 
+    @abstractmethod
     def expectation(self, samples: Samples, parameters: P) -> Statistics:
         """E-step: the statistics of all samples under parameters about their reference."""
-        covariance, chol = self.covariance, parameters.precisions_cholesky
-        dtype = working_dtype(parameters, covariance, samples.dtype)
-        evaluate = log_joint_up_to_form(parameters, covariance, dtype)
-        factors = chol.to(dtype)
-
-        def of_chunk(chunk: Chunk) -> Statistics:
-            log_density, resp = normalised(evaluate(chunk))
-            return summarise(chunk, resp, log_density, factors)
-
-        k, d = parameters.n_components, parameters.n_features
-        size = chunk_size(covariance, k, d, dtype, chol.device)
-        statistics = total(map(of_chunk, samples.chunks(covariance, size, dtype)))
-        log_density = statistics.log_density
-        if covariance.shares_form:
-            log_density = log_density + shared_form(parameters, covariance, statistics.second)
-        if dtype != torch.float64 and (covariance.shares_form or covariance.packs(d)):
-            log_density = log_density + rounded_off(parameters, covariance, dtype, statistics)
-        return samples.pooled(replace(statistics, log_density=log_density))
 
     @abstractmethod
     def maximise(self, statistics: Statistics) -> tuple[P, Bool[Tensor, " run"]]:
@@ -72,3 +55,27 @@ class Objective(ABC, Generic[P]):
             before: The parameters of the E-step.
             after: Those of the M-step that followed.
         """
+
+
+def expected_statistics(
+    samples: Samples, parameters: Estimate, covariance: Covariance
+) -> Statistics:
+    """The E-step of samples without missing values, under parameters about their reference."""
+    chol = parameters.precisions_cholesky
+    dtype = working_dtype(parameters, covariance, samples.dtype)
+    evaluate = log_joint_up_to_form(parameters, covariance, dtype)
+    factors = chol.to(dtype)
+
+    def of_chunk(chunk: Chunk) -> Statistics:
+        log_density, resp = normalised(evaluate(chunk))
+        return summarise(chunk, resp, log_density, factors)
+
+    k, d = parameters.n_components, parameters.n_features
+    size = chunk_size(covariance, k, d, dtype, chol.device)
+    statistics = total(map(of_chunk, samples.chunks(covariance, size, dtype)))
+    log_density = statistics.log_density
+    if covariance.shares_form:
+        log_density = log_density + shared_form(parameters, covariance, statistics.second)
+    if dtype != torch.float64 and (covariance.shares_form or covariance.packs(d)):
+        log_density = log_density + rounded_off(parameters, covariance, dtype, statistics)
+    return samples.pooled(replace(statistics, log_density=log_density))

@@ -1,5 +1,6 @@
 """What EM learns: the parameters of a batch of mixtures, as one immutable value."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Self
@@ -7,11 +8,12 @@ from typing import Self
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from typing_extensions import override
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """Weights, means and precision factors of a batch of runs of equal shape.
+class Estimate(ABC):
+    """Weights, means and precision factors of a batch of runs of equal shape; what EM learns.
 
     Covariances are not kept: they follow from the factors, and two copies could disagree.
 
@@ -28,9 +30,9 @@ class Parameters:
     precisions_cholesky: Float[Tensor, "run ..."]
 
     @property
+    @abstractmethod
     def log_weights(self) -> Float[Tensor, "run k"]:
         """What the log joint density adds to that of each component, in nats."""
-        return self.weights.log()
 
     @property
     def n_runs(self) -> int:
@@ -91,3 +93,13 @@ class Parameters:
 
     def _tensors(self) -> list[tuple[str, Tensor]]:
         return [(field.name, getattr(self, field.name)) for field in fields(self)]
+
+
+@dataclass(frozen=True)
+class Parameters(Estimate):
+    """The point estimate of maximum likelihood."""
+
+    @property
+    @override
+    def log_weights(self) -> Float[Tensor, "run k"]:
+        return self.weights.log()

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gmm.covariance import Covariance
 from gmm.em.objective import Objective
-from gmm.em.parameters import Parameters
+from gmm.em.parameters import Estimate
 from gmm.samples.in_memory import InMemory
 from gmm.samples.statistics import Statistics, summarise, total
 
@@ -44,14 +44,14 @@ class Step:
         lower_bound: The bound of the batch alone, under the mixture before it.
     """
 
-    parameters: Parameters
+    parameters: Estimate
     statistics: Statistics
     lower_bound: float
 
 
 def step(
     batch: InMemory,
-    parameters: Parameters,
+    parameters: Estimate,
     memory: Statistics,
     objective: Objective,
     decay: float,
@@ -107,7 +107,7 @@ def scaled(statistics: Statistics, factor: Float[Tensor, ""]) -> Statistics:
 
 
 def recalled(
-    parameters: Parameters,
+    parameters: Estimate,
     covariance: Covariance,
     weight: float,
     reference: Float[Tensor, " d"],
@@ -135,7 +135,7 @@ def recalled(
 
 def remembered(
     kept: Mapping[str, ArrayLike | Tensor] | None,
-    parameters: Parameters,
+    parameters: Estimate,
     covariance: Covariance,
     weight: float,
 ) -> Memory:
@@ -156,7 +156,7 @@ def remembered(
     return Memory(statistics, points)
 
 
-def memory_of(points: InMemory, parameters: Parameters, covariance: Covariance) -> Statistics:
+def memory_of(points: InMemory, parameters: Estimate, covariance: Covariance) -> Statistics:
     """The statistics of :func:`recalled` samples, each of which belongs to its own component."""
     each = torch.eye(parameters.n_components, dtype=points.dtype, device=points.x.device)
     size = 2 * parameters.n_features

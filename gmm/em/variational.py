@@ -14,8 +14,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from gmm.covariance import Covariance
-from gmm.em.objective import Objective
-from gmm.em.parameters import Parameters
+from gmm.em.objective import Objective, expected_statistics
+from gmm.em.parameters import Estimate
 from gmm.em.sticks import WeightPrior, expected_log_weights, expected_weights, log_normaliser
 from gmm.samples.in_memory import Samples
 from gmm.samples.statistics import Chunk, Statistics, chunk_size, summarise, total
@@ -45,7 +45,7 @@ class Prior:
 
 
 @dataclass(frozen=True)
-class Posterior(Parameters):
+class Posterior(Estimate):
     """What is believed after the samples; as parameters, its means and expected precisions.
 
     Args:
@@ -88,6 +88,10 @@ class VariationalBayes(Objective[Posterior]):
         self.weight_prior = weight_prior
         self.prior = prior
         self.regulariser = reg_covar * unit(covariance, prior.mean)
+
+    @override
+    def expectation(self, samples: Samples, parameters: Posterior) -> Statistics:
+        return expected_statistics(samples, parameters, self.covariance)
 
     @override
     def maximise(self, statistics: Statistics) -> tuple[Posterior, Bool[Tensor, " run"]]:
@@ -183,7 +187,7 @@ def moments(
 
 
 def entropy(
-    statistics: Statistics, parameters: Parameters, covariance: Covariance
+    statistics: Statistics, parameters: Estimate, covariance: Covariance
 ) -> Float[Tensor, " run"]:
     """Entropy of all responsibilities, -Σ r log r, in nats.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from typing_extensions import override
 
@@ -65,13 +65,13 @@ class Samples(ABC):
         A start is looked for among them.
         """
 
+    @abstractmethod
     def pooled(self, statistics: Statistics) -> Statistics:
-        """The statistics of the samples of all processes: here, there is one."""
-        return statistics
+        """The sum of the statistics of all processes, of which there may be one."""
 
+    @abstractmethod
     def agreed(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
-        """The values of the first process, on which all agree: here, there is one."""
-        return values
+        """The values of the first process, on which all agree."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,13 @@ class InMemory(Samples):
         x: Samples.
         weights: How often each counts; None for once.
         about: The reference, where it is not to be their mean.
+        missing: Where ``x`` has a substitute for a value that is missing; None for nowhere.
     """
 
     x: Float[Tensor, "n d"]
     weights: Float[Tensor, " n"] | None = None
     about: Float[Tensor, " d"] | None = None
+    missing: Bool[Tensor, "n d"] | None = None
 
     @property
     @override
@@ -135,6 +137,14 @@ class InMemory(Samples):
             if self.weights is not None:
                 weights = self.weights[first : first + size].to(dtype)
             yield Chunk(columns, covariance, weights)
+
+    @override
+    def pooled(self, statistics: Statistics) -> Statistics:
+        return statistics
+
+    @override
+    def agreed(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        return values
 
     def _columns(self, size: int, dtype: torch.dtype) -> Iterable[Float[Tensor, "d part"]]:
         """The samples about the reference as columns, ``size`` at a time, kept if they are few."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from typing_extensions import override
 
 from gmm.covariance import Covariance
 from gmm.samples.in_memory import InMemory, Samples, centred_chunk
-from gmm.samples.statistics import Chunk
+from gmm.samples.statistics import Chunk, Statistics
 from gmm.samples.survey import Survey, as_tensor, weights_of
 
 MOST_DRAWN = 2**16  # samples of a stream to look for a start in
@@ -108,6 +108,14 @@ class Streamed(Surveyed):
                 f"the stream had {self.n_samples} samples in the first pass and {first} in a later "
                 f"one, expected the same in every pass; pass a source that begins anew"
             )
+
+    @override
+    def pooled(self, statistics: Statistics) -> Statistics:
+        return statistics
+
+    @override
+    def agreed(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        return values
 
     @override
     def rows_at(self, indices: Int[Tensor, " some"]) -> InMemory:

@@ -11,6 +11,7 @@ from gmm.covariance import COVARIANCES
 from gmm.em import log_density
 from gmm.em.initialization import from_responsibilities
 from gmm.em.likelihood import Likelihood
+from gmm.em.parameters import Parameters
 from gmm.samples.in_memory import InMemory
 
 
@@ -71,7 +72,7 @@ def test_more_features_than_are_packed_take_the_residual_form_and_agree(monkeypa
 
 
 def test_the_gradient_points_at_the_mean_of_a_single_gaussian():
-    parameters = log_density.Parameters(
+    parameters = Parameters(
         torch.ones(1, 1, dtype=torch.float64),
         torch.tensor([[[1.0, 2.0]]], dtype=torch.float64),
         torch.ones(1, 1, 2, dtype=torch.float64),
