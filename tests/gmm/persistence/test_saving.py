@@ -11,7 +11,6 @@ from sklearn.exceptions import NotFittedError
 from gmm.bayesian import BayesianGaussianMixture
 from gmm.detector import DensityDetector
 from gmm.estimator import GaussianMixture
-from gmm.files.atomic import atomic
 from gmm.persistence.saving import _digest, load, mixture_of, save
 
 
@@ -241,18 +240,3 @@ def test_a_file_with_a_true_checksum_still_holds_nothing_but_a_mixture(saved, al
     with pytest.raises(ValueError, match=rf"mixture\.safetensors: .*({message})") as caught:
         load(path)
     assert "\n" not in str(caught.value)
-
-
-def test_a_write_that_fails_leaves_the_old_file(tmp_path):
-    path = tmp_path / "value.txt"
-    path.write_text("old")
-
-    def interrupted():
-        with atomic(path) as temporary:
-            temporary.write_text("half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert [file.name for file in tmp_path.iterdir()] == ["value.txt"]
-    assert path.read_text() == "old"

@@ -4,7 +4,6 @@ import torch
 from scipy.sparse import eye_array
 
 from gmm.samples.validation import check_finite, check_matrix, checked_tensor
-from gmm.settings import check_weights
 
 
 def test_finite_samples_pass_even_if_their_sum_overflows():
@@ -27,11 +26,6 @@ def test_other_dtypes_become_float64(dtype):
 def test_what_is_no_matrix_of_real_samples_is_refused(x):
     with pytest.raises(ValueError, match="expected real samples in rows"):
         checked_tensor(x)
-
-
-def test_negative_weights_are_refused_even_if_they_sum_to_one():
-    with pytest.raises(ValueError, match=r"least element -0\.5"):
-        check_weights(torch.from_numpy(np.array([1.5, -0.5])))
 
 
 @pytest.mark.parametrize(
