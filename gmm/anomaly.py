@@ -113,7 +113,7 @@ def held_out_parts(
     return [np.sort(part) for part in np.array_split(order, int(cv))]
 
 
-def densest(scores: Float[np.ndarray, " n"], trim_percent: float) -> Bool[np.ndarray, " n"]:
+def mark_densest(scores: Float[np.ndarray, " n"], trim_percent: float) -> Bool[np.ndarray, " n"]:
     """Which samples are left without the ``trim_percent`` of least log density, rounded down."""
     kept = np.ones(len(scores), dtype=bool)
     kept[np.argsort(scores, kind="stable")[: int(len(scores) * trim_percent / 100)]] = False

@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from gmm.conversion import exported, seeds_of, validated
+from gmm.conversion import as_attribute, draw_seeds, validate_samples
 from gmm.covariance import Covariance
 from gmm.dense_attributes import DenseAttribute
 from gmm.em import criteria, initialization, loop
@@ -32,11 +32,11 @@ from gmm.samples.streaming import start_size
 from gmm.samples.validation import (
     check_matrix,
     check_sample_count,
-    checked_weights,
+    validate_weights,
 )
 from gmm.settings import check_settings
 
-OF_COVARIANCES = (
+COVARIANCE_ATTRIBUTES = (
     "covariances_", "precisions_", "precisions_cholesky_", "loadings_", "noise_variances_"
 )  # fmt: skip
 
@@ -108,11 +108,11 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         learned = run.parameters
 
         def export(values: Tensor) -> Any:
-            return exported(values.to(dtype), as_tensors)
+            return as_attribute(values.to(dtype), as_tensors)
 
         shape = learned.n_components, learned.n_features
         shown = self._covariance.attributes(learned.precisions_cholesky, *shape)
-        for name in OF_COVARIANCES:  # of an earlier fit, perhaps of another type
+        for name in COVARIANCE_ATTRIBUTES:  # of an earlier fit, perhaps of another type
             vars(self).pop(name, None)
         self.weights_ = export(learned.weights[0])
         self.means_ = export(learned.means[0])
@@ -148,8 +148,8 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         start, valid = self._warm_start(samples) if warm else self._cold_start(samples, objective)
         runs = loop.run(
             samples,
-            start.mapped(samples.agreed),
-            samples.agreed(valid),
+            start.apply(samples.agree),
+            samples.agree(valid),
             objective,
             tol=float(self.tol),
             max_iter=self.max_iter,
@@ -190,15 +190,15 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
 
     def predict(self, X: ArrayLike | Tensor) -> Any:
         """The most probable component of each sample."""
-        return self._evaluated(labels, X)
+        return self._evaluate(labels, X)
 
     def predict_proba(self, X: ArrayLike | Tensor) -> Any:
         """Probability of each component given the sample, n × k."""
-        return self._evaluated(responsibilities, X)
+        return self._evaluate(responsibilities, X)
 
     def score_samples(self, X: ArrayLike | Tensor) -> Any:
         """Log density of each sample in nats; for tensors, differentiable with respect to X."""
-        return self._evaluated(log_density, X)
+        return self._evaluate(log_density, X)
 
     def score(self, X: ArrayLike | Tensor, y: Any = None) -> float:
         """Mean log density of a sample in nats; ``y`` is ignored."""
@@ -227,16 +227,16 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         source = initialization.generators(self._seeds(1))[0]
         x, component = draw(parameters, self._covariance, n_samples, source)
         as_tensors = isinstance(self.means_, Tensor)
-        return exported(x, as_tensors), exported(component, as_tensors)
+        return as_attribute(x, as_tensors), as_attribute(component, as_tensors)
 
     def _seeds(self, count: int) -> list[int]:
-        return seeds_of(self.random_state, count)
+        return draw_seeds(self.random_state, count)
 
     def _samples(self, X: ArrayLike | Tensor, *, fitting: bool) -> Float[Tensor, "n d"]:
         """X as a tensor, checked, in the precision and on the device to compute with."""
         if not isinstance(X, Tensor):
             check_matrix(X)
-        x = validated(self, X, fitting=fitting)
+        x = validate_samples(self, X, fitting=fitting)
         if not isinstance(x, Tensor):
             # A read-only array, such as a memory map, is never written to; torch warns anyway.
             x = torch.from_numpy(x if x.flags.writeable else x.copy())
@@ -249,20 +249,20 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         source = as_source(X)
         if source is None:
             x = self._samples(X, fitting=True)
-            weights = None if sample_weight is None else checked_weights(sample_weight, x)
+            weights = None if sample_weight is None else validate_weights(sample_weight, x)
             return self._missing_values.samples(x, weights), isinstance(X, Tensor)
         dtype = None if self.dtype is None else getattr(torch, self.dtype)
         found = source.samples(sample_weight, self.device, dtype)
         self.n_features_in_ = len(found.reference)
         return found, found.survey.as_tensors
 
-    def _drawn_start(
+    def _draw_start(
         self, samples: Samples, objective: Objective
     ) -> tuple[Estimate, Bool[Tensor, " run"]]:
         """One start per restart by ``init_params``, and which are sound."""
-        seeds = samples.agreed(torch.tensor(self._seeds(self.n_init))).tolist()
+        seeds = samples.agree(torch.tensor(self._seeds(self.n_init))).tolist()
         n_drawn = start_size(self.n_components, len(samples.reference))
-        drawn = samples.drawn(n_drawn, seeds[0])
+        drawn = samples.draw(n_drawn, seeds[0])
         start = initialization.start(drawn, self.n_components, self.init_params, seeds)
         return start.parameters(drawn, objective)
 
@@ -271,12 +271,12 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         valid = torch.ones(1, dtype=torch.bool, device=device)
         return self.parameters_.to(dtype=torch.float64, device=device), valid
 
-    def _evaluated(self, function: Callable[..., Tensor], X: ArrayLike | Tensor) -> Any:
+    def _evaluate(self, function: Callable[..., Tensor], X: ArrayLike | Tensor) -> Any:
         """A function of samples and parameters, for the one run; returned as X came."""
         check_is_fitted(self)
         source = as_chunks(X)
         if source is not None:
-            return source.joined(lambda chunk: self._evaluated(function, chunk))
+            return source.apply(lambda chunk: self._evaluate(function, chunk))
         x = self._samples(X, fitting=False)
         parameters, covariance = self.parameters_, self._covariance
         values = self._missing_values.evaluate(function, x, parameters, covariance)[0]

@@ -136,7 +136,7 @@ class BayesianGaussianMixture(BaseMixture):
 
         per_matrix = axes(self._covariance, n_components, 0)
         sticks = attribute(learned.sticks, (n_components, 2))
-        self.weight_concentration_ = self._weight_prior.published(sticks)
+        self.weight_concentration_ = self._weight_prior.publish(sticks)
         self.mean_precision_ = attribute(learned.mean_precision, (n_components,))
         self.degrees_of_freedom_ = attribute(learned.degrees_of_freedom, per_matrix)
         self.weight_concentration_prior_ = prior.weight_concentration
@@ -150,13 +150,13 @@ class BayesianGaussianMixture(BaseMixture):
     def _cold_start(
         self, samples: Samples, objective: Objective
     ) -> tuple[Estimate, Bool[Tensor, " run"]]:
-        return self._drawn_start(samples, objective)
+        return self._draw_start(samples, objective)
 
     @override
     def _objective(self, samples: Samples) -> Objective[Posterior]:
-        self._prior = self._checked_prior(samples)
+        self._prior = self._read_prior(samples)
         regulariser = scaled_regulariser(float(self.reg_covar), samples.variance)
-        prior = self._prior.translated(-samples.reference)
+        prior = self._prior.translate(-samples.reference)
         return VariationalBayes(self._covariance, self._weight_prior, prior, regulariser)
 
     @override
@@ -168,7 +168,7 @@ class BayesianGaussianMixture(BaseMixture):
             torch.as_tensor(self.weights_)[None],
             means[None],
             self._covariance.from_attributes(self),
-            self._weight_prior.restored(self.weight_concentration_)[None],
+            self._weight_prior.restore(self.weight_concentration_)[None],
             torch.as_tensor(self.mean_precision_)[None],
             degrees.reshape(1, -1),
         )
@@ -177,7 +177,7 @@ class BayesianGaussianMixture(BaseMixture):
     def _weight_prior(self) -> WeightPrior:
         return WEIGHT_PRIORS[self.weight_concentration_prior_type]
 
-    def _checked_prior(self, samples: Samples) -> Prior:
+    def _read_prior(self, samples: Samples) -> Prior:
         """What the settings say, and where they are None, what the samples do."""
         kind = self.weight_concentration_prior_type
         if kind not in WEIGHT_PRIORS:
@@ -188,9 +188,9 @@ class BayesianGaussianMixture(BaseMixture):
         n_features = len(samples.reference)
         weight, mean, scatter = moments(samples, self._covariance)
         if self.mean_prior is not None:
-            mean = _checked_mean(self.mean_prior, mean)
+            mean = _read_mean(self.mean_prior, mean)
         if self.covariance_prior is not None:
-            covariance = _checked_covariance(self.covariance_prior, scatter, self._covariance)
+            covariance = _read_covariance(self.covariance_prior, scatter, self._covariance)
         elif weight > 1:
             covariance = scatter / (weight - 1)
         else:
@@ -223,7 +223,7 @@ def axes(covariance: Covariance, n_components: int, n_features: int) -> tuple[in
     return tuple(size for size in covariance.shape(n_components, n_features) if size)
 
 
-def _checked_mean(given: ArrayLike | Tensor, mean: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
+def _read_mean(given: ArrayLike | Tensor, mean: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
     values = torch.as_tensor(given, dtype=mean.dtype, device=mean.device)
     check_shape("mean_prior", values, tuple(mean.shape))
     if not values.isfinite().all():
@@ -234,7 +234,7 @@ def _checked_mean(given: ArrayLike | Tensor, mean: Float[Tensor, " d"]) -> Float
     return values
 
 
-def _checked_covariance(
+def _read_covariance(
     given: ArrayLike | Tensor, scatter: Float[Tensor, "..."], covariance: Covariance
 ) -> Float[Tensor, "..."]:
     values = torch.as_tensor(given, dtype=scatter.dtype, device=scatter.device)

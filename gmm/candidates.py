@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gmm.conversion import seeds_of
+from gmm.conversion import draw_seeds
 from gmm.covariance import Covariance, covariance_of
 from gmm.em import criteria, initialization, loop
 from gmm.em.likelihood import Likelihood, scaled_regulariser
@@ -50,7 +50,7 @@ class Candidate:
     n_failed: int
 
 
-def candidate(
+def describe_candidate(
     samples: InMemory, prototype: GaussianMixture, runs: loop.Runs, deviance: float
 ) -> Candidate:
     """What there is to say of a mixture.
@@ -59,7 +59,7 @@ def candidate(
         samples: That it was fitted to.
         prototype: Its settings.
         runs: All its restarts.
-        deviance: Its :func:`held_out`.
+        deviance: Its :func:`held_out_deviances`.
     """
     covariance = covariance_for(prototype)
     n_parameters = criteria.n_parameters(runs.parameters, covariance)
@@ -85,11 +85,11 @@ def candidate(
     )
 
 
-def fitted(samples: InMemory, prototypes: Sequence[GaussianMixture]) -> list[loop.Runs]:
+def fit_all(samples: InMemory, prototypes: Sequence[GaussianMixture]) -> list[loop.Runs]:
     """All restarts of every mixture, from the same clusters where there are as many of them."""
     starts = {}
     for count, each in {each.n_components: each for each in prototypes}.items():
-        seeds = seeds_of(each.random_state, each.n_init)
+        seeds = draw_seeds(each.random_state, each.n_init)
         starts[count] = initialization.start(samples, count, "kmeans", seeds)
     return [_fit(samples, each, starts[each.n_components]) for each in prototypes]
 
@@ -103,7 +103,7 @@ def _fit(samples: InMemory, prototype: GaussianMixture, start: initialization.St
     )
 
 
-def held_out(
+def held_out_deviances(
     parts: Sequence[tuple[InMemory, InMemory]], prototypes: Sequence[GaussianMixture]
 ) -> list[float]:
     """-2 log likelihood of the held-out samples of all folds, for each mixture.
@@ -114,22 +114,23 @@ def held_out(
     """
     deviances = [0.0] * len(prototypes)
     for fitted_to, others in parts:
-        for index, runs in enumerate(fitted(fitted_to, prototypes)):
+        for index, runs in enumerate(fit_all(fitted_to, prototypes)):
             deviances[index] -= 2 * _log_likelihood(others, prototypes[index], runs)
     return deviances
 
 
-def folds(samples: InMemory, n_folds: int, seed: int) -> list[tuple[InMemory, InMemory]]:
+def cut_folds(samples: InMemory, n_folds: int, seed: int) -> list[tuple[InMemory, InMemory]]:
     """Samples to fit to and held-out ones, such that each sample is held out once."""
     order = torch.randperm(samples.n_samples, generator=torch.Generator().manual_seed(seed))
     parts = order.to(samples.x.device).tensor_split(n_folds)
     kept = [torch.cat([*parts[:index], *parts[index + 1 :]]) for index in range(n_folds)]
     return [
-        (_part(samples, rest), _part(samples, part)) for rest, part in zip(kept, parts, strict=True)
+        (_take_rows(samples, rest), _take_rows(samples, part))
+        for rest, part in zip(kept, parts, strict=True)
     ]
 
 
-def _part(samples: InMemory, rows: Int[Tensor, " some"]) -> InMemory:
+def _take_rows(samples: InMemory, rows: Int[Tensor, " some"]) -> InMemory:
     return InMemory(samples.x[rows], None if samples.weights is None else samples.weights[rows])
 
 

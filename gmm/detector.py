@@ -15,9 +15,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from gmm.anomaly import DensityThreshold, densest, density_threshold, held_out_parts
+from gmm.anomaly import DensityThreshold, density_threshold, held_out_parts, mark_densest
 from gmm.base import BaseMixture
-from gmm.conversion import LEAST_SAMPLES, validated
+from gmm.conversion import LEAST_SAMPLES, validate_samples
 from gmm.crossfitting import cross_fit
 from gmm.em.parameters import Estimate
 from gmm.estimator import GaussianMixture
@@ -91,10 +91,10 @@ class DensityDetector(OutlierMixin, BaseEstimator):
             ValueError: If a setting or a sample cannot be used, or the samples are too few.
         """
         _check_settings(self.get_params(deep=False))
-        x = validated(self, X, fitting=True)
+        x = validate_samples(self, X, fitting=True)
         template = self._template()
         if self.threshold_nats is not None:
-            self.mixture_ = _fitted(template, x, self.trim_percent)
+            self.mixture_ = _fit(template, x, self.trim_percent)
             self.held_out_scores_ = np.empty(0)
             self.threshold_nats_ = float(self.threshold_nats)
             return self
@@ -104,11 +104,11 @@ class DensityDetector(OutlierMixin, BaseEstimator):
         crossed = cross_fit(
             len(x),
             [torch.from_numpy(part) for part in parts],
-            fit=lambda rows: _fitted(template, x[rows.numpy()], trim_percent),
+            fit=lambda rows: _fit(template, x[rows.numpy()], trim_percent),
             score=lambda mixture, rows: torch.from_numpy(_scores(mixture, x[rows.numpy()])),
         )
         # Of one part, the mixture that has not seen it: with another the guarantee would be lost.
-        self.mixture_ = crossed.models[0] if len(parts) == 1 else _fitted(template, x, trim_percent)
+        self.mixture_ = crossed.models[0] if len(parts) == 1 else _fit(template, x, trim_percent)
         self.held_out_scores_ = crossed.scores.numpy()
         threshold = density_threshold(self.held_out_scores_, float(self.percent))
         self.threshold_nats_ = threshold.threshold_nats
@@ -142,7 +142,7 @@ class DensityDetector(OutlierMixin, BaseEstimator):
     def score_samples(self, X: ArrayLike | Tensor) -> Any:
         """Log density of each sample in nats."""
         check_is_fitted(self, "threshold_nats_")
-        return self.mixture_.score_samples(validated(self, X, fitting=False))
+        return self.mixture_.score_samples(validate_samples(self, X, fitting=False))
 
     def decision_function(self, X: ArrayLike | Tensor) -> Any:
         """Log density minus the threshold in nats; below 0 for outliers."""
@@ -160,15 +160,15 @@ class DensityDetector(OutlierMixin, BaseEstimator):
         return template
 
 
-def _fitted(template: BaseMixture, x: Any, trim_percent: float) -> BaseMixture:
+def _fit(template: BaseMixture, x: Any, trim_percent: float) -> BaseMixture:
     """A copy fitted to the samples, or to those that are left of them after a first fit."""
-    mixture = _new(template).fit(x)
+    mixture = _copy(template).fit(x)
     if not trim_percent:
         return mixture
-    return _new(template).fit(x[densest(_scores(mixture, x), float(trim_percent))])
+    return _copy(template).fit(x[mark_densest(_scores(mixture, x), float(trim_percent))])
 
 
-def _new(template: BaseMixture) -> BaseMixture:
+def _copy(template: BaseMixture) -> BaseMixture:
     copied: Any = clone(template)  # declared by scikit-learn as one of many types
     return copied
 

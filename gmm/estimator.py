@@ -12,7 +12,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from gmm.base import BaseMixture
-from gmm.conversion import exported
+from gmm.conversion import as_attribute
 from gmm.covariance import Covariance, covariance_of
 from gmm.em import stepwise
 from gmm.em.likelihood import Likelihood, scaled_regulariser
@@ -22,13 +22,13 @@ from gmm.em.objective import Objective
 from gmm.em.parameters import Estimate, Parameters
 from gmm.options import CovarianceType, FloatType, InitMethod, Missing
 from gmm.samples.in_memory import InMemory, Samples
-from gmm.samples.validation import checked_weights
+from gmm.samples.validation import validate_weights
 from gmm.settings import (
     check_plain,
     check_settings,
     check_shape,
     check_weights,
-    checked_precision_factors,
+    factorise_initial_precisions,
 )
 
 
@@ -146,12 +146,12 @@ class GaussianMixture(BaseMixture):
         check_settings(self.get_params(deep=False))
         x = self._samples(X, fitting=False)
         check_plain(x, self._covariance, "partial_fit")
-        weights = None if sample_weight is None else checked_weights(sample_weight, x)
+        weights = None if sample_weight is None else validate_weights(sample_weight, x)
         parameters = self.parameters_.to(dtype=torch.float64, device=x.device)
         # A mixture from elsewhere does not say how many samples it has seen: as many as now.
         seen = getattr(self, "n_samples_seen_", float(len(x)))
         kept = getattr(self, "statistics_", None)
-        memory = stepwise.remembered(kept, parameters, self._covariance, seen)
+        memory = stepwise.remember(kept, parameters, self._covariance, seen)
         batch = InMemory(x, weights, memory.points.reference)
         objective = self._objective(memory.points)
         step = stepwise.step(batch, parameters, memory.statistics, objective, step_decay)
@@ -164,7 +164,7 @@ class GaussianMixture(BaseMixture):
         self.set_fitted(run, dtype=batch.dtype, as_tensors=as_tensors)
         self.n_samples_seen_ = float(step.statistics.weight)
         kept = {**vars(step.statistics), "reference": batch.reference}
-        self.statistics_ = {name: exported(values, as_tensors) for name, values in kept.items()}
+        self.statistics_ = {name: as_attribute(values, as_tensors) for name, values in kept.items()}
         return self
 
     @override
@@ -209,15 +209,15 @@ class GaussianMixture(BaseMixture):
         chol = None
         if self.precisions_init is not None:
             precisions = torch.as_tensor(self.precisions_init, dtype=torch.float64, device=x.device)
-            chol = checked_precision_factors(precisions, self._covariance, *shape)
+            chol = factorise_initial_precisions(precisions, self._covariance, *shape)
         if weights is not None:
             check_weights(weights)
         if weights is not None and means is not None and chol is not None:
             # Every restart would be the same run.
             start = Parameters(weights[None], means[None], chol)
             return start, torch.ones(1, dtype=torch.bool, device=x.device)
-        found, valid = self._drawn_start(samples, objective)
-        return found.overridden(weights, means, chol), valid | (chol is not None)
+        found, valid = self._draw_start(samples, objective)
+        return found.replace_values(weights, means, chol), valid | (chol is not None)
 
     def _initial(self, name: str, x: Tensor, shape: tuple[int, ...]) -> Tensor | None:
         given = getattr(self, name)

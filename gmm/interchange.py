@@ -48,7 +48,7 @@ def from_sklearn(fitted: "theirs.GaussianMixture | theirs.BayesianGaussianMixtur
 
     for kind in KINDS:
         if isinstance(fitted, getattr(theirs, kind.__name__)):
-            return _moved(fitted, kind)
+            return _move(fitted, kind)
     raise ValueError(
         f"got a {type(fitted).__name__}, expected a fitted GaussianMixture or "
         f"BayesianGaussianMixture of sklearn.mixture"
@@ -70,10 +70,10 @@ def to_sklearn(mixture: BaseMixture) -> Any:
             f"{mixture!r} has no counterpart in scikit-learn, expected a mixture of "
             f"covariance_type {', '.join(COVARIANCE_TYPES)}; save it with gmm.save instead"
         )
-    return _moved(mixture, getattr(theirs, type(mixture).__name__))
+    return _move(mixture, getattr(theirs, type(mixture).__name__))
 
 
-def _moved(source: Any, kind: type) -> Any:
+def _move(source: Any, kind: type) -> Any:
     """An estimator of ``kind`` with what it can take over of the settings and the fit."""
     if not hasattr(source, "converged_"):
         raise ValueError(f"{source!r} has not been fitted; call fit first")

@@ -93,7 +93,7 @@ class Mixture(nn.Module):
             ValueError: If they are not different features of the mixture.
         """
         n_features = self.means.shape[1]
-        kept = conditioning.checked_features(dims, n_features, n_features).to(self.means.device)
+        kept = conditioning.validate_features(dims, n_features, n_features).to(self.means.device)
         found = conditioning.marginal(self.as_parameters(), self.covariance, kept)
         return Mixture(found, self.covariance)
 
@@ -108,7 +108,7 @@ class Mixture(nn.Module):
             ValueError: If they are not different features, or not as many values.
         """
         n_features = self.means.shape[1]
-        given = conditioning.checked_features(dims, n_features, n_features - 1)
+        given = conditioning.validate_features(dims, n_features, n_features - 1)
         known = torch.as_tensor(values).to(self.means)
         if known.shape != given.shape or not known.isfinite().all():
             raise ValueError(

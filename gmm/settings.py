@@ -74,7 +74,7 @@ def check_weights(weights: Float[Tensor, " k"]) -> None:
         )
 
 
-def checked_precision_factors(
+def factorise_initial_precisions(
     precisions: Tensor, covariance: Covariance, n_components: int, n_features: int
 ) -> Float[Tensor, "run ..."]:
     """Factors of initial precisions, in their inner shape.

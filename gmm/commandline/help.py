@@ -98,7 +98,7 @@ def lines_of(rows: Sequence[Row], width: int) -> list[str]:
     column = max(len(row.option) for row in rows) + 4
     return [
         f"  {row.option:<{column - 2}}"
-        f"{clipped(row.text, width - column - len(row.default))}{row.default}"
+        f"{clip(row.text, width - column - len(row.default))}{row.default}"
         for row in rows
     ]
 
@@ -119,7 +119,7 @@ def option_row(action: argparse.Action, required: Container[str]) -> Row | None:
     return Row(option, first_sentence(text).replace("``", ""), shown)
 
 
-def clipped(text: str, width: int) -> str:
+def clip(text: str, width: int) -> str:
     """The text, shortened to a width where it is longer."""
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
 

@@ -12,7 +12,7 @@ import jsonargparse
 from jsonargparse import ActionConfigFile  # pyright: ignore[reportPrivateImportUsage]
 
 from gmm.commandline.class_names import base_classes, explain_class, import_siblings
-from gmm.commandline.help import clipped, group_asked, help_of
+from gmm.commandline.help import clip, group_asked, help_of
 from gmm.commandline.mistakes import explain_mistake
 
 # How jsonargparse says that a name is unknown; the group is the name.
@@ -41,22 +41,22 @@ def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) 
         raise SystemExit(0)
     bases = base_classes(parser)
     try:
-        return built(parser, words)
+        return build(parser, words)
     except ModuleNotFoundError as error:
         raise ValueError(explain_module(error.name or str(error))) from error
     except argparse.ArgumentError as error:
         if explain_class(str(error), bases) is None:
-            raise ValueError(in_one_line(str(error), option_names(parser))) from error
+            raise ValueError(shorten_error(str(error), option_names(parser))) from error
     for base in bases.values():
         import_siblings(base)
     try:
-        return built(parser, words)
+        return build(parser, words)
     except argparse.ArgumentError as error:
         line = explain_class(str(error), bases)
-        raise ValueError(line or in_one_line(str(error), option_names(parser))) from error
+        raise ValueError(line or shorten_error(str(error), option_names(parser))) from error
 
 
-def built(parser: "VerbParser", words: Sequence[str]) -> dict[str, Any]:
+def build(parser: "VerbParser", words: Sequence[str]) -> dict[str, Any]:
     """The arguments in words and configs, with every object built."""
     arguments = vars(parser.instantiate(parser.parse_args(list(words))))
     return {name: value for name, value in arguments.items() if name != "config"}
@@ -95,13 +95,13 @@ def option_names(parser: jsonargparse.ArgumentParser) -> list[str]:
     ]
 
 
-def in_one_line(message: str, options: list[str]) -> str:
+def shorten_error(message: str, options: list[str]) -> str:
     """An error of jsonargparse as one line that names the nearest valid names."""
     chosen = UNKNOWN_CLASS.search(message)
     union = OF_UNION.match(message)
     # Of a union all that was tried is told; where a class was named, that is what was meant.
     text = f"{union[0]} {chosen[0]}" if union and chosen else message
-    text = clipped(" ".join(text.split()), LONGEST_ERROR)
+    text = clip(" ".join(text.split()), LONGEST_ERROR)
     for pattern in UNKNOWN_NAME:
         if found := pattern.search(message):
             if chosen and found.group(1) == KEYS_OF_CLASS[0]:  # it was not taken for what it is

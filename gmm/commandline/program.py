@@ -38,7 +38,7 @@ class Verb:
         module, _, function = self.target.partition(":")
         return getattr(importlib.import_module(module), function)
 
-    def spelled_out(self, words: Sequence[str]) -> Sequence[str]:
+    def name_subject(self, words: Sequence[str]) -> Sequence[str]:
         """The words with the option named that the first of them is for."""
         bare = self.subject and words and not words[0].startswith("-")
         return [f"--{self.subject}", *words] if bare else words
@@ -80,7 +80,7 @@ def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
         from gmm.commandline.parser import arguments_of
 
         function = verb.load()
-        result = function(**arguments_of(prog, function, verb.spelled_out(words)))
+        result = function(**arguments_of(prog, function, verb.name_subject(words)))
     except SystemExit as leaving:  # --help and --print_config
         return leaving.code if isinstance(leaving.code, int) else 0
     except KeyboardInterrupt as stopped:
@@ -91,7 +91,7 @@ def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
         if debug:
             traceback.print_exc()
         mistake = isinstance(error, (ValueError, OSError))
-        print(f"{prog}: {one_line(error)}", file=sys.stderr)
+        print(f"{prog}: {to_one_line(error)}", file=sys.stderr)
         if not mistake:
             print(
                 f"{prog}: this is a defect of {prog.split()[0]}; --debug shows where",
@@ -103,7 +103,7 @@ def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
     return getattr(result, "exit_code", 0)
 
 
-def one_line(error: BaseException) -> str:
+def to_one_line(error: BaseException) -> str:
     """An error's message on one line; its type is named unless it is a plain mistake."""
     text = " ".join(str(error).split()) or "no message"
     return text if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {text}"

@@ -191,7 +191,7 @@ def shown_attributes(
     return {name: values[0].reshape(shape) for name, values in inner.items()}
 
 
-def factors_shown(covariance: Covariance, estimator: Any) -> Float[Tensor, "1 ..."]:
+def restore_factors(covariance: Covariance, estimator: Any) -> Float[Tensor, "1 ..."]:
     """The factors among the :func:`shown_attributes` of an estimator."""
     inner = covariance.inner_shape(*estimator.means_.shape)
     # Only what is stored: a mixture that lacks it would otherwise make it out of itself.
@@ -208,7 +208,7 @@ def coloured_products(
     return factors @ factors.mT
 
 
-def significant(
+def drop_rounding(
     difference: Float[Tensor, "run ..."], minuend: Float[Tensor, "run ..."]
 ) -> Float[Tensor, "run ..."]:
     """The difference where it exceeds its rounding error, otherwise 0.
@@ -219,6 +219,6 @@ def significant(
     return difference.where(difference.abs() > ROUNDING * minuend.abs(), 0.0)
 
 
-def finite(values: Float[Tensor, "run ..."]) -> Bool[Tensor, " run"]:
+def are_finite(values: Float[Tensor, "run ..."]) -> Bool[Tensor, " run"]:
     """Which runs have finite values only."""
     return values.isfinite().flatten(1).all(-1)

@@ -23,7 +23,7 @@ class Diag(Variances):
         return n_components * n_features
 
     @override
-    def pooled(self, squares: Float[Tensor, "*lead d"]) -> Float[Tensor, "*lead d"]:
+    def pool(self, squares: Float[Tensor, "*lead d"]) -> Float[Tensor, "*lead d"]:
         return squares
 
     @override

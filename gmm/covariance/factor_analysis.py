@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmm.covariance.base import significant
+from gmm.covariance.base import drop_rounding
 
 LEAST_EIGENVALUE = 1e-12  # relative to the greatest, below which a direction is rounding
 
 
 class LatentMoments(NamedTuple):
-    """Means of products about the component means: what :func:`centred` makes of the sums."""
+    """Means of products about the component means, made of sums by :func:`centre_moments`."""
 
     squares: Float[Tensor, "run k d"]
     products: Float[Tensor, "run k d p"]
@@ -41,7 +41,7 @@ def random_directions(x: Float[Tensor, "d n"], count: int) -> Float[Tensor, "d c
     return torch.randn(len(x), count, dtype=torch.float64, generator=source).to(x)
 
 
-def centred(
+def centre_moments(
     second: Float[Tensor, "run k m"],
     counts: Float[Tensor, "run k"],
     means: Float[Tensor, "run k d"],
@@ -51,7 +51,7 @@ def centred(
     p = n_latent(second.shape[-1], d)
     squares, latent, products, outer = (second / count).split([d, p, d * p, p * p], -1)
     return LatentMoments(
-        significant(squares - means.square(), squares),
+        drop_rounding(squares - means.square(), squares),
         products.unflatten(-1, (p, d)).mT - means[..., :, None] * latent[..., None, :],
         outer.unflatten(-1, (p, p)) - latent[..., :, None] * latent[..., None, :],
     )
@@ -62,7 +62,7 @@ def n_latent(n_sums: int, n_features: int) -> int:
     return next(p for p in range(n_sums) if n_features + p * (1 + n_features + p) >= n_sums)
 
 
-def maximised(moments: LatentMoments, reg_covar: float) -> Float[Tensor, "run k d q1"]:
+def maximise_loadings(moments: LatentMoments, reg_covar: float) -> Float[Tensor, "run k d q1"]:
     """M-step of factor analysis: Ghahramani & Hinton (1996), about the new means.
 
     ``reg_covar`` is the least noise variance instead of being added, which maximises the bound
@@ -75,7 +75,9 @@ def maximised(moments: LatentMoments, reg_covar: float) -> Float[Tensor, "run k 
     return torch.cat([loadings, noise[..., None]], -1)
 
 
-def begun(moments: LatentMoments, rank: int, reg_covar: float) -> Float[Tensor, "run k d q1"]:
+def start_loadings(
+    moments: LatentMoments, rank: int, reg_covar: float
+) -> Float[Tensor, "run k d q1"]:
     """Loadings along the main axes of each component, from one pass over the samples.
 
     Nyström's approximation of the covariances from their products with random directions, shifted
@@ -85,16 +87,16 @@ def begun(moments: LatentMoments, rank: int, reg_covar: float) -> Float[Tensor, 
     least = LEAST_EIGENVALUE * moments.squares.mean(-1)[..., None, None]
     shift = least.clamp(min=reg_covar)
     products = moments.products + shift * directions
-    values, vectors = eigen(directions.mT @ products)
+    values, vectors = eigendecompose(directions.mT @ products)
     cut = LEAST_EIGENVALUE * values[..., -1:].abs()
     root = torch.where(values > cut, values.rsqrt(), 0)
     axes = products @ (vectors * root[..., None, :])
-    loadings = axes @ eigen(axes.mT @ axes)[1][..., -rank:]
+    loadings = axes @ eigendecompose(axes.mT @ axes)[1][..., -rank:]
     noise = (moments.squares - loadings.square().sum(-1)).clamp(min=reg_covar)
     return torch.cat([loadings, noise[..., None]], -1)
 
 
-def eigen(
+def eigendecompose(
     matrix: Float[Tensor, "*run p p"],
 ) -> tuple[Float[Tensor, "*run p"], Float[Tensor, "*run p p"]]:
     """Eigenvalues, ascending, and eigenvectors; numbers without meaning where one is not finite."""

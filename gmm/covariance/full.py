@@ -30,7 +30,7 @@ class Full(Matrices):
         return n_components * n_features * (n_features + 1) // 2
 
     @override
-    def pooled(self, per_component: Float[Tensor, "run k *rest"]) -> Float[Tensor, "run k *rest"]:
+    def pool(self, per_component: Float[Tensor, "run k *rest"]) -> Float[Tensor, "run k *rest"]:
         return per_component
 
     @override

@@ -8,14 +8,14 @@ from torch import Tensor
 from torch.distributions import Distribution, LowRankMultivariateNormal
 from typing_extensions import override
 
-from gmm.covariance.base import Covariance, finite
+from gmm.covariance.base import Covariance, are_finite
 from gmm.covariance.factor_analysis import (
-    begun,
-    centred,
+    centre_moments,
     latent_factor,
     latent_gain,
-    maximised,
+    maximise_loadings,
     random_directions,
+    start_loadings,
 )
 
 OVERSAMPLING = 10  # directions beyond the rank that the start looks in: Halko et al. (2011), 4.2
@@ -104,18 +104,18 @@ class LowRank(Covariance):
         second: Float[Tensor, "run k m"],
         reg_covar: float,
     ) -> Float[Tensor, "run k d q1"]:
-        moments = centred(second, counts, means)
+        moments = centre_moments(second, counts, means)
         q = self.n_loadings(means.shape[-1])
         if moments.latent.shape[-1] == q:
-            return maximised(moments, reg_covar)
-        return begun(moments, q, reg_covar)
+            return maximise_loadings(moments, reg_covar)
+        return start_loadings(moments, q, reg_covar)
 
     @override
     def factorise(
         self, covariances: Float[Tensor, "run k d q1"]
     ) -> tuple[Float[Tensor, "run k d q1"], Bool[Tensor, " run"]]:
         positive = (covariances[..., -1] > 0).flatten(1).all(-1)
-        return covariances, positive & finite(covariances)
+        return covariances, positive & are_finite(covariances)
 
     @override
     def factorise_precisions(

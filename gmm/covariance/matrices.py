@@ -12,13 +12,13 @@ from typing_extensions import override
 
 from gmm.covariance.base import (
     Covariance,
+    are_finite,
     coloured_products,
-    factors_shown,
-    finite,
+    drop_rounding,
+    restore_factors,
     shown_attributes,
-    significant,
 )
-from gmm.covariance.products import times
+from gmm.covariance.products import multiply
 
 
 class Matrices(Covariance):
@@ -28,7 +28,7 @@ class Matrices(Covariance):
     plain_moments = True
 
     @abstractmethod
-    def pooled(self, per_component: Float[Tensor, "run k *rest"]) -> Float[Tensor, "run kq *rest"]:
+    def pool(self, per_component: Float[Tensor, "run k *rest"]) -> Float[Tensor, "run kq *rest"]:
         """Sums over the components that share a matrix."""
 
     @override
@@ -39,9 +39,9 @@ class Matrices(Covariance):
         resp: Float[Tensor, "run k n"],
         chol: Float[Tensor, "run ..."] | None = None,
     ) -> Float[Tensor, "run kq m"]:
-        shares = self.pooled(resp)
+        shares = self.pool(resp)
         if quadratics is not None:
-            return times(shares, quadratics.T)
+            return multiply(shares, quadratics.T)
         products = [((x * share) @ x.T).flatten() for share in shares.flatten(0, 1)]
         return torch.stack(products).unflatten(0, shares.shape[:2])
 
@@ -55,10 +55,10 @@ class Matrices(Covariance):
     ) -> Float[Tensor, "run kq d d"]:
         n_features = means.shape[-1]
         between = counts[..., None, None] * means[..., :, None] * means[..., None, :]
-        total = unpacked(second, n_features)
-        within = significant(total - self.pooled(between), total)
+        total = unpack(second, n_features)
+        within = drop_rounding(total - self.pool(between), total)
         eye = torch.eye(n_features, dtype=means.dtype, device=means.device)
-        return within / self.pooled(counts)[..., None, None] + reg_covar * eye
+        return within / self.pool(counts)[..., None, None] + reg_covar * eye
 
     @override
     def factorise(
@@ -66,8 +66,8 @@ class Matrices(Covariance):
     ) -> tuple[Float[Tensor, "run kq d d"], Bool[Tensor, " run"]]:
         # cholesky_ex: one collapsed run must not raise for its siblings.
         lower, info = torch.linalg.cholesky_ex(covariances)
-        chol = inverse_triangular(lower, upper=False).mT.contiguous()
-        return chol, (info == 0).all(-1) & finite(chol)
+        chol = invert_triangular(lower, upper=False).mT.contiguous()
+        return chol, (info == 0).all(-1) & are_finite(chol)
 
     @override
     def factorise_precisions(
@@ -75,7 +75,7 @@ class Matrices(Covariance):
     ) -> tuple[Float[Tensor, "run kq d d"], Bool[Tensor, " run"]]:
         # Reversing rows and columns turns the lower factor L Lᵀ into the upper one U Uᵀ.
         lower, info = torch.linalg.cholesky_ex(precisions.flip(-2, -1))
-        return lower.flip(-2, -1), (info == 0).all(-1) & finite(lower)
+        return lower.flip(-2, -1), (info == 0).all(-1) & are_finite(lower)
 
     @override
     def precisions(self, chol: Float[Tensor, "run kq d d"]) -> Float[Tensor, "run kq d d"]:
@@ -83,7 +83,7 @@ class Matrices(Covariance):
 
     @override
     def covariances(self, chol: Float[Tensor, "run kq d d"]) -> Float[Tensor, "run kq d d"]:
-        inverse = inverse_triangular(chol, upper=True)
+        inverse = invert_triangular(chol, upper=True)
         return inverse.mT @ inverse
 
     @override
@@ -146,7 +146,7 @@ class Matrices(Covariance):
 
     @override
     def from_attributes(self, estimator: Any) -> Float[Tensor, "1 ..."]:
-        return factors_shown(self, estimator)
+        return restore_factors(self, estimator)
 
     @override
     def distribution(
@@ -163,7 +163,7 @@ class Matrices(Covariance):
         return coloured_products(self, chol, n_components, n_features)
 
 
-def unpacked(second: Float[Tensor, "run kq m"], n_features: int) -> Float[Tensor, "run kq d d"]:
+def unpack(second: Float[Tensor, "run kq m"], n_features: int) -> Float[Tensor, "run kq d d"]:
     """Symmetric matrices from the products of :meth:`Full.quadratics`, or from all elements."""
     if second.shape[-1] == n_features * n_features:
         return second.unflatten(-1, (n_features, n_features))
@@ -182,7 +182,7 @@ def pairs(n_features: int, device: torch.device) -> tuple[Int[Tensor, " m"], Int
     return first, (first + index // n_features) % n_features
 
 
-def inverse_triangular(
+def invert_triangular(
     factor: Float[Tensor, "*run d d"], *, upper: bool
 ) -> Float[Tensor, "*run d d"]:
     """The inverse of a triangular matrix."""

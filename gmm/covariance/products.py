@@ -10,17 +10,17 @@ ROWS_AT_A_TIME = 4
 # run would then depend on its batch-mates in the last bit, and EM stop an iteration apart.
 
 
-def whole_rows(a: Float[Tensor, "m d"]) -> Float[Tensor, "padded d"]:
+def pad_rows(a: Float[Tensor, "m d"]) -> Float[Tensor, "padded d"]:
     """The matrix with rows of zeros, so that none is left over."""
     left_over = -len(a) % ROWS_AT_A_TIME
     return F.pad(a, (0, 0, 0, left_over)) if left_over else a
 
 
-def of_runs(rows: Float[Tensor, "padded m"], shape: torch.Size) -> Float[Tensor, "*run k m"]:
-    """What :func:`whole_rows` has led to, without its zeros and in the shape of the runs."""
+def unpad_rows(rows: Float[Tensor, "padded m"], shape: torch.Size) -> Float[Tensor, "*run k m"]:
+    """What :func:`pad_rows` has led to, without its zeros and in the shape of the runs."""
     return rows[: shape.numel()].unflatten(0, shape)
 
 
-def times(a: Float[Tensor, "*run k n"], b: Float[Tensor, "n m"]) -> Float[Tensor, "*run k m"]:
+def multiply(a: Float[Tensor, "*run k n"], b: Float[Tensor, "n m"]) -> Float[Tensor, "*run k m"]:
     """A product of all rows of all runs with the same matrix."""
-    return of_runs(whole_rows(a.flatten(0, -2)) @ b, a.shape[:-1])
+    return unpad_rows(pad_rows(a.flatten(0, -2)) @ b, a.shape[:-1])

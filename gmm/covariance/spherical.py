@@ -23,7 +23,7 @@ class Spherical(Variances):
         return n_components
 
     @override
-    def pooled(self, squares: Float[Tensor, "*lead d"]) -> Float[Tensor, "*lead 1"]:
+    def pool(self, squares: Float[Tensor, "*lead d"]) -> Float[Tensor, "*lead 1"]:
         return squares.sum(-1, keepdim=True)
 
     @override

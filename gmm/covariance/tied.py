@@ -25,7 +25,7 @@ class Tied(Matrices):
         return n_features * (n_features + 1) // 2
 
     @override
-    def pooled(self, per_component: Float[Tensor, "run k *rest"]) -> Float[Tensor, "run 1 *rest"]:
+    def pool(self, per_component: Float[Tensor, "run k *rest"]) -> Float[Tensor, "run 1 *rest"]:
         """Sums over all components.
 
         scikit-learn takes every sample once instead, which is the same where responsibilities sum

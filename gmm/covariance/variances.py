@@ -10,13 +10,13 @@ from typing_extensions import override
 
 from gmm.covariance.base import (
     Covariance,
+    are_finite,
     coloured_products,
-    factors_shown,
-    finite,
+    drop_rounding,
+    restore_factors,
     shown_attributes,
-    significant,
 )
-from gmm.covariance.products import times
+from gmm.covariance.products import multiply
 
 
 class Variances(Covariance):
@@ -27,7 +27,7 @@ class Variances(Covariance):
     plain_moments = True
 
     @abstractmethod
-    def pooled(self, squares: Float[Tensor, "*lead d"]) -> Float[Tensor, "*lead m"]:
+    def pool(self, squares: Float[Tensor, "*lead d"]) -> Float[Tensor, "*lead m"]:
         """Sums over the features that share a variance."""
 
     @override
@@ -40,7 +40,7 @@ class Variances(Covariance):
 
     @override
     def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "m n"]:
-        return self.pooled(x.square().T).T
+        return self.pool(x.square().T).T
 
     @override
     def second_moments(
@@ -51,7 +51,7 @@ class Variances(Covariance):
         chol: Float[Tensor, "run ..."] | None = None,
     ) -> Float[Tensor, "run k m"]:
         assert quadratics is not None
-        return times(resp, quadratics.T)
+        return multiply(resp, quadratics.T)
 
     @override
     def estimate(
@@ -62,7 +62,7 @@ class Variances(Covariance):
         reg_covar: float,
     ) -> Float[Tensor, "run k m"]:
         total = second / counts[..., None]
-        within = significant(total - self.pooled(means.square()), total)
+        within = drop_rounding(total - self.pool(means.square()), total)
         return within / (means.shape[-1] // second.shape[-1]) + reg_covar
 
     @override
@@ -70,13 +70,13 @@ class Variances(Covariance):
         self, covariances: Float[Tensor, "run k m"]
     ) -> tuple[Float[Tensor, "run k m"], Bool[Tensor, " run"]]:
         chol = covariances.rsqrt()
-        return chol, finite(chol)
+        return chol, are_finite(chol)
 
     @override
     def factorise_precisions(
         self, precisions: Float[Tensor, "run k m"]
     ) -> tuple[Float[Tensor, "run k m"], Bool[Tensor, " run"]]:
-        return precisions.sqrt(), finite(precisions.rsqrt())
+        return precisions.sqrt(), are_finite(precisions.rsqrt())
 
     @override
     def precisions(self, chol: Float[Tensor, "run k m"]) -> Float[Tensor, "run k m"]:
@@ -133,7 +133,7 @@ class Variances(Covariance):
 
     @override
     def from_attributes(self, estimator: Any) -> Float[Tensor, "1 ..."]:
-        return factors_shown(self, estimator)
+        return restore_factors(self, estimator)
 
     @override
     def distribution(

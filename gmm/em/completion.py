@@ -10,12 +10,12 @@ from torch import Tensor
 
 from gmm.covariance import COVARIANCES, Covariance
 from gmm.em.conditioning import marginal
-from gmm.em.log_density import log_joint, normalised
+from gmm.em.log_density import log_joint, normalise
 from gmm.em.parameters import Estimate
 from gmm.samples.statistics import Chunk, Statistics
 
 
-def of_observed(
+def select_observed(
     x: Float[Tensor, "n d"],
     observed: Bool[Tensor, " d"],
     parameters: Estimate,
@@ -47,10 +47,10 @@ def completed_statistics(
         parameters: Mixtures about the reference of the chunk.
         covariance: Their type.
     """
-    seen, observed, of_seen = of_observed(chunk.x.T, ~absent, parameters, covariance)
+    seen, observed, of_seen = select_observed(chunk.x.T, ~absent, parameters, covariance)
     columns = seen.T.contiguous()
     joint = log_joint(observed, of_seen)(Chunk(columns, of_seen))
-    log_density, resp = normalised(joint)
+    log_density, resp = normalise(joint)
     weights = chunk.x.new_ones(len(seen)) if chunk.weights is None else chunk.weights
     resp, log_density = resp * weights, log_density * weights
     first, second = completed_moments(chunk.x, absent, resp, parameters, covariance)

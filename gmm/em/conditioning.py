@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gmm.covariance import Covariance
-from gmm.em.log_density import log_joints, normalised
+from gmm.em.log_density import log_joints, normalise
 from gmm.em.parameters import Estimate, Parameters
 
 
@@ -55,7 +55,7 @@ def condition(
         (values - means[..., given])[..., None],
     )
     (joint,) = log_joints(values[None], marginal(parameters, covariance, given), covariance)
-    weights = normalised(joint)[1][..., 0].to(means.dtype)
+    weights = normalise(joint)[1][..., 0].to(means.dtype)
     return Parameters(weights, means[..., kept] + shift[..., 0], chol)
 
 
@@ -66,7 +66,7 @@ def others(features: Int[Tensor, " some"], n_features: int) -> Int[Tensor, " res
     return rest.nonzero()[:, 0]
 
 
-def checked_features(dims: Iterable[int], n_features: int, most: int) -> Int[Tensor, " some"]:
+def validate_features(dims: Iterable[int], n_features: int, most: int) -> Int[Tensor, " some"]:
     """Features as a tensor of indices.
 
     Args:

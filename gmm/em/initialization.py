@@ -106,7 +106,7 @@ def from_responsibilities(
     parts = zip(samples.chunks(covariance, size), resp, strict=True)
     statistics = total(summarise(chunk, part, part[:, 0]) for chunk, part in parts)
     parameters, valid = objective.maximise(statistics)
-    return parameters.translated(samples.reference), valid
+    return parameters.translate(samples.reference), valid
 
 
 def start(samples: InMemory, n_components: int, method: InitMethod, seeds: Sequence[int]) -> Start:

@@ -36,17 +36,17 @@ def spread_samples(
         ]
     ).to(x.device)
     mass = x.new_ones(len(x)) if weights is None else weights.to(x.dtype)
-    chosen = drawn_in_proportion(mass.expand(len(sources), -1), numbers[:, 0, :1])
+    chosen = draw_in_proportion(mass.expand(len(sources), -1), numbers[:, 0, :1])
     nearest = squared_distances(x, x[chosen])[:, 0]
     for k in range(1, n_clusters):
-        candidates = drawn_in_proportion(nearest * mass, numbers[:, k])
+        candidates = draw_in_proportion(nearest * mass, numbers[:, k])
         best = candidates.gather(1, best_candidate(x, candidates, nearest, mass))
         chosen = torch.cat([chosen, best], 1)
         nearest = nearest.minimum(squared_distances(x, x[best])[:, 0])
     return chosen
 
 
-def drawn_in_proportion(
+def draw_in_proportion(
     mass: Float[Tensor, "run n"], numbers: Float[Tensor, "run trial"]
 ) -> Int[Tensor, "run trial"]:
     """Indices drawn in proportion to ``mass``, by inverting its cumulative sum."""
@@ -96,10 +96,10 @@ def kmeans(
         active = active[shift > still]
         if not len(active):
             break
-    return assigned(x, centres)
+    return assign(x, centres)
 
 
-def assigned(x: Float[Tensor, "n d"], centres: Float[Tensor, "run k d"]) -> Int[Tensor, "run n"]:
+def assign(x: Float[Tensor, "n d"], centres: Float[Tensor, "run k d"]) -> Int[Tensor, "run n"]:
     """The nearest centre of each sample."""
     size = chunk_size(centres.shape[0] * centres.shape[1])
     nearest = [relative_distances(rows, centres).min(1).indices for rows in x.split(size)]
@@ -113,7 +113,7 @@ def updated_centres(
 
     A centre that has lost all its samples moves to the sample farthest from its own centre.
     """
-    nearest = assigned(x, centres)
+    nearest = assign(x, centres)
     sums, counts = torch.zeros_like(centres), centres.new_zeros(centres.shape[:2])
     size = chunk_size(centres.shape[0] * centres.shape[1])
     parts = zip(x.split(size), nearest.split(size, 1), mass.split(size), strict=True)

@@ -8,9 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gmm.covariance import Covariance
-from gmm.covariance.products import of_runs, whole_rows
+from gmm.covariance.products import pad_rows, unpad_rows
 from gmm.em.parameters import Estimate
-from gmm.samples.in_memory import centred_chunk
+from gmm.samples.in_memory import centre_chunk
 from gmm.samples.statistics import Chunk, Statistics, chunk_size
 
 LogJoint = Callable[[Chunk], Float[Tensor, "run k n"]]
@@ -77,7 +77,7 @@ def shared_form(
     return (precisions.flatten(2) * second).sum((1, 2)) / -2
 
 
-def rounded_off(
+def rounding_loss(
     parameters: Estimate, covariance: Covariance, dtype: torch.dtype, statistics: Statistics
 ) -> Float[Tensor, " run"]:
     """What rounding the coefficients of the log joint density to ``dtype`` took off its sums.
@@ -86,14 +86,14 @@ def rounded_off(
     Random errors of samples average out; those of coefficients are the same for every sample.
     """
     offset, slope = _linear(parameters, covariance)
-    lost = _lost(offset, dtype) * statistics.counts
-    lost = lost + (_lost(slope, dtype) * statistics.first).sum(-1)
+    lost = _rounding(offset, dtype) * statistics.counts
+    lost = lost + (_rounding(slope, dtype) * statistics.first).sum(-1)
     if not covariance.shares_form:
-        lost = lost + (_lost(_form(parameters, covariance), dtype) * statistics.second).sum(-1)
+        lost = lost + (_rounding(_form(parameters, covariance), dtype) * statistics.second).sum(-1)
     return lost.sum(-1)
 
 
-def _lost(values: Float[Tensor, "run ..."], dtype: torch.dtype) -> Float[Tensor, "run ..."]:
+def _rounding(values: Float[Tensor, "run ..."], dtype: torch.dtype) -> Float[Tensor, "run ..."]:
     return values - values.to(dtype).to(values.dtype)
 
 
@@ -124,7 +124,7 @@ def _multiplied_out(parameters: Estimate, covariance: Covariance, dtype: torch.d
     def evaluate(chunk: Chunk) -> Float[Tensor, "run k n"]:
         assert chunk.quadratics is not None
         joint = torch.addmm(straight(chunk), curvature, chunk.quadratics)
-        return of_runs(joint, parameters.weights.shape)
+        return unpad_rows(joint, parameters.weights.shape)
 
     return evaluate
 
@@ -132,7 +132,7 @@ def _multiplied_out(parameters: Estimate, covariance: Covariance, dtype: torch.d
 def _straight(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
     """The part that is linear in the samples."""
     straight = _straight_rows(parameters, covariance, dtype)
-    return lambda chunk: of_runs(straight(chunk), parameters.weights.shape)
+    return lambda chunk: unpad_rows(straight(chunk), parameters.weights.shape)
 
 
 def _straight_rows(
@@ -145,7 +145,7 @@ def _straight_rows(
 def _rows(coefficients: Float[Tensor, "run k *m"], dtype: torch.dtype) -> Float[Tensor, "padded m"]:
     """The coefficients of all components of all runs, one below the other."""
     n_rows = coefficients.shape[:2].numel()
-    return whole_rows(coefficients.reshape(n_rows, -1).to(dtype))
+    return pad_rows(coefficients.reshape(n_rows, -1).to(dtype))
 
 
 def _with_shared_form(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
@@ -176,7 +176,7 @@ def _residual(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) 
     return evaluate
 
 
-def normalised(
+def normalise(
     joint: Float[Tensor, "run k n"],
 ) -> tuple[Float[Tensor, "run n"], Float[Tensor, "run k n"]]:
     """Log density of the mixture and responsibilities, Bishop (2006) eqs. 9.12 and 9.23."""
@@ -187,7 +187,7 @@ def normalised(
     return joint.amax(1) - resp.amax(1).log(), resp
 
 
-def of_joint(
+def map_joint(
     function: Callable[[Float[Tensor, "run k n"]], Tensor],
     x: Float[Tensor, "n d"],
     parameters: Estimate,
@@ -196,12 +196,12 @@ def of_joint(
     """A function of the log joint density of all samples, chunk by chunk."""
     parameters = parameters.to(dtype=torch.float64, device=x.device)
     reference = parameters.centre
-    parameters = parameters.translated(-reference)
+    parameters = parameters.translate(-reference)
     dtype = working_dtype(parameters, covariance, x.dtype)
     evaluate = log_joint(parameters, covariance, dtype)
 
     def of_rows(rows: Float[Tensor, "part d"]) -> Tensor:
-        joint = evaluate(centred_chunk(rows, None, reference, covariance, dtype))
+        joint = evaluate(centre_chunk(rows, None, reference, covariance, dtype))
         # Where squares overflow, as unlikely under every component as a number can say.
         return function(joint.nan_to_num(nan=torch.finfo(dtype).min))
 
@@ -213,14 +213,14 @@ def log_joints(
     x: Float[Tensor, "n d"], parameters: Estimate, covariance: Covariance
 ) -> Iterator[Float[Tensor, "run k n"]]:
     """The log joint density of all samples, chunk by chunk."""
-    return of_joint(lambda joint: joint, x, parameters, covariance)
+    return map_joint(lambda joint: joint, x, parameters, covariance)
 
 
 def log_density(
     x: Float[Tensor, "n d"], parameters: Estimate, covariance: Covariance
 ) -> Float[Tensor, "run n"]:
     """Log density of the mixtures at ``x`` in nats; differentiable with respect to ``x``."""
-    parts = of_joint(lambda joint: normalised(joint)[0], x, parameters, covariance)
+    parts = map_joint(lambda joint: normalise(joint)[0], x, parameters, covariance)
     return torch.cat(list(parts), -1)
 
 
@@ -228,7 +228,7 @@ def responsibilities(
     x: Float[Tensor, "n d"], parameters: Estimate, covariance: Covariance
 ) -> Float[Tensor, "run n k"]:
     """Probability of each component given the sample, summing to 1 over k."""
-    parts = of_joint(lambda joint: joint.softmax(1), x, parameters, covariance)
+    parts = map_joint(lambda joint: joint.softmax(1), x, parameters, covariance)
     return torch.cat([part.mT for part in parts], 1)
 
 
@@ -240,14 +240,14 @@ def entropy(
     def of_one(joint: Float[Tensor, "run k n"]) -> Float[Tensor, "run n"]:
         return torch.special.entr(joint.softmax(1)).sum(1)
 
-    return torch.cat(list(of_joint(of_one, x, parameters, covariance)), -1)
+    return torch.cat(list(map_joint(of_one, x, parameters, covariance)), -1)
 
 
 def labels(
     x: Float[Tensor, "n d"], parameters: Estimate, covariance: Covariance
 ) -> Int[Tensor, "run n"]:
     """The most probable component of each sample."""
-    return torch.cat(list(of_joint(lambda joint: joint.argmax(1), x, parameters, covariance)), -1)
+    return torch.cat(list(map_joint(lambda joint: joint.argmax(1), x, parameters, covariance)), -1)
 
 
 def draw(

@@ -68,7 +68,7 @@ class Runs:
         best = max(alive, key=bounds.__getitem__)
         history = self.history[best]
         return Run(
-            parameters=self.parameters.selected(torch.tensor([best], device=history.device)),
+            parameters=self.parameters.select(torch.tensor([best], device=history.device)),
             lower_bound=bounds[best],
             lower_bounds=tuple(history[~history.isnan()].tolist()),
             converged=bool(self.converged[best]),
@@ -122,7 +122,7 @@ def run(
     reference = samples.reference
     bounds = torch.full((start.n_runs,), lower_bound, dtype=torch.float64, device=valid.device)
     progress = _Progress(
-        start.translated(-reference),
+        start.translate(-reference),
         bounds.where(valid, -torch.inf),
         torch.zeros_like(valid),
         ~valid,
@@ -133,7 +133,7 @@ def run(
         progress, bounds = _iterate(samples, progress, objective, tol)
         history.append(bounds)
     return Runs(
-        progress.parameters.translated(reference),
+        progress.parameters.translate(reference),
         progress.lower_bound,
         torch.stack(history, 1) if history else bounds.new_empty(start.n_runs, 0),
         progress.converged,
@@ -146,7 +146,7 @@ def _iterate(
 ) -> tuple[_Progress, Float[Tensor, " run"]]:
     """One E- and one M-step of the active runs; also their bounds, NaN for the others."""
     active = before.active
-    current = before.parameters.selected(active)
+    current = before.parameters.select(active)
     statistics = objective.expectation(samples, current)
     parameters, valid = objective.maximise(statistics)
     bounds = objective.lower_bound(statistics, current, parameters)
@@ -155,7 +155,7 @@ def _iterate(
     converged = valid & ((bounds - before.lower_bound[active]).abs() < tol)
     sound = active[valid]
     after = _Progress(
-        before.parameters.replaced(sound, parameters.selected(valid)),
+        before.parameters.replace_runs(sound, parameters.select(valid)),
         before.lower_bound.index_copy(0, active, bounds),
         before.converged.index_copy(0, active, converged),
         before.failed.index_copy(0, active, ~valid),

@@ -14,7 +14,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from gmm.covariance import COVARIANCES, Covariance
-from gmm.em.completion import completed_statistics, of_observed
+from gmm.em.completion import completed_statistics, select_observed
 from gmm.em.objective import Objective, P
 from gmm.em.parameters import Estimate
 from gmm.options import Missing
@@ -94,7 +94,7 @@ class Marginalised(MissingValues):
     @override
     def samples(self, x: Float[Tensor, "n d"], weights: Float[Tensor, " n"] | None) -> InMemory:
         missing = x.isnan()
-        return filled(x, weights, missing) if missing.any() else InMemory(x, weights)
+        return fill(x, weights, missing) if missing.any() else InMemory(x, weights)
 
     @override
     def objective(self, complete: Objective[P], samples: Samples) -> Objective[P]:
@@ -121,7 +121,7 @@ class Marginalised(MissingValues):
         parameters = parameters.to(dtype=torch.float64, device=x.device)
         order, values = [], []
         for rows, absent in patterns(missing):
-            values.append(function(*of_observed(x[rows], ~absent, parameters, covariance)))
+            values.append(function(*select_observed(x[rows], ~absent, parameters, covariance)))
             order.append(rows)
         return torch.cat(values, 1)[:, torch.cat(order).argsort()]
 
@@ -129,7 +129,7 @@ class Marginalised(MissingValues):
 MISSING: dict[Missing, MissingValues] = {"error": Refused(), "marginalize": Marginalised()}
 
 
-def filled(
+def fill(
     x: Float[Tensor, "n d"], weights: Float[Tensor, " n"] | None, missing: Bool[Tensor, "n d"]
 ) -> InMemory:
     """Samples with the means of their columns in the place of NaN: what a start is found on.
@@ -177,11 +177,12 @@ class Completed(Objective[P]):
     def expectation(self, samples: Samples, parameters: P) -> Statistics:
         assert isinstance(samples, InMemory)
         parts = (
-            self._of_pattern(samples, rows, absent, parameters) for rows, absent in self.patterns
+            self._expect_pattern(samples, rows, absent, parameters)
+            for rows, absent in self.patterns
         )
-        return samples.pooled(total(parts))
+        return samples.pool(total(parts))
 
-    def _of_pattern(
+    def _expect_pattern(
         self,
         samples: InMemory,
         rows: Int[Tensor, " rows"],

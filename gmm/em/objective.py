@@ -11,8 +11,8 @@ from torch import Tensor
 from gmm.covariance import Covariance
 from gmm.em.log_density import (
     log_joint_up_to_form,
-    normalised,
-    rounded_off,
+    normalise,
+    rounding_loss,
     shared_form,
     working_dtype,
 )
@@ -67,7 +67,7 @@ def expected_statistics(
     factors = chol.to(dtype)
 
     def of_chunk(chunk: Chunk) -> Statistics:
-        log_density, resp = normalised(evaluate(chunk))
+        log_density, resp = normalise(evaluate(chunk))
         return summarise(chunk, resp, log_density, factors)
 
     k, d = parameters.n_components, parameters.n_features
@@ -77,5 +77,5 @@ def expected_statistics(
     if covariance.shares_form:
         log_density = log_density + shared_form(parameters, covariance, statistics.second)
     if dtype != torch.float64 and (covariance.shares_form or covariance.packs(d)):
-        log_density = log_density + rounded_off(parameters, covariance, dtype, statistics)
-    return samples.pooled(replace(statistics, log_density=log_density))
+        log_density = log_density + rounding_loss(parameters, covariance, dtype, statistics)
+    return samples.pool(replace(statistics, log_density=log_density))

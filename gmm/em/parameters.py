@@ -54,21 +54,21 @@ class Estimate(ABC):
         """The mean of the mixture, averaged over the runs."""
         return torch.einsum("rk,rkd->rd", self.weights, self.means).mean(0)
 
-    def translated(self, offset: Float[Tensor, " d"]) -> Self:
+    def translate(self, offset: Float[Tensor, " d"]) -> Self:
         """The mixtures of the samples moved by ``offset``."""
         return replace(self, means=self.means + offset)
 
-    def selected(self, runs: Int[Tensor, " some"] | Bool[Tensor, " run"]) -> Self:
+    def select(self, runs: Int[Tensor, " some"] | Bool[Tensor, " run"]) -> Self:
         """Some runs of the batch, by index or mask."""
         return replace(self, **{name: values[runs] for name, values in self._tensors()})
 
-    def replaced(self, runs: Int[Tensor, " some"], values: Self) -> Self:
+    def replace_runs(self, runs: Int[Tensor, " some"], values: Self) -> Self:
         """The batch with the given runs taken from ``values``."""
         new = dict(values._tensors())
         merged = {name: old.index_copy(0, runs, new[name]) for name, old in self._tensors()}
         return replace(self, **merged)
 
-    def overridden(
+    def replace_values(
         self,
         weights: Float[Tensor, " k"] | None,
         means: Float[Tensor, "k d"] | None,
@@ -85,9 +85,9 @@ class Estimate(ABC):
 
     def to(self, *, dtype: torch.dtype, device: torch.device) -> Self:
         """The same mixtures in another precision or on another device."""
-        return self.mapped(lambda old: old.to(device, dtype))
+        return self.apply(lambda old: old.to(device, dtype))
 
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> Self:
+    def apply(self, function: Callable[[Tensor], Tensor]) -> Self:
         """The batch with a function applied to each of its values."""
         return replace(self, **{name: function(old) for name, old in self._tensors()})
 

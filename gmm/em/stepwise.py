@@ -27,7 +27,7 @@ class Memory:
 
     Args:
         statistics: Their statistics, about the reference of the points.
-        points: Few samples of about their mean and variance, see :func:`recalled`.
+        points: Few samples of about their mean and variance, see :func:`recall`.
     """
 
     statistics: Statistics
@@ -63,14 +63,14 @@ def step(
         parameters: The mixture so far.
         memory: The statistics that it was estimated from.
         objective: What to climb.
-        decay: See :func:`blended`.
+        decay: See :func:`blend`.
 
     Raises:
         ValueError: If a covariance is no longer positive definite.
     """
-    before = parameters.translated(-batch.reference)
+    before = parameters.translate(-batch.reference)
     found = objective.expectation(batch, before)
-    statistics = blended(memory, found, decay)
+    statistics = blend(memory, found, decay)
     after, valid = objective.maximise(statistics)
     if not valid.all():
         raise ValueError(
@@ -78,10 +78,10 @@ def step(
             "lower n_components or pass larger batches"
         )
     bound = float(objective.lower_bound(found, before, after))
-    return Step(after.translated(batch.reference), statistics, bound)
+    return Step(after.translate(batch.reference), statistics, bound)
 
 
-def blended(memory: Statistics, batch: Statistics, decay: float) -> Statistics:
+def blend(memory: Statistics, batch: Statistics, decay: float) -> Statistics:
     """Per sample, (1 - η) of what is remembered and η of the batch; in sum, of all samples.
 
     The step size is η = (b / n)^decay for a batch of b of the n samples seen with it. For batches
@@ -97,16 +97,16 @@ def blended(memory: Statistics, batch: Statistics, decay: float) -> Statistics:
     weight = memory.weight + batch.weight
     share = (batch.weight / weight) ** decay
     old, new = (1 - share) * weight / memory.weight, share * weight / batch.weight
-    return replace(scaled(memory, old) + scaled(batch, new), weight=weight)
+    return replace(scale(memory, old) + scale(batch, new), weight=weight)
 
 
-def scaled(statistics: Statistics, factor: Float[Tensor, ""]) -> Statistics:
+def scale(statistics: Statistics, factor: Float[Tensor, ""]) -> Statistics:
     """The statistics of the samples if each counted ``factor`` times."""
     values = [getattr(statistics, field.name) * factor for field in fields(statistics)]
     return Statistics(*values)
 
 
-def recalled(
+def recall(
     parameters: Estimate,
     covariance: Covariance,
     weight: float,
@@ -133,7 +133,7 @@ def recalled(
     return InMemory(points.contiguous(), weights, reference)
 
 
-def remembered(
+def remember(
     kept: Mapping[str, ArrayLike | Tensor] | None,
     parameters: Estimate,
     covariance: Covariance,
@@ -151,13 +151,13 @@ def remembered(
         name: torch.as_tensor(part).to(parameters.means) for name, part in (kept or {}).items()
     }
     reference = values.pop("reference", parameters.centre)
-    points = recalled(parameters, covariance, weight, reference)
+    points = recall(parameters, covariance, weight, reference)
     statistics = Statistics(**values) if values else memory_of(points, parameters, covariance)
     return Memory(statistics, points)
 
 
 def memory_of(points: InMemory, parameters: Estimate, covariance: Covariance) -> Statistics:
-    """The statistics of :func:`recalled` samples, each of which belongs to its own component."""
+    """The statistics of :func:`recall` samples, each of which belongs to its own component."""
     each = torch.eye(parameters.n_components, dtype=points.dtype, device=points.x.device)
     size = 2 * parameters.n_features
     chunks = points.chunks(covariance, size)

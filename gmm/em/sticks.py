@@ -30,12 +30,12 @@ class WeightPrior(ABC):
         """The sticks after counts of samples, from the concentration of the prior."""
 
     @abstractmethod
-    def published(self, sticks: Any) -> Any:
+    def publish(self, sticks: Any) -> Any:
         """scikit-learn's form of the sticks, k × 2, of one run."""
 
     @abstractmethod
-    def restored(self, published: Any) -> Float[Tensor, "k 2"]:
-        """The sticks that were :meth:`published`."""
+    def restore(self, published: Any) -> Float[Tensor, "k 2"]:
+        """The sticks that were :meth:`publish`."""
 
 
 class DirichletProcess(WeightPrior):
@@ -49,11 +49,11 @@ class DirichletProcess(WeightPrior):
         return torch.stack([1 + counts, concentration + sums_after(counts)], -1)
 
     @override
-    def published(self, sticks: Any) -> Any:
+    def publish(self, sticks: Any) -> Any:
         return sticks[..., 0], sticks[..., 1]
 
     @override
-    def restored(self, published: Any) -> Float[Tensor, "k 2"]:
+    def restore(self, published: Any) -> Float[Tensor, "k 2"]:
         return torch.stack([torch.as_tensor(part) for part in published], -1)
 
 
@@ -64,14 +64,14 @@ class DirichletDistribution(WeightPrior):
     def posterior(
         self, counts: Float[Tensor, "run k"], concentration: float
     ) -> Float[Tensor, "run k 2"]:
-        return self.restored(counts + concentration)  # Bishop (2006) eq. 10.58
+        return self.restore(counts + concentration)  # Bishop (2006) eq. 10.58
 
     @override
-    def published(self, sticks: Any) -> Any:
+    def publish(self, sticks: Any) -> Any:
         return sticks[..., 0]
 
     @override
-    def restored(self, published: Any) -> Float[Tensor, "*run k 2"]:
+    def restore(self, published: Any) -> Float[Tensor, "*run k 2"]:
         shares = torch.as_tensor(published)
         return torch.stack([shares, sums_after(shares)], -1)
 

@@ -39,7 +39,7 @@ class Prior:
     degrees_of_freedom: float
     covariance: Float[Tensor, "..."]
 
-    def translated(self, offset: Float[Tensor, " d"]) -> "Prior":
+    def translate(self, offset: Float[Tensor, " d"]) -> "Prior":
         """The belief about the samples moved by ``offset``."""
         return replace(self, mean=self.mean + offset)
 
@@ -87,7 +87,7 @@ class VariationalBayes(Objective[Posterior]):
         super().__init__(covariance)
         self.weight_prior = weight_prior
         self.prior = prior
-        self.regulariser = reg_covar * unit(covariance, prior.mean)
+        self.regulariser = reg_covar * unit_covariance(covariance, prior.mean)
 
     @override
     def expectation(self, samples: Samples, parameters: Posterior) -> Statistics:
@@ -96,12 +96,12 @@ class VariationalBayes(Objective[Posterior]):
     @override
     def maximise(self, statistics: Statistics) -> tuple[Posterior, Bool[Tensor, " run"]]:
         prior = self.prior
-        statistics = safe(statistics)
+        statistics = avoid_zero_counts(statistics)
         counts = self._per_matrix(statistics.counts)
         degrees = prior.degrees_of_freedom + counts
         # A conjugate prior of the mean is worth samples at it: with them, the scatter about the new
         # mean is Bishop (2006) eq. 10.62 and no outer product is left to be taken.
-        believed = statistics + self._imagined(statistics.counts)
+        believed = statistics + self._summarise_prior(statistics.counts)
         means = believed.first / believed.counts[..., None]
         spread = self.covariance.estimate(believed.counts, means, believed.second, 0.0)
 
@@ -134,10 +134,10 @@ class VariationalBayes(Objective[Posterior]):
             - d / 2 * after.mean_precision.log().sum(-1)
         )
 
-    def _imagined(self, counts: Float[Tensor, "run k"]) -> Statistics:
+    def _summarise_prior(self, counts: Float[Tensor, "run k"]) -> Statistics:
         """What the prior of the mean is worth in samples."""
         resp = torch.full_like(counts, self.prior.mean_precision)
-        return of_point(self.prior.mean, resp, self.covariance)
+        return summarise_point(self.prior.mean, resp, self.covariance)
 
     def _per_matrix(self, counts: Float[Tensor, "run k"]) -> Float[Tensor, "run kq"]:
         """The mean count of the components that share a matrix."""
@@ -145,28 +145,28 @@ class VariationalBayes(Objective[Posterior]):
         return counts.unflatten(1, (n_matrices, -1)).mean(-1)
 
 
-def safe(statistics: Statistics) -> Statistics:
+def avoid_zero_counts(statistics: Statistics) -> Statistics:
     """The statistics with no count of 0, as scikit-learn has them."""
     least = 10 * torch.finfo(statistics.counts.dtype).eps
     return replace(statistics, counts=statistics.counts + least)
 
 
-def unscored(chunk: Chunk, resp: Float[Tensor, "run k n"]) -> Statistics:
+def summarise_unscored(chunk: Chunk, resp: Float[Tensor, "run k n"]) -> Statistics:
     """The statistics of samples whose density under no mixture is asked for."""
     return summarise(chunk, resp, torch.zeros_like(resp[:, 0]))
 
 
-def of_point(
+def summarise_point(
     x: Float[Tensor, " d"], resp: Float[Tensor, "run k"], covariance: Covariance
 ) -> Statistics:
     """The statistics of one sample that counts ``resp`` times."""
     columns = x[:, None]
-    return unscored(Chunk(columns, covariance), resp[..., None])
+    return summarise_unscored(Chunk(columns, covariance), resp[..., None])
 
 
-def unit(covariance: Covariance, mean: Float[Tensor, " d"]) -> Float[Tensor, "..."]:
+def unit_covariance(covariance: Covariance, mean: Float[Tensor, " d"]) -> Float[Tensor, "..."]:
     """The covariance that is 1 in every direction, in the inner shape of one component."""
-    origin = of_point(torch.zeros_like(mean), mean.new_ones(1, 1), covariance)
+    origin = summarise_point(torch.zeros_like(mean), mean.new_ones(1, 1), covariance)
     return covariance.estimate(origin.counts, origin.first, origin.second, 1.0)[0, 0]
 
 
@@ -177,10 +177,10 @@ def moments(
     reference = samples.reference
     size = chunk_size(covariance, 1, len(reference), torch.float64, reference.device)
     parts = (
-        unscored(chunk, torch.ones_like(chunk.x[None, :1]))
+        summarise_unscored(chunk, torch.ones_like(chunk.x[None, :1]))
         for chunk in samples.chunks(covariance, size)
     )
-    whole = samples.pooled(total(parts))
+    whole = samples.pool(total(parts))
     means = whole.first / whole.weight
     spread = covariance.estimate(whole.counts, means, whole.second, 0.0)
     return whole.weight, means[0, 0] + reference, whole.weight * spread[0, 0]
@@ -199,7 +199,11 @@ def entropy(
         parameters: Its parameters.
         covariance: The covariance type.
     """
-    counts, chol, d = safe(statistics).counts, parameters.precisions_cholesky, parameters.n_features
+    counts, chol, d = (
+        avoid_zero_counts(statistics).counts,
+        parameters.precisions_cholesky,
+        parameters.n_features,
+    )
     means = statistics.first / counts[..., None]
     within = covariance.estimate(counts, means, statistics.second, 0.0)
     trace = (covariance.precisions(chol) * within).flatten(2).sum(-1) * (d // within.shape[-1])

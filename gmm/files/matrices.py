@@ -30,7 +30,7 @@ def read_matrix(path: Path | str) -> Float[np.ndarray, "n d"]:
             names row and column.
     """
     path = Path(path)
-    read = _chosen(path, {".npy": _read_npy, ".csv": _read_csv, ".safetensors": _read_safetensors})
+    read = _choose(path, {".npy": _read_npy, ".csv": _read_csv, ".safetensors": _read_safetensors})
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file, expected a matrix of samples in rows")
     return _samples_in_rows(path, read(path))
@@ -48,7 +48,7 @@ def file_chunks(path: Path | str, numbers: int) -> Iterator[Float[np.ndarray, "p
         ValueError: If the suffix is another or the content is no matrix of numbers.
     """
     path = Path(path)
-    opened = _chosen(path, {".npy": _map_npy, ".safetensors": _map_safetensors})
+    opened = _choose(path, {".npy": _map_npy, ".safetensors": _map_safetensors})
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file, expected a matrix of samples in rows")
     shape, _ = opened(path)
@@ -73,7 +73,7 @@ def write_columns(path: Path | str, columns: Mapping[str, Shaped[np.ndarray, " n
         ValueError: If the suffix is unknown.
     """
     path = Path(path)
-    write = _chosen(
+    write = _choose(
         path, {".npy": _write_npy, ".csv": _write_csv, ".safetensors": _write_safetensors}
     )
     with atomic(path) as temporary:
@@ -91,7 +91,7 @@ def _samples_in_rows(path: Path, values: np.ndarray) -> Float[np.ndarray, "n d"]
     return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
 
 
-def _chosen(path: Path, by_suffix: dict[str, Format]) -> Format:
+def _choose(path: Path, by_suffix: dict[str, Format]) -> Format:
     """The reader or writer for the suffix of a path."""
     if path.suffix.lower() not in by_suffix:
         raise ValueError(

@@ -64,14 +64,14 @@ def _encode_estimator(estimator: Any, name: str, arrays: Arrays) -> dict[str, An
     return {
         "class": type(estimator).__name__,
         "settings": {
-            key: encode(_portable(key, value), prefix + key, arrays)
+            key: encode(_make_portable(key, value), prefix + key, arrays)
             for key, value in estimator.get_params(deep=False).items()
         },
         "fitted": {key: encode(value, prefix + key, arrays) for key, value in fitted.items()},
     }
 
 
-def _portable(name: str, value: Any) -> Any:
+def _make_portable(name: str, value: Any) -> Any:
     """A setting without what is of one machine or one fit."""
     if name == "device" or isinstance(value, RandomState):
         return None

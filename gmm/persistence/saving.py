@@ -61,9 +61,9 @@ def load(path: Path | str, *, device: str | None = None) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file, expected a mixture saved by gmm fit")
     try:
-        estimator = _restored(*_read(path))
+        estimator = _restore(*_read(path))
     except DAMAGE as error:
-        raise ValueError(_what_to_do(path, error)) from error
+        raise ValueError(_advise(path, error)) from error
     mixture_of(estimator).set_params(device=device)
     return estimator
 
@@ -82,7 +82,7 @@ def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
         return json.loads(metadata["gmm"]), {name: file.get_tensor(name) for name in names}
 
 
-def _restored(header: dict[str, Any], arrays: Arrays) -> Any:
+def _restore(header: dict[str, Any], arrays: Arrays) -> Any:
     found = header["format"], header["version"]
     if found != (FORMAT, VERSION):
         raise ValueError(f"format {found[0]} version {found[1]} is not {FORMAT} {VERSION}")
@@ -106,7 +106,7 @@ def _digest(header: dict[str, Any], arrays: Arrays) -> str:
     return digest.hexdigest()
 
 
-def _what_to_do(path: Path, error: Exception) -> str:
+def _advise(path: Path, error: Exception) -> str:
     text = " ".join((f"no {error}" if isinstance(error, KeyError) else str(error)).split())
     return (
         f"{path}: {text}; expected a .safetensors file written by gmm fit or gmm.save, "

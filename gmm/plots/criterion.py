@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from gmm.options import Criterion
-from gmm.plots.style import COLOURS, INK, RULE, legended, prepared, titled
+from gmm.plots.style import COLOURS, INK, RULE, add_legend, prepare, write_title
 from gmm.selection import Sweep
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -32,7 +32,7 @@ def plot_criterion(
     """
     criteria = [sweep.criterion] if criteria is None else criteria
     _check_computed(sweep, criteria)
-    ax = prepared(ax, (6.8, 4.4))
+    ax = prepare(ax, (6.8, 4.4))
     types = list(dict.fromkeys(row.covariance_type for row in sweep.rows))
     for line, (criterion, name) in enumerate(product(criteria, types)):
         rows = [row for row in sweep.rows if row.covariance_type == name]
@@ -48,7 +48,7 @@ def plot_criterion(
     ax.set(xlabel="components", ylabel=f"{label} (nats, lower is better)")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(axis="y", color=RULE, lw=0.7)
-    legended(ax)
+    add_legend(ax)
     return ax
 
 
@@ -78,7 +78,7 @@ def _mark_minimum(ax: Axes, sweep: Sweep, criterion: Criterion) -> None:
                 fontsize=9, color=INK, bbox={"fc": "white", "ec": "none", "pad": 1.5},
                 arrowprops={"arrowstyle": "-|>", "color": INK, "shrinkB": 8})  # fmt: skip
     kind = f"{best.n_components} components, {best.covariance_type}"
-    titled(ax, f"least {NAMES[criterion]} {place[1]:,.1f}: {kind}")
+    write_title(ax, f"least {NAMES[criterion]} {place[1]:,.1f}: {kind}")
 
 
 def _finite_or_nan(value: float) -> float:

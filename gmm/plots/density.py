@@ -7,8 +7,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from gmm.plots.mixture import FittedMixture, as_array, drawn_components, thinned
-from gmm.plots.style import ALARM, INK, in_nats, prepared, titled
+from gmm.plots.mixture import FittedMixture, as_array, drawn_components, thin
+from gmm.plots.style import ALARM, INK, format_nats, prepare, write_title
 
 GRID = 240  # points along each side of the picture, at which the density is computed
 OUTSIDE_PERCENT = (1, 5, 10, 20, 35, 50, 65, 80, 95)  # of the samples, one contour each
@@ -44,7 +44,7 @@ def plot_density(
             f"x has shape {samples.shape}, expected two features; draw other samples with "
             f"plot_mixture, or two of their features with a mixture of these two"
         )
-    ax = prepared(ax, (6.4, 5.4))
+    ax = prepare(ax, (6.4, 5.4))
     scores = as_array(mixture.score_samples(samples))
     grid = _grid(samples)
     _draw_contours(ax, mixture, grid, scores, threshold_nats)
@@ -63,7 +63,7 @@ def _grid(samples: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "2 row column"
     return np.stack(np.meshgrid(*sides)).astype(samples.dtype)
 
 
-def _at(grid: Float[np.ndarray, "2 row column"]) -> Float[np.ndarray, "n 2"]:
+def _grid_points(grid: Float[np.ndarray, "2 row column"]) -> Float[np.ndarray, "n 2"]:
     return grid.reshape(2, -1).T
 
 
@@ -74,7 +74,7 @@ def _draw_contours(
     scores: Float[np.ndarray, " n"],
     threshold_nats: float | None,
 ) -> None:
-    density = as_array(mixture.score_samples(_at(grid))).reshape(GRID, GRID)
+    density = as_array(mixture.score_samples(_grid_points(grid))).reshape(GRID, GRID)
     levels = np.unique(np.percentile(scores, OUTSIDE_PERCENT))
     # By rank, not by value: neighbouring levels keep neighbouring shades, however far apart.
     shades = BLUES(np.linspace(0, 1, len(levels)))
@@ -87,7 +87,7 @@ def _draw_contours(
 def _draw_boundaries(
     ax: Axes, mixture: FittedMixture, grid: Float[np.ndarray, "2 row column"]
 ) -> None:
-    share = as_array(mixture.predict_proba(_at(grid))).T.reshape(-1, GRID, GRID)
+    share = as_array(mixture.predict_proba(_grid_points(grid))).T.reshape(-1, GRID, GRID)
     share = share[drawn_components(mixture)]
     if len(share) == 1:
         return
@@ -105,7 +105,7 @@ def _draw_samples(
     scores: Float[np.ndarray, " n"],
     threshold_nats: float | None,
 ) -> None:
-    shown = thinned(samples)
+    shown = thin(samples)
     ax.scatter(*shown.T, s=5, color=INK, alpha=0.55, lw=0, rasterized=True)
     if threshold_nats is None:
         return
@@ -113,7 +113,7 @@ def _draw_samples(
     ax.scatter(*outliers.T, s=34, marker="D", color="#E69F00", ec=INK, lw=0.7, zorder=4)
     share = len(outliers) / len(samples)
     count = f"{len(outliers):,} outliers of {len(samples):,} samples ({share:.1%})"
-    titled(ax, f"{count}, below {in_nats(threshold_nats)}")
+    write_title(ax, f"{count}, below {format_nats(threshold_nats)}")
 
 
 def _draw_centroids(ax: Axes, mixture: FittedMixture) -> None:

@@ -11,7 +11,7 @@ from matplotlib.patches import Ellipse
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from gmm.plots.style import COLOURS, INK, legended, prepared, titled
+from gmm.plots.style import COLOURS, INK, add_legend, prepare, write_title
 
 SIGMAS = (1.0, 2.0)  # of the ellipses, in standard deviations; the title says so
 MOST_POINTS = 4000  # drawn evenly out of the samples: more only darken the picture
@@ -52,7 +52,7 @@ def plot_mixture(mixture: FittedMixture, x: ArrayLike | Tensor, *, ax: Axes | No
         ax: Where to draw; None for a new figure.
     """
     samples = as_array(x)
-    ax = prepared(ax, (6.4, 5.4))
+    ax = prepare(ax, (6.4, 5.4))
     kept = drawn_components(mixture)
     if samples.shape[1] == 1:
         _draw_histogram(ax, mixture, samples, kept)
@@ -60,9 +60,9 @@ def plot_mixture(mixture: FittedMixture, x: ArrayLike | Tensor, *, ax: Axes | No
         _draw_projection(ax, mixture, samples, kept)
     components = f"{len(kept)} {mixture.covariance_type} component{'s' if len(kept) > 1 else ''}"
     ellipses = "; ellipses at 1 and 2 σ" if samples.shape[1] > 1 else ""
-    titled(ax, f"{components}, {len(samples):,} samples{ellipses}")
+    write_title(ax, f"{components}, {len(samples):,} samples{ellipses}")
     if len(kept) <= MOST_NAMED:
-        legended(ax, "weight")
+        add_legend(ax, "weight")
     return ax
 
 
@@ -77,7 +77,7 @@ def drawn_components(mixture: FittedMixture) -> Int[np.ndarray, " k"]:
     return np.flatnonzero(weights >= FAINT * weights.max())
 
 
-def thinned(samples: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "m d"]:
+def thin(samples: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "m d"]:
     """At most ``MOST_POINTS`` of the samples, evenly."""
     return samples[:: math.ceil(len(samples) / MOST_POINTS)]
 
@@ -122,7 +122,7 @@ def _draw_projection(
     kept: Int[np.ndarray, " k"],
 ) -> None:
     centre, axes = _view(samples)
-    shown = thinned(samples)
+    shown = thin(samples)
     points, labels = (shown - centre) @ axes, as_array(mixture.predict(shown))
     means = (as_array(mixture.means_) - centre) @ axes
     covariances = projected_covariances(mixture, axes)

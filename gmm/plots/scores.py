@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from gmm.plots.style import COLOURS, INK, RULE, in_nats, prepared, titled
+from gmm.plots.style import COLOURS, INK, RULE, format_nats, prepare, write_title
 
 MOST_BINS = 60
 LONG_TAIL = 100  # times the middle half, beyond which scores need a compressed axis
@@ -36,8 +36,8 @@ def plot_scores(
         ValueError: If a set is empty or a score is not finite.
     """
     groups = scores if isinstance(scores, Mapping) else {"samples": scores}
-    groups = {name: _checked_scores(name, values) for name, values in groups.items()}
-    ax = prepared(ax, (6.8, 3.4 if len(groups) == 1 else 1 + 0.7 * len(groups)))
+    groups = {name: _validate_scores(name, values) for name, values in groups.items()}
+    ax = prepare(ax, (6.8, 3.4 if len(groups) == 1 else 1 + 0.7 * len(groups)))
     edges = _edges(ax, list(groups.values()))
     if isinstance(scores, Mapping):
         _draw_rows(ax, groups, edges, threshold_nats)
@@ -45,15 +45,15 @@ def plot_scores(
         _draw_shares(ax, groups["samples"], edges)
     if threshold_nats is not None:
         ax.axvline(threshold_nats, color=INK, lw=1.4, ls="--")
-        flagged = [_flagged(values, threshold_nats) for values in groups.values()]
+        flagged = [_count_flagged(values, threshold_nats) for values in groups.values()]
         count = f", {flagged[0]}" if len(flagged) == 1 else ""
-        titled(ax, f"outlier below {in_nats(threshold_nats)} (dashed){count}")
+        write_title(ax, f"outlier below {format_nats(threshold_nats)} (dashed){count}")
     scale = "" if ax.get_xscale() == "linear" else ", compressed axis"
     ax.set_xlabel(f"log density (nats{scale})")
     return ax
 
 
-def _checked_scores(name: str, values: ArrayLike | Tensor) -> Float[np.ndarray, " n"]:
+def _validate_scores(name: str, values: ArrayLike | Tensor) -> Float[np.ndarray, " n"]:
     plain = values.detach().cpu().numpy() if isinstance(values, Tensor) else values
     array = np.asarray(plain, dtype=np.float64).ravel()
     if not len(array) or not np.isfinite(array).all():
@@ -103,13 +103,13 @@ def _draw_rows(
         tops = base + ROW_HEIGHT * counts / counts.max()
         ax.stairs(tops, edges, baseline=base, fill=True, color=colour, alpha=0.8)
         ax.axhline(base, color=RULE, lw=0.7, zorder=0)
-    names = [f"{name}\n{_flagged(values, threshold_nats)}" for name, values in groups.items()]
+    names = [f"{name}\n{_count_flagged(values, threshold_nats)}" for name, values in groups.items()]
     ax.set_yticks([-float(row) for row in range(len(groups))], names, va="bottom")
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
 
 
-def _flagged(scores: Float[np.ndarray, " n"], threshold_nats: float | None) -> str:
+def _count_flagged(scores: Float[np.ndarray, " n"], threshold_nats: float | None) -> str:
     if threshold_nats is None:
         return f"{len(scores):,} samples"
     return f"{np.sum(scores < threshold_nats):,} of {len(scores):,} flagged"

@@ -24,7 +24,7 @@ def save_figure(picture: Axes | Figure, path: Path | str) -> None:
         figure.savefig(temporary, dpi=150, bbox_inches="tight", facecolor="white")
 
 
-def prepared(ax: Axes | None, inches: tuple[float, float]) -> Axes:
+def prepare(ax: Axes | None, inches: tuple[float, float]) -> Axes:
     """The Axes to draw on in the style of these pictures: the one given, or a new figure's."""
     # No pyplot: it would keep every figure of a long-lived process, and ask for a screen.
     ax = Figure(figsize=inches, layout="constrained").subplots() if ax is None else ax
@@ -34,18 +34,18 @@ def prepared(ax: Axes | None, inches: tuple[float, float]) -> Axes:
     return ax
 
 
-def titled(ax: Axes, title: str) -> None:
+def write_title(ax: Axes, title: str) -> None:
     """Writes a title in the style of these pictures: small, dark, on the left."""
     ax.set_title(title, loc="left", color=INK, fontsize=11)
 
 
-def legended(ax: Axes, title: str | None = None) -> None:
+def add_legend(ax: Axes, title: str | None = None) -> None:
     """Adds a legend in the style of these pictures: no frame, but legible over what it covers."""
     legend = ax.legend(title=title, fontsize=9, labelcolor=INK, framealpha=0.85, edgecolor="none")
     legend.set_zorder(6)
 
 
-def in_nats(value: float) -> str:
+def format_nats(value: float) -> str:
     """A log density for a title: four digits, or all before the point, with a true minus."""
     digits = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return f"{digits} nats".replace("-", "−")

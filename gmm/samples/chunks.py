@@ -84,7 +84,7 @@ class Chunks:
             if len(matrix):
                 yield matrix
 
-    def joined(self, function: Callable[[np.ndarray | Tensor], Any]) -> Any:
+    def apply(self, function: Callable[[np.ndarray | Tensor], Any]) -> Any:
         """The values of a function of each chunk, one after the other in one array or tensor.
 
         Raises:
@@ -115,7 +115,7 @@ class Chunks:
         if found is None:
             raise ValueError(NO_SAMPLES)
         check_weight(found.moments)
-        return Streamed(found.in_dtype(dtype), self.matrices)
+        return Streamed(found.with_dtype(dtype), self.matrices)
 
 
 def as_chunks(x: Any) -> Chunks | None:
@@ -149,7 +149,7 @@ def _items(source: Any) -> Iterator[Any]:
 
 def _matrix(item: Any, index: int) -> np.ndarray | Tensor:
     """A chunk out of what wraps it, as floating point; float32 stays what it is."""
-    matrix: Any = _unwrapped(item, index)
+    matrix: Any = _unwrap(item, index)
     is_real = not matrix.is_complex() if isinstance(matrix, Tensor) else matrix.dtype.kind in "fiub"
     if matrix.ndim != 2 or not is_real or not matrix.shape[1]:
         raise ValueError(
@@ -163,7 +163,7 @@ def _matrix(item: Any, index: int) -> np.ndarray | Tensor:
     return np.require(matrix, dtype, ["C", "W"])
 
 
-def _unwrapped(item: Any, index: int) -> np.ndarray | Tensor:
+def _unwrap(item: Any, index: int) -> np.ndarray | Tensor:
     """The matrix that a chunk is, or that it holds alone."""
     is_wrapped = isinstance(item, (list, tuple)) and _dimensions(item) > 0
     if is_wrapped and len(item) > 1:

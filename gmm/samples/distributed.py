@@ -82,15 +82,15 @@ class Sharded:
         except (ValueError, OSError) as error:
             mistake = error
         # Raised only after all have spoken, since the others would wait for this one forever.
-        form = _agreed_form(mine, mistake, self.group)
+        form = _agree_on_form(mine, mistake, self.group)
         if mine is None:
             where = torch.device(device or "cpu")
             mine = Survey(no_moments(form.n_features, where), form.dtype, form.as_tensors)
         assert source is not None
-        parts = _gathered_moments(mine.moments, self.group)
+        parts = _gather_moments(mine.moments, self.group)
         total = reduce(add, parts)
         check_weight(total)
-        mine = mine.in_dtype(dtype or form.dtype)
+        mine = mine.with_dtype(dtype or form.dtype)
         first = sum(part.n_samples for part in parts[: dist.get_rank(self.group)])
         pooled = Survey(total, mine.dtype, form.as_tensors)
         return Pooled(pooled, Streamed(mine, source.matrices), first, form.weighted, self.group)
@@ -121,19 +121,19 @@ class Pooled(Surveyed):
     def chunks(
         self, covariance: Covariance, size: int, dtype: torch.dtype = torch.float64
     ) -> Iterator[Chunk]:
-        return self.mine.about(self.reference, covariance, size, dtype)
+        return self.mine.chunks_about(self.reference, covariance, size, dtype)
 
     @override
-    def pooled(self, statistics: Statistics) -> Statistics:
+    def pool(self, statistics: Statistics) -> Statistics:
         values = [getattr(statistics, field.name) for field in fields(statistics)]
-        summed = _summed(torch.cat([value.flatten() for value in values]), self.group)
+        summed = _sum(torch.cat([value.flatten() for value in values]), self.group)
         parts = summed.split([value.numel() for value in values])
         return type(statistics)(
             *(part.reshape(old.shape) for part, old in zip(parts, values, strict=True))
         )
 
     @override
-    def agreed(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+    def agree(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
         sent = values.to(_wire(self.group), torch.float64, copy=True).contiguous()
         dist.broadcast(sent, group=self.group, group_src=0)
         return sent.to(values)
@@ -146,7 +146,7 @@ class Pooled(Surveyed):
         rows = torch.zeros(len(indices), len(self.reference) + 1, dtype=torch.float64)
         rows[is_mine, :-1] = found.x.to(rows)
         rows[is_mine, -1] = 1.0 if found.weights is None else found.weights.to(rows)
-        rows = _summed(rows, self.group).to(self.survey.device)
+        rows = _sum(rows, self.group).to(self.survey.device)
         weights = rows[:, -1] if self.weighted else None
         return InMemory(rows[:, :-1].to(self.dtype), weights, self.reference)
 
@@ -161,7 +161,7 @@ class _Form:
     weighted: bool
 
 
-def _agreed_form(
+def _agree_on_form(
     mine: Survey | None, mistake: Exception | None, group: ProcessGroup | None
 ) -> _Form:
     """The form of the samples of all processes; a mistake of one is an error in each of them."""
@@ -170,7 +170,7 @@ def _agreed_form(
         double = mine.dtype == torch.float64
         weighted = mine.weights is not None
         said[1:] = [len(mine.moments.mean), double, mine.as_tensors, weighted]
-    heard = _gathered(torch.tensor(said, dtype=torch.float64), group)
+    heard = _gather(torch.tensor(said, dtype=torch.float64), group)
     if mistake is not None:
         raise mistake
     mistaken = heard[:, 0].nonzero()[:, 0].tolist()
@@ -190,10 +190,10 @@ def _agreed_form(
     return _Form(width, dtype, bool(as_tensors), bool(weighted))
 
 
-def _gathered_moments(mine: Moments, group: ProcessGroup | None) -> list[Moments]:
+def _gather_moments(mine: Moments, group: ProcessGroup | None) -> list[Moments]:
     """The moments of every process, in the order of their ranks."""
     ends = torch.stack([mine.weight.new_tensor(mine.n_samples), mine.weight, mine.squares])
-    heard = _gathered(torch.cat([ends, mine.mean]), group).to(mine.mean.device)
+    heard = _gather(torch.cat([ends, mine.mean]), group).to(mine.mean.device)
     return [Moments(int(part[0]), part[1], part[3:], part[2]) for part in heard]
 
 
@@ -205,9 +205,7 @@ def _source(x: Any) -> Chunks:
     return Chunks((x if isinstance(x, Tensor) else np.asarray(x),)) if found is None else found
 
 
-def _gathered(
-    values: Float[Tensor, " m"], group: ProcessGroup | None
-) -> Float[Tensor, "process m"]:
+def _gather(values: Float[Tensor, " m"], group: ProcessGroup | None) -> Float[Tensor, "process m"]:
     """The values of every process, in the order of their ranks."""
     sent = values.to(_wire(group))
     heard = [torch.empty_like(sent) for _ in range(dist.get_world_size(group))]
@@ -215,7 +213,7 @@ def _gathered(
     return torch.stack(heard).to(values.device)
 
 
-def _summed(values: Float[Tensor, "..."], group: ProcessGroup | None) -> Float[Tensor, "..."]:
+def _sum(values: Float[Tensor, "..."], group: ProcessGroup | None) -> Float[Tensor, "..."]:
     """The sum over all processes, the same to the last bit in each."""
     sent = values.to(_wire(group), copy=True).contiguous()
     dist.all_reduce(sent, group=group)

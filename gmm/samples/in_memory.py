@@ -59,18 +59,18 @@ class Samples(ABC):
         """
 
     @abstractmethod
-    def drawn(self, n_samples: int, seed: int) -> "InMemory":
+    def draw(self, n_samples: int, seed: int) -> "InMemory":
         """Some of the samples, uniformly at random; all of them where they are in memory anyway.
 
         A start is looked for among them.
         """
 
     @abstractmethod
-    def pooled(self, statistics: Statistics) -> Statistics:
+    def pool(self, statistics: Statistics) -> Statistics:
         """The sum of the statistics of all processes, of which there may be one."""
 
     @abstractmethod
-    def agreed(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+    def agree(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
         """The values of the first process, on which all agree."""
 
 
@@ -123,7 +123,7 @@ class InMemory(Samples):
         return float(self.weights @ deviations.double() / self.weights.sum())
 
     @override
-    def drawn(self, n_samples: int, seed: int) -> "InMemory":
+    def draw(self, n_samples: int, seed: int) -> "InMemory":
         return self
 
     @override
@@ -139,16 +139,16 @@ class InMemory(Samples):
             yield Chunk(columns, covariance, weights)
 
     @override
-    def pooled(self, statistics: Statistics) -> Statistics:
+    def pool(self, statistics: Statistics) -> Statistics:
         return statistics
 
     @override
-    def agreed(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+    def agree(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
         return values
 
     def _columns(self, size: int, dtype: torch.dtype) -> Iterable[Float[Tensor, "d part"]]:
         """The samples about the reference as columns, ``size`` at a time, kept if they are few."""
-        parts = (centred(rows, self.reference, dtype) for rows in self.x.split(size))
+        parts = (centre(rows, self.reference, dtype) for rows in self.x.split(size))
         if self.x.numel() * dtype.itemsize > MOST_KEPT_BYTES:
             return parts
         if (size, dtype) not in self._kept:
@@ -161,7 +161,7 @@ class InMemory(Samples):
         return {}
 
 
-def centred(
+def centre(
     rows: Float[Tensor, "n d"], reference: Float[Tensor, " d"], dtype: torch.dtype = torch.float64
 ) -> Float[Tensor, "d n"]:
     """Samples as columns, centred before anything is rounded to ``dtype``."""
@@ -171,7 +171,7 @@ def centred(
     return torch.sub(rows.T, reference[:, None], out=room).contiguous().to(dtype)
 
 
-def centred_chunk(
+def centre_chunk(
     rows: Float[Tensor, "n d"],
     weights: Float[Tensor, " n"] | None,
     reference: Float[Tensor, " d"],
@@ -179,6 +179,6 @@ def centred_chunk(
     dtype: torch.dtype = torch.float64,
 ) -> Chunk:
     """Samples as EM reads them."""
-    columns = centred(rows, reference, dtype)
+    columns = centre(rows, reference, dtype)
     weights = None if weights is None else weights.to(dtype)
     return Chunk(columns, covariance, weights)

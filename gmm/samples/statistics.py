@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmm.covariance import Covariance
-from gmm.covariance.products import times
+from gmm.covariance.products import multiply
 
 CHUNK_BYTES = {"cpu": 2**23, "cuda": 2**28}
 # What one run writes down per chunk, whatever the number of samples: a share of the last-level
@@ -119,7 +119,7 @@ def summarise(
         weight=weight,
         log_density=log_density.sum(-1, dtype=torch.float64),
         counts=resp.sum(-1, dtype=torch.float64),
-        first=times(resp, chunk.x.T).double(),
+        first=multiply(resp, chunk.x.T).double(),
         second=chunk.covariance.second_moments(chunk.x, chunk.quadratics, resp, chol).double(),
     )
 

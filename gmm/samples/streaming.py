@@ -12,7 +12,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from gmm.covariance import Covariance
-from gmm.samples.in_memory import InMemory, Samples, centred_chunk
+from gmm.samples.in_memory import InMemory, Samples, centre_chunk
 from gmm.samples.statistics import Chunk, Statistics
 from gmm.samples.survey import Survey, as_tensor, weights_of
 
@@ -65,7 +65,7 @@ class Surveyed(Samples):
         """
 
     @override
-    def drawn(self, n_samples: int, seed: int) -> InMemory:
+    def draw(self, n_samples: int, seed: int) -> InMemory:
         return self.rows_at(drawn_positions(self.n_samples, n_samples, seed))
 
 
@@ -83,9 +83,9 @@ class Streamed(Surveyed):
     def chunks(
         self, covariance: Covariance, size: int, dtype: torch.dtype = torch.float64
     ) -> Iterator[Chunk]:
-        return self.about(self.reference, covariance, size, dtype)
+        return self.chunks_about(self.reference, covariance, size, dtype)
 
-    def about(
+    def chunks_about(
         self,
         reference: Float[Tensor, " d"],
         covariance: Covariance,
@@ -99,10 +99,10 @@ class Streamed(Surveyed):
         """
         first = 0
         buffer = torch.empty(size, len(reference), dtype=self.dtype, device=reference.device)
-        for rows in regrouped(self.matrices(), buffer):
+        for rows in regroup(self.matrices(), buffer):
             weights = weights_of(self.survey.weights, first, first + len(rows), reference.device)
             first += len(rows)
-            yield centred_chunk(rows, weights, reference, covariance, dtype)
+            yield centre_chunk(rows, weights, reference, covariance, dtype)
         if first != self.n_samples:
             raise ValueError(
                 f"the stream had {self.n_samples} samples in the first pass and {first} in a later "
@@ -110,11 +110,11 @@ class Streamed(Surveyed):
             )
 
     @override
-    def pooled(self, statistics: Statistics) -> Statistics:
+    def pool(self, statistics: Statistics) -> Statistics:
         return statistics
 
     @override
-    def agreed(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+    def agree(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
         return values
 
     @override
@@ -149,7 +149,7 @@ def drawn_positions(n_samples: int, n_drawn: int, seed: int) -> Int[Tensor, " so
     return torch.tensor(sorted(random.Random(seed).sample(range(n_samples), n_drawn)))
 
 
-def regrouped(
+def regroup(
     matrices: Iterable[np.ndarray | Tensor], buffer: Float[Tensor, "size d"]
 ) -> Iterator[Float[Tensor, "part d"]]:
     """The same rows in parts of one size, the last of which is shorter; at least one part.

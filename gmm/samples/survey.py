@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from gmm.samples.validation import checked_weights
+from gmm.samples.validation import validate_weights
 
 PART = 4096  # samples in float64 at a time, however long the chunks are
 
@@ -69,7 +69,7 @@ class Survey:
         """Where to compute."""
         return self.moments.mean.device
 
-    def in_dtype(self, dtype: torch.dtype | None) -> "Survey":
+    def with_dtype(self, dtype: torch.dtype | None) -> "Survey":
         """The same, to compute in another precision; None for the same."""
         return replace(self, dtype=dtype or self.dtype)
 
@@ -148,7 +148,7 @@ def weights_of(
 def _weights(sample_weight: ArrayLike | Tensor) -> Float[Tensor, " n"]:
     weights = torch.as_tensor(sample_weight).double()
     # All may be 0: other processes can have samples that count.
-    return checked_weights(weights, weights.reshape(-1, 1)) if weights.any() else weights
+    return validate_weights(weights, weights.reshape(-1, 1)) if weights.any() else weights
 
 
 def check_weight(moments: Moments) -> None:

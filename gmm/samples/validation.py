@@ -12,7 +12,7 @@ from torch import Tensor
 MOST_LISTED = 3  # faulty values named before the rest are only counted
 
 
-def checked_tensor(x: Tensor) -> Float[Tensor, "n d"]:
+def validate_tensor(x: Tensor) -> Float[Tensor, "n d"]:
     """Samples as floating point; float32 and float64 stay what they are, others become float64.
 
     Raises:
@@ -96,7 +96,7 @@ def _word(value: float) -> str:
     return "NaN" if value != value else str(value)
 
 
-def checked_weights(
+def validate_weights(
     sample_weight: ArrayLike | Tensor, x: Float[Tensor, "n d"]
 ) -> Float[Tensor, " n"]:
     """Sample weights in float64, on the device of the samples.

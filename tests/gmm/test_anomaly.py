@@ -6,10 +6,10 @@ import pytest
 
 from gmm.anomaly import (
     DensityThreshold,
-    densest,
     density_threshold,
     held_out_parts,
     least_held_out,
+    mark_densest,
 )
 
 
@@ -111,6 +111,6 @@ def test_a_share_holds_out_that_many_rows_rounded_up(share, n_held_out):
 
 def test_trimming_leaves_the_densest_samples_in_place():
     scores = np.array([3.0, -9.0, 1.0, -8.0, 2.0])
-    assert densest(scores, 40.0).tolist() == [True, False, True, False, True]
-    assert densest(scores, 19.9).all()
-    assert densest(scores, 0.0).all()
+    assert mark_densest(scores, 40.0).tolist() == [True, False, True, False, True]
+    assert mark_densest(scores, 19.9).all()
+    assert mark_densest(scores, 0.0).all()

@@ -1,6 +1,12 @@
 import torch
 
-from gmm.covariance.factor_analysis import begun, centred, latent_factor, latent_gain, n_latent
+from gmm.covariance.factor_analysis import (
+    centre_moments,
+    latent_factor,
+    latent_gain,
+    n_latent,
+    start_loadings,
+)
 from gmm.covariance.low_rank import LowRank
 
 D, Q, N = 5, 2, 40
@@ -54,8 +60,8 @@ def test_the_start_finds_covariances_of_its_rank_exactly():
     x = torch.cat([loadings, -loadings], 1)
     resp = torch.ones(1, 1, 2 * Q, dtype=torch.float64)
     second = LowRank(Q).second_moments(x, None, resp)
-    moments = centred(second, resp.sum(-1), torch.zeros(1, 1, D, dtype=torch.float64))
-    found = begun(moments, Q, 1e-12)[0, 0, :, :-1]
+    moments = centre_moments(second, resp.sum(-1), torch.zeros(1, 1, D, dtype=torch.float64))
+    found = start_loadings(moments, Q, 1e-12)[0, 0, :, :-1]
     torch.testing.assert_close(found @ found.T, loadings @ loadings.T / Q, rtol=1e-6, atol=1e-8)
 
 

@@ -6,8 +6,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from gmm.em.initialization import generators
 from gmm.em.kmeans import (
-    assigned,
-    drawn_in_proportion,
+    assign,
+    draw_in_proportion,
     kmeans,
     spread_samples,
     squared_distances,
@@ -55,7 +55,7 @@ def test_seeds_are_different_samples_from_different_clusters():
 def test_draws_follow_the_mass_and_never_hit_a_zero():
     mass = torch.tensor([[0.0, 1.0, 0.0, 3.0, 0.0]])
     numbers = torch.linspace(0, 1 - 1e-9, 4001, dtype=torch.float64)[None]
-    counts = drawn_in_proportion(mass, numbers)[0].bincount(minlength=5)
+    counts = draw_in_proportion(mass, numbers)[0].bincount(minlength=5)
     assert counts[[0, 2, 4]].sum() == 0
     assert abs(counts[3] / counts.sum() - 0.75) < 1e-3
 
@@ -71,7 +71,7 @@ def test_distances_are_those_of_the_definition():
     x, centres = torch.randn(20, 3), torch.randn(2, 4, 3)
     expected = torch.cdist(centres, x.expand(2, -1, -1)).square()
     torch.testing.assert_close(squared_distances(x, centres), expected, rtol=1e-4, atol=1e-4)
-    assert torch.equal(assigned(x, centres), expected.argmin(1))
+    assert torch.equal(assign(x, centres), expected.argmin(1))
 
 
 def weighted(blobs):

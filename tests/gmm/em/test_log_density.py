@@ -108,7 +108,7 @@ def test_the_shared_form_is_what_the_responsibilities_do_without(blobs, soft_res
     start = from_responsibilities(
         samples, [soft_responsibilities], len(blobs), Likelihood(covariance, 1e-3)
     )[0]
-    parameters = start.translated(-samples.reference)
+    parameters = start.translate(-samples.reference)
     (chunk,) = samples.chunks(covariance, len(blobs))
     whole = log_density.log_joint(parameters, covariance)(chunk)
     part = log_density.log_joint_up_to_form(parameters, covariance)(chunk)
@@ -120,7 +120,7 @@ def test_the_shared_form_is_what_the_responsibilities_do_without(blobs, soft_res
 
 def test_draws_have_the_mixtures_moments(mixture):
     _, parameters, covariance = mixture
-    first = parameters.selected(torch.tensor([0]))
+    first = parameters.select(torch.tensor([0]))
     n_samples = 40_000
     x, component = log_density.draw(first, covariance, n_samples, torch.Generator().manual_seed(5))
     dense = covariance.dense(first.precisions_cholesky, 3, 4)[0]

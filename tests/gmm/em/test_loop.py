@@ -97,7 +97,7 @@ def test_translating_the_samples_translates_the_means(covariance_type, blobs):
     offset = torch.tensor([1e3, -1e4, 5.0, 1e5], dtype=torch.float64)
     start, valid = started(x, covariance, [0, 1])
     here = run(x, start, valid, covariance, max_iter=20)
-    there = run(x + offset, start.translated(offset), valid, covariance, max_iter=20)
+    there = run(x + offset, start.translate(offset), valid, covariance, max_iter=20)
     torch.testing.assert_close(there.lower_bound, here.lower_bound, rtol=0, atol=1e-9)
     torch.testing.assert_close(there.parameters.means, here.parameters.means + offset)
 
@@ -108,7 +108,7 @@ def test_float32_far_from_the_origin_finds_what_float64_finds_at_it(covariance_t
     there = (x + 1000).float()
     start, valid = started(x, covariance, [0])
     exact = run(x, start, valid, covariance, max_iter=30, tol=0.0)
-    moved = start.translated(torch.full((4,), 1000.0, dtype=torch.float64))
+    moved = start.translate(torch.full((4,), 1000.0, dtype=torch.float64))
     found = run(there, moved, valid, covariance, max_iter=30, tol=0.0)
     torch.testing.assert_close(found.lower_bound, exact.lower_bound, rtol=0, atol=1e-4)
 
@@ -134,7 +134,7 @@ def test_a_collapsing_run_loses_to_its_siblings(blobs):
     runs = run(x, spoilt, valid, covariance, reg_covar=0.0)
     assert runs.failed.tolist() == [True, False]
     assert runs.lower_bound[0] == -torch.inf
-    alone = run(x, start.selected(torch.tensor([1])), valid[1:], covariance, reg_covar=0.0)
+    alone = run(x, start.select(torch.tensor([1])), valid[1:], covariance, reg_covar=0.0)
     assert runs.best().lower_bound == pytest.approx(alone.best().lower_bound, abs=1e-12)
 
 

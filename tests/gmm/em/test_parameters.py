@@ -18,7 +18,7 @@ def test_the_centre_is_the_mean_of_many_samples():
 
 def test_translation_moves_the_means_and_nothing_else():
     before = batch(2)
-    after = before.translated(torch.tensor([1.0, -2.0]))
+    after = before.translate(torch.tensor([1.0, -2.0]))
     moved = after.means - before.means
     torch.testing.assert_close(moved, torch.tensor([1.0, -2.0]).expand(2, 3, 2))
     assert after.weights is before.weights
@@ -28,6 +28,6 @@ def test_translation_moves_the_means_and_nothing_else():
 def test_replaced_runs_come_back_when_they_are_selected():
     three, two = batch(3), batch(2)
     rows = torch.tensor([2, 0])
-    result = three.replaced(rows, two)
-    assert torch.equal(result.selected(rows).means, two.means)
+    result = three.replace_runs(rows, two)
+    assert torch.equal(result.select(rows).means, two.means)
     assert torch.equal(result.means[1], three.means[1])

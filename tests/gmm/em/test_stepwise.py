@@ -22,14 +22,14 @@ def fitted(covariance_type, blobs):
     return GaussianMixture(3, covariance_type=covariance_type, random_state=0).fit(blobs)
 
 
-def remembered(mixture, weight):
+def remember(mixture, weight):
     covariance = COVARIANCES[mixture.covariance_type]
-    return stepwise.remembered(None, mixture.parameters_, covariance, weight)
+    return stepwise.remember(None, mixture.parameters_, covariance, weight)
 
 
 def test_recalled_samples_have_the_moments_of_the_mixture(fitted):
     covariance = COVARIANCES[fitted.covariance_type]
-    points = remembered(fitted, 450.0).points
+    points = remember(fitted, 450.0).points
     parameters = fitted.parameters_
     weights = points.weights / 450
     dense = covariance.dense(parameters.precisions_cholesky, 3, 4)[0]
@@ -43,11 +43,11 @@ def test_recalled_samples_have_the_moments_of_the_mixture(fitted):
 
 
 def test_the_m_step_of_what_is_remembered_is_the_mixture(fitted):
-    memory = remembered(fitted, 450.0)
+    memory = remember(fitted, 450.0)
     fitted.reg_covar = 0.0
     found, valid = fitted._objective(memory.points).maximise(memory.statistics)
     assert valid.all()
-    found = found.translated(memory.points.reference)
+    found = found.translate(memory.points.reference)
     for name in ("weights", "means", "precisions_cholesky"):
         torch.testing.assert_close(getattr(found, name), getattr(fitted.parameters_, name))
 
@@ -55,13 +55,13 @@ def test_the_m_step_of_what_is_remembered_is_the_mixture(fitted):
 def test_with_decay_1_batches_under_one_mixture_are_remembered_as_their_sum(fitted, blobs):
     parameters, objective = fitted.parameters_, fitted._objective(InMemory(torch.from_numpy(blobs)))
     reference = parameters.centre
-    current = parameters.translated(-reference)
+    current = parameters.translate(-reference)
 
     def statistics(rows):
         return objective.expectation(InMemory(rows, None, reference), current)
 
     first, second = torch.from_numpy(blobs).split([130, 320])
-    found = stepwise.blended(statistics(first), statistics(second), 1.0)
+    found = stepwise.blend(statistics(first), statistics(second), 1.0)
     expected = statistics(torch.from_numpy(blobs))
     for name in ("weight", "log_density", "counts", "first", "second"):
         torch.testing.assert_close(getattr(found, name), getattr(expected, name))
@@ -70,14 +70,14 @@ def test_with_decay_1_batches_under_one_mixture_are_remembered_as_their_sum(fitt
 def test_for_equal_batches_the_step_is_that_of_liang_and_klein(fitted, blobs):
     parameters, objective = fitted.parameters_, fitted._objective(InMemory(torch.from_numpy(blobs)))
     batch = InMemory(torch.from_numpy(blobs))
-    one = objective.expectation(batch, parameters.translated(-batch.reference))
-    nothing = stepwise.scaled(one, torch.tensor(0.0))
+    one = objective.expectation(batch, parameters.translate(-batch.reference))
+    nothing = stepwise.scale(one, torch.tensor(0.0))
     for t in range(4):
         # Before it, t + 1 batches of the same weight, of which only the weight is not 0.
         memory = stepwise.Statistics(
             one.weight * (t + 1), nothing.log_density, nothing.counts, nothing.first, nothing.second
         )
-        found = stepwise.blended(memory, one, 0.7)
+        found = stepwise.blend(memory, one, 0.7)
         per_sample = found.counts / found.weight / (one.counts / one.weight)
         torch.testing.assert_close(per_sample, torch.full_like(per_sample, (t + 2) ** -0.7))
 

@@ -52,8 +52,8 @@ def test_a_dirichlet_process_breaks_off_one_component_after_the_other(found, con
 @pytest.mark.parametrize("kind", list(WEIGHT_PRIORS))
 def test_sticks_come_back_from_scikit_learns_form(kind):
     sticks = sticks_of(kind, [3.0, 0.0, 8.5], 0.25)[0]
-    published = WEIGHT_PRIORS[kind].published(sticks.numpy())
-    torch.testing.assert_close(WEIGHT_PRIORS[kind].restored(published), sticks, rtol=0, atol=0)
+    published = WEIGHT_PRIORS[kind].publish(sticks.numpy())
+    torch.testing.assert_close(WEIGHT_PRIORS[kind].restore(published), sticks, rtol=0, atol=0)
 
 
 def test_a_small_rest_does_not_drown_beside_a_large_component():

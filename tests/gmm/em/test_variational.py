@@ -6,7 +6,7 @@ from scipy.stats import multivariate_t
 
 from gmm.covariance import COVARIANCES
 from gmm.em import initialization, loop
-from gmm.em.log_density import log_joint, normalised
+from gmm.em.log_density import log_joint, normalise
 from gmm.em.sticks import WEIGHT_PRIORS
 from gmm.em.variational import (
     Prior,
@@ -29,7 +29,7 @@ def default_objective(samples, covariance, weight_prior, reg_covar=0.0):
     """Variational Bayes with scikit-learn's default prior for three components."""
     weight, mean, scatter = moments(samples, covariance)
     prior = Prior(1 / 3, 1.0, mean, float(len(mean)), scatter / (weight - 1))
-    prior = prior.translated(-samples.reference)
+    prior = prior.translate(-samples.reference)
     return VariationalBayes(covariance, weight_prior, prior, reg_covar)
 
 
@@ -49,7 +49,7 @@ def test_a_batch_of_runs_equals_the_runs_one_by_one(covariance_type, weight_prio
         mine = batch.history[index][~batch.history[index].isnan()]
         assert len(mine) == alone.history.shape[1]
         torch.testing.assert_close(batch.lower_bound[index], alone.lower_bound[0], **EXACTLY)
-        found = batch.parameters.selected(torch.tensor([index]))
+        found = batch.parameters.select(torch.tensor([index]))
         for name in ("means", "sticks", "mean_precision", "degrees_of_freedom"):
             expected = getattr(alone.parameters, name)
             torch.testing.assert_close(getattr(found, name), expected, rtol=1e-10, atol=1e-10)
@@ -85,7 +85,7 @@ def test_the_bound_of_one_gaussian_is_its_evidence_up_to_a_constant(weight_prior
     for scale in (0.1, 1.0, 10.0):
         x = scale * random.normal(size=(40, 3)) + random.normal(size=3)
         samples = InMemory(torch.from_numpy(x))
-        about = prior.translated(-samples.reference)
+        about = prior.translate(-samples.reference)
         objective = VariationalBayes(COVARIANCES["full"], weight_prior, about, 0.0)
         start = initialization.start(samples, 1, "random", [0]).parameters(samples, objective)
         bounds.append(loop.run(samples, *start, objective, max_iter=3).best().lower_bound)
@@ -103,11 +103,11 @@ def test_the_entropy_from_statistics_is_that_of_the_responsibilities(
     samples = InMemory(x + 5, weights)
     objective = default_objective(samples, covariance, weight_prior, reg_covar=1e-3)
     start, _ = initialization.start(samples, 3, "random", [0, 1]).parameters(samples, objective)
-    start = start.translated(-samples.reference)
+    start = start.translate(-samples.reference)
     found = entropy(objective.expectation(samples, start), start, covariance)
     evaluate, expected = log_joint(start, covariance), torch.zeros(2, dtype=torch.float64)
     for chunk in samples.chunks(covariance, 50):
-        resp = normalised(evaluate(chunk))[1]
+        resp = normalise(evaluate(chunk))[1]
         assert chunk.weights is not None
         expected -= (torch.xlogy(resp, resp).sum(1) * chunk.weights).sum(-1)
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)

@@ -10,7 +10,7 @@ from gmm.estimator import GaussianMixture
 from gmm.samples import streaming
 from gmm.samples.chunks import Chunks
 from gmm.samples.in_memory import InMemory
-from gmm.samples.streaming import drawn_positions, regrouped
+from gmm.samples.streaming import drawn_positions, regroup
 
 
 def test_a_fit_to_chunks_is_the_fit_to_the_whole(whole, blobs, cut, assert_same_fit, streamed):
@@ -70,8 +70,8 @@ def test_of_many_samples_a_start_is_looked_for_among_a_few(
     ]
     assert_same_fit(fits[0], fits[1])
     samples = Chunks(cut(blobs)).samples()
-    assert len(samples.drawn(120, 0).x) == 120
-    assert isinstance(samples.drawn(120, 0), InMemory)
+    assert len(samples.draw(120, 0).x) == 120
+    assert isinstance(samples.draw(120, 0), InMemory)
     whole = GaussianMixture(3, random_state=0, max_iter=500, tol=1e-9).fit(blobs)
     assert fits[0].lower_bound_ == pytest.approx(whole.lower_bound_, abs=0.02)
 
@@ -89,13 +89,13 @@ def test_drawn_positions_are_uniform_and_ascending():
 @pytest.mark.parametrize("size", [1, 3, 8, 20])
 def test_regrouped_rows_are_those_of_the_whole(size):
     x = torch.arange(34.0).reshape(17, 2)
-    parts = [part.clone() for part in regrouped(x.split(5), torch.empty(size, 2))]
+    parts = [part.clone() for part in regroup(x.split(5), torch.empty(size, 2))]
     assert torch.equal(torch.cat(parts), x)
     assert all(len(part) == size for part in parts[:-1])
 
 
 def test_no_rows_are_one_part_without_rows():
-    assert [len(part) for part in regrouped([], torch.empty(3, 2))] == [0]
+    assert [len(part) for part in regroup([], torch.empty(3, 2))] == [0]
 
 
 def test_the_second_moments_of_a_stream_are_those_of_the_whole(covariance_type, blobs, cut):

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.sparse import eye_array
 
-from gmm.samples.validation import check_finite, check_matrix, checked_tensor
+from gmm.samples.validation import check_finite, check_matrix, validate_tensor
 
 
 def test_finite_samples_pass_even_if_their_sum_overflows():
@@ -19,13 +19,13 @@ def test_the_first_faults_are_named_and_the_rest_counted():
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.float16, torch.bfloat16, torch.bool])
 def test_other_dtypes_become_float64(dtype):
-    assert checked_tensor(torch.ones(2, 2, dtype=dtype)).dtype == torch.float64
+    assert validate_tensor(torch.ones(2, 2, dtype=dtype)).dtype == torch.float64
 
 
 @pytest.mark.parametrize("x", [torch.ones(3), torch.ones(0, 2), torch.ones(2, 2) * 1j])
 def test_what_is_no_matrix_of_real_samples_is_refused(x):
     with pytest.raises(ValueError, match="expected real samples in rows"):
-        checked_tensor(x)
+        validate_tensor(x)
 
 
 @pytest.mark.parametrize(
