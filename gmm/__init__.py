@@ -10,18 +10,20 @@ if TYPE_CHECKING:
     from gmm.anomaly import DensityThreshold, density_threshold
     from gmm.bayesian import BayesianGaussianMixture
     from gmm.candidates import Candidate
-    from gmm.chunks import Chunks
     from gmm.detector import DensityDetector
-    from gmm.distributed import Sharded
+    from gmm.em.parameters import Parameters
     from gmm.estimator import GaussianMixture
+    from gmm.files.matrices import read_matrix, write_columns
     from gmm.interchange import from_sklearn, to_sklearn
-    from gmm.matrices import read_matrix, write_columns
     from gmm.mixture import Mixture
-    from gmm.parameters import Parameters
     from gmm.persistence import load, save
-    from gmm.plots import plot_criterion, plot_scores, save_figure
-    from gmm.plots_density import plot_density
-    from gmm.plots_mixture import plot_mixture
+    from gmm.plots.criterion import plot_criterion
+    from gmm.plots.density import plot_density
+    from gmm.plots.mixture import plot_mixture
+    from gmm.plots.scores import plot_scores
+    from gmm.plots.style import save_figure
+    from gmm.samples.chunks import Chunks
+    from gmm.samples.distributed import Sharded
     from gmm.selection import Sweep, sweep
 
 __all__ = [
@@ -53,27 +55,27 @@ __all__ = [
 _HOMES = {
     "BayesianGaussianMixture": "bayesian",
     "Candidate": "candidates",
-    "Chunks": "chunks",
+    "Chunks": "samples.chunks",
     "DensityDetector": "detector",
     "DensityThreshold": "anomaly",
     "GaussianMixture": "estimator",
     "Mixture": "mixture",
-    "Parameters": "parameters",
-    "Sharded": "distributed",
+    "Parameters": "em.parameters",
+    "Sharded": "samples.distributed",
     "Sweep": "selection",
     "density_threshold": "anomaly",
     "from_sklearn": "interchange",
     "load": "persistence",
-    "plot_criterion": "plots",
-    "plot_density": "plots_density",
-    "plot_mixture": "plots_mixture",
-    "plot_scores": "plots",
-    "read_matrix": "matrices",
+    "plot_criterion": "plots.criterion",
+    "plot_density": "plots.density",
+    "plot_mixture": "plots.mixture",
+    "plot_scores": "plots.scores",
+    "read_matrix": "files.matrices",
     "save": "persistence",
-    "save_figure": "plots",
+    "save_figure": "plots.style",
     "sweep": "selection",
     "to_sklearn": "interchange",
-    "write_columns": "matrices",
+    "write_columns": "files.matrices",
 }
 
 

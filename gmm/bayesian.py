@@ -1,26 +1,28 @@
 """The Bayesian mixture as a scikit-learn estimator, fitted by variational Bayes."""
 
 import math
+from collections.abc import Callable
 from numbers import Real
-from typing import Any, Self
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from torch import Tensor
 from typing_extensions import override
 
-from gmm import em
-from gmm.covariance import Covariance
-from gmm.estimator_base import BaseMixture, exported
-from gmm.likelihood import scaled_regulariser
-from gmm.objective import Objective
+from gmm.base import BaseMixture
+from gmm.covariance import COVARIANCES, Covariance
+from gmm.em.likelihood import scaled_regulariser
+from gmm.em.missing import MISSING, MissingValues
+from gmm.em.objective import Objective
+from gmm.em.parameters import Estimate
+from gmm.em.sticks import WEIGHT_PRIORS, WeightPrior
+from gmm.em.variational import Posterior, Prior, VariationalBayes, moments
 from gmm.options import CovarianceType, FloatType, InitMethod, WeightPriorType
-from gmm.samples import Samples
-from gmm.sticks import WEIGHT_PRIORS, WeightPrior
-from gmm.validation import check_shape
-from gmm.variational import Posterior, Prior, VariationalBayes, moments
+from gmm.samples.in_memory import Samples
+from gmm.settings import check_shape
 
 ASYMMETRY = 1e-4  # of a prior, relative to its greatest element: single precision gives 1e-7
 
@@ -114,37 +116,47 @@ class BayesianGaussianMixture(BaseMixture):
         self.device = device
         self.dtype: FloatType | None = dtype
 
+    @property
     @override
-    def set_fitted(
-        self, run: em.Run, *, dtype: torch.dtype = torch.float64, as_tensors: bool = False
-    ) -> Self:
-        super().set_fitted(run, dtype=dtype, as_tensors=as_tensors)
-        found, prior = run.parameters, self._prior
-        n_components, n_features = found.n_components, found.n_features
-        assert isinstance(found, Posterior)
+    def _covariance(self) -> Covariance:
+        return COVARIANCES[self.covariance_type]
+
+    @property
+    @override
+    def _missing_values(self) -> MissingValues:
+        return MISSING["error"]
+
+    @override
+    def _store_more(self, learned: Estimate, export: Callable[[Tensor], Any]) -> None:
+        assert isinstance(learned, Posterior)
+        n_components, n_features, prior = learned.n_components, learned.n_features, self._prior
 
         def attribute(values: Tensor, shape: tuple[int, ...]) -> Any:
-            # [()] makes a number of an array without axes.
-            return exported(values.reshape(shape).to(dtype), as_tensors)[()]
+            return export(values.reshape(shape))[()]  # [()] makes a number of an array without axes
 
         per_matrix = axes(self._covariance, n_components, 0)
-        sticks = attribute(found.sticks, (n_components, 2))
-        self.weight_concentration_ = self._weight_prior.published(sticks)
-        self.mean_precision_ = attribute(found.mean_precision, (n_components,))
-        self.degrees_of_freedom_ = attribute(found.degrees_of_freedom, per_matrix)
+        sticks = attribute(learned.sticks, (n_components, 2))
+        self.weight_concentration_ = self._weight_prior.publish(sticks)
+        self.mean_precision_ = attribute(learned.mean_precision, (n_components,))
+        self.degrees_of_freedom_ = attribute(learned.degrees_of_freedom, per_matrix)
         self.weight_concentration_prior_ = prior.weight_concentration
         self.mean_precision_prior_ = prior.mean_precision
         self.mean_prior_ = attribute(prior.mean, (n_features,))
         self.degrees_of_freedom_prior_ = prior.degrees_of_freedom
         of_one = axes(self._covariance, 0, n_features)
         self.covariance_prior_ = attribute(prior.covariance, of_one)
-        return self
+
+    @override
+    def _cold_start(
+        self, samples: Samples, objective: Objective
+    ) -> tuple[Estimate, Bool[Tensor, " run"]]:
+        return self._draw_start(samples, objective)
 
     @override
     def _objective(self, samples: Samples) -> Objective[Posterior]:
-        self._prior = self._checked_prior(samples)
+        self._prior = self._read_prior(samples)
         regulariser = scaled_regulariser(float(self.reg_covar), samples.variance)
-        prior = self._prior.translated(-samples.reference)
+        prior = self._prior.translate(-samples.reference)
         return VariationalBayes(self._covariance, self._weight_prior, prior, regulariser)
 
     @override
@@ -156,7 +168,7 @@ class BayesianGaussianMixture(BaseMixture):
             torch.as_tensor(self.weights_)[None],
             means[None],
             self._covariance.from_attributes(self),
-            self._weight_prior.restored(self.weight_concentration_)[None],
+            self._weight_prior.restore(self.weight_concentration_)[None],
             torch.as_tensor(self.mean_precision_)[None],
             degrees.reshape(1, -1),
         )
@@ -165,7 +177,7 @@ class BayesianGaussianMixture(BaseMixture):
     def _weight_prior(self) -> WeightPrior:
         return WEIGHT_PRIORS[self.weight_concentration_prior_type]
 
-    def _checked_prior(self, samples: Samples) -> Prior:
+    def _read_prior(self, samples: Samples) -> Prior:
         """What the settings say, and where they are None, what the samples do."""
         kind = self.weight_concentration_prior_type
         if kind not in WEIGHT_PRIORS:
@@ -176,9 +188,9 @@ class BayesianGaussianMixture(BaseMixture):
         n_features = len(samples.reference)
         weight, mean, scatter = moments(samples, self._covariance)
         if self.mean_prior is not None:
-            mean = _checked_mean(self.mean_prior, mean)
+            mean = _read_mean(self.mean_prior, mean)
         if self.covariance_prior is not None:
-            covariance = _checked_covariance(self.covariance_prior, scatter, self._covariance)
+            covariance = _read_covariance(self.covariance_prior, scatter, self._covariance)
         elif weight > 1:
             covariance = scatter / (weight - 1)
         else:
@@ -211,7 +223,7 @@ def axes(covariance: Covariance, n_components: int, n_features: int) -> tuple[in
     return tuple(size for size in covariance.shape(n_components, n_features) if size)
 
 
-def _checked_mean(given: ArrayLike | Tensor, mean: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
+def _read_mean(given: ArrayLike | Tensor, mean: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
     values = torch.as_tensor(given, dtype=mean.dtype, device=mean.device)
     check_shape("mean_prior", values, tuple(mean.shape))
     if not values.isfinite().all():
@@ -222,7 +234,7 @@ def _checked_mean(given: ArrayLike | Tensor, mean: Float[Tensor, " d"]) -> Float
     return values
 
 
-def _checked_covariance(
+def _read_covariance(
     given: ArrayLike | Tensor, scatter: Float[Tensor, "..."], covariance: Covariance
 ) -> Float[Tensor, "..."]:
     values = torch.as_tensor(given, dtype=scatter.dtype, device=scatter.device)

@@ -8,13 +8,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gmm import criteria, density, em, initialization
+from gmm.conversion import draw_seeds
 from gmm.covariance import Covariance, covariance_of
+from gmm.em import criteria, initialization, loop
+from gmm.em.likelihood import Likelihood, scaled_regulariser
+from gmm.em.log_density import entropy, log_density
 from gmm.estimator import GaussianMixture
-from gmm.estimator_base import seeds_of
-from gmm.likelihood import Likelihood, scaled_regulariser
 from gmm.options import CovarianceType
-from gmm.samples import InMemory
+from gmm.samples.in_memory import InMemory
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Candidate:
     n_failed: int
 
 
-def candidate(
-    samples: InMemory, prototype: GaussianMixture, runs: em.Runs, deviance: float
+def describe_candidate(
+    samples: InMemory, prototype: GaussianMixture, runs: loop.Runs, deviance: float
 ) -> Candidate:
     """What there is to say of a mixture.
 
@@ -58,7 +59,7 @@ def candidate(
         samples: That it was fitted to.
         prototype: Its settings.
         runs: All its restarts.
-        deviance: Its :func:`held_out`.
+        deviance: Its :func:`held_out_deviances`.
     """
     covariance = covariance_for(prototype)
     n_parameters = criteria.n_parameters(runs.parameters, covariance)
@@ -69,7 +70,7 @@ def candidate(
         return Candidate(*described, *worst, 0, False, n_failed)
     best = runs.best()
     log_likelihood = _log_likelihood(samples, prototype, runs)
-    entropies = density.entropy(samples.x, best.parameters, covariance)[0]
+    entropies = entropy(samples.x, best.parameters, covariance)[0]
     bic = criteria.bic(log_likelihood, samples.weight, n_parameters)
     return Candidate(
         *described,
@@ -84,23 +85,25 @@ def candidate(
     )
 
 
-def fitted(samples: InMemory, prototypes: Sequence[GaussianMixture]) -> list[em.Runs]:
+def fit_all(samples: InMemory, prototypes: Sequence[GaussianMixture]) -> list[loop.Runs]:
     """All restarts of every mixture, from the same clusters where there are as many of them."""
     starts = {}
     for count, each in {each.n_components: each for each in prototypes}.items():
-        seeds = seeds_of(each.random_state, each.n_init)
+        seeds = draw_seeds(each.random_state, each.n_init)
         starts[count] = initialization.start(samples, count, "kmeans", seeds)
     return [_fit(samples, each, starts[each.n_components]) for each in prototypes]
 
 
-def _fit(samples: InMemory, prototype: GaussianMixture, start: initialization.Start) -> em.Runs:
+def _fit(samples: InMemory, prototype: GaussianMixture, start: initialization.Start) -> loop.Runs:
     reg_covar = scaled_regulariser(prototype.reg_covar, samples.variance)
     objective = Likelihood(covariance_for(prototype), reg_covar)
     found, valid = start.parameters(samples, objective)
-    return em.run(samples, found, valid, objective, tol=prototype.tol, max_iter=prototype.max_iter)
+    return loop.run(
+        samples, found, valid, objective, tol=prototype.tol, max_iter=prototype.max_iter
+    )
 
 
-def held_out(
+def held_out_deviances(
     parts: Sequence[tuple[InMemory, InMemory]], prototypes: Sequence[GaussianMixture]
 ) -> list[float]:
     """-2 log likelihood of the held-out samples of all folds, for each mixture.
@@ -111,22 +114,23 @@ def held_out(
     """
     deviances = [0.0] * len(prototypes)
     for fitted_to, others in parts:
-        for index, runs in enumerate(fitted(fitted_to, prototypes)):
+        for index, runs in enumerate(fit_all(fitted_to, prototypes)):
             deviances[index] -= 2 * _log_likelihood(others, prototypes[index], runs)
     return deviances
 
 
-def folds(samples: InMemory, n_folds: int, seed: int) -> list[tuple[InMemory, InMemory]]:
+def cut_folds(samples: InMemory, n_folds: int, seed: int) -> list[tuple[InMemory, InMemory]]:
     """Samples to fit to and held-out ones, such that each sample is held out once."""
     order = torch.randperm(samples.n_samples, generator=torch.Generator().manual_seed(seed))
     parts = order.to(samples.x.device).tensor_split(n_folds)
     kept = [torch.cat([*parts[:index], *parts[index + 1 :]]) for index in range(n_folds)]
     return [
-        (_part(samples, rest), _part(samples, part)) for rest, part in zip(kept, parts, strict=True)
+        (_take_rows(samples, rest), _take_rows(samples, part))
+        for rest, part in zip(kept, parts, strict=True)
     ]
 
 
-def _part(samples: InMemory, rows: Int[Tensor, " some"]) -> InMemory:
+def _take_rows(samples: InMemory, rows: Int[Tensor, " some"]) -> InMemory:
     return InMemory(samples.x[rows], None if samples.weights is None else samples.weights[rows])
 
 
@@ -135,12 +139,12 @@ def covariance_for(prototype: GaussianMixture) -> Covariance:
     return covariance_of(prototype.covariance_type, prototype.rank)
 
 
-def _log_likelihood(samples: InMemory, prototype: GaussianMixture, runs: em.Runs) -> float:
+def _log_likelihood(samples: InMemory, prototype: GaussianMixture, runs: loop.Runs) -> float:
     """That of the best run; -inf where all have collapsed."""
     if runs.failed.all():
         return -math.inf
     parameters = runs.best().parameters
-    values = density.log_density(samples.x, parameters, covariance_for(prototype))[0]
+    values = log_density(samples.x, parameters, covariance_for(prototype))[0]
     return _weighted_sum(samples, values)
 
 

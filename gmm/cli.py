@@ -2,18 +2,20 @@
 
 import sys
 
-from gmm.commandline import Verb, run
+from gmm.commandline.program import Verb, run
 
 ABOUT = "batched Gaussian mixtures over matrices in .npy, .csv and .safetensors"
 
 VERBS = {
-    "fit": Verb("gmm.verbs:fit", "fit one mixture, and a threshold for outliers"),
+    "fit": Verb("gmm.verbs.fit:fit", "fit one mixture, and a threshold for outliers"),
     "sweep": Verb(
-        "gmm.verbs:sweep", "fit many K and covariance types, keep the best by BIC or AIC"
+        "gmm.verbs.sweep:sweep", "fit many K and covariance types, keep the best by BIC or AIC"
     ),
-    "score": Verb("gmm.verbs:score", "log-density of each row, in nats, and which are outliers"),
-    "sample": Verb("gmm.verbs:sample", "draw new rows"),
-    "plot": Verb("gmm.verbs:plot", "a picture of the rows under their components"),
+    "score": Verb(
+        "gmm.verbs.score:score", "log-density of each row, in nats, and which are outliers"
+    ),
+    "sample": Verb("gmm.verbs.sample:sample", "draw new rows"),
+    "plot": Verb("gmm.verbs.plot:plot", "a picture of the rows under their components"),
 }
 
 

@@ -1,13 +1,10 @@
 """Attributes of a mixture as if it were ``full``, for types that do not store matrices."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
 from gmm.covariance import COVARIANCES
-
-if TYPE_CHECKING:
-    from gmm.estimator_base import BaseMixture
 
 
 class DenseAttribute:
@@ -19,7 +16,7 @@ class DenseAttribute:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, mixture: "BaseMixture | None", owner: type) -> Any:
+    def __get__(self, mixture: Any, owner: type) -> Any:
         if mixture is None:
             return self
         module, full = mixture.as_module(), COVARIANCES["full"]

@@ -1,5 +1,6 @@
 """The mixture as a scikit-learn estimator, fitted by maximum likelihood."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import torch
@@ -10,22 +11,24 @@ from sklearn.utils import Tags
 from torch import Tensor
 from typing_extensions import override
 
-from gmm import em, stepwise
+from gmm.base import BaseMixture
+from gmm.conversion import as_attribute
 from gmm.covariance import Covariance, covariance_of
-from gmm.estimator_base import BaseMixture, exported
-from gmm.likelihood import Likelihood, scaled_regulariser
-from gmm.missing import MISSING, MissingValues
-from gmm.objective import Objective
+from gmm.em import stepwise
+from gmm.em.likelihood import Likelihood, scaled_regulariser
+from gmm.em.loop import Run
+from gmm.em.missing import MISSING, MissingValues
+from gmm.em.objective import Objective
+from gmm.em.parameters import Estimate, Parameters
 from gmm.options import CovarianceType, FloatType, InitMethod, Missing
-from gmm.parameters import Parameters
-from gmm.samples import InMemory, Samples
-from gmm.validation import (
+from gmm.samples.in_memory import InMemory, Samples
+from gmm.samples.validation import validate_weights
+from gmm.settings import (
     check_plain,
     check_settings,
     check_shape,
     check_weights,
-    checked_precision_factors,
-    checked_weights,
+    factorise_initial_precisions,
 )
 
 
@@ -143,12 +146,12 @@ class GaussianMixture(BaseMixture):
         check_settings(self.get_params(deep=False))
         x = self._samples(X, fitting=False)
         check_plain(x, self._covariance, "partial_fit")
-        weights = None if sample_weight is None else checked_weights(sample_weight, x)
+        weights = None if sample_weight is None else validate_weights(sample_weight, x)
         parameters = self.parameters_.to(dtype=torch.float64, device=x.device)
         # A mixture from elsewhere does not say how many samples it has seen: as many as now.
         seen = getattr(self, "n_samples_seen_", float(len(x)))
         kept = getattr(self, "statistics_", None)
-        memory = stepwise.remembered(kept, parameters, self._covariance, seen)
+        memory = stepwise.remember(kept, parameters, self._covariance, seen)
         batch = InMemory(x, weights, memory.points.reference)
         objective = self._objective(memory.points)
         step = stepwise.step(batch, parameters, memory.statistics, objective, step_decay)
@@ -157,17 +160,21 @@ class GaussianMixture(BaseMixture):
     def _take(self, step: stepwise.Step, batch: InMemory) -> Self:
         as_tensors = isinstance(self.means_, Tensor)
         bounds = (*self.lower_bounds_, step.lower_bound)
-        run = em.Run(step.parameters, step.lower_bound, bounds, converged=False)
+        run = Run(step.parameters, step.lower_bound, bounds, converged=False)
         self.set_fitted(run, dtype=batch.dtype, as_tensors=as_tensors)
         self.n_samples_seen_ = float(step.statistics.weight)
         kept = {**vars(step.statistics), "reference": batch.reference}
-        self.statistics_ = {name: exported(values, as_tensors) for name, values in kept.items()}
+        self.statistics_ = {name: as_attribute(values, as_tensors) for name, values in kept.items()}
         return self
 
     @override
     def _objective(self, samples: Samples) -> Objective[Parameters]:
         regulariser = scaled_regulariser(float(self.reg_covar), samples.variance)
         return Likelihood(self._covariance, regulariser)
+
+    @override
+    def _store_more(self, learned: Estimate, export: Callable[[Tensor], Any]) -> None:
+        pass
 
     @override
     def _fitted_parameters(self) -> Parameters:
@@ -193,7 +200,7 @@ class GaussianMixture(BaseMixture):
     @override
     def _cold_start(
         self, samples: Samples, objective: Objective
-    ) -> tuple[Parameters, Bool[Tensor, " run"]]:
+    ) -> tuple[Estimate, Bool[Tensor, " run"]]:
         """One start per restart, with the user's initial values in the place of its own."""
         x = samples.reference
         shape = (self.n_components, len(x))
@@ -202,15 +209,15 @@ class GaussianMixture(BaseMixture):
         chol = None
         if self.precisions_init is not None:
             precisions = torch.as_tensor(self.precisions_init, dtype=torch.float64, device=x.device)
-            chol = checked_precision_factors(precisions, self._covariance, *shape)
+            chol = factorise_initial_precisions(precisions, self._covariance, *shape)
         if weights is not None:
             check_weights(weights)
         if weights is not None and means is not None and chol is not None:
             # Every restart would be the same run.
             start = Parameters(weights[None], means[None], chol)
             return start, torch.ones(1, dtype=torch.bool, device=x.device)
-        found, valid = super()._cold_start(samples, objective)
-        return found.overridden(weights, means, chol), valid | (chol is not None)
+        found, valid = self._draw_start(samples, objective)
+        return found.replace_values(weights, means, chol), valid | (chol is not None)
 
     def _initial(self, name: str, x: Tensor, shape: tuple[int, ...]) -> Tensor | None:
         given = getattr(self, name)

@@ -1,18 +1,17 @@
 """Fitted mixtures from scikit-learn and to it: the same attributes under the same names."""
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from gmm.encoding import CLASSES
+from gmm.base import BaseMixture
+from gmm.bayesian import BayesianGaussianMixture
+from gmm.estimator import GaussianMixture
 
 if TYPE_CHECKING:
-    from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
+    from sklearn import mixture as theirs
 
-    from gmm.estimator_base import BaseMixture
-
-KINDS = ("GaussianMixture", "BayesianGaussianMixture")
+KINDS = (GaussianMixture, BayesianGaussianMixture)
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")  # that scikit-learn knows
 FITTED = (
     "weights_",
@@ -37,7 +36,7 @@ FITTED = (
 )
 
 
-def from_sklearn(fitted: "GaussianMixture | BayesianGaussianMixture") -> Any:
+def from_sklearn(fitted: "theirs.GaussianMixture | theirs.BayesianGaussianMixture") -> Any:
     """Our estimator of the same class, with the same settings, that scores as ``fitted`` does.
 
     ``verbose`` and ``verbose_interval`` are left behind.
@@ -45,18 +44,18 @@ def from_sklearn(fitted: "GaussianMixture | BayesianGaussianMixture") -> Any:
     Raises:
         ValueError: If it is no mixture of scikit-learn, or has not been fitted.
     """
-    from sklearn import mixture
+    from sklearn import mixture as theirs
 
-    for name in KINDS:
-        if isinstance(fitted, getattr(mixture, name)):
-            return _moved(fitted, getattr(importlib.import_module(CLASSES[name]), name))
+    for kind in KINDS:
+        if isinstance(fitted, getattr(theirs, kind.__name__)):
+            return _move(fitted, kind)
     raise ValueError(
         f"got a {type(fitted).__name__}, expected a fitted GaussianMixture or "
         f"BayesianGaussianMixture of sklearn.mixture"
     )
 
 
-def to_sklearn(mixture: "BaseMixture") -> Any:
+def to_sklearn(mixture: BaseMixture) -> Any:
     """scikit-learn's estimator of the same class, with the same settings, that scores alike.
 
     Settings that scikit-learn does not have, such as ``device``, are left behind.
@@ -66,16 +65,15 @@ def to_sklearn(mixture: "BaseMixture") -> Any:
     """
     from sklearn import mixture as theirs
 
-    name = type(mixture).__name__
-    if name not in KINDS or mixture.covariance_type not in COVARIANCE_TYPES:
+    if type(mixture) not in KINDS or mixture.covariance_type not in COVARIANCE_TYPES:
         raise ValueError(
             f"{mixture!r} has no counterpart in scikit-learn, expected a mixture of "
             f"covariance_type {', '.join(COVARIANCE_TYPES)}; save it with gmm.save instead"
         )
-    return _moved(mixture, getattr(theirs, name))
+    return _move(mixture, getattr(theirs, type(mixture).__name__))
 
 
-def _moved(source: Any, kind: type) -> Any:
+def _move(source: Any, kind: type) -> Any:
     """An estimator of ``kind`` with what it can take over of the settings and the fit."""
     if not hasattr(source, "converged_"):
         raise ValueError(f"{source!r} has not been fitted; call fit first")

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, MixtureSameFamily
 from typing_extensions import override
 
-from gmm import conditioning, density
 from gmm.covariance import Covariance
-from gmm.parameters import Parameters
+from gmm.em import conditioning, log_density
+from gmm.em.parameters import Estimate, Parameters
 
 
 class Mixture(nn.Module):
@@ -32,7 +32,7 @@ class Mixture(nn.Module):
     means: Float[Tensor, "k d"]
     precisions_cholesky: Float[Tensor, "..."]
 
-    def __init__(self, parameters: Parameters, covariance: Covariance) -> None:
+    def __init__(self, parameters: Estimate, covariance: Covariance) -> None:
         super().__init__()
         if parameters.n_runs != 1:
             raise ValueError(
@@ -54,13 +54,13 @@ class Mixture(nn.Module):
     def log_prob(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """Log density in nats, differentiable with respect to ``x``."""
         rows = x.reshape(-1, x.shape[-1])
-        values = density.log_density(rows, self.as_parameters(), self.covariance)
+        values = log_density.log_density(rows, self.as_parameters(), self.covariance)
         return values[0].to(x.dtype).reshape(x.shape[:-1])
 
     def responsibilities(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
         """Probability of each component given the sample, differentiable likewise."""
         rows = x.reshape(-1, x.shape[-1])
-        values = density.responsibilities(rows, self.as_parameters(), self.covariance)
+        values = log_density.responsibilities(rows, self.as_parameters(), self.covariance)
         return values[0].to(x.dtype).reshape(*x.shape[:-1], -1)
 
     def sample(
@@ -73,7 +73,7 @@ class Mixture(nn.Module):
             generator: Source of random numbers on the CPU; None for torch's own.
         """
         source = torch.default_generator if generator is None else generator
-        x, _ = density.draw(self.as_parameters(), self.covariance, n_samples, source)
+        x, _ = log_density.draw(self.as_parameters(), self.covariance, n_samples, source)
         # They come component by component.
         return x[torch.randperm(n_samples, generator=source).to(x.device)]
 
@@ -93,7 +93,7 @@ class Mixture(nn.Module):
             ValueError: If they are not different features of the mixture.
         """
         n_features = self.means.shape[1]
-        kept = conditioning.checked_features(dims, n_features, n_features).to(self.means.device)
+        kept = conditioning.validate_features(dims, n_features, n_features).to(self.means.device)
         found = conditioning.marginal(self.as_parameters(), self.covariance, kept)
         return Mixture(found, self.covariance)
 
@@ -108,7 +108,7 @@ class Mixture(nn.Module):
             ValueError: If they are not different features, or not as many values.
         """
         n_features = self.means.shape[1]
-        given = conditioning.checked_features(dims, n_features, n_features - 1)
+        given = conditioning.validate_features(dims, n_features, n_features - 1)
         known = torch.as_tensor(values).to(self.means)
         if known.shape != given.shape or not known.isfinite().all():
             raise ValueError(

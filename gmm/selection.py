@@ -11,17 +11,24 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from gmm.candidates import Candidate, candidate, covariance_for, fitted, folds, held_out
+from gmm.candidates import (
+    Candidate,
+    covariance_for,
+    cut_folds,
+    describe_candidate,
+    fit_all,
+    held_out_deviances,
+)
 from gmm.estimator import GaussianMixture
 from gmm.options import CovarianceType, Criterion
-from gmm.samples import InMemory
-from gmm.validation import (
+from gmm.samples.in_memory import InMemory
+from gmm.samples.validation import (
     check_finite,
     check_sample_count,
-    check_settings,
-    checked_tensor,
-    checked_weights,
+    validate_tensor,
+    validate_weights,
 )
+from gmm.settings import check_settings
 
 DEFAULT_FOLDS = 5
 
@@ -114,9 +121,9 @@ def sweep(
         ValueError: If a setting or sample cannot be used, or if every candidate collapses.
     """
     rows = x if isinstance(x, Tensor) else torch.as_tensor(x)
-    rows = checked_tensor(rows)
+    rows = validate_tensor(rows)
     check_finite(rows)
-    weights = None if sample_weight is None else checked_weights(sample_weight, rows)
+    weights = None if sample_weight is None else validate_weights(sample_weight, rows)
     prototypes = [
         GaussianMixture(
             count,
@@ -136,11 +143,11 @@ def sweep(
     _check(prototypes, len(rows), criterion, n_folds)
     samples = InMemory(rows, weights)
     _warn_of_few_samples(prototypes, samples)
-    runs = fitted(samples, prototypes)
+    runs = fit_all(samples, prototypes)
     deviances = [math.nan] * len(runs)
     if n_folds is not None:
-        deviances = held_out(folds(samples, n_folds, seed), prototypes)
-    candidates = tuple(map(partial(candidate, samples), prototypes, runs, deviances))
+        deviances = held_out_deviances(cut_folds(samples, n_folds, seed), prototypes)
+    candidates = tuple(map(partial(describe_candidate, samples), prototypes, runs, deviances))
     best = min(range(len(runs)), key=lambda index: getattr(candidates[index], criterion))
     as_tensors = isinstance(x, Tensor)
     winner = prototypes[best].set_fitted(runs[best].best(), dtype=rows.dtype, as_tensors=as_tensors)

@@ -27,13 +27,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Reference
 from threadpoolctl import threadpool_limits
 
-from gmm import em
 from gmm.covariance import COVARIANCES
+from gmm.em import loop
+from gmm.em.likelihood import Likelihood
+from gmm.em.parameters import Parameters
 from gmm.estimator import GaussianMixture
-from gmm.likelihood import Likelihood
 from gmm.options import CovarianceType
-from gmm.parameters import Parameters
-from gmm.samples import InMemory
+from gmm.samples.in_memory import InMemory
 from gmm.selection import sweep
 
 REPEATS = 3  # the fastest counts: what else the machine does can only slow a run down
@@ -126,9 +126,9 @@ def restarts_row(n_samples: int = 20_000, iterations: int = 10) -> Row:
     fields = ("weights", "means", "precisions_cholesky")
     start = Parameters(*(torch.cat([getattr(each, name) for each in found]) for name in fields))
 
-    def ours(dtype: torch.dtype) -> em.Runs:
+    def ours(dtype: torch.dtype) -> loop.Runs:
         samples, objective = InMemory(torch.from_numpy(x).to(dtype)), Likelihood(covariance, 1e-6)
-        return em.run(samples, start, torch.ones(10, dtype=torch.bool), objective, **settings)
+        return loop.run(samples, start, torch.ones(10, dtype=torch.bool), objective, **settings)
 
     timed = [fastest(partial(ours, dtype)) for dtype in (torch.float64, torch.float32)]
     best = max(fit.lower_bound_ for fit in fits)

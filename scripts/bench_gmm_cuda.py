@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import torch
 
 from gmm.covariance import COVARIANCES
-from gmm.likelihood import Likelihood
+from gmm.em.likelihood import Likelihood
+from gmm.em.parameters import Parameters
 from gmm.options import CovarianceType
-from gmm.parameters import Parameters
-from gmm.samples import InMemory
+from gmm.samples.in_memory import InMemory
 
 ITERATIONS = 5
 WORK: tuple[tuple[CovarianceType, int, int, int], ...] = (

@@ -32,7 +32,7 @@ from cellxai.data.loading.sampling import AugmentedImages
 from cellxai.data.records import Record
 from cellxai.data.splits import SplitSettings, split_records
 from cellxai.verbs.fit import fit
-from gmm.verb_parser import arguments_of
+from gmm.commandline.parser import arguments_of
 
 BATCH_SIZE = 16
 SHARE_ASIDE = 0.3  # of the images: neither split gets them

@@ -34,7 +34,7 @@ from cellxai.files.folder import write_csv
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.verbs.fit import fit
 from cellxai.verbs.synthesize import synthesize
-from gmm.verb_parser import arguments_of
+from gmm.commandline.parser import arguments_of
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "fit" / "shortcut.yaml"
 TRAINED_ON = {"shortcut": 1.0, "honest": 1 / len(CLASSES)}  # how often the cue tells the class

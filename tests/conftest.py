@@ -25,12 +25,11 @@ CHECKED = [
     "cellxai.training", "cellxai.verbs.crossvalidate", "cellxai.verbs.density",
     "cellxai.verbs.evaluate", "cellxai.verbs.explain", "cellxai.verbs.export.loading",
     "cellxai.verbs.export.network", "cellxai.verbs.fit", "cellxai.verbs.preview.summaries",
-    "gmm.anomaly", "gmm.completion", "gmm.conditioning", "gmm.covariance_base",
-    "gmm.covariance_low_rank", "gmm.covariance_matrices", "gmm.covariance_variances",
-    "gmm.factor_analysis",
-    "gmm.criteria", "gmm.density", "gmm.em", "gmm.initialization", "gmm.likelihood",
-    "gmm.objective", "gmm.samples", "gmm.statistics", "gmm.stepwise", "gmm.sticks",
-    "gmm.survey", "gmm.variational",
+    "gmm.anomaly", "gmm.covariance", "gmm.crossfitting",
+    "gmm.em.completion", "gmm.em.conditioning", "gmm.em.criteria", "gmm.em.initialization",
+    "gmm.em.likelihood", "gmm.em.log_density", "gmm.em.loop", "gmm.em.objective",
+    "gmm.em.stepwise", "gmm.em.sticks", "gmm.em.variational",
+    "gmm.samples.in_memory", "gmm.samples.statistics", "gmm.samples.survey",
 ]  # fmt: skip
 install_import_hook(CHECKED, "beartype.beartype")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cellxai.cli import VERBS
-from gmm.verb_parser import parser_of
+from gmm.commandline.parser import parser_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIGS = sorted((REPOSITORY / "configs").rglob("*.yaml"))

@@ -14,8 +14,8 @@ from cellxai.density.fitted import FittedDensity
 from cellxai.density.projection import Projection
 from cellxai.density.thresholds import Calibration
 from cellxai.files.folder import atomic
-from gmm.encoding import Arrays, decode, encode
-from gmm.persistence import DAMAGE
+from gmm.persistence.encoding import Arrays, decode, encode
+from gmm.persistence.saving import DAMAGE
 
 VERSION = 1
 Format = Literal["cellxai.density", "cellxai.places"]

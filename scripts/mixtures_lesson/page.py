@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gmm import save_figure
-from gmm.persistence import atomic
+from gmm.files.atomic import atomic
 
 INTRODUCTION = """# Gaussian mixtures: the lesson, reproduced
 

@@ -6,8 +6,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.mixture import BayesianGaussianMixture as Reference
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gmm import initialization, load, save
+from gmm import load, save
 from gmm.bayesian import BayesianGaussianMixture
+from gmm.em import initialization
 
 ATTRIBUTES = (
     "weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_",
@@ -36,7 +37,7 @@ class ReferenceFromResponsibilities(Reference):
         self._initialize(X, self.resp)
 
 
-def begun(kind, resp, **settings):
+def mixture_from(kind, resp, **settings):
     mixture = kind(n_components=resp.shape[1], **settings)
     mixture.resp = resp
     return mixture
@@ -89,8 +90,8 @@ def test_at_equal_init_everything_is_scikit_learns(covariance_type, prior_type, 
     }
     if prior:
         settings["covariance_prior"] = COVARIANCE_PRIORS[covariance_type]
-    ours = begun(FromResponsibilities, resp, **settings).fit(blobs)
-    reference = begun(ReferenceFromResponsibilities, resp, **settings).fit(blobs)
+    ours = mixture_from(FromResponsibilities, resp, **settings).fit(blobs)
+    reference = mixture_from(ReferenceFromResponsibilities, resp, **settings).fit(blobs)
     assert ours.n_iter_ == reference.n_iter_
     assert ours.converged_
     # scikit-learn's bounds are arrays of one if tied.
@@ -109,8 +110,8 @@ def test_many_features_are_scikit_learns_too(covariance_type):
     x = np.random.default_rng(0).normal(size=(300, 70)) + 3
     resp = random_responsibilities(300, 2)
     settings = {"covariance_type": covariance_type, "max_iter": 4}
-    ours = begun(FromResponsibilities, resp, **settings).fit(x)
-    reference = begun(ReferenceFromResponsibilities, resp, **settings).fit(x)
+    ours = mixture_from(FromResponsibilities, resp, **settings).fit(x)
+    reference = mixture_from(ReferenceFromResponsibilities, resp, **settings).fit(x)
     np.testing.assert_allclose(ours.lower_bounds_, np.ravel(reference.lower_bounds_), rtol=1e-12)
     np.testing.assert_allclose(ours.covariances_, reference.covariances_, rtol=1e-7, atol=1e-9)
 
@@ -144,8 +145,10 @@ def test_a_weight_counts_samples_and_0_leaves_one_out(covariance_type, prior_typ
         "tol": 0.1,
         "max_iter": 300,
     }
-    weighted = begun(FromResponsibilities, resp, **settings).fit(blobs, sample_weight=repeats)
-    repeated = begun(FromResponsibilities, resp.repeat(repeats, axis=0), **settings)
+    weighted = mixture_from(FromResponsibilities, resp, **settings).fit(
+        blobs, sample_weight=repeats
+    )
+    repeated = mixture_from(FromResponsibilities, resp.repeat(repeats, axis=0), **settings)
     repeated.fit(blobs.repeat(repeats, axis=0))
     assert weighted.n_iter_ == repeated.n_iter_
     assert weighted.lower_bound_ == pytest.approx(repeated.lower_bound_, abs=1e-8)
@@ -158,8 +161,8 @@ def test_a_weight_counts_samples_and_0_leaves_one_out(covariance_type, prior_typ
 def test_other_units_and_origins_give_the_same_clusters(covariance_type, blobs, scale, offset):
     resp = random_responsibilities(len(blobs), 3)
     settings = {"covariance_type": covariance_type, "tol": 0.1, "max_iter": 300, "reg_covar": 0.0}
-    plain = begun(FromResponsibilities, resp, **settings).fit(blobs)
-    moved = begun(FromResponsibilities, resp, **settings).fit(blobs * scale + offset)
+    plain = mixture_from(FromResponsibilities, resp, **settings).fit(blobs)
+    moved = mixture_from(FromResponsibilities, resp, **settings).fit(blobs * scale + offset)
     np.testing.assert_array_equal(moved.predict(blobs * scale + offset), plain.predict(blobs))
 
 
@@ -184,8 +187,8 @@ def test_tensors_in_tensors_out_and_arrays_in_arrays_out(covariance_type, prior_
 def test_float32_in_float32_out_near_float64(covariance_type, blobs):
     resp = random_responsibilities(len(blobs), 3)
     settings = {"covariance_type": covariance_type, "tol": 0.0, "max_iter": 25}
-    single = begun(FromResponsibilities, resp, **settings).fit(blobs.astype(np.float32))
-    double = begun(FromResponsibilities, resp, **settings).fit(blobs)
+    single = mixture_from(FromResponsibilities, resp, **settings).fit(blobs.astype(np.float32))
+    double = mixture_from(FromResponsibilities, resp, **settings).fit(blobs)
     assert single.means_.dtype == single.mean_precision_.dtype == np.float32
     assert single.score_samples(blobs.astype(np.float32)).dtype == np.float32
     np.testing.assert_allclose(single.means_, double.means_, atol=1e-3)

@@ -6,7 +6,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.mixture import GaussianMixture as Reference
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gmm import em
+from gmm.em import loop
 from gmm.estimator import GaussianMixture
 
 ATTRIBUTES = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
@@ -144,7 +144,7 @@ def test_a_fit_that_stops_early_warns_and_names_the_limit(blobs):
 
 def test_a_fitted_run_can_be_taken_over(blobs):
     fitted = GaussianMixture(2, random_state=0).fit(blobs)
-    run = em.Run(fitted.parameters_, fitted.lower_bound_, tuple(fitted.lower_bounds_), True)
+    run = loop.Run(fitted.parameters_, fitted.lower_bound_, tuple(fitted.lower_bounds_), True)
     taken = clone(fitted).set_fitted(run)
     np.testing.assert_array_equal(taken.score_samples(blobs), fitted.score_samples(blobs))
     assert taken.n_iter_ == fitted.n_iter_

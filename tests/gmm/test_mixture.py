@@ -4,9 +4,9 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from gmm.covariance import covariance_of
+from gmm.em.parameters import Parameters
 from gmm.estimator import GaussianMixture
 from gmm.mixture import Mixture
-from gmm.parameters import Parameters
 
 TYPES = ("full", "tied", "diag", "spherical", "low_rank")
 EXACTLY = {"rtol": 0, "atol": 1e-10}
@@ -171,6 +171,6 @@ def test_wrong_features_and_values_are_refused_in_one_line(mixture, dims, values
 
 def test_several_runs_are_refused(mixture):
     one = mixture.as_parameters()
-    both = one.selected(torch.tensor([0, 0]))
+    both = one.select(torch.tensor([0, 0]))
     with pytest.raises(ValueError, match="parameters hold 2 runs, expected one"):
         Mixture(both, mixture.covariance)

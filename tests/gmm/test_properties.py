@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import adjusted_rand_score
 
-from gmm import GaussianMixture, em, initialization
+from gmm import GaussianMixture
 from gmm.covariance import COVARIANCES
-from gmm.likelihood import Likelihood
-from gmm.samples import InMemory
+from gmm.em import initialization, loop
+from gmm.em.likelihood import Likelihood
+from gmm.samples.in_memory import InMemory
 
 DENSE = ("full", "tied", "diag", "spherical")
 ATTRIBUTES = ("weights_", "means_", "covariances_")
@@ -92,7 +93,7 @@ def test_a_batch_of_runs_is_the_runs_one_by_one(seed, kind, method):
     def runs(of_seeds):
         start = initialization.start(samples, 3, method, of_seeds)
         found = start.parameters(samples, objective)
-        return em.run(samples, *found, objective, tol=1e-3, max_iter=30)
+        return loop.run(samples, *found, objective, tol=1e-3, max_iter=30)
 
     restarts = [seed, 1, 2]
     batch, alone = runs(restarts), [runs([restart]) for restart in restarts]

@@ -20,9 +20,9 @@ from numpy.testing import assert_almost_equal
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import gmm
-from gmm import clustering, criteria, initialization
+from gmm.conversion import draw_seeds
 from gmm.covariance import COVARIANCES
-from gmm.estimator_base import seeds_of
+from gmm.em import criteria, initialization, kmeans
 
 FILES = ("test_gaussian_mixture", "test_bayesian_mixture", "test_mixture")
 ESTIMATORS = ("GaussianMixture", "BayesianGaussianMixture")
@@ -116,12 +116,12 @@ class OurKMeans:
     """The k-means of our start: a test compares with a fit, whose components it has to number."""
 
     def __init__(self, n_clusters: int, n_init: int, random_state: int) -> None:
-        self.n_clusters, self.seeds = n_clusters, seeds_of(random_state, n_init)
+        self.n_clusters, self.seeds = n_clusters, draw_seeds(random_state, n_init)
 
     def fit(self, x: np.ndarray) -> "OurKMeans":
         centred = torch.from_numpy(x - x.mean(0))
         sources = initialization.generators(self.seeds)
-        self.labels_ = clustering.kmeans(centred, self.n_clusters, sources)[0].numpy()
+        self.labels_ = kmeans.kmeans(centred, self.n_clusters, sources)[0].numpy()
         return self
 
 

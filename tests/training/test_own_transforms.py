@@ -7,7 +7,7 @@ import pytest
 from cellxai.files.folder import RunFolder
 from cellxai.trained.run import load_run
 from cellxai.verbs.fit import fit
-from gmm.verb_parser import arguments_of
+from gmm.commandline.parser import arguments_of
 
 MY_LAB = """
 import numpy as np

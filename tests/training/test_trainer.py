@@ -17,7 +17,7 @@ from cellxai.files.folder import RunFolder, read_json
 from cellxai.training.settings import TrainingSettings
 from cellxai.training.trainer import new_trainer
 from cellxai.verbs.fit import fit
-from gmm.verb_parser import arguments_of
+from gmm.commandline.parser import arguments_of
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from cellxai.trained import image_stream as imagestream
 from cellxai.trained.feature_file import Row, read_features, write_features
 from cellxai.trained.run import load_run
 from cellxai.verbs.features import features
-from gmm.matrices import read_matrix
+from gmm.files.matrices import read_matrix
 
 LAYER = "backbone.blocks.1"
 

@@ -28,7 +28,7 @@ from cellxai.data.pixels.images import read_image, read_pixels
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.readers.folder import ImageFolder
 from cellxai.files.config import as_config
-from gmm.verb_parser import parser_of
+from gmm.commandline.parser import parser_of
 
 RANDOM = np.random.default_rng(0)
 SMOOTH = cv2.GaussianBlur(RANDOM.random((200, 260), np.float32), (0, 0), 2)

@@ -13,7 +13,7 @@ from cellxai.explain.provenance import described
 from cellxai.explain.results.store import Store
 from cellxai.explain.standard import every_explainer, standard_explainers, standard_metrics
 from cellxai.verbs.benchmark import benchmark
-from gmm.verb_parser import arguments_of
+from gmm.commandline.parser import arguments_of
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs" / "benchmark"
 FAMILIES = {"faithfulness", "localisation", "truth", "stability", "sanity", "complexity"}

@@ -1,0 +1,290 @@
+"""What every mixture estimator does: a shell that validates, calls the functions, stores."""
+
+import math
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Self
+
+import torch
+from jaxtyping import Bool, Float
+from numpy.random import RandomState
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from gmm.conversion import as_attribute, draw_seeds, validate_samples
+from gmm.covariance import Covariance
+from gmm.dense_attributes import DenseAttribute
+from gmm.em import criteria, initialization, loop
+from gmm.em.log_density import draw, labels, log_density, responsibilities
+from gmm.em.missing import MissingValues
+from gmm.em.objective import Objective
+from gmm.em.parameters import Estimate
+from gmm.mixture import Mixture
+from gmm.options import CovarianceType, FloatType, InitMethod
+from gmm.samples.chunks import Chunks, as_chunks
+from gmm.samples.distributed import Sharded
+from gmm.samples.in_memory import Samples
+from gmm.samples.streaming import start_size
+from gmm.samples.validation import (
+    check_matrix,
+    check_sample_count,
+    validate_weights,
+)
+from gmm.settings import check_settings
+
+COVARIANCE_ATTRIBUTES = (
+    "covariances_", "precisions_", "precisions_cholesky_", "loadings_", "noise_variances_"
+)  # fmt: skip
+
+
+class BaseMixture(DensityMixin, BaseEstimator, ABC):
+    """Fits by EM and answers; a subclass says what is climbed and from where, and is final."""
+
+    n_components: int
+    covariance_type: CovarianceType
+    tol: float
+    reg_covar: float
+    max_iter: int
+    n_init: int
+    init_params: InitMethod
+    random_state: int | RandomState | None
+    warm_start: bool
+    device: str | None
+    dtype: FloatType | None
+
+    covariances_ = DenseAttribute()
+    precisions_ = DenseAttribute()
+    precisions_cholesky_ = DenseAttribute()
+    converged_: bool
+    lower_bound_: float
+
+    @property
+    @abstractmethod
+    def _covariance(self) -> Covariance:
+        """The mathematics of the covariance type."""
+
+    @property
+    @abstractmethod
+    def _missing_values(self) -> MissingValues:
+        """What is done with NaN."""
+
+    @abstractmethod
+    def _objective(self, samples: Samples) -> Objective:
+        """What the fit climbs, with the scale of the samples taken into account."""
+
+    @abstractmethod
+    def _cold_start(
+        self, samples: Samples, objective: Objective
+    ) -> tuple[Estimate, Bool[Tensor, " run"]]:
+        """One start per restart, and which are sound."""
+
+    @abstractmethod
+    def _fitted_parameters(self) -> Estimate:
+        """The fitted attributes as one value, a batch of one run."""
+
+    @abstractmethod
+    def _store_more(self, learned: Estimate, export: Callable[[Tensor], Any]) -> None:
+        """Stores what a run has learned beside weights, means and covariances.
+
+        Args:
+            learned: What the run has learned, a batch of one.
+            export: Makes an attribute, of the precision and kind of the others.
+        """
+
+    def set_fitted(
+        self, run: loop.Run, *, dtype: torch.dtype = torch.float64, as_tensors: bool = False
+    ) -> Self:
+        """Takes over a run that was fitted elsewhere, and answers as if ``fit`` had found it.
+
+        Args:
+            run: A mixture of ``n_components`` components of ``covariance_type``.
+            dtype: Precision of the attributes.
+            as_tensors: Whether attributes are tensors rather than arrays.
+        """
+        learned = run.parameters
+
+        def export(values: Tensor) -> Any:
+            return as_attribute(values.to(dtype), as_tensors)
+
+        shape = learned.n_components, learned.n_features
+        shown = self._covariance.attributes(learned.precisions_cholesky, *shape)
+        for name in COVARIANCE_ATTRIBUTES:  # of an earlier fit, perhaps of another type
+            vars(self).pop(name, None)
+        self.weights_ = export(learned.weights[0])
+        self.means_ = export(learned.means[0])
+        for name, values in shown.items():
+            setattr(self, name, export(values))
+        self.converged_ = run.converged
+        self.n_iter_ = run.n_iter
+        self.lower_bound_ = run.lower_bound
+        self.lower_bounds_ = list(run.lower_bounds)
+        self.n_features_in_ = learned.n_features
+        self._store_more(learned, export)
+        return self
+
+    def fit(
+        self, X: ArrayLike | Tensor, y: Any = None, sample_weight: ArrayLike | Tensor | None = None
+    ) -> Self:
+        """Estimates the parameters.
+
+        Args:
+            X: Samples, n × d; or a stream of chunks of them, see :class:`gmm.Chunks`; or one
+                process's share of them, see :class:`gmm.Sharded`.
+            y: Ignored.
+            sample_weight: How often each sample counts, n numbers >= 0; None for once.
+
+        Raises:
+            ValueError: If a setting or a sample cannot be used, or if every restart collapses.
+        """
+        check_settings(self.get_params(deep=False))
+        samples, as_tensors = self._read(X, sample_weight)
+        check_sample_count(samples.n_samples, self.n_components)
+        objective = self._missing_values.objective(self._objective(samples), samples)
+        warm = self.warm_start and hasattr(self, "converged_")
+        start, valid = self._warm_start(samples) if warm else self._cold_start(samples, objective)
+        runs = loop.run(
+            samples,
+            start.apply(samples.agree),
+            samples.agree(valid),
+            objective,
+            tol=float(self.tol),
+            max_iter=self.max_iter,
+            lower_bound=self.lower_bound_ if warm else -math.inf,
+        )
+        self.set_fitted(runs.best(), dtype=samples.dtype, as_tensors=as_tensors)
+        self.diagnostics_ = runs.diagnostics()
+        self.n_samples_seen_ = samples.weight
+        vars(self).pop("statistics_", None)
+        if not self.converged_ and self.max_iter > 0:
+            warnings.warn(
+                f"the best of {runs.parameters.n_runs} runs did not converge to tol={self.tol:g} "
+                f"in max_iter={self.max_iter}; increase max_iter or tol, or try another "
+                f"init_params",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    @property
+    def parameters_(self) -> Estimate:
+        """The fitted attributes as one value, a batch of one run."""
+        check_is_fitted(self)
+        return self._fitted_parameters()
+
+    def as_module(self) -> Mixture:
+        """The fitted mixture as a torch module, with a differentiable log density.
+
+        Of a Bayesian mixture, the one of its expected weights, means and precisions.
+        """
+        return Mixture(self.parameters_, self._covariance)
+
+    def fit_predict(
+        self, X: ArrayLike | Tensor, y: Any = None, sample_weight: ArrayLike | Tensor | None = None
+    ) -> Any:
+        """Fits, and returns the most probable component of each sample; ``y`` is ignored."""
+        return self.fit(X, y, sample_weight).predict(X)
+
+    def predict(self, X: ArrayLike | Tensor) -> Any:
+        """The most probable component of each sample."""
+        return self._evaluate(labels, X)
+
+    def predict_proba(self, X: ArrayLike | Tensor) -> Any:
+        """Probability of each component given the sample, n × k."""
+        return self._evaluate(responsibilities, X)
+
+    def score_samples(self, X: ArrayLike | Tensor) -> Any:
+        """Log density of each sample in nats; for tensors, differentiable with respect to X."""
+        return self._evaluate(log_density, X)
+
+    def score(self, X: ArrayLike | Tensor, y: Any = None) -> float:
+        """Mean log density of a sample in nats; ``y`` is ignored."""
+        return float(self.score_samples(X).mean())
+
+    def bic(self, X: ArrayLike | Tensor) -> float:
+        """Bayesian information criterion on X; the lower the better."""
+        log_densities = self.score_samples(X)
+        n_parameters = criteria.n_parameters(self.parameters_, self._covariance)
+        return criteria.bic(float(log_densities.sum()), len(log_densities), n_parameters)
+
+    def aic(self, X: ArrayLike | Tensor) -> float:
+        """Akaike information criterion on X; the lower the better."""
+        n_parameters = criteria.n_parameters(self.parameters_, self._covariance)
+        return criteria.aic(float(self.score_samples(X).sum()), n_parameters)
+
+    def sample(self, n_samples: int = 1) -> tuple[Any, Any]:
+        """Draws samples, n × d, and the components they come from, component by component.
+
+        Raises:
+            ValueError: If ``n_samples`` is below 1.
+        """
+        parameters = self.parameters_
+        if n_samples < 1:
+            raise ValueError(f"n_samples={n_samples}, expected at least 1")
+        source = initialization.generators(self._seeds(1))[0]
+        x, component = draw(parameters, self._covariance, n_samples, source)
+        as_tensors = isinstance(self.means_, Tensor)
+        return as_attribute(x, as_tensors), as_attribute(component, as_tensors)
+
+    def _seeds(self, count: int) -> list[int]:
+        return draw_seeds(self.random_state, count)
+
+    def _samples(self, X: ArrayLike | Tensor, *, fitting: bool) -> Float[Tensor, "n d"]:
+        """X as a tensor, checked, in the precision and on the device to compute with."""
+        if not isinstance(X, Tensor):
+            check_matrix(X)
+        x = validate_samples(self, X, fitting=fitting)
+        if not isinstance(x, Tensor):
+            # A read-only array, such as a memory map, is never written to; torch warns anyway.
+            x = torch.from_numpy(x if x.flags.writeable else x.copy())
+        self._missing_values.check(x)
+        dtype = x.dtype if self.dtype is None else getattr(torch, self.dtype)
+        return x.to(self.device or x.device, dtype)
+
+    def _read(self, X: Any, sample_weight: Any) -> tuple[Samples, bool]:
+        """X as samples to fit, and whether the answer is tensors."""
+        source = as_source(X)
+        if source is None:
+            x = self._samples(X, fitting=True)
+            weights = None if sample_weight is None else validate_weights(sample_weight, x)
+            return self._missing_values.samples(x, weights), isinstance(X, Tensor)
+        dtype = None if self.dtype is None else getattr(torch, self.dtype)
+        found = source.samples(sample_weight, self.device, dtype)
+        self.n_features_in_ = len(found.reference)
+        return found, found.survey.as_tensors
+
+    def _draw_start(
+        self, samples: Samples, objective: Objective
+    ) -> tuple[Estimate, Bool[Tensor, " run"]]:
+        """One start per restart by ``init_params``, and which are sound."""
+        seeds = samples.agree(torch.tensor(self._seeds(self.n_init))).tolist()
+        n_drawn = start_size(self.n_components, len(samples.reference))
+        drawn = samples.draw(n_drawn, seeds[0])
+        start = initialization.start(drawn, self.n_components, self.init_params, seeds)
+        return start.parameters(drawn, objective)
+
+    def _warm_start(self, samples: Samples) -> tuple[Estimate, Tensor]:
+        device = samples.reference.device
+        valid = torch.ones(1, dtype=torch.bool, device=device)
+        return self.parameters_.to(dtype=torch.float64, device=device), valid
+
+    def _evaluate(self, function: Callable[..., Tensor], X: ArrayLike | Tensor) -> Any:
+        """A function of samples and parameters, for the one run; returned as X came."""
+        check_is_fitted(self)
+        source = as_chunks(X)
+        if source is not None:
+            return source.apply(lambda chunk: self._evaluate(function, chunk))
+        x = self._samples(X, fitting=False)
+        parameters, covariance = self.parameters_, self._covariance
+        values = self._missing_values.evaluate(function, x, parameters, covariance)[0]
+        if values.is_floating_point():
+            values = values.to(x.dtype)
+        return values.to(X.device) if isinstance(X, Tensor) else values.cpu().numpy()
+
+
+def as_source(x: Any) -> Sharded | Chunks | None:
+    """What ``fit`` was given as samples to read in parts; None for what is one matrix."""
+    return x if isinstance(x, Sharded) else as_chunks(x)

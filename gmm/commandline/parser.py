@@ -1,0 +1,142 @@
+"""The parser of one verb, built from a function's signature, with short help and errors."""
+
+import argparse
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pkgutil import iter_modules
+from typing import Any
+
+import jsonargparse
+from jsonargparse import ActionConfigFile  # pyright: ignore[reportPrivateImportUsage]
+
+from gmm.commandline.class_names import base_classes, explain_class, import_siblings
+from gmm.commandline.help import clip, group_asked, help_of
+from gmm.commandline.mistakes import explain_mistake
+
+# How jsonargparse says that a name is unknown; the group is the name.
+UNKNOWN_NAME = (
+    re.compile(r"unrecognized arguments: (?:--)?([\w.]+)"),
+    re.compile(r"Option '([\w.]+)' is not accepted"),
+    re.compile(r"does not accept (?:option|nested key) '([\w.]+)'"),
+    re.compile(r"Key '([\w.]+)' is not (?:expected|accepted)"),
+)
+UNKNOWN_CLASS = re.compile(r"given class_path '(?P<path>[\w.]+)':\s+(?P<why>[^\n]+)")
+OF_UNION = re.compile(r'Parser key "[\w.]+":(?=\s+Does not validate against any of the Union)')
+KEYS_OF_CLASS = ("class_path", "init_args")
+LONGEST_ERROR = 400  # characters; unions of types can print a page
+
+
+def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) -> dict[str, Any]:
+    """The arguments of ``function``, parsed from words and configs, with every object built.
+
+    Raises:
+        ValueError: If a word, key, value or class is wrong; one line, with the nearest right one.
+        SystemExit: After ``--help`` or ``--print_config``.
+    """
+    parser = parser_of(prog, function)
+    if group := group_asked(words):  # help without a group is jsonargparse's to print
+        print(help_of(parser, parser.required_names, group))
+        raise SystemExit(0)
+    bases = base_classes(parser)
+    try:
+        return build(parser, words)
+    except ModuleNotFoundError as error:
+        raise ValueError(explain_module(error.name or str(error))) from error
+    except argparse.ArgumentError as error:
+        if explain_class(str(error), bases) is None:
+            raise ValueError(shorten_error(str(error), option_names(parser))) from error
+    for base in bases.values():
+        import_siblings(base)
+    try:
+        return build(parser, words)
+    except argparse.ArgumentError as error:
+        line = explain_class(str(error), bases)
+        raise ValueError(line or shorten_error(str(error), option_names(parser))) from error
+
+
+def build(parser: "VerbParser", words: Sequence[str]) -> dict[str, Any]:
+    """The arguments in words and configs, with every object built."""
+    arguments = vars(parser.instantiate(parser.parse_args(list(words))))
+    return {name: value for name, value in arguments.items() if name != "config"}
+
+
+def parser_of(prog: str, function: Callable[..., Any]) -> "VerbParser":
+    """Options from the signature of a function, ``--config`` and ``--print_config`` beside them."""
+    summary = (inspect.getdoc(function) or "").partition("\n\n")[0].replace("\n", " ")
+    parser = VerbParser(prog=prog, description=summary, exit_on_error=False, allow_abbrev=False)
+    parser.add_argument(
+        "--config", action=ActionConfigFile, help="YAML file of options, repeatable"
+    )
+    parser.add_function_arguments(function, fail_untyped=True)
+    parameters = inspect.signature(function).parameters.values()
+    parser.required_names = frozenset(p.name for p in parameters if p.default is p.empty)
+    return parser
+
+
+class VerbParser(jsonargparse.ArgumentParser):
+    """A parser whose help fits a screen."""
+
+    required_names: frozenset[str] = frozenset()  # jsonargparse tells them only by an error
+
+    def format_help(self) -> str:
+        """The summary and a line for each option or group of options."""
+        return help_of(self, self.required_names)
+
+
+def option_names(parser: jsonargparse.ArgumentParser) -> list[str]:
+    """Dotted names of all options, without dashes."""
+    return [
+        option[2:]
+        for action in parser._actions
+        for option in action.option_strings
+        if option.startswith("--") and not option.endswith(".help")
+    ]
+
+
+def shorten_error(message: str, options: list[str]) -> str:
+    """An error of jsonargparse as one line that names the nearest valid names."""
+    chosen = UNKNOWN_CLASS.search(message)
+    union = OF_UNION.match(message)
+    # Of a union all that was tried is told; where a class was named, that is what was meant.
+    text = f"{union[0]} {chosen[0]}" if union and chosen else message
+    text = clip(" ".join(text.split()), LONGEST_ERROR)
+    for pattern in UNKNOWN_NAME:
+        if found := pattern.search(message):
+            if chosen and found.group(1) == KEYS_OF_CLASS[0]:  # it was not taken for what it is
+                return f"{text}; beside class_path stands a key that is not init_args"
+            inside = [*options_of_class(chosen["path"]), *KEYS_OF_CLASS] if chosen else options
+            return explain_mistake(text, found.group(1), inside)
+    if chosen and "has no attribute" in chosen["why"]:
+        module, _, name = chosen["path"].rpartition(".")
+        try:
+            return explain_mistake(text, name, public_classes(module))
+        except ModuleNotFoundError as error:
+            return explain_module(error.name or module)
+    return text
+
+
+def options_of_class(class_path: str) -> list[str]:
+    """Names of the arguments that a class takes."""
+    module, _, name = class_path.rpartition(".")
+    return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
+
+
+def public_classes(module: str) -> Iterable[str]:
+    """Names of the classes defined in a module, or of a package, offered by it."""
+    return [
+        name
+        for name, value in vars(importlib.import_module(module)).items()
+        if inspect.isclass(value)
+        and not name.startswith("_")
+        and f"{value.__module__}.".startswith(f"{module}.")
+    ]
+
+
+def explain_module(name: str) -> str:
+    """The line for a module that does not exist, with the nearest ones beside it."""
+    parent, _, _ = name.rpartition(".")
+    where = importlib.import_module(parent).__path__ if parent else None
+    beside = [f"{parent}.{found.name}" if parent else found.name for found in iter_modules(where)]
+    return explain_mistake(f"no module is named {name!r}", name, beside)

@@ -1,0 +1,135 @@
+"""Plain typed functions as the verbs of a command line, with configs and errors of one line.
+
+A verb's signature is its schema and its docstring its help. Modules of verbs are imported only when
+the verb is called, so ``--help`` of a program that needs torch answers without it.
+"""
+
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmm.commandline.mistakes import explain_mistake
+
+MISTAKE = 2  # the exit code of a mistake on the command line, as argparse has it
+FAILURE = 1
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb of a program.
+
+    Args:
+        target: ``module:function``, imported when the verb is called.
+        summary: What it does, for the list of verbs.
+        subject: The option that a first word without dashes is for; ``None`` if there is none.
+    """
+
+    target: str
+    summary: str
+    subject: str | None = None
+
+    def load(self) -> Callable[..., Any]:
+        """The function behind the verb."""
+        module, _, function = self.target.partition(":")
+        return getattr(importlib.import_module(module), function)
+
+    def name_subject(self, words: Sequence[str]) -> Sequence[str]:
+        """The words with the option named that the first of them is for."""
+        bare = self.subject and words and not words[0].startswith("-")
+        return [f"--{self.subject}", *words] if bare else words
+
+
+def run(
+    program: str, about: str, verbs: Mapping[str, Verb], argv: Sequence[str] | None = None
+) -> int:
+    """Runs one verb and returns the exit code.
+
+    A verb's result is printed; its ``exit_code`` is returned if it has one, otherwise 0. A user's
+    mistake (``ValueError``, ``OSError``) gives 2 and one line, and under ``--debug`` the traceback.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    if not words or words[0] in ("-h", "--help"):
+        print(overview(program, about, verbs))
+        return 0 if words else MISTAKE
+    if words[0] == "--version":
+        print(version_line(program))
+        return 0
+    name = words[0]
+    if name not in verbs:
+        print(
+            f"{program}: {explain_mistake(f'unknown verb {name!r}', name, verbs)}", file=sys.stderr
+        )
+        return MISTAKE
+    return call(f"{program} {name}", verbs[name], words[1:], debug)
+
+
+def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
+    """Parses the words of one verb, calls it, prints its result."""
+    # A user's own classes lie beside their config. Last, so that no file there hides a library.
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    try:
+        from gmm.commandline.parser import arguments_of
+
+        function = verb.load()
+        result = function(**arguments_of(prog, function, verb.name_subject(words)))
+    except SystemExit as leaving:  # --help and --print_config
+        return leaving.code if isinstance(leaving.code, int) else 0
+    except KeyboardInterrupt as stopped:
+        kept = str(stopped) or "what was finished is kept"
+        print(f"\n{prog}: interrupted; {kept}", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        mistake = isinstance(error, (ValueError, OSError))
+        print(f"{prog}: {to_one_line(error)}", file=sys.stderr)
+        if not mistake:
+            print(
+                f"{prog}: this is a defect of {prog.split()[0]}; --debug shows where",
+                file=sys.stderr,
+            )
+        return MISTAKE if mistake else FAILURE
+    if result is not None:
+        print(result)
+    return getattr(result, "exit_code", 0)
+
+
+def to_one_line(error: BaseException) -> str:
+    """An error's message on one line; its type is named unless it is a plain mistake."""
+    text = " ".join(str(error).split()) or "no message"
+    return text if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {text}"
+
+
+def overview(program: str, about: str, verbs: Mapping[str, Verb]) -> str:
+    """The help of the whole program: one line per verb."""
+    width = max(map(len, verbs))
+    lines = [f"  {name:<{width}}  {verb.summary}" for name, verb in verbs.items()]
+    return "\n".join(
+        [
+            f"{program}: {about}",
+            "",
+            f"usage: {program} VERB [--config FILE.yaml ...] [--option VALUE ...]",
+            "",
+            *lines,
+            "",
+            f"{program} VERB --help lists a verb's options; --print_config prints them as YAML;",
+            "--debug shows the traceback of an error; --version prints the versions.",
+        ]
+    )
+
+
+def version_line(program: str) -> str:
+    """Version of the distribution and of torch, without importing either."""
+    from importlib.metadata import version
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    return f"{program} {version('cellxai')} (torch {version('torch')}, Python {python})"

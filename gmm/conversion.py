@@ -1,0 +1,49 @@
+"""What users pass in becomes tensors to compute with, and what is learned becomes arrays again."""
+
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
+from torch import Tensor
+
+from gmm.samples.validation import check_feature_count, validate_tensor
+
+LARGEST_SEED = 2**31 - 1
+LEAST_SAMPLES = 2  # of any fit: one sample has no variance
+
+
+def validate_samples(estimator: Any, X: ArrayLike | Tensor, *, fitting: bool) -> Any:
+    """X as a tensor or array of float32 or float64, as wide as the estimator was fitted to.
+
+    Finiteness is left to the caller: scikit-learn's own check names no row.
+
+    Raises:
+        ValueError: If X is no matrix, or of another width.
+    """
+    if not isinstance(X, Tensor):
+        return validate_data(
+            estimator,
+            X,  # type: ignore[reportArgumentType] - inferred from its default, a string
+            dtype=[np.float64, np.float32],
+            reset=fitting,
+            ensure_all_finite=False,
+            ensure_min_samples=LEAST_SAMPLES if fitting else 1,
+        )
+    x = validate_tensor(X)
+    if fitting:
+        estimator.n_features_in_ = x.shape[1]
+    check_feature_count(x.shape[1], estimator.n_features_in_, type(estimator).__name__)
+    return x
+
+
+def as_attribute(values: Tensor, as_tensor: bool) -> Any:
+    """The values as a tensor where they are, or as an array."""
+    return values if as_tensor else values.cpu().numpy()
+
+
+def draw_seeds(random_state: int | RandomState | None, count: int) -> list[int]:
+    """One seed per restart; the first ones do not depend on how many there are."""
+    return check_random_state(random_state).randint(LARGEST_SEED, size=count).tolist()

@@ -1,0 +1,224 @@
+"""The interface of a covariance type."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.distributions import Distribution
+
+ROUNDING = 64 * torch.finfo(torch.float64).eps  # of a sum of many products, relative to it
+
+
+class Covariance(ABC):
+    """The mathematics that depends on the covariance type. The types are final.
+
+    Throughout, ``x`` has samples last, centred on a reference; ``quadratics`` are products of its
+    features, and ``chol`` is a precision factor U of the precision P = U Uᵀ in its inner shape.
+
+    Attributes:
+        shares_form: Whether all components have the same xᵀ P x, so that it cancels in the
+            responsibilities.
+        in_float32: Whether samples in float32 may be summed in float32.
+        plain_moments: Whether second moments are sums of products of features and of nothing that
+            EM has learned, so that they can be completed, recalled and forgotten.
+    """
+
+    shares_form: bool
+    in_float32: bool
+    plain_moments: bool
+
+    @abstractmethod
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        """Outer shape of one mixture's covariances, precisions and factors: scikit-learn's."""
+
+    @abstractmethod
+    def inner_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        """Inner shape of one mixture's factors, without the axis of runs."""
+
+    @abstractmethod
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Free parameters of the covariances."""
+
+    @abstractmethod
+    def packs(self, n_features: int) -> bool:
+        """Whether :meth:`quadratics` are few enough to be worth writing down."""
+
+    @abstractmethod
+    def scratch(self, n_components: int, n_features: int) -> int:
+        """Numbers per sample that one E- and M-step of one run write down."""
+
+    @abstractmethod
+    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "m n"] | None:
+        """The products of features whose sums are second moments; None unless it packs."""
+
+    @abstractmethod
+    def second_moments(
+        self,
+        x: Float[Tensor, "d n"],
+        quadratics: Float[Tensor, "m n"] | None,
+        resp: Float[Tensor, "run k n"],
+        chol: Float[Tensor, "run ..."] | None = None,
+    ) -> Float[Tensor, "run kq m"]:
+        """Sums of the quadratics of a chunk, weighted by responsibilities.
+
+        ``chol`` are the factors that gave the responsibilities, None where EM starts: a type that
+        cannot afford all products sums only those that its next M-step needs.
+        """
+
+    @abstractmethod
+    def estimate(
+        self,
+        counts: Float[Tensor, "run k"],
+        means: Float[Tensor, "run k d"],
+        second: Float[Tensor, "run kq m"],
+        reg_covar: float,
+    ) -> Float[Tensor, "run ..."]:
+        """M-step covariances, Bishop (2006) eq. 9.25, from sums about the reference.
+
+        Args:
+            counts: Responsibilities summed over samples.
+            means: Component means about the same reference.
+            second: Sums from :meth:`second_moments`.
+            reg_covar: Added to every variance, in squared units of the samples.
+        """
+
+    @abstractmethod
+    def factorise(
+        self, covariances: Float[Tensor, "run ..."]
+    ) -> tuple[Float[Tensor, "run ..."], Bool[Tensor, " run"]]:
+        """Precision factors, and which runs have positive definite covariances."""
+
+    @abstractmethod
+    def factorise_precisions(
+        self, precisions: Float[Tensor, "run ..."]
+    ) -> tuple[Float[Tensor, "run ..."], Bool[Tensor, " run"]]:
+        """Precision factors from precisions, and which runs have positive definite ones."""
+
+    @abstractmethod
+    def precisions(self, chol: Float[Tensor, "run ..."]) -> Float[Tensor, "run ..."]:
+        """P = U Uᵀ."""
+
+    @abstractmethod
+    def covariances(self, chol: Float[Tensor, "run ..."]) -> Float[Tensor, "run ..."]:
+        """The inverse of U Uᵀ."""
+
+    @abstractmethod
+    def log_determinant(
+        self, chol: Float[Tensor, "run ..."], n_features: int
+    ) -> Float[Tensor, "run kq"]:
+        """Log determinant of U, which is half that of the precision."""
+
+    @abstractmethod
+    def quadratic_coefficients(self, chol: Float[Tensor, "run ..."]) -> Float[Tensor, "run kq m"]:
+        """Coefficients of xᵀ P x in the quadratics of x."""
+
+    @abstractmethod
+    def precision_times(
+        self, chol: Float[Tensor, "run ..."], vectors: Float[Tensor, "run k d"]
+    ) -> Float[Tensor, "run k d"]:
+        """P v for one vector per component."""
+
+    @abstractmethod
+    def squared_distances(
+        self, chol: Float[Tensor, "run ..."], deviations: Float[Tensor, "run k d n"]
+    ) -> Float[Tensor, "run k n"]:
+        """Squared Mahalanobis distances ‖Uᵀ (x - μ)‖²."""
+
+    @abstractmethod
+    def colour(
+        self, chol: Float[Tensor, "run ..."], noise: Float[Tensor, "run k d n"]
+    ) -> Float[Tensor, "run k d n"]:
+        """U⁻ᵀ z: standard normal noise with the covariances of the components."""
+
+    @abstractmethod
+    def marginal(
+        self, chol: Float[Tensor, "run ..."], features: Int[Tensor, " kept"]
+    ) -> Float[Tensor, "run ..."]:
+        """Factors of some features alone, Bishop (2006) eq. 2.98."""
+
+    @abstractmethod
+    def conditional(
+        self,
+        chol: Float[Tensor, "run ..."],
+        kept: Int[Tensor, " kept"],
+        given: Int[Tensor, " given"],
+        deviations: Float[Tensor, "run k given n"],
+    ) -> tuple[Float[Tensor, "run k kept n"], Float[Tensor, "run ..."]]:
+        """Shifts of the means, and factors, given all other features: Bishop eqs. 2.96 and 2.97.
+
+        Args:
+            chol: Factors of all features.
+            kept: The features that remain.
+            given: All others.
+            deviations: Of the given features from their means.
+        """
+
+    @abstractmethod
+    def attributes(
+        self, chol: Float[Tensor, "run ..."], n_components: int, n_features: int
+    ) -> dict[str, Tensor]:
+        """What an estimator shows of the first run: scikit-learn's attributes, in its shapes."""
+
+    @abstractmethod
+    def from_attributes(self, estimator: Any) -> Float[Tensor, "1 ..."]:
+        """The factors of a fitted estimator, from its :meth:`attributes`."""
+
+    @abstractmethod
+    def distribution(
+        self, chol: Float[Tensor, "run ..."], means: Float[Tensor, "run k d"]
+    ) -> Distribution:
+        """The components of the first run as a batch of torch's distributions."""
+
+    @abstractmethod
+    def dense(
+        self, chol: Float[Tensor, "run ..."], n_components: int, n_features: int
+    ) -> Float[Tensor, "run k d d"]:
+        """One covariance matrix per component, whatever the type."""
+
+
+def shown_attributes(
+    covariance: Covariance, chol: Float[Tensor, "run ..."], n_components: int, n_features: int
+) -> dict[str, Tensor]:
+    """Factors, precisions and covariances of the first run, under scikit-learn's names."""
+    shape = covariance.shape(n_components, n_features)
+    inner = {
+        "precisions_cholesky_": chol,
+        "precisions_": covariance.precisions(chol),
+        "covariances_": covariance.covariances(chol),
+    }
+    return {name: values[0].reshape(shape) for name, values in inner.items()}
+
+
+def restore_factors(covariance: Covariance, estimator: Any) -> Float[Tensor, "1 ..."]:
+    """The factors among the :func:`shown_attributes` of an estimator."""
+    inner = covariance.inner_shape(*estimator.means_.shape)
+    # Only what is stored: a mixture that lacks it would otherwise make it out of itself.
+    return torch.as_tensor(vars(estimator)["precisions_cholesky_"]).reshape(1, *inner)
+
+
+def coloured_products(
+    covariance: Covariance, chol: Float[Tensor, "run ..."], n_components: int, n_features: int
+) -> Float[Tensor, "run k d d"]:
+    """Covariance matrices, as products of the factors that colour noise."""
+    eye = torch.eye(n_features, dtype=chol.dtype, device=chol.device)
+    shape = (chol.shape[0], n_components, n_features, n_features)
+    factors = covariance.colour(chol, eye.expand(shape))
+    return factors @ factors.mT
+
+
+def drop_rounding(
+    difference: Float[Tensor, "run ..."], minuend: Float[Tensor, "run ..."]
+) -> Float[Tensor, "run ..."]:
+    """The difference where it exceeds its rounding error, otherwise 0.
+
+    Equal samples away from the reference would otherwise have a variance of pure rounding, and a
+    collapsed run would win by it.
+    """
+    return difference.where(difference.abs() > ROUNDING * minuend.abs(), 0.0)
+
+
+def are_finite(values: Float[Tensor, "run ..."]) -> Bool[Tensor, " run"]:
+    """Which runs have finite values only."""
+    return values.isfinite().flatten(1).all(-1)

@@ -1,0 +1,190 @@
+"""Covariances that are matrices, whichever components share one: ``full`` and ``tied``."""
+
+from abc import abstractmethod
+from functools import cache
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.distributions import Distribution, MultivariateNormal
+from typing_extensions import override
+
+from gmm.covariance.base import (
+    Covariance,
+    are_finite,
+    coloured_products,
+    drop_rounding,
+    restore_factors,
+    shown_attributes,
+)
+from gmm.covariance.products import multiply
+
+
+class Matrices(Covariance):
+    """One matrix for some components: a subclass says which of them share it, and is final."""
+
+    in_float32 = True
+    plain_moments = True
+
+    @abstractmethod
+    def pool(self, per_component: Float[Tensor, "run k *rest"]) -> Float[Tensor, "run kq *rest"]:
+        """Sums over the components that share a matrix."""
+
+    @override
+    def second_moments(
+        self,
+        x: Float[Tensor, "d n"],
+        quadratics: Float[Tensor, "m n"] | None,
+        resp: Float[Tensor, "run k n"],
+        chol: Float[Tensor, "run ..."] | None = None,
+    ) -> Float[Tensor, "run kq m"]:
+        shares = self.pool(resp)
+        if quadratics is not None:
+            return multiply(shares, quadratics.T)
+        products = [((x * share) @ x.T).flatten() for share in shares.flatten(0, 1)]
+        return torch.stack(products).unflatten(0, shares.shape[:2])
+
+    @override
+    def estimate(
+        self,
+        counts: Float[Tensor, "run k"],
+        means: Float[Tensor, "run k d"],
+        second: Float[Tensor, "run kq m"],
+        reg_covar: float,
+    ) -> Float[Tensor, "run kq d d"]:
+        n_features = means.shape[-1]
+        between = counts[..., None, None] * means[..., :, None] * means[..., None, :]
+        total = unpack(second, n_features)
+        within = drop_rounding(total - self.pool(between), total)
+        eye = torch.eye(n_features, dtype=means.dtype, device=means.device)
+        return within / self.pool(counts)[..., None, None] + reg_covar * eye
+
+    @override
+    def factorise(
+        self, covariances: Float[Tensor, "run kq d d"]
+    ) -> tuple[Float[Tensor, "run kq d d"], Bool[Tensor, " run"]]:
+        # cholesky_ex: one collapsed run must not raise for its siblings.
+        lower, info = torch.linalg.cholesky_ex(covariances)
+        chol = invert_triangular(lower, upper=False).mT.contiguous()
+        return chol, (info == 0).all(-1) & are_finite(chol)
+
+    @override
+    def factorise_precisions(
+        self, precisions: Float[Tensor, "run kq d d"]
+    ) -> tuple[Float[Tensor, "run kq d d"], Bool[Tensor, " run"]]:
+        # Reversing rows and columns turns the lower factor L Lᵀ into the upper one U Uᵀ.
+        lower, info = torch.linalg.cholesky_ex(precisions.flip(-2, -1))
+        return lower.flip(-2, -1), (info == 0).all(-1) & are_finite(lower)
+
+    @override
+    def precisions(self, chol: Float[Tensor, "run kq d d"]) -> Float[Tensor, "run kq d d"]:
+        return chol @ chol.mT
+
+    @override
+    def covariances(self, chol: Float[Tensor, "run kq d d"]) -> Float[Tensor, "run kq d d"]:
+        inverse = invert_triangular(chol, upper=True)
+        return inverse.mT @ inverse
+
+    @override
+    def log_determinant(
+        self, chol: Float[Tensor, "run kq d d"], n_features: int
+    ) -> Float[Tensor, "run kq"]:
+        return chol.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+    @override
+    def quadratic_coefficients(
+        self, chol: Float[Tensor, "run kq d d"]
+    ) -> Float[Tensor, "run kq m"]:
+        precisions = self.precisions(chol)
+        rows, columns = pairs(chol.shape[-1], chol.device)
+        # Off the diagonal, x_i x_j stands for x_j x_i too.
+        return precisions[..., rows, columns] * torch.where(rows == columns, 1, 2)
+
+    @override
+    def precision_times(
+        self, chol: Float[Tensor, "run kq d d"], vectors: Float[Tensor, "run k d"]
+    ) -> Float[Tensor, "run k d"]:
+        return (chol @ (chol.mT @ vectors[..., None]))[..., 0]
+
+    @override
+    def squared_distances(
+        self, chol: Float[Tensor, "run kq d d"], deviations: Float[Tensor, "run k d n"]
+    ) -> Float[Tensor, "run k n"]:
+        return (chol.mT @ deviations).square().sum(-2)
+
+    @override
+    def colour(
+        self, chol: Float[Tensor, "run kq d d"], noise: Float[Tensor, "run k d n"]
+    ) -> Float[Tensor, "run k d n"]:
+        return torch.linalg.solve_triangular(chol.mT, noise, upper=False)
+
+    @override
+    def marginal(
+        self, chol: Float[Tensor, "run kq d d"], features: Int[Tensor, " kept"]
+    ) -> Float[Tensor, "run kq kept kept"]:
+        return self.factorise(self.covariances(chol)[..., features[:, None], features])[0]
+
+    @override
+    def conditional(
+        self,
+        chol: Float[Tensor, "run kq d d"],
+        kept: Int[Tensor, " kept"],
+        given: Int[Tensor, " given"],
+        deviations: Float[Tensor, "run k given n"],
+    ) -> tuple[Float[Tensor, "run k kept n"], Float[Tensor, "run kq kept kept"]]:
+        precisions = self.precisions(chol)[..., kept, :]
+        found = self.factorise_precisions(precisions[..., kept])[0]
+        pull = torch.linalg.solve_triangular(found, precisions[..., given], upper=True)
+        return -torch.linalg.solve_triangular(found.mT, pull @ deviations, upper=False), found
+
+    @override
+    def attributes(
+        self, chol: Float[Tensor, "run kq d d"], n_components: int, n_features: int
+    ) -> dict[str, Tensor]:
+        return shown_attributes(self, chol, n_components, n_features)
+
+    @override
+    def from_attributes(self, estimator: Any) -> Float[Tensor, "1 ..."]:
+        return restore_factors(self, estimator)
+
+    @override
+    def distribution(
+        self, chol: Float[Tensor, "run kq d d"], means: Float[Tensor, "run k d"]
+    ) -> Distribution:
+        eye = torch.eye(means.shape[-1], dtype=chol.dtype, device=chol.device)
+        triangles = self.colour(chol, eye.expand(*means.shape, means.shape[-1]))
+        return MultivariateNormal(means[0], scale_tril=triangles[0])
+
+    @override
+    def dense(
+        self, chol: Float[Tensor, "run kq d d"], n_components: int, n_features: int
+    ) -> Float[Tensor, "run k d d"]:
+        return coloured_products(self, chol, n_components, n_features)
+
+
+def unpack(second: Float[Tensor, "run kq m"], n_features: int) -> Float[Tensor, "run kq d d"]:
+    """Symmetric matrices from the products of :meth:`Full.quadratics`, or from all elements."""
+    if second.shape[-1] == n_features * n_features:
+        return second.unflatten(-1, (n_features, n_features))
+    rows, columns = pairs(n_features, second.device)
+    matrices = second.new_empty(*second.shape[:-1], n_features, n_features)
+    matrices[..., rows, columns] = second
+    matrices[..., columns, rows] = second
+    return matrices
+
+
+@cache
+def pairs(n_features: int, device: torch.device) -> tuple[Int[Tensor, " m"], Int[Tensor, " m"]]:
+    """Which features :meth:`Full.quadratics` multiplies, in its order."""
+    index = torch.arange(n_features * (n_features + 1) // 2, device=device)
+    first = index % n_features
+    return first, (first + index // n_features) % n_features
+
+
+def invert_triangular(
+    factor: Float[Tensor, "*run d d"], *, upper: bool
+) -> Float[Tensor, "*run d d"]:
+    """The inverse of a triangular matrix."""
+    eye = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
+    return torch.linalg.solve_triangular(factor, eye, upper=upper)

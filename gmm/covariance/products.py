@@ -1,0 +1,26 @@
+"""Matrix products whose rows do not depend on how many rows there are."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+ROWS_AT_A_TIME = 4
+# BLAS computes so many rows by one path and what is left over by another, with other rounding. A
+# run would then depend on its batch-mates in the last bit, and EM stop an iteration apart.
+
+
+def pad_rows(a: Float[Tensor, "m d"]) -> Float[Tensor, "padded d"]:
+    """The matrix with rows of zeros, so that none is left over."""
+    left_over = -len(a) % ROWS_AT_A_TIME
+    return F.pad(a, (0, 0, 0, left_over)) if left_over else a
+
+
+def unpad_rows(rows: Float[Tensor, "padded m"], shape: torch.Size) -> Float[Tensor, "*run k m"]:
+    """What :func:`pad_rows` has led to, without its zeros and in the shape of the runs."""
+    return rows[: shape.numel()].unflatten(0, shape)
+
+
+def multiply(a: Float[Tensor, "*run k n"], b: Float[Tensor, "n m"]) -> Float[Tensor, "*run k m"]:
+    """A product of all rows of all runs with the same matrix."""
+    return unpad_rows(pad_rows(a.flatten(0, -2)) @ b, a.shape[:-1])

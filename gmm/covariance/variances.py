@@ -1,0 +1,148 @@
+"""Covariances that are variances, whichever features share one: ``diag`` and ``spherical``."""
+
+from abc import abstractmethod
+from typing import Any
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
+from typing_extensions import override
+
+from gmm.covariance.base import (
+    Covariance,
+    are_finite,
+    coloured_products,
+    drop_rounding,
+    restore_factors,
+    shown_attributes,
+)
+from gmm.covariance.products import multiply
+
+
+class Variances(Covariance):
+    """One variance for some features: a subclass says which of them share it, and is final."""
+
+    shares_form = False
+    in_float32 = True
+    plain_moments = True
+
+    @abstractmethod
+    def pool(self, squares: Float[Tensor, "*lead d"]) -> Float[Tensor, "*lead m"]:
+        """Sums over the features that share a variance."""
+
+    @override
+    def packs(self, n_features: int) -> bool:
+        return True
+
+    @override
+    def scratch(self, n_components: int, n_features: int) -> int:
+        return 2 * n_features + n_components
+
+    @override
+    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "m n"]:
+        return self.pool(x.square().T).T
+
+    @override
+    def second_moments(
+        self,
+        x: Float[Tensor, "d n"],
+        quadratics: Float[Tensor, "m n"] | None,
+        resp: Float[Tensor, "run k n"],
+        chol: Float[Tensor, "run ..."] | None = None,
+    ) -> Float[Tensor, "run k m"]:
+        assert quadratics is not None
+        return multiply(resp, quadratics.T)
+
+    @override
+    def estimate(
+        self,
+        counts: Float[Tensor, "run k"],
+        means: Float[Tensor, "run k d"],
+        second: Float[Tensor, "run k m"],
+        reg_covar: float,
+    ) -> Float[Tensor, "run k m"]:
+        total = second / counts[..., None]
+        within = drop_rounding(total - self.pool(means.square()), total)
+        return within / (means.shape[-1] // second.shape[-1]) + reg_covar
+
+    @override
+    def factorise(
+        self, covariances: Float[Tensor, "run k m"]
+    ) -> tuple[Float[Tensor, "run k m"], Bool[Tensor, " run"]]:
+        chol = covariances.rsqrt()
+        return chol, are_finite(chol)
+
+    @override
+    def factorise_precisions(
+        self, precisions: Float[Tensor, "run k m"]
+    ) -> tuple[Float[Tensor, "run k m"], Bool[Tensor, " run"]]:
+        return precisions.sqrt(), are_finite(precisions.rsqrt())
+
+    @override
+    def precisions(self, chol: Float[Tensor, "run k m"]) -> Float[Tensor, "run k m"]:
+        return chol.square()
+
+    @override
+    def covariances(self, chol: Float[Tensor, "run k m"]) -> Float[Tensor, "run k m"]:
+        return chol.square().reciprocal()
+
+    @override
+    def log_determinant(
+        self, chol: Float[Tensor, "run k m"], n_features: int
+    ) -> Float[Tensor, "run k"]:
+        return chol.log().sum(-1) * (n_features // chol.shape[-1])
+
+    @override
+    def quadratic_coefficients(self, chol: Float[Tensor, "run k m"]) -> Float[Tensor, "run k m"]:
+        return chol.square()
+
+    @override
+    def precision_times(
+        self, chol: Float[Tensor, "run k m"], vectors: Float[Tensor, "run k d"]
+    ) -> Float[Tensor, "run k d"]:
+        return chol.square() * vectors
+
+    @override
+    def squared_distances(
+        self, chol: Float[Tensor, "run k m"], deviations: Float[Tensor, "run k d n"]
+    ) -> Float[Tensor, "run k n"]:
+        return (chol[..., None] * deviations).square().sum(-2)
+
+    @override
+    def colour(
+        self, chol: Float[Tensor, "run k m"], noise: Float[Tensor, "run k d n"]
+    ) -> Float[Tensor, "run k d n"]:
+        return noise / chol[..., None]
+
+    @override
+    def conditional(
+        self,
+        chol: Float[Tensor, "run k m"],
+        kept: Int[Tensor, " kept"],
+        given: Int[Tensor, " given"],
+        deviations: Float[Tensor, "run k given n"],
+    ) -> tuple[Float[Tensor, "run k kept n"], Float[Tensor, "run k mkept"]]:
+        run, k, _, n = deviations.shape
+        return deviations.new_zeros(run, k, len(kept), n), self.marginal(chol, kept)
+
+    @override
+    def attributes(
+        self, chol: Float[Tensor, "run k m"], n_components: int, n_features: int
+    ) -> dict[str, Tensor]:
+        return shown_attributes(self, chol, n_components, n_features)
+
+    @override
+    def from_attributes(self, estimator: Any) -> Float[Tensor, "1 ..."]:
+        return restore_factors(self, estimator)
+
+    @override
+    def distribution(
+        self, chol: Float[Tensor, "run k m"], means: Float[Tensor, "run k d"]
+    ) -> Distribution:
+        return Independent(Normal(means[0], chol[0].reciprocal().expand_as(means[0])), 1)
+
+    @override
+    def dense(
+        self, chol: Float[Tensor, "run k m"], n_components: int, n_features: int
+    ) -> Float[Tensor, "run k d d"]:
+        return coloured_products(self, chol, n_components, n_features)

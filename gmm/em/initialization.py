@@ -1,0 +1,160 @@
+"""Where EM starts: responsibilities of every restart, from its own seed.
+
+A restart draws from its own generator on the CPU, so it neither depends on the other restarts of
+its batch nor on the device.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from typing_extensions import override
+
+from gmm.em.kmeans import kmeans, spread_samples
+from gmm.em.objective import Objective, P
+from gmm.options import InitMethod
+from gmm.samples.in_memory import InMemory
+from gmm.samples.statistics import summarise, total
+
+PART = 4096
+# Samples for which responsibilities exist at a time. Fixed, since random ones are drawn part by
+# part: a size that followed the machine would make another start of the same seed.
+
+
+class Start(ABC):
+    """Initial responsibilities of a batch of restarts; read as often as there are types to fit."""
+
+    @abstractmethod
+    def responsibilities(self) -> Iterator[Float[Tensor, "run k part"]]:
+        """Those of the first ``PART`` samples, of the next ``PART``, and so on."""
+
+    def parameters(
+        self, samples: InMemory, objective: Objective[P]
+    ) -> tuple[P, Bool[Tensor, " run"]]:
+        """The parameters after one M-step, and which runs have positive definite covariances."""
+        return from_responsibilities(samples, self.responsibilities(), PART, objective)
+
+
+@dataclass(frozen=True)
+class Assigned(Start):
+    """Every sample belongs wholly to one component, or to none.
+
+    Args:
+        labels: Component of each sample; -1 for none.
+        n_components: Components of each run.
+        share: How much of each sample belongs to it.
+    """
+
+    labels: Int[Tensor, "run n"]
+    n_components: int
+    share: Float[Tensor, " n"]
+
+    @override
+    def responsibilities(self) -> Iterator[Float[Tensor, "run k part"]]:
+        components = torch.arange(self.n_components, device=self.labels.device)[:, None]
+        for part, share in zip(self.labels.split(PART, 1), self.share.split(PART), strict=True):
+            yield (part[:, None] == components) * share
+
+
+@dataclass(frozen=True)
+class Random(Start):
+    """Uniform random numbers, normalised to sum to 1 over the components.
+
+    Args:
+        seeds: One per restart.
+        n_samples: Samples to draw for.
+        n_components: Components of each run.
+        device: Where they go.
+    """
+
+    seeds: Sequence[int]
+    n_samples: int
+    n_components: int
+    device: torch.device
+
+    @override
+    def responsibilities(self) -> Iterator[Float[Tensor, "run k part"]]:
+        sources = generators(self.seeds)
+        for first in range(0, self.n_samples, PART):
+            shape = (self.n_components, min(PART, self.n_samples - first))
+            drawn = [torch.rand(shape, dtype=torch.float64, generator=g) for g in sources]
+            resp = torch.stack(drawn).to(self.device)
+            yield resp / resp.sum(1, keepdim=True)
+
+
+def from_responsibilities(
+    samples: InMemory,
+    resp: Iterable[Float[Tensor, "run k part"]],
+    size: int,
+    objective: Objective[P],
+) -> tuple[P, Bool[Tensor, " run"]]:
+    """The parameters after one M-step, with which EM starts.
+
+    Args:
+        samples: Shared by all runs.
+        resp: Responsibilities of the first ``size`` samples, of the next ``size``, and so on.
+        size: Samples per part.
+        objective: Whose M-step it is.
+
+    Returns:
+        The parameters, and which runs have positive definite covariances.
+    """
+    covariance = objective.covariance
+    parts = zip(samples.chunks(covariance, size), resp, strict=True)
+    statistics = total(summarise(chunk, part, part[:, 0]) for chunk, part in parts)
+    parameters, valid = objective.maximise(statistics)
+    return parameters.translate(samples.reference), valid
+
+
+def start(samples: InMemory, n_components: int, method: InitMethod, seeds: Sequence[int]) -> Start:
+    """The start of one restart per seed.
+
+    Args:
+        samples: Shared by all restarts.
+        n_components: Components of each run.
+        method: ``kmeans`` clusters the samples; ``k-means++`` gives each component one of samples
+            far apart, ``random_from_data`` one sample at random; ``random`` shares every sample out
+            at random.
+        seeds: One per restart.
+    """
+    x = samples.x
+    once = torch.ones_like(x[:, 0], dtype=torch.float64)
+    weights = once if samples.weights is None else samples.weights
+    if method == "random":
+        return Random(seeds, len(x), n_components, x.device)
+    centred = x - samples.reference.to(x.dtype)
+    if method == "kmeans":
+        found = kmeans(centred, n_components, generators(seeds), weights)
+        return Assigned(found, n_components, once)
+    choose = {"k-means++": spread_samples, "random_from_data": distinct_samples}[method]
+    chosen = choose(centred, n_components, generators(seeds), weights)
+    # A seed counts once, however often its sample does: as if that were repeated.
+    share = weights.clamp(min=torch.finfo(weights.dtype).tiny).reciprocal()
+    return Assigned(labels_of_seeds(chosen, len(x)), n_components, share)
+
+
+def generators(seeds: Sequence[int]) -> list[torch.Generator]:
+    """One source of random numbers per restart."""
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def distinct_samples(
+    x: Float[Tensor, "n d"],
+    n_components: int,
+    sources: Sequence[torch.Generator],
+    weights: Float[Tensor, " n"],
+) -> Int[Tensor, "run k"]:
+    """Indices of different samples, all of weight above 0 equally likely."""
+    counted = weights.cpu().nonzero()[:, 0]
+    chosen = [torch.randperm(len(counted), generator=source)[:n_components] for source in sources]
+    return counted[torch.stack(chosen)].to(x.device)
+
+
+def labels_of_seeds(chosen: Int[Tensor, "run k"], n_samples: int) -> Int[Tensor, "run n"]:
+    """Component k for the k-th chosen sample of each run, -1 for all others."""
+    labels = chosen.new_full((len(chosen), n_samples), -1)
+    components = torch.arange(chosen.shape[1], device=chosen.device)
+    return labels.scatter(1, chosen, components.expand_as(chosen))

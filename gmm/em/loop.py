@@ -1,0 +1,164 @@
+"""Expectation maximisation of a batch of mixtures on the same samples."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from gmm.em.objective import Objective
+from gmm.em.parameters import Estimate
+from gmm.samples.in_memory import Samples
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fitted mixture.
+
+    Args:
+        parameters: Its parameters, as a batch of one.
+        lower_bound: Mean log density of a training sample in nats, as of the last E-step.
+        lower_bounds: The same after every iteration.
+        converged: Whether the bound changed by less than ``tol`` before ``max_iter``.
+    """
+
+    parameters: Estimate
+    lower_bound: float
+    lower_bounds: tuple[float, ...]
+    converged: bool
+
+    @property
+    def n_iter(self) -> int:
+        """Iterations done."""
+        return len(self.lower_bounds)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """A batch of fitted mixtures.
+
+    Args:
+        parameters: Of each run; where a run failed, those before its failure.
+        lower_bound: Of each run, in nats per sample; -inf where a run failed.
+        history: Lower bound after each iteration; NaN after the last one of a run.
+        converged: Whether the run's bound changed by less than ``tol``.
+        failed: Whether some covariance of the run was not positive definite.
+    """
+
+    parameters: Estimate
+    lower_bound: Float[Tensor, " run"]
+    history: Float[Tensor, "run iteration"]
+    converged: Bool[Tensor, " run"]
+    failed: Bool[Tensor, " run"]
+
+    def best(self) -> Run:
+        """The run of greatest lower bound, the first of equals.
+
+        Raises:
+            ValueError: If every run failed.
+        """
+        alive = (~self.failed).nonzero()[:, 0].tolist()
+        if not alive:
+            raise ValueError(
+                f"all {len(self.failed)} runs have a covariance that is not positive definite, "
+                f"expected at least one sound run; increase reg_covar, lower n_components or "
+                f"scale the data"
+            )
+        bounds = self.lower_bound.tolist()
+        best = max(alive, key=bounds.__getitem__)
+        history = self.history[best]
+        return Run(
+            parameters=self.parameters.select(torch.tensor([best], device=history.device)),
+            lower_bound=bounds[best],
+            lower_bounds=tuple(history[~history.isnan()].tolist()),
+            converged=bool(self.converged[best]),
+        )
+
+    def diagnostics(self) -> dict[str, list[float] | list[int] | list[bool]]:
+        """How every run ended, in the order of the restarts, as plain numbers."""
+        return {
+            "lower_bound": self.lower_bound.tolist(),
+            "n_iter": (~self.history.isnan()).sum(1).tolist(),
+            "converged": self.converged.tolist(),
+            "failed": self.failed.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """A batch on its way: everything that one iteration reads and replaces."""
+
+    parameters: Estimate
+    lower_bound: Float[Tensor, " run"]
+    converged: Bool[Tensor, " run"]
+    failed: Bool[Tensor, " run"]
+    active: Int[Tensor, " some"]
+
+
+def run(
+    samples: Samples,
+    start: Estimate,
+    valid: Bool[Tensor, " run"],
+    objective: Objective,
+    *,
+    tol: float = 1e-3,
+    max_iter: int = 100,
+    lower_bound: float = -torch.inf,
+) -> Runs:
+    """Iterates E- and M-step on every run until its bound changes by less than ``tol``.
+
+    The rule is scikit-learn's, so the number of iterations is too. A run that has finished leaves
+    the batch, and so does one that fails.
+
+    Args:
+        samples: Shared by all runs.
+        start: Parameters to start from.
+        valid: Which of them are positive definite; the other runs have failed.
+        objective: What to climb.
+        tol: In the units of the bound, nats per sample for the likelihood.
+        max_iter: Iterations at most.
+        lower_bound: That of the start, where EM goes on from an earlier fit.
+    """
+    reference = samples.reference
+    bounds = torch.full((start.n_runs,), lower_bound, dtype=torch.float64, device=valid.device)
+    progress = _Progress(
+        start.translate(-reference),
+        bounds.where(valid, -torch.inf),
+        torch.zeros_like(valid),
+        ~valid,
+        valid.nonzero()[:, 0],
+    )
+    history = []
+    while len(history) < max_iter and len(progress.active):
+        progress, bounds = _iterate(samples, progress, objective, tol)
+        history.append(bounds)
+    return Runs(
+        progress.parameters.translate(reference),
+        progress.lower_bound,
+        torch.stack(history, 1) if history else bounds.new_empty(start.n_runs, 0),
+        progress.converged,
+        progress.failed,
+    )
+
+
+def _iterate(
+    samples: Samples, before: _Progress, objective: Objective, tol: float
+) -> tuple[_Progress, Float[Tensor, " run"]]:
+    """One E- and one M-step of the active runs; also their bounds, NaN for the others."""
+    active = before.active
+    current = before.parameters.select(active)
+    statistics = objective.expectation(samples, current)
+    parameters, valid = objective.maximise(statistics)
+    bounds = objective.lower_bound(statistics, current, parameters)
+    valid = valid & bounds.isfinite()
+    bounds = bounds.where(valid, -torch.inf)
+    converged = valid & ((bounds - before.lower_bound[active]).abs() < tol)
+    sound = active[valid]
+    after = _Progress(
+        before.parameters.replace_runs(sound, parameters.select(valid)),
+        before.lower_bound.index_copy(0, active, bounds),
+        before.converged.index_copy(0, active, converged),
+        before.failed.index_copy(0, active, ~valid),
+        active[valid & ~converged],
+    )
+    return after, torch.full_like(after.lower_bound, torch.nan).index_copy(0, active, bounds)

@@ -1,0 +1,1 @@
+"""Pictures of samples, mixtures, scores and sweeps, with Matplotlib."""

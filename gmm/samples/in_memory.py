@@ -1,0 +1,184 @@
+"""What EM reads at every iteration: weighted samples, in chunks, about a fixed reference."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Shaped
+from torch import Tensor
+from typing_extensions import override
+
+from gmm.covariance import Covariance
+from gmm.samples.statistics import Chunk, Statistics
+
+MOST_KEPT_BYTES = 2**28
+# Of centred samples from one iteration to the next: to centre them again costs diag and spherical a
+# third of an iteration. More than this would be no small copy of the samples any more.
+
+
+class Samples(ABC):
+    """Samples that can be read again and again: an array, a file, one shard of several."""
+
+    @property
+    @abstractmethod
+    def n_samples(self) -> int:
+        """How many there are, in all processes together."""
+
+    @property
+    @abstractmethod
+    def weight(self) -> float:
+        """The same, each as often as it counts."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> torch.dtype:
+        """Their precision."""
+
+    @property
+    @abstractmethod
+    def reference(self) -> Float[Tensor, " d"]:
+        """The point that chunks are centred on: near the mean, in float64."""
+
+    @property
+    @abstractmethod
+    def variance(self) -> float:
+        """Mean variance of a feature, in squared units of the samples: their scale."""
+
+    @abstractmethod
+    def chunks(
+        self, covariance: Covariance, size: int, dtype: torch.dtype = torch.float64
+    ) -> Iterator[Chunk]:
+        """All samples in an order that never changes, at most ``size`` at a time.
+
+        Args:
+            covariance: For whose sums.
+            size: Samples per chunk.
+            dtype: Precision of the chunks.
+        """
+
+    @abstractmethod
+    def draw(self, n_samples: int, seed: int) -> "InMemory":
+        """Some of the samples, uniformly at random; all of them where they are in memory anyway.
+
+        A start is looked for among them.
+        """
+
+    @abstractmethod
+    def pool(self, statistics: Statistics) -> Statistics:
+        """The sum of the statistics of all processes, of which there may be one."""
+
+    @abstractmethod
+    def agree(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        """The values of the first process, on which all agree."""
+
+
+@dataclass(frozen=True)
+class InMemory(Samples):
+    """The rows of one tensor.
+
+    Args:
+        x: Samples.
+        weights: How often each counts; None for once.
+        about: The reference, where it is not to be their mean.
+        missing: Where ``x`` has a substitute for a value that is missing; None for nowhere.
+    """
+
+    x: Float[Tensor, "n d"]
+    weights: Float[Tensor, " n"] | None = None
+    about: Float[Tensor, " d"] | None = None
+    missing: Bool[Tensor, "n d"] | None = None
+
+    @property
+    @override
+    def n_samples(self) -> int:
+        return len(self.x)
+
+    @property
+    @override
+    def weight(self) -> float:
+        return float(len(self.x) if self.weights is None else self.weights.sum())
+
+    @property
+    @override
+    def dtype(self) -> torch.dtype:
+        return self.x.dtype
+
+    @cached_property
+    @override
+    def reference(self) -> Float[Tensor, " d"]:
+        if self.about is not None:
+            return self.about
+        if self.weights is None:
+            return self.x.mean(0, dtype=torch.float64)
+        return (self.weights @ self.x.double()) / self.weights.sum()
+
+    @cached_property
+    @override
+    def variance(self) -> float:
+        deviations = (self.x - self.reference.to(self.x.dtype)).square().mean(1)
+        if self.weights is None:
+            return float(deviations.mean(dtype=torch.float64))
+        return float(self.weights @ deviations.double() / self.weights.sum())
+
+    @override
+    def draw(self, n_samples: int, seed: int) -> "InMemory":
+        return self
+
+    @override
+    def chunks(
+        self, covariance: Covariance, size: int, dtype: torch.dtype = torch.float64
+    ) -> Iterator[Chunk]:
+        for first, columns in zip(
+            range(0, len(self.x), size), self._columns(size, dtype), strict=True
+        ):
+            weights = None
+            if self.weights is not None:
+                weights = self.weights[first : first + size].to(dtype)
+            yield Chunk(columns, covariance, weights)
+
+    @override
+    def pool(self, statistics: Statistics) -> Statistics:
+        return statistics
+
+    @override
+    def agree(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        return values
+
+    def _columns(self, size: int, dtype: torch.dtype) -> Iterable[Float[Tensor, "d part"]]:
+        """The samples about the reference as columns, ``size`` at a time, kept if they are few."""
+        parts = (centre(rows, self.reference, dtype) for rows in self.x.split(size))
+        if self.x.numel() * dtype.itemsize > MOST_KEPT_BYTES:
+            return parts
+        if (size, dtype) not in self._kept:
+            self._kept.clear()  # only what is read now
+            self._kept[size, dtype] = list(parts)
+        return self._kept[size, dtype]
+
+    @cached_property
+    def _kept(self) -> dict[tuple[int, torch.dtype], list[Tensor]]:
+        return {}
+
+
+def centre(
+    rows: Float[Tensor, "n d"], reference: Float[Tensor, " d"], dtype: torch.dtype = torch.float64
+) -> Float[Tensor, "d n"]:
+    """Samples as columns, centred before anything is rounded to ``dtype``."""
+    # Named, so that features come first at once and not by a copy; autograd allows no such name.
+    differentiable = rows.requires_grad or reference.requires_grad
+    room = None if differentiable else reference.new_empty(rows.T.shape)
+    return torch.sub(rows.T, reference[:, None], out=room).contiguous().to(dtype)
+
+
+def centre_chunk(
+    rows: Float[Tensor, "n d"],
+    weights: Float[Tensor, " n"] | None,
+    reference: Float[Tensor, " d"],
+    covariance: Covariance,
+    dtype: torch.dtype = torch.float64,
+) -> Chunk:
+    """Samples as EM reads them."""
+    columns = centre(rows, reference, dtype)
+    weights = None if weights is None else weights.to(dtype)
+    return Chunk(columns, covariance, weights)

@@ -1,0 +1,161 @@
+"""What a first pass over chunks of samples finds: their number, mean, variance and form."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from gmm.samples.validation import validate_weights
+
+PART = 4096  # samples in float64 at a time, however long the chunks are
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and variance of samples, such that those of parts add up to those of the whole.
+
+    Args:
+        n_samples: How many there are.
+        weight: The same, each as often as it counts.
+        mean: Of the samples.
+        squares: Squared deviations from the mean, summed over samples and features.
+    """
+
+    n_samples: int
+    weight: Float[Tensor, ""]
+    mean: Float[Tensor, " d"]
+    squares: Float[Tensor, ""]
+
+    def __add__(self, other: "Moments") -> "Moments":
+        """The moments of both: Chan, Golub & LeVeque (1983), eq. 1.5, which cancels nothing."""
+        weight = self.weight + other.weight
+        step = other.mean - self.mean
+        share = other.weight / weight if weight > 0 else torch.zeros_like(weight)
+        return Moments(
+            self.n_samples + other.n_samples,
+            weight,
+            self.mean + share * step,
+            self.squares + other.squares + self.weight * share * step.square().sum(),
+        )
+
+    @property
+    def variance(self) -> float:
+        """Mean variance of a feature."""
+        return float(self.squares / self.weight) / len(self.mean)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is known of samples before the first iteration.
+
+    Args:
+        moments: Mean and variance, in float64, on the device to compute on.
+        dtype: The least precision that holds every chunk, float32 or float64.
+        as_tensors: Whether the chunks are tensors rather than arrays.
+        weights: How often each sample counts; None for once.
+    """
+
+    moments: Moments
+    dtype: torch.dtype
+    as_tensors: bool
+    weights: Float[Tensor, " n"] | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where to compute."""
+        return self.moments.mean.device
+
+    def with_dtype(self, dtype: torch.dtype | None) -> "Survey":
+        """The same, to compute in another precision; None for the same."""
+        return replace(self, dtype=dtype or self.dtype)
+
+
+def survey(
+    matrices: Iterable[np.ndarray | Tensor],
+    sample_weight: ArrayLike | Tensor | None = None,
+    device: str | torch.device | None = None,
+) -> Survey | None:
+    """Reads all chunks once; None if there are none.
+
+    Args:
+        matrices: Chunks with at least one row each.
+        sample_weight: How often each sample counts, in their order; None for once.
+        device: Where to compute; None for where the first chunk is.
+
+    Raises:
+        ValueError: If the weights are not one finite number >= 0 for each sample.
+    """
+    weights = None if sample_weight is None else _weights(sample_weight)
+    found, first = None, 0
+    for matrix in matrices:
+        x = as_tensor(matrix)
+        start, first = first, first + len(x)
+        if weights is not None and len(weights) < first:
+            continue  # an error, once all samples are counted
+        place = torch.device(device or (found.device if found else x.device))
+        total = _moments(x, weights_of(weights, start, first, place), place)
+        found = Survey(
+            found.moments + total if found else total,
+            torch.promote_types(found.dtype, x.dtype) if found else x.dtype,
+            isinstance(matrix, Tensor),
+            weights,
+        )
+    if weights is not None and len(weights) != first:
+        raise ValueError(
+            f"sample_weight has {len(weights)} numbers, expected {first}: one for each sample of "
+            f"the stream, in its order"
+        )
+    return found
+
+
+def _moments(
+    x: Float[Tensor, "n d"], weights: Float[Tensor, " n"] | None, device: torch.device
+) -> Moments:
+    total = no_moments(x.shape[1], device)
+    for first in range(0, len(x), PART):
+        part = x[first : first + PART].detach().to(device, torch.float64)
+        share = weights_of(weights, first, first + PART, device)
+        share = part.new_ones(len(part)) if share is None else share
+        weight = share.sum()
+        mean = (share @ part) / weight.clamp_min(torch.finfo(torch.float64).tiny)
+        squares = share @ (part - mean).square().sum(1)
+        total = total + Moments(len(part), weight, mean, squares)
+    return total
+
+
+def no_moments(n_features: int, device: torch.device) -> Moments:
+    """The moments of no samples."""
+    zeros = torch.zeros(n_features + 2, dtype=torch.float64, device=device)
+    return Moments(0, zeros[0], zeros[2:], zeros[1])
+
+
+def as_tensor(matrix: np.ndarray | Tensor) -> Tensor:
+    """A chunk as a tensor that shares its memory."""
+    return matrix if isinstance(matrix, Tensor) else torch.from_numpy(matrix)
+
+
+def weights_of(
+    weights: Float[Tensor, " n"] | None, first: int, end: int, device: torch.device
+) -> Float[Tensor, " part"] | None:
+    """The weights of the samples of a part; None where each counts once."""
+    return None if weights is None else weights[first:end].to(device)
+
+
+def _weights(sample_weight: ArrayLike | Tensor) -> Float[Tensor, " n"]:
+    weights = torch.as_tensor(sample_weight).double()
+    # All may be 0: other processes can have samples that count.
+    return validate_weights(weights, weights.reshape(-1, 1)) if weights.any() else weights
+
+
+def check_weight(moments: Moments) -> None:
+    """Refuses samples that all count nothing.
+
+    Raises:
+        ValueError: If so.
+    """
+    if not moments.weight > 0:
+        raise ValueError("sample_weight is 0 for every sample, expected one above 0 at least")

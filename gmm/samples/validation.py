@@ -1,0 +1,149 @@
+"""Checks of what users pass in: one line that names the argument, its value and the way out."""
+
+import reprlib
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+MOST_LISTED = 3  # faulty values named before the rest are only counted
+
+
+def validate_tensor(x: Tensor) -> Float[Tensor, "n d"]:
+    """Samples as floating point; float32 and float64 stay what they are, others become float64.
+
+    Raises:
+        ValueError: If they are complex, or no matrix, or empty.
+    """
+    if x.is_complex() or x.ndim != 2 or 0 in x.shape:
+        raise ValueError(
+            f"x has shape {tuple(x.shape)} and dtype {x.dtype}, expected real samples in rows, "
+            f"n × d, at least 1 × 1; reshape with x[:, None] if there is one feature"
+        )
+    return x if x.dtype in (torch.float32, torch.float64) else x.double()
+
+
+def check_matrix(samples: Any) -> None:
+    """Refuses arrays, frames and lists of rows that are no matrix of real numbers.
+
+    Raises:
+        ValueError: If they are complex, no matrix, or strings; naming the first faulty element.
+        TypeError: If an element is an object that is no number.
+    """
+    try:
+        x = np.asarray(samples)
+    except ValueError as error:
+        raise ValueError(f"x is no matrix, expected rows of equal length ({error})") from error
+    if x.ndim == 0:  # a sparse matrix, which scikit-learn refuses by its name
+        return
+    if x.dtype.kind == "c":
+        raise ValueError(
+            f"Complex data not supported: x has dtype {x.dtype}, expected real numbers; "
+            f"pass real and imaginary parts as columns"
+        )
+    if x.ndim != 2:
+        raise ValueError(
+            f"x has shape {x.shape}, expected samples in rows, n × d. Reshape your data with "
+            f"x[:, None] if there is one feature, x[None] if there is one sample"
+        )
+    if x.dtype.kind in "OUS":
+        _check_numbers(x)
+
+
+def _check_numbers(x: np.ndarray) -> None:
+    for (row, column), value in np.ndenumerate(x):
+        try:
+            float(value)
+        except (TypeError, ValueError) as error:
+            shown = reprlib.repr(str(value) if isinstance(value, str) else value)
+            raise type(error)(
+                f"x[{row}, {column}] is {shown}, expected a number ({error}); "
+                f"encode column {column} as numbers or remove it"
+            ) from error
+    if x.dtype.kind in "US" and x.size:
+        raise ValueError(
+            f"x[0, 0] is {str(x[0, 0])!r}, a string, expected a number; convert with "
+            f"x.astype(float)"
+        )
+
+
+def check_finite(x: Float[Tensor, "n d"], name: str = "x") -> None:
+    """Refuses NaN and infinity.
+
+    Args:
+        x: Samples.
+        name: What to call them.
+
+    Raises:
+        ValueError: Naming row, column and value of the first ones.
+    """
+    # A sum is finite only if all terms are; it needs no mask as large as the samples.
+    if x.sum().isfinite() or x.isfinite().all():
+        return
+    faults = (~x.isfinite()).nonzero().tolist()
+    named = [f"{name}[{row}, {column}] is {_word(x[row, column].item())}" for row, column in faults]
+    rest = f" and {len(faults) - MOST_LISTED} more" if len(faults) > MOST_LISTED else ""
+    raise ValueError(
+        f"{', '.join(named[:MOST_LISTED])}{rest}; expected finite numbers, "
+        f"remove these rows or fill them in"
+    )
+
+
+def _word(value: float) -> str:
+    return "NaN" if value != value else str(value)
+
+
+def validate_weights(
+    sample_weight: ArrayLike | Tensor, x: Float[Tensor, "n d"]
+) -> Float[Tensor, " n"]:
+    """Sample weights in float64, on the device of the samples.
+
+    Raises:
+        ValueError: If they are not one finite number >= 0 per sample, or all 0.
+    """
+    given = sample_weight if isinstance(sample_weight, Tensor) else np.array(sample_weight, float)
+    weights = torch.as_tensor(given).to(x.device, torch.float64)
+    if weights.shape != x.shape[:1]:
+        raise ValueError(
+            f"sample_weight has shape {tuple(weights.shape)}, expected ({len(x)},): one number "
+            f"per sample"
+        )
+    faulty = ~(weights.isfinite() & (weights >= 0))
+    if faulty.any():
+        row = int(faulty.nonzero()[0, 0])
+        raise ValueError(
+            f"sample_weight[{row}] is {_word(weights[row].item())}, expected a finite number >= 0; "
+            f"give 0 to leave a sample out"
+        )
+    if not weights.any():
+        raise ValueError("sample_weight is zero for every sample, expected one above 0 at least")
+    return weights
+
+
+def check_sample_count(n_samples: int, n_components: int) -> None:
+    """Refuses fewer samples than components.
+
+    Raises:
+        ValueError: If there are too few.
+    """
+    if n_samples < n_components:
+        raise ValueError(
+            f"n_components={n_components} needs at least as many samples, "
+            f"got n_samples={n_samples}; pass n_components<={n_samples} or more data"
+        )
+
+
+def check_feature_count(n_features: int, expected: int, estimator: str) -> None:
+    """Refuses samples of another dimension than the mixture's.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    if n_features != expected:
+        raise ValueError(
+            f"X has {n_features} features, but {estimator} is expecting {expected} features "
+            f"as input; pass the columns that it was fitted on"
+        )

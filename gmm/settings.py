@@ -1,0 +1,107 @@
+"""Checks of settings and initial values: one line that names the argument and its value."""
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gmm.covariance import COVARIANCES, Covariance
+from gmm.options import CovarianceType, InitMethod, Missing
+from gmm.samples.validation import check_finite
+
+
+def check_settings(settings: dict[str, Any]) -> None:
+    """Refuses values that no fit can use.
+
+    Args:
+        settings: An estimator's parameters by name.
+
+    Raises:
+        ValueError: Naming the parameter, its value and what was expected.
+    """
+    for name, least in {"n_components": 1, "n_init": 1, "max_iter": 0}.items():
+        _check_number(name, settings[name], Integral, f"an integer >= {least}", least)
+    for name in ("tol", "reg_covar"):
+        _check_number(name, settings[name], Real, "a number >= 0", 0)
+    # Variational Bayes has no rank: its priors are over matrices and variances.
+    types = get_args(CovarianceType) if "rank" in settings else tuple(COVARIANCES)
+    _check_choice("covariance_type", settings["covariance_type"], types)
+    if "rank" in settings:
+        _check_number("rank", settings["rank"], Integral, "an integer >= 1", 1)
+    if "missing" in settings:
+        _check_choice("missing", settings["missing"], get_args(Missing))
+    _check_choice("init_params", settings["init_params"], get_args(InitMethod))
+
+
+def _check_number(name: str, value: Any, kind: type, expected: str, least: int) -> None:
+    # Not >=: NaN must fail too.
+    if not isinstance(value, kind) or isinstance(value, bool) or not value >= least:  # type: ignore
+        raise ValueError(f"{name}={value!r}, expected {expected}; set {name}")
+
+
+def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name}={value!r}, expected one of {', '.join(choices)}")
+
+
+def check_shape(name: str, values: Tensor, expected: tuple[int, ...]) -> None:
+    """Refuses an initial value of another shape.
+
+    Raises:
+        ValueError: If the shape differs.
+    """
+    if tuple(values.shape) != expected:
+        raise ValueError(
+            f"{name} has shape {tuple(values.shape)}, expected {expected} "
+            f"for these samples, n_components and covariance_type"
+        )
+
+
+def check_weights(weights: Float[Tensor, " k"]) -> None:
+    """Refuses initial weights that are no probabilities.
+
+    Raises:
+        ValueError: If one is negative or they do not sum to 1.
+    """
+    total = weights.sum().item()
+    if (weights < 0).any() or abs(total - 1) > 1e-6:
+        raise ValueError(
+            f"weights_init has least element {weights.min().item():.6g} and sum {total:.6g}, "
+            f"expected none below 0 and sum 1; divide it by its sum"
+        )
+
+
+def factorise_initial_precisions(
+    precisions: Tensor, covariance: Covariance, n_components: int, n_features: int
+) -> Float[Tensor, "run ..."]:
+    """Factors of initial precisions, in their inner shape.
+
+    Raises:
+        ValueError: If a precision is not symmetric and positive definite.
+    """
+    check_shape("precisions_init", precisions, covariance.shape(n_components, n_features))
+    inner = precisions.reshape(1, *covariance.inner_shape(n_components, n_features))
+    chol, valid = covariance.factorise_precisions(inner)
+    if not valid.all() or not torch.allclose(covariance.precisions(chol), inner, rtol=1e-4):
+        raise ValueError(
+            "precisions_init is not symmetric and positive definite, expected the inverse of "
+            "a covariance; pass precisions_ of a fitted mixture or None"
+        )
+    return chol
+
+
+def check_plain(x: Float[Tensor, "n d"], covariance: Covariance, method: str) -> None:
+    """Refuses what a method that keeps moments of samples cannot learn: NaN, and loadings.
+
+    Raises:
+        ValueError: If a value is NaN, or the covariance type has no plain moments.
+    """
+    check_finite(x)
+    if not covariance.plain_moments:
+        raise ValueError(
+            f"{method} has no way to learn {type(covariance).__name__} covariances, expected one "
+            f"of {', '.join(COVARIANCES)}; call fit with all samples, or with chunks of them"
+        )

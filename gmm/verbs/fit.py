@@ -1,0 +1,132 @@
+"""``gmm fit``: one mixture, and a threshold for outliers.
+
+Torch is imported inside the functions, so that ``gmm fit --help`` answers without it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmm.options import CovarianceType, FloatType, InitMethod
+from gmm.verbs.inputs import check_mixture_path, is_large, read_samples
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A mixture that was fitted and saved.
+
+    Args:
+        out: The file.
+        n_samples: Samples it was fitted to.
+        n_features: Their dimension.
+        n_components: Its components.
+        covariance_type: Shape of its covariances.
+        lower_bound: Mean log density of a training sample in nats.
+        n_iter: EM iterations of the best run.
+        converged: Whether it met ``tol``.
+        bic: Its Bayesian information criterion; the lower the better.
+        threshold: What flags outliers, in words, if a percentage was asked for.
+    """
+
+    out: Path
+    n_samples: int
+    n_features: int
+    n_components: int
+    covariance_type: CovarianceType
+    lower_bound: float
+    n_iter: int
+    converged: bool
+    bic: float
+    threshold: str | None = None
+
+    def __str__(self) -> str:
+        """Two or three lines."""
+        end = "converged" if self.converged else "did not converge"
+        mixture = (
+            f"{self.n_components} {self.covariance_type} components on {self.n_samples} x "
+            f"{self.n_features}: {self.lower_bound:.6g} nats per sample, BIC {self.bic:.1f}, "
+            f"{end} after {self.n_iter} iterations"
+        )
+        return "\n".join(filter(None, [mixture, self.threshold, f"wrote {self.out}"]))
+
+
+def fit(
+    x: Path,
+    out: Path,
+    n_components: int = 1,
+    covariance_type: CovarianceType = "full",
+    rank: int = 8,
+    n_init: int = 1,
+    init_params: InitMethod = "kmeans",
+    seed: int = 0,
+    reg_covar: float = 1e-6,
+    tol: float = 1e-3,
+    max_iter: int = 100,
+    percent: float | None = None,
+    dtype: FloatType | None = None,
+    device: str | None = None,
+) -> FitResult:
+    """Fits one mixture to a matrix of samples.
+
+    Args:
+        x: Samples in rows: .npy, .csv or .safetensors. A .npy or .safetensors file above 1 GiB is
+            not loaded but read at every iteration, unless percent is given.
+        out: The mixture, .safetensors.
+        n_components: Gaussians in the mixture.
+        covariance_type: Shape of their covariances.
+        rank: Columns of the loadings of low_rank.
+        n_init: Restarts, all in one batch; the best is kept.
+        init_params: Where EM starts.
+        seed: The same seed gives the same mixture.
+        reg_covar: Added to every variance, in squared units of x.
+        tol: EM stops when the mean log density changes by less, in nats.
+        max_iter: Iterations at most.
+        percent: Save with it a threshold that flags this share of new samples, in percent, such as
+            4. It is set by cross-validation, which fits five more mixtures.
+        dtype: Precision of samples and mixture; that of the file unless given.
+        device: Where to compute, such as cuda.
+
+    Raises:
+        FileNotFoundError: If there is no file x.
+        ValueError: If a file or a setting cannot be used.
+    """
+    from gmm.detector import DensityDetector
+    from gmm.estimator import GaussianMixture
+    from gmm.persistence import save
+    from gmm.samples.chunks import Chunks
+
+    check_mixture_path(out)
+    large = percent is None and is_large(x)
+    samples: Any = Chunks(x) if large else read_samples(x, dtype, device)
+    mixture = GaussianMixture(
+        n_components,
+        covariance_type=covariance_type,
+        rank=rank,
+        n_init=n_init,
+        init_params=init_params,
+        random_state=seed,
+        reg_covar=reg_covar,
+        tol=tol,
+        max_iter=max_iter,
+        device=device,
+        dtype=dtype,
+    )
+    threshold = None
+    if percent is None:
+        save(mixture.fit(samples), out)
+    else:
+        detector = DensityDetector(mixture, percent=percent, random_state=seed).fit(samples)
+        save(detector, out)
+        mixture, threshold = detector.mixture_, str(detector.threshold_)
+    return FitResult(
+        out=out,
+        n_samples=round(mixture.n_samples_seen_),
+        n_features=mixture.n_features_in_,
+        n_components=n_components,
+        covariance_type=covariance_type,
+        lower_bound=mixture.lower_bound_,
+        n_iter=mixture.n_iter_,
+        converged=mixture.converged_,
+        bic=mixture.bic(samples),
+        threshold=threshold,
+    )

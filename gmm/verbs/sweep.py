@@ -1,0 +1,112 @@
+"""``gmm sweep``: many numbers of components and covariance types, of which the best is kept.
+
+Torch is imported inside the functions, so that ``gmm sweep --help`` answers without it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gmm.options import CovarianceType, Criterion, FloatType
+from gmm.verbs.inputs import check_mixture_path, read_samples
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """A sweep whose winner was saved.
+
+    Args:
+        out: The winner's file.
+        table: All candidates as CSV, if asked for.
+        picture: The criterion's curves, if asked for.
+        summary: The table to print.
+        n_components: Of the winner.
+        covariance_type: Of the winner.
+    """
+
+    out: Path
+    table: Path | None
+    picture: Path | None
+    summary: str
+    n_components: int
+    covariance_type: CovarianceType
+
+    def __str__(self) -> str:
+        """The table, and what was written."""
+        written = [str(path) for path in (self.out, self.table, self.picture) if path]
+        return f"{self.summary}\nwrote {', '.join(written)}"
+
+
+def sweep(
+    x: Path,
+    out: Path,
+    min_components: int = 1,
+    max_components: int = 10,
+    covariance_types: tuple[CovarianceType, ...] = ("full", "tied", "diag", "spherical"),
+    criterion: Criterion = "bic",
+    n_folds: int | None = None,
+    n_init: int = 10,
+    seed: int = 0,
+    rank: int = 8,
+    reg_covar: float = 1e-6,
+    tol: float = 1e-3,
+    max_iter: int = 100,
+    table: Path | None = None,
+    picture: Path | None = None,
+    dtype: FloatType | None = None,
+    device: str | None = None,
+) -> SweepResult:
+    """Fits many numbers of components with many covariance types and keeps the best.
+
+    Args:
+        x: Samples in rows: .npy, .csv or .safetensors.
+        out: The winning mixture, .safetensors.
+        min_components: Least number of components to try.
+        max_components: Greatest number of components to try.
+        covariance_types: Shapes to try.
+        criterion: What the winner has least of.
+        n_folds: Parts of which each is held out once; this fits everything as many times more. None
+            unless given, but 5 for the criterion held_out.
+        n_init: Restarts of each, all in one batch.
+        seed: The same seed gives the same sweep.
+        rank: Columns of the loadings of low_rank.
+        reg_covar: Added to every variance, in squared units of x.
+        tol: EM stops when the mean log density changes by less, in nats.
+        max_iter: Iterations at most.
+        table: Where to write all candidates as .csv; nowhere unless given.
+        picture: Where to draw the criterion, such as .png; nowhere unless given.
+        dtype: Precision of samples and mixture; that of the file unless given.
+        device: Where to compute, such as cuda.
+
+    Raises:
+        FileNotFoundError: If there is no file x.
+        ValueError: If a file or a setting cannot be used.
+    """
+    from gmm.files.atomic import write_text
+    from gmm.persistence import save
+    from gmm.selection import sweep as select
+
+    check_mixture_path(out)
+    samples = read_samples(x, dtype, device)
+    found = select(
+        samples,
+        range(min_components, max_components + 1),
+        covariance_types,
+        n_init=n_init,
+        criterion=criterion,
+        n_folds=n_folds,
+        seed=seed,
+        rank=rank,
+        reg_covar=reg_covar,
+        tol=tol,
+        max_iter=max_iter,
+    )
+    save(found.winner, out)
+    if table is not None:
+        write_text(table, found.csv())
+    if picture is not None:
+        from gmm.plots.criterion import plot_criterion
+        from gmm.plots.style import save_figure
+
+        save_figure(plot_criterion(found), picture)
+    best = found.best
+    return SweepResult(out, table, picture, str(found), best.n_components, best.covariance_type)

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from gmm.files.matrices import read_matrix, write_columns
+
+SUFFIXES = (".npy", ".csv", ".safetensors")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_is_written_is_read_back_exactly(suffix, blobs, tmp_path):
+    path = tmp_path / f"x{suffix}"
+    write_columns(path, {f"f{index}": column for index, column in enumerate(blobs.T)})
+    np.testing.assert_array_equal(read_matrix(path), blobs)
+
+
+@pytest.mark.parametrize("header", ["", "a,b\n", "\ufeffa,b\n"])
+def test_a_csv_header_is_optional(header, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text(header + "1,2\n3,4.5\n\n", encoding="utf-8")
+    assert read_matrix(path).tolist() == [[1, 2], [3, 4.5]]
+
+
+def test_missing_values_in_csv_are_read_for_the_fit_to_refuse(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("1,nan\n2,3\n")
+    assert np.isnan(read_matrix(path)[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n3,four\n", "row 3, column 2 is 'four', expected a number"),
+        ("1,2\n3,\n", "row 2, column 2 is ''"),
+        ("name,1\n3,4\n", "row 1, column 1 is 'name'"),
+        ("1,2\n3,4,5\n", "row 2 has 3 columns, expected 2 as in row 1"),
+        ("a,b\n", "expected samples in rows"),
+        ("", "expected samples in rows"),
+    ],
+)
+def test_what_is_no_matrix_of_numbers_is_named_by_row_and_column(text, message, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_matrix(path)
+
+
+def test_a_vector_becomes_a_column_and_whole_numbers_become_float64(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(3))
+    assert read_matrix(tmp_path / "x.npy").tolist() == [[0], [1], [2]]
+    assert read_matrix(tmp_path / "x.npy").dtype == np.float64
+
+
+def test_a_pickle_in_npy_is_refused(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match=r"x\.npy: .*allow_pickle=False"):
+        read_matrix(tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_garbage_is_an_error_of_one_line(suffix, tmp_path):
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(b"\xff\xfe\x00garbage\n" * 20)
+    with pytest.raises(ValueError, match=path.name) as caught:
+        read_matrix(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_tensor_of_many_must_be_called_x(tmp_path):
+    path = tmp_path / "x.safetensors"
+    save_file({"a": np.zeros((2, 2)), "b": np.zeros((2, 2))}, path)
+    with pytest.raises(ValueError, match=r"2 tensors \(a, b\), expected one, or one called 'x'"):
+        read_matrix(path)
+
+
+def test_unknown_suffixes_and_missing_files_are_named(tmp_path):
+    with pytest.raises(ValueError, match=r"suffix '\.txt', expected one of \.npy, \.csv"):
+        read_matrix(tmp_path / "x.txt")
+    with pytest.raises(FileNotFoundError, match=r"x\.npy"):
+        read_matrix(tmp_path / "x.npy")
