@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
 
-ROUNDING = 1e-9  # so that 100 / 49 percent, which is no binary number, needs 48 samples and not 49
+ROUNDING = 1e-9  # 100 / 49 percent is rounded in binary and still needs 48 samples, not 49
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def density_threshold(
             f"remove that sample"
         )
     resolved = len(scores) >= least_held_out(percent)
-    threshold = float(np.percentile(scores, percent, method="weibull")) if resolved else -math.inf
-    return DensityThreshold(threshold, float(percent), len(scores))
+    nats = float(np.percentile(scores, percent, method="weibull")) if resolved else -math.inf
+    return DensityThreshold(nats, float(percent), len(scores))
 
 
 def least_held_out(percent: float) -> int:
@@ -100,12 +100,12 @@ def least_held_out(percent: float) -> int:
 def held_out_parts(
     n_samples: int, cv: int | float, random: RandomState
 ) -> list[Int[np.ndarray, " part"]]:
-    """Rows to hold out of one fit each: of folds every row once, of a share one part.
+    """Rows to hold out, one part per fit: folds hold out every row once, a share is one part.
 
     Args:
-        n_samples: Rows in all, at least ``cv``.
+        n_samples: Number of all rows, at least ``cv``.
         cv: Number of folds if an integer, share of the rows if between 0 and 1.
-        random: Assigns the rows.
+        random: Source of the random assignment of rows.
     """
     order = random.permutation(n_samples)
     if cv < 1:
@@ -114,7 +114,10 @@ def held_out_parts(
 
 
 def mark_densest(scores: Float[np.ndarray, " n"], trim_percent: float) -> Bool[np.ndarray, " n"]:
-    """Which samples are left without the ``trim_percent`` of least log density, rounded down."""
+    """True for the samples that remain without the ``trim_percent`` of least log density.
+
+    The number to leave out is rounded down.
+    """
     kept = np.ones(len(scores), dtype=bool)
     kept[np.argsort(scores, kind="stable")[: int(len(scores) * trim_percent / 100)]] = False
     return kept

@@ -178,7 +178,7 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
     def as_module(self) -> Mixture:
         """The fitted mixture as a torch module, with a differentiable log density.
 
-        Of a Bayesian mixture, the one of its expected weights, means and precisions.
+        For a Bayesian mixture, that is the mixture of the expected weights, means and precisions.
         """
         return Mixture(self.parameters_, self._covariance)
 
@@ -252,9 +252,9 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
             weights = None if sample_weight is None else validate_weights(sample_weight, x)
             return self._missing_values.samples(x, weights), isinstance(X, Tensor)
         dtype = None if self.dtype is None else getattr(torch, self.dtype)
-        found = source.samples(sample_weight, self.device, dtype)
-        self.n_features_in_ = len(found.reference)
-        return found, found.survey.as_tensors
+        samples = source.samples(sample_weight, self.device, dtype)
+        self.n_features_in_ = len(samples.reference)
+        return samples, samples.survey.as_tensors
 
     def _draw_start(
         self, samples: Samples, objective: Objective
@@ -286,5 +286,5 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
 
 
 def as_source(x: Any) -> Sharded | Chunks | None:
-    """What ``fit`` was given as samples to read in parts; None for what is one matrix."""
+    """Samples that ``fit`` has to read in parts; None for one matrix."""
     return x if isinstance(x, Sharded) else as_chunks(x)

@@ -34,12 +34,12 @@ class BayesianGaussianMixture(BaseMixture):
     A sample weight counts samples, so that twice the weights are twice the evidence.
 
     Args:
-        n_components: Gaussians at most; those without need end with a weight near 0.
+        n_components: Largest number of Gaussians; those not needed end with a weight near 0.
         covariance_type: One matrix per component, one ``tied`` matrix, one variance per component
             and feature (``diag``), or one per component (``spherical``).
         tol: EM stops when the lower bound of all samples, in nats, changes by less.
         reg_covar: Added to every variance, in squared units of the samples.
-        max_iter: Iterations at most.
+        max_iter: Largest number of iterations.
         n_init: Restarts, of which the one with the greatest lower bound is kept.
         init_params: Where EM starts.
         weight_concentration_prior_type: Whether weights follow a Dirichlet process or distribution.
@@ -64,17 +64,19 @@ class BayesianGaussianMixture(BaseMixture):
         covariances_: Inverses of the precisions: k × d × d, d × d, k × d or k, by covariance type.
         precisions_: Expected precisions.
         precisions_cholesky_: Upper factors U of the precisions U Uᵀ.
-        weight_concentration_: Of the weights: k numbers for a Dirichlet distribution, and for a
-            process a pair of k each, the parameters of Beta distributions.
+        weight_concentration_: Posterior of the weights: k numbers for a Dirichlet distribution; for
+            a process, a pair of k numbers each, the parameters of Beta distributions.
         mean_precision_: How many samples each mean is worth, k.
         degrees_of_freedom_: How many each precision is worth, k; one number if ``tied``.
-        weight_concentration_prior_: As given, or the default; likewise ``mean_precision_prior_``,
-            ``mean_prior_``, ``degrees_of_freedom_prior_`` and ``covariance_prior_``.
+        weight_concentration_prior_: The value given, or the default; the same holds for
+            ``mean_precision_prior_``, ``mean_prior_``, ``degrees_of_freedom_prior_`` and
+            ``covariance_prior_``.
         converged_: Whether the kept run met ``tol``.
         n_iter_: Its iterations.
         lower_bound_: Its bound of the evidence of all samples in nats, up to a constant.
-        lower_bounds_: The same after every iteration.
-        diagnostics_: Of every restart: ``lower_bound``, ``n_iter``, ``converged``, ``failed``.
+        lower_bounds_: The bound after every iteration.
+        diagnostics_: How every restart ended: ``lower_bound``, ``n_iter``, ``converged``,
+            ``failed``.
     """
 
     def __init__(
@@ -143,8 +145,8 @@ class BayesianGaussianMixture(BaseMixture):
         self.mean_precision_prior_ = prior.mean_precision
         self.mean_prior_ = attribute(prior.mean, (n_features,))
         self.degrees_of_freedom_prior_ = prior.degrees_of_freedom
-        of_one = axes(self._covariance, 0, n_features)
-        self.covariance_prior_ = attribute(prior.covariance, of_one)
+        per_component = axes(self._covariance, 0, n_features)
+        self.covariance_prior_ = attribute(prior.covariance, per_component)
 
     @override
     def _cold_start(
@@ -178,7 +180,7 @@ class BayesianGaussianMixture(BaseMixture):
         return WEIGHT_PRIORS[self.weight_concentration_prior_type]
 
     def _read_prior(self, samples: Samples) -> Prior:
-        """What the settings say, and where they are None, what the samples do."""
+        """The prior that the settings give; where one is None, it comes from the samples."""
         kind = self.weight_concentration_prior_type
         if kind not in WEIGHT_PRIORS:
             raise ValueError(
@@ -219,7 +221,7 @@ class BayesianGaussianMixture(BaseMixture):
 
 
 def axes(covariance: Covariance, n_components: int, n_features: int) -> tuple[int, ...]:
-    """The outer shape of covariances, without the axes of what there are 0 of."""
+    """The outer shape of covariances, without axes of length 0."""
     return tuple(size for size in covariance.shape(n_components, n_features) if size)
 
 

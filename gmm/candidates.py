@@ -24,17 +24,17 @@ class Candidate:
 
     Args:
         covariance_type: Shape of the covariances.
-        n_components: Components.
-        n_parameters: Free parameters.
+        n_components: Number of components.
+        n_parameters: Number of free parameters.
         lower_bound: Mean log density of a training sample in nats.
         bic: Bayesian information criterion; infinite where every run collapsed.
-        aic: Akaike's; likewise.
-        icl: Integrated completed likelihood, BIC and twice the entropy of the responsibilities.
+        aic: Akaike's information criterion; infinite where every run collapsed.
+        icl: Integrated completed likelihood, BIC plus twice the entropy of the responsibilities.
         held_out: -2 log likelihood of all samples, each under a mixture that was fitted without it,
             so that it compares with the others; NaN unless samples were held out.
         n_iter: EM iterations of the best run.
         converged: Whether the best run met ``tol``.
-        n_failed: Runs that collapsed.
+        n_failed: Number of runs that collapsed.
     """
 
     covariance_type: CovarianceType
@@ -53,13 +53,13 @@ class Candidate:
 def describe_candidate(
     samples: InMemory, prototype: GaussianMixture, runs: loop.Runs, deviance: float
 ) -> Candidate:
-    """What there is to say of a mixture.
+    """The row of a mixture in a sweep.
 
     Args:
-        samples: That it was fitted to.
+        samples: The samples that it was fitted to.
         prototype: Its settings.
         runs: All its restarts.
-        deviance: Its :func:`held_out_deviances`.
+        deviance: Its entry of :func:`held_out_deviances`.
     """
     covariance = covariance_for(prototype)
     n_parameters = criteria.n_parameters(runs.parameters, covariance)
@@ -86,20 +86,20 @@ def describe_candidate(
 
 
 def fit_all(samples: InMemory, prototypes: Sequence[GaussianMixture]) -> list[loop.Runs]:
-    """All restarts of every mixture, from the same clusters where there are as many of them."""
+    """All restarts of every mixture; those of as many components start from the same clusters."""
     starts = {}
-    for count, each in {each.n_components: each for each in prototypes}.items():
-        seeds = draw_seeds(each.random_state, each.n_init)
+    for count, prototype in {like.n_components: like for like in prototypes}.items():
+        seeds = draw_seeds(prototype.random_state, prototype.n_init)
         starts[count] = initialization.start(samples, count, "kmeans", seeds)
-    return [_fit(samples, each, starts[each.n_components]) for each in prototypes]
+    return [_fit(samples, prototype, starts[prototype.n_components]) for prototype in prototypes]
 
 
 def _fit(samples: InMemory, prototype: GaussianMixture, start: initialization.Start) -> loop.Runs:
     reg_covar = scaled_regulariser(prototype.reg_covar, samples.variance)
     objective = Likelihood(covariance_for(prototype), reg_covar)
-    found, valid = start.parameters(samples, objective)
+    parameters, valid = start.parameters(samples, objective)
     return loop.run(
-        samples, found, valid, objective, tol=prototype.tol, max_iter=prototype.max_iter
+        samples, parameters, valid, objective, tol=prototype.tol, max_iter=prototype.max_iter
     )
 
 
@@ -109,8 +109,8 @@ def held_out_deviances(
     """-2 log likelihood of the held-out samples of all folds, for each mixture.
 
     Args:
-        parts: Samples to fit to, and held-out ones, of every fold.
-        prototypes: What to fit; infinite where every run of a fold collapses.
+        parts: Samples to fit to and held-out samples, for every fold.
+        prototypes: Mixtures to fit; the result is infinite where every run of a fold collapses.
     """
     deviances = [0.0] * len(prototypes)
     for fitted_to, others in parts:
@@ -140,7 +140,7 @@ def covariance_for(prototype: GaussianMixture) -> Covariance:
 
 
 def _log_likelihood(samples: InMemory, prototype: GaussianMixture, runs: loop.Runs) -> float:
-    """That of the best run; -inf where all have collapsed."""
+    """The log likelihood of the best run; -inf where all have collapsed."""
     if runs.failed.all():
         return -math.inf
     parameters = runs.best().parameters

@@ -12,7 +12,7 @@ from torch import Tensor
 from gmm.samples.validation import check_feature_count, validate_tensor
 
 LARGEST_SEED = 2**31 - 1
-LEAST_SAMPLES = 2  # of any fit: one sample has no variance
+LEAST_SAMPLES = 2  # for any fit: one sample has no variance
 
 
 def validate_samples(estimator: Any, X: ArrayLike | Tensor, *, fitting: bool) -> Any:
@@ -21,7 +21,7 @@ def validate_samples(estimator: Any, X: ArrayLike | Tensor, *, fitting: bool) ->
     Finiteness is left to the caller: scikit-learn's own check names no row.
 
     Raises:
-        ValueError: If X is no matrix, or of another width.
+        ValueError: If X is not a matrix, or has another width.
     """
     if not isinstance(X, Tensor):
         return validate_data(
@@ -40,7 +40,7 @@ def validate_samples(estimator: Any, X: ArrayLike | Tensor, *, fitting: bool) ->
 
 
 def as_attribute(values: Tensor, as_tensor: bool) -> Any:
-    """The values as a tensor where they are, or as an array."""
+    """The values as a tensor on their device, or as an array."""
     return values if as_tensor else values.cpu().numpy()
 
 

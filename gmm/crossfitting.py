@@ -14,7 +14,7 @@ Rows = Int[Tensor, " _"]
 
 @dataclass(frozen=True)
 class CrossFit(Generic[Model]):
-    """What cross-fitting gives.
+    """Scores and models of :func:`cross_fit`.
 
     Args:
         scores: One per held-out sample, in the order of the samples; leading axes are those of the

@@ -39,7 +39,7 @@ class DensityDetector(OutlierMixin, BaseEstimator):
       Ramdas, Tibshirani 2021, doi:10.1214/20-AOS1965), without their vote of the fold mixtures and
       thus without their guarantee.
     - ``cv`` a share: that share of the samples sets the threshold and is never fitted to. This is
-      split conformal prediction: of n held-out samples and α = percent / 100, a new sample of the
+      split conformal prediction: with n held-out samples and α = percent / 100, a new sample of the
       same distribution is flagged with a probability between ⌊α (n + 1)⌋ / (n + 1) and
       ⌈α (n + 1)⌉ / (n + 1), whatever the mixture (Bates, Candès, Lei, Romano, Sesia 2023,
       doi:10.1214/22-AOS2244); and never, with a warning, where α (n + 1) < 1.
@@ -47,17 +47,17 @@ class DensityDetector(OutlierMixin, BaseEstimator):
     Arrays in, arrays out; tensors in, tensors out, differentiable with respect to them.
 
     Args:
-        mixture: An unfitted mixture, of which copies are fitted; None for one Gaussian.
+        mixture: An unfitted mixture, copies of which are fitted; None for one Gaussian.
         percent: Share of samples like those of the fit to flag, in percent.
         threshold_nats: The least log density that is not flagged, instead of ``percent``; then
-            nothing is held out and one mixture is fitted.
+            no sample is held out and one mixture is fitted.
         cv: Number of folds, at least 2, or share to hold out, between 0 and 1. Folds cost one fit
             each and one more.
         trim_percent: Share of the samples of least log density, in percent, that every fit is
             repeated without, so that outliers among them do not widen the components: one
             concentration step of trimmed likelihood (Neykov, Filzmoser, Dimova, Neytchev 2007,
             doi:10.1016/j.csda.2006.12.024). Trimmed samples still count for the threshold.
-        random_state: Of the folds, and of the mixture unless that has its own.
+        random_state: Seed of the folds, and of the mixture unless it has its own.
 
     Attributes:
         mixture_: The fitted mixture that scores.
@@ -107,7 +107,7 @@ class DensityDetector(OutlierMixin, BaseEstimator):
             fit=lambda rows: _fit(template, x[rows.numpy()], trim_percent),
             score=lambda mixture, rows: torch.from_numpy(_scores(mixture, x[rows.numpy()])),
         )
-        # Of one part, the mixture that has not seen it: with another the guarantee would be lost.
+        # With one part, the mixture that has not seen it: any other would lose the guarantee.
         self.mixture_ = crossed.models[0] if len(parts) == 1 else _fit(template, x, trim_percent)
         self.held_out_scores_ = crossed.scores.numpy()
         threshold = density_threshold(self.held_out_scores_, float(self.percent))
@@ -122,7 +122,7 @@ class DensityDetector(OutlierMixin, BaseEstimator):
 
     @property
     def parameters_(self) -> Estimate:
-        """Those of the fitted mixture."""
+        """The parameters of the fitted mixture."""
         check_is_fitted(self, "threshold_nats_")
         return self.mixture_.parameters_
 
@@ -149,7 +149,7 @@ class DensityDetector(OutlierMixin, BaseEstimator):
         return self.score_samples(X) - self.threshold_nats_
 
     def predict(self, X: ArrayLike | Tensor) -> Any:
-        """+1 for each inlier and -1 for each outlier; what has no density is one."""
+        """+1 for each inlier and -1 for each outlier; a sample without a density is an outlier."""
         inlier = self.decision_function(X) >= 0
         return 2 * (inlier.long() if isinstance(inlier, Tensor) else inlier.astype(int)) - 1
 
@@ -161,7 +161,7 @@ class DensityDetector(OutlierMixin, BaseEstimator):
 
 
 def _fit(template: BaseMixture, x: Any, trim_percent: float) -> BaseMixture:
-    """A copy fitted to the samples, or to those that are left of them after a first fit."""
+    """A copy fitted to all samples, or again to those that remain after trimming."""
     mixture = _copy(template).fit(x)
     if not trim_percent:
         return mixture

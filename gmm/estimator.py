@@ -38,20 +38,20 @@ class GaussianMixture(BaseMixture):
     Everything means what it means in scikit-learn. Arrays in, arrays out; tensors in, tensors out.
 
     Args:
-        n_components: Gaussians in the mixture.
+        n_components: Number of Gaussians in the mixture.
         covariance_type: One matrix per component, one ``tied`` matrix, one variance per component
             and feature (``diag``), one per component (``spherical``), or ``low_rank``: factor
             analysers, for more features than a matrix per component could be learned for.
-        rank: Columns of the loadings of ``low_rank``; as many as features at most are used.
+        rank: Columns of the loadings of ``low_rank``; at most as many as features are used.
         tol: EM stops when the mean log density of a sample, in nats, changes by less.
         reg_covar: Added to every variance, in squared units of the samples; of ``low_rank``, the
             least noise variance instead.
-        max_iter: Iterations at most.
+        max_iter: Largest number of iterations.
         n_init: Restarts, of which the one with the greatest lower bound is kept.
         init_params: Where EM starts.
         weights_init: Weights to start from, instead of those of ``init_params``.
-        means_init: Likewise means.
-        precisions_init: Likewise precisions, in the shape of ``precisions_``.
+        means_init: Means to start from, instead of those of ``init_params``.
+        precisions_init: Precisions to start from, in the shape of ``precisions_``.
         random_state: An integer gives the same fit every time; a restart's result depends on its
             own seed alone.
         warm_start: Whether the next ``fit`` goes on from the last one.
@@ -69,13 +69,14 @@ class GaussianMixture(BaseMixture):
             when asked for where they are ``low_rank``, and so are the next two.
         precisions_: Their inverses.
         precisions_cholesky_: Upper factors U of the precisions U Uᵀ.
-        loadings_: Of ``low_rank`` alone, W of the covariances W Wᵀ + diag(ψ), k × d × rank.
-        noise_variances_: Of ``low_rank`` alone, ψ, k × d.
+        loadings_: W of the covariances W Wᵀ + diag(ψ), k × d × rank; for ``low_rank`` alone.
+        noise_variances_: ψ of the same, k × d; for ``low_rank`` alone.
         converged_: Whether the kept run met ``tol``.
         n_iter_: Its iterations.
         lower_bound_: Its mean log density of a training sample in nats, at the last E-step.
-        lower_bounds_: The same for every iteration.
-        diagnostics_: Of every restart: ``lower_bound``, ``n_iter``, ``converged``, ``failed``.
+        lower_bounds_: The bound after every iteration.
+        diagnostics_: How every restart ended: ``lower_bound``, ``n_iter``, ``converged``,
+            ``failed``.
     """
 
     def __init__(
@@ -216,8 +217,8 @@ class GaussianMixture(BaseMixture):
             # Every restart would be the same run.
             start = Parameters(weights[None], means[None], chol)
             return start, torch.ones(1, dtype=torch.bool, device=x.device)
-        found, valid = self._draw_start(samples, objective)
-        return found.replace_values(weights, means, chol), valid | (chol is not None)
+        estimate, valid = self._draw_start(samples, objective)
+        return estimate.replace_values(weights, means, chol), valid | (chol is not None)
 
     def _initial(self, name: str, x: Tensor, shape: tuple[int, ...]) -> Tensor | None:
         given = getattr(self, name)

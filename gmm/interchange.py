@@ -6,13 +6,13 @@ from torch import Tensor
 
 from gmm.base import BaseMixture
 from gmm.bayesian import BayesianGaussianMixture
+from gmm.covariance import COVARIANCES
 from gmm.estimator import GaussianMixture
 
 if TYPE_CHECKING:
     from sklearn import mixture as theirs
 
 KINDS = (GaussianMixture, BayesianGaussianMixture)
-COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")  # that scikit-learn knows
 FITTED = (
     "weights_",
     "means_",
@@ -42,7 +42,7 @@ def from_sklearn(fitted: "theirs.GaussianMixture | theirs.BayesianGaussianMixtur
     ``verbose`` and ``verbose_interval`` are left behind.
 
     Raises:
-        ValueError: If it is no mixture of scikit-learn, or has not been fitted.
+        ValueError: If it is not a mixture of scikit-learn, or has not been fitted.
     """
     from sklearn import mixture as theirs
 
@@ -65,10 +65,10 @@ def to_sklearn(mixture: BaseMixture) -> Any:
     """
     from sklearn import mixture as theirs
 
-    if type(mixture) not in KINDS or mixture.covariance_type not in COVARIANCE_TYPES:
+    if type(mixture) not in KINDS or mixture.covariance_type not in COVARIANCES:
         raise ValueError(
             f"{mixture!r} has no counterpart in scikit-learn, expected a mixture of "
-            f"covariance_type {', '.join(COVARIANCE_TYPES)}; save it with gmm.save instead"
+            f"covariance_type {', '.join(COVARIANCES)}; save it with gmm.save instead"
         )
     return _move(mixture, getattr(theirs, type(mixture).__name__))
 

@@ -58,7 +58,7 @@ class Mixture(nn.Module):
         return values[0].to(x.dtype).reshape(x.shape[:-1])
 
     def responsibilities(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
-        """Probability of each component given the sample, differentiable likewise."""
+        """Probability of each component given the sample, differentiable with respect to ``x``."""
         rows = x.reshape(-1, x.shape[-1])
         values = log_density.responsibilities(rows, self.as_parameters(), self.covariance)
         return values[0].to(x.dtype).reshape(*x.shape[:-1], -1)
@@ -69,7 +69,7 @@ class Mixture(nn.Module):
         """Independent samples of the mixture.
 
         Args:
-            n_samples: How many.
+            n_samples: Number of samples.
             generator: Source of random numbers on the CPU; None for torch's own.
         """
         source = torch.default_generator if generator is None else generator
@@ -94,8 +94,8 @@ class Mixture(nn.Module):
         """
         n_features = self.means.shape[1]
         kept = conditioning.validate_features(dims, n_features, n_features).to(self.means.device)
-        found = conditioning.marginal(self.as_parameters(), self.covariance, kept)
-        return Mixture(found, self.covariance)
+        parameters = conditioning.marginal(self.as_parameters(), self.covariance, kept)
+        return Mixture(parameters, self.covariance)
 
     def condition(self, dims: Iterable[int], values: Float[Tensor, " given"]) -> "Mixture":
         """The mixture of all other features, ascending, where ``dims`` have the given values.
@@ -115,7 +115,7 @@ class Mixture(nn.Module):
                 f"values={known.tolist()}, expected {len(given)} finite numbers, one for each of "
                 f"dims={given.tolist()}"
             )
-        found = conditioning.condition(
+        parameters = conditioning.condition(
             self.as_parameters(), self.covariance, given.to(known.device), known
         )
-        return Mixture(found, self.covariance)
+        return Mixture(parameters, self.covariance)

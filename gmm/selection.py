@@ -35,13 +35,13 @@ DEFAULT_FOLDS = 5
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep found.
+    """The outcome of a sweep.
 
     Args:
-        rows: All candidates, in the order of covariance types and components.
+        rows: All candidates, ordered by covariance type and number of components.
         winner: The fitted mixture of the best one.
-        criterion: By which it is the best.
-        n_samples: Samples that each was fitted to.
+        criterion: The criterion that the best one has least of.
+        n_samples: Number of samples that each was fitted to.
     """
 
     rows: tuple[Candidate, ...]
@@ -64,7 +64,7 @@ class Sweep:
         """A table of the criterion, and the winner."""
         types = list(dict.fromkeys(row.covariance_type for row in self.rows))
         counts = sorted({row.n_components for row in self.rows})
-        values = {(r.n_components, r.covariance_type): self._cell(r) for r in self.rows}
+        values = {(row.n_components, row.covariance_type): self._cell(row) for row in self.rows}
         lines = ["components " + "".join(f"{name:>14}" for name in types)]
         for count in counts:
             cells = "".join(f"{values.get((count, name), ''):>14}" for name in types)
@@ -107,15 +107,16 @@ def sweep(
         n_components: Numbers of components to try.
         covariance_types: Shapes to try.
         sample_weight: How often each sample counts; None for once.
-        n_init: Restarts of each, in one batch.
+        n_init: Restarts of each candidate, in one batch.
         criterion: What the winner has least of.
-        n_folds: Parts of which each is held out once, for the likelihood of held-out samples; this
-            fits everything as many times more. None for 5 if that is the criterion, otherwise none.
+        n_folds: Number of parts, each of which is held out once, for the likelihood of held-out
+            samples; every candidate is fitted as many times more. None for 5 if that likelihood is
+            the criterion, and otherwise for no held-out samples.
         seed: The same seed gives the same sweep.
         rank: Columns of the loadings of ``low_rank``.
         reg_covar: Added to every variance, in squared units of ``x``.
         tol: EM stops when the lower bound changes by less, in nats.
-        max_iter: Iterations at most.
+        max_iter: Largest number of iterations.
 
     Raises:
         ValueError: If a setting or sample cannot be used, or if every candidate collapses.
@@ -175,7 +176,7 @@ def _check(
 
 
 def _warn_of_few_samples(prototypes: Sequence[GaussianMixture], samples: InMemory) -> None:
-    """Warns of the mixture with the most free dimensions for its samples, if they are too many."""
+    """Warns if the mixture with most free dimensions has too few samples for them."""
     d = samples.x.shape[1]
 
     def free(prototype: GaussianMixture) -> float:
@@ -183,12 +184,12 @@ def _warn_of_few_samples(prototypes: Sequence[GaussianMixture], samples: InMemor
         return covariance_for(prototype).n_parameters(count, d) / count + d
 
     worst = max(prototypes, key=lambda prototype: free(prototype) * prototype.n_components)
-    each = samples.n_samples / worst.n_components
-    if each < free(worst):
+    per_component = samples.n_samples / worst.n_components
+    if per_component < free(worst):
         warnings.warn(
             f"{worst.n_components} {worst.covariance_type} components have {free(worst):,.0f} free "
-            f"dimensions each and {each:,.1f} of {samples.n_samples:,} samples each, expected more "
-            f"samples than dimensions; its likelihood is memorised: try fewer components, diag, "
-            f"low_rank or fewer features",
+            f"dimensions each and {per_component:,.1f} of {samples.n_samples:,} samples each, "
+            f"expected more samples than dimensions; its likelihood is memorised: try fewer "
+            f"components, diag, low_rank or fewer features",
             stacklevel=3,
         )

@@ -61,7 +61,7 @@ def check_shape(name: str, values: Tensor, expected: tuple[int, ...]) -> None:
 
 
 def check_weights(weights: Float[Tensor, " k"]) -> None:
-    """Refuses initial weights that are no probabilities.
+    """Refuses initial weights that are not probabilities.
 
     Raises:
         ValueError: If one is negative or they do not sum to 1.
@@ -94,7 +94,7 @@ def factorise_initial_precisions(
 
 
 def check_plain(x: Float[Tensor, "n d"], covariance: Covariance, method: str) -> None:
-    """Refuses what a method that keeps moments of samples cannot learn: NaN, and loadings.
+    """Refuses NaN and loadings, which a method that keeps moments of samples cannot learn.
 
     Raises:
         ValueError: If a value is NaN, or the covariance type has no plain moments.

@@ -1,7 +1,7 @@
-"""The classes that an option may name: what is shipped beside its base class, found when asked for.
+"""The classes that an option may name: those that lie beside their base class.
 
-A short name such as ``Sartorius`` is enough where one class bears it. Modules are imported only for
-a name that nothing imported yet explains, so that no other call waits for them.
+A short name such as ``Sartorius`` is enough where one class has it. Modules are imported only for a
+name that no module imported so far explains, so that no other call waits for them.
 """
 
 import dataclasses
@@ -25,12 +25,12 @@ ITEM_OF_NO_CLASS = re.compile(r"NestedArg\(key='([^'.]+)\.")  # of a dict of obj
 
 
 def base_classes(parser: jsonargparse.ArgumentParser) -> dict[str, type]:
-    """The class that each option wants a subclass of, by the option's name."""
-    found = {
+    """The base class of what each option takes, by the option's name."""
+    bases = {
         action.dest: next(bases_in(getattr(action, "_typehint", None)), None)
         for action in parser._actions
     }
-    return {name: base for name, base in found.items() if base is not None}
+    return {name: base for name, base in bases.items() if base is not None}
 
 
 def bases_in(hint: Any) -> Iterator[type]:
@@ -42,7 +42,7 @@ def bases_in(hint: Any) -> Iterator[type]:
 
 
 def is_extensible(kind: type) -> bool:
-    """Whether a class is one to derive from: abstract, or neither plain settings nor Python's."""
+    """Whether a class may have subclasses as values: abstract, or neither settings nor Python's."""
     package = kind.__module__.partition(".")[0]
     plain = dataclasses.is_dataclass(kind) or package in sys.stdlib_module_names
     return inspect.isabstract(kind) or not plain

@@ -14,7 +14,7 @@ import jsonargparse
 from gmm.commandline.mistakes import explain_mistake
 
 FOLDED = ".…"
-SCREEN = 35  # options; where there are more, groups are folded, and asked for by name
+SCREEN = 35  # options; where there are more, groups are folded, and shown when asked for by name
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Row:
 
     Args:
         option: Dotted name, with its dashes.
-        text: What it means, in a sentence.
-        default: How the line ends.
+        text: Its meaning, in a sentence.
+        default: The end of the line.
     """
 
     option: str
@@ -33,13 +33,13 @@ class Row:
 
     @property
     def group(self) -> str:
-        """The first part of the name where it has several, and nothing otherwise."""
+        """The first part of the name where it has several, and otherwise the empty string."""
         first, dot, _ = self.option.removeprefix("--").partition(".")
         return first if dot else ""
 
 
 def group_asked(words: Sequence[str]) -> str | None:
-    """What help is asked for: a group, nothing for the whole verb, None for no help at all."""
+    """The group whose help is asked for; empty for the whole verb, None for no help at all."""
     for place, word in enumerate(words):
         if word in ("-h", "--help"):
             follows = words[place + 1 : place + 2]
@@ -56,18 +56,18 @@ def help_of(parser: jsonargparse.ArgumentParser, required: Container[str], group
     rows = [row for action in parser._actions if (row := option_row(action, required))]
     width = shutil.get_terminal_size((100, 40)).columns
     if group:
-        return of_group(group, rows, width)
+        return help_of_group(group, rows, width)
     head = textwrap.fill(f"{parser.prog}: {parser.description}", width)
     if len(rows) <= SCREEN:
         return "\n".join([head, "", *lines_of(rows, width), ""])
-    folded = fold(rows, {name: str(found.title) for name, found in (parser.groups or {}).items()})
+    folded = fold(rows, {name: str(group.title) for name, group in (parser.groups or {}).items()})
     first = next(row.group for row in folded if row.option.endswith(FOLDED))
-    more = f"{parser.prog} --help {first} tells the options of that group"
+    more = f"{parser.prog} --help {first} lists the options of that group"
     return "\n".join([head, "", *lines_of(folded, width), "", more, ""])
 
 
 def fold(rows: Sequence[Row], titles: Mapping[str, str]) -> list[Row]:
-    """The rows, with one in the place of each group of several."""
+    """The rows, with one row in the place of each group of several."""
     sizes = Counter(row.group for row in rows if row.group)
     folded: dict[str, Row] = {}
     for row in rows:
@@ -80,17 +80,18 @@ def fold(rows: Sequence[Row], titles: Mapping[str, str]) -> list[Row]:
     return list(folded.values())
 
 
-def of_group(group: str, rows: Sequence[Row], width: int) -> str:
-    """The options of a group, their meaning told whole."""
+def help_of_group(group: str, rows: Sequence[Row], width: int) -> str:
+    """The options of a group, with their whole meaning."""
     chosen = [row for row in rows if f"{row.option}.".startswith(f"--{group}.")]
     if not chosen:
         groups = sorted({row.group for row in rows if row.group})
         raise ValueError(explain_mistake(f"--help {group}: no such group", group, groups))
     meanings = (textwrap.indent(textwrap.fill(row.text, width - 4), "    ") for row in chosen)
-    told = [
-        f"{row.option}{row.default}\n{each}" for row, each in zip(chosen, meanings, strict=True)
+    entries = [
+        f"{row.option}{row.default}\n{meaning}"
+        for row, meaning in zip(chosen, meanings, strict=True)
     ]
-    return "\n".join([*told, ""])
+    return "\n".join([*entries, ""])
 
 
 def lines_of(rows: Sequence[Row], width: int) -> list[str]:
@@ -104,11 +105,11 @@ def lines_of(rows: Sequence[Row], width: int) -> list[str]:
 
 
 def option_row(action: argparse.Action, required: Container[str]) -> Row | None:
-    """What the help prints of one option; None for what is none."""
+    """The line of one option in the help; None for an action that is not an option."""
     option = (action.option_strings[-1] if action.option_strings else action.dest).rstrip("+")
     if option.endswith(".help") or action.help == argparse.SUPPRESS or action.dest == "help":
         return None
-    if type(action).__name__ == "_ActionConfigLoad":  # the header of a group, no option
+    if type(action).__name__ == "_ActionConfigLoad":  # the header of a group, not an option
         return None
     text = " ".join((action.help or "").replace("%%", "%").split())
     default = action.default
@@ -130,7 +131,7 @@ def first_sentence(text: str) -> str:
 
 
 def default_text(default: Any) -> str:
-    """A default as a user would type it; of an object only its class."""
+    """A default as a user would type it; an object is shown by its class alone."""
     if isinstance(default, (jsonargparse.Namespace, Mapping)) and "class_path" in default:
         return str(default["class_path"]).rpartition(".")[2]
     return " ".join(str(default).split())

@@ -1,4 +1,4 @@
-"""What to say of a word that was mistyped: the nearest words that would have been right."""
+"""The line for a mistyped word: the nearest words that would have been right."""
 
 import difflib
 from collections.abc import Iterable

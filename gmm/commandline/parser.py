@@ -23,7 +23,9 @@ UNKNOWN_NAME = (
     re.compile(r"Key '([\w.]+)' is not (?:expected|accepted)"),
 )
 UNKNOWN_CLASS = re.compile(r"given class_path '(?P<path>[\w.]+)':\s+(?P<why>[^\n]+)")
-OF_UNION = re.compile(r'Parser key "[\w.]+":(?=\s+Does not validate against any of the Union)')
+UNION_MISMATCH = re.compile(
+    r'Parser key "[\w.]+":(?=\s+Does not validate against any of the Union)'
+)
 KEYS_OF_CLASS = ("class_path", "init_args")
 LONGEST_ERROR = 400  # characters; unions of types can print a page
 
@@ -71,14 +73,16 @@ def parser_of(prog: str, function: Callable[..., Any]) -> "VerbParser":
     )
     parser.add_function_arguments(function, fail_untyped=True)
     parameters = inspect.signature(function).parameters.values()
-    parser.required_names = frozenset(p.name for p in parameters if p.default is p.empty)
+    parser.required_names = frozenset(
+        parameter.name for parameter in parameters if parameter.default is parameter.empty
+    )
     return parser
 
 
 class VerbParser(jsonargparse.ArgumentParser):
     """A parser whose help fits a screen."""
 
-    required_names: frozenset[str] = frozenset()  # jsonargparse tells them only by an error
+    required_names: frozenset[str] = frozenset()  # jsonargparse names them in an error alone
 
     def format_help(self) -> str:
         """The summary and a line for each option or group of options."""
@@ -98,16 +102,16 @@ def option_names(parser: jsonargparse.ArgumentParser) -> list[str]:
 def shorten_error(message: str, options: list[str]) -> str:
     """An error of jsonargparse as one line that names the nearest valid names."""
     chosen = UNKNOWN_CLASS.search(message)
-    union = OF_UNION.match(message)
-    # Of a union all that was tried is told; where a class was named, that is what was meant.
+    union = UNION_MISMATCH.match(message)
+    # For a union, jsonargparse lists all that it tried; a class that was named is what was meant.
     text = f"{union[0]} {chosen[0]}" if union and chosen else message
     text = clip(" ".join(text.split()), LONGEST_ERROR)
     for pattern in UNKNOWN_NAME:
-        if found := pattern.search(message):
-            if chosen and found.group(1) == KEYS_OF_CLASS[0]:  # it was not taken for what it is
+        if match := pattern.search(message):
+            if chosen and match[1] == KEYS_OF_CLASS[0]:  # so it was not read as a class
                 return f"{text}; beside class_path stands a key that is not init_args"
             inside = [*options_of_class(chosen["path"]), *KEYS_OF_CLASS] if chosen else options
-            return explain_mistake(text, found.group(1), inside)
+            return explain_mistake(text, match[1], inside)
     if chosen and "has no attribute" in chosen["why"]:
         module, _, name = chosen["path"].rpartition(".")
         try:
@@ -124,7 +128,7 @@ def options_of_class(class_path: str) -> list[str]:
 
 
 def public_classes(module: str) -> Iterable[str]:
-    """Names of the classes defined in a module, or of a package, offered by it."""
+    """Names of the classes that a module defines, or that a package offers."""
     return [
         name
         for name, value in vars(importlib.import_module(module)).items()
@@ -138,5 +142,6 @@ def explain_module(name: str) -> str:
     """The line for a module that does not exist, with the nearest ones beside it."""
     parent, _, _ = name.rpartition(".")
     where = importlib.import_module(parent).__path__ if parent else None
-    beside = [f"{parent}.{found.name}" if parent else found.name for found in iter_modules(where)]
+    prefix = f"{parent}." if parent else ""
+    beside = [prefix + module.name for module in iter_modules(where)]
     return explain_mistake(f"no module is named {name!r}", name, beside)

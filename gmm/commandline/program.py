@@ -25,7 +25,7 @@ class Verb:
 
     Args:
         target: ``module:function``, imported when the verb is called.
-        summary: What it does, for the list of verbs.
+        summary: One line for the list of verbs.
         subject: The option that a first word without dashes is for; ``None`` if there is none.
     """
 
@@ -39,7 +39,7 @@ class Verb:
         return getattr(importlib.import_module(module), function)
 
     def name_subject(self, words: Sequence[str]) -> Sequence[str]:
-        """The words with the option named that the first of them is for."""
+        """The words, with the name of the option that a first word without dashes is for."""
         bare = self.subject and words and not words[0].startswith("-")
         return [f"--{self.subject}", *words] if bare else words
 
@@ -72,7 +72,8 @@ def run(
 
 def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
     """Parses the words of one verb, calls it, prints its result."""
-    # A user's own classes lie beside their config. Last, so that no file there hides a library.
+    # A user's own classes lie beside their config. It comes last, so that no file there hides a
+    # library.
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)
@@ -81,10 +82,10 @@ def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
 
         function = verb.load()
         result = function(**arguments_of(prog, function, verb.name_subject(words)))
-    except SystemExit as leaving:  # --help and --print_config
-        return leaving.code if isinstance(leaving.code, int) else 0
-    except KeyboardInterrupt as stopped:
-        kept = str(stopped) or "what was finished is kept"
+    except SystemExit as exit_request:  # --help and --print_config
+        return exit_request.code if isinstance(exit_request.code, int) else 0
+    except KeyboardInterrupt as interruption:
+        kept = str(interruption) or "what was finished is kept"
         print(f"\n{prog}: interrupted; {kept}", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:

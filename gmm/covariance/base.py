@@ -14,15 +14,15 @@ ROUNDING = 64 * torch.finfo(torch.float64).eps  # of a sum of many products, rel
 class Covariance(ABC):
     """The mathematics that depends on the covariance type. The types are final.
 
-    Throughout, ``x`` has samples last, centred on a reference; ``quadratics`` are products of its
-    features, and ``chol`` is a precision factor U of the precision P = U Uᵀ in its inner shape.
+    Everywhere, ``x`` has samples last, centred on a reference; ``quadratics`` are products of its
+    features; and ``chol`` is a precision factor U of the precision P = U Uᵀ in its inner shape.
 
     Attributes:
         shares_form: Whether all components have the same xᵀ P x, so that it cancels in the
             responsibilities.
         in_float32: Whether samples in float32 may be summed in float32.
-        plain_moments: Whether second moments are sums of products of features and of nothing that
-            EM has learned, so that they can be completed, recalled and forgotten.
+        plain_moments: Whether second moments are sums of products of features alone, and of nothing
+            that EM has learned, so that they can be completed, recalled and forgotten.
     """
 
     shares_form: bool
@@ -39,7 +39,7 @@ class Covariance(ABC):
 
     @abstractmethod
     def n_parameters(self, n_components: int, n_features: int) -> int:
-        """Free parameters of the covariances."""
+        """Number of free parameters of the covariances."""
 
     @abstractmethod
     def packs(self, n_features: int) -> bool:
@@ -47,7 +47,7 @@ class Covariance(ABC):
 
     @abstractmethod
     def scratch(self, n_components: int, n_features: int) -> int:
-        """Numbers per sample that one E- and M-step of one run write down."""
+        """Numbers per sample that one E- and M-step of one run write to memory."""
 
     @abstractmethod
     def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "m n"] | None:
@@ -152,7 +152,7 @@ class Covariance(ABC):
             chol: Factors of all features.
             kept: The features that remain.
             given: All others.
-            deviations: Of the given features from their means.
+            deviations: Deviations of the given features from their means.
         """
 
     @abstractmethod
@@ -213,8 +213,8 @@ def drop_rounding(
 ) -> Float[Tensor, "run ..."]:
     """The difference where it exceeds its rounding error, otherwise 0.
 
-    Equal samples away from the reference would otherwise have a variance of pure rounding, and a
-    collapsed run would win by it.
+    Equal samples away from the reference would otherwise have a variance of pure rounding, by which
+    a collapsed run would win.
     """
     return difference.where(difference.abs() > ROUNDING * minuend.abs(), 0.0)
 

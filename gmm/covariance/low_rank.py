@@ -29,7 +29,7 @@ class LowRank(Covariance):
     are the same tensor ``run k d q+1``: the loadings, and the noise variances ψ as last column.
 
     Args:
-        rank: Columns of the loadings; as many as features at most are used.
+        rank: Columns of the loadings; at most as many as features are used.
     """
 
     shares_form = False
@@ -143,8 +143,8 @@ class LowRank(Covariance):
     def log_determinant(
         self, chol: Float[Tensor, "run k d q1"], n_features: int
     ) -> Float[Tensor, "run k"]:
-        of_latent = latent_factor(chol).diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        return chol[..., -1].log().sum(-1) / -2 - of_latent
+        latent = latent_factor(chol).diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return chol[..., -1].log().sum(-1) / -2 - latent
 
     @override
     def quadratic_coefficients(self, chol: Float[Tensor, "run k d q1"]) -> Float[Tensor, "run k m"]:
@@ -169,8 +169,8 @@ class LowRank(Covariance):
         latent = latent_gain(chol).mT @ deviations
         residual = deviations - chol[..., :-1] @ latent
         # As a product, which reads the residuals once; dividing first would write them once more.
-        of_noise = chol[..., None, :, -1].reciprocal() @ residual.square()
-        return of_noise[..., 0, :] + latent.square().sum(-2)
+        noise = chol[..., None, :, -1].reciprocal() @ residual.square()
+        return noise[..., 0, :] + latent.square().sum(-2)
 
     @override
     def colour(

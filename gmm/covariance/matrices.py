@@ -134,9 +134,9 @@ class Matrices(Covariance):
         deviations: Float[Tensor, "run k given n"],
     ) -> tuple[Float[Tensor, "run k kept n"], Float[Tensor, "run kq kept kept"]]:
         precisions = self.precisions(chol)[..., kept, :]
-        found = self.factorise_precisions(precisions[..., kept])[0]
-        pull = torch.linalg.solve_triangular(found, precisions[..., given], upper=True)
-        return -torch.linalg.solve_triangular(found.mT, pull @ deviations, upper=False), found
+        factor = self.factorise_precisions(precisions[..., kept])[0]
+        pull = torch.linalg.solve_triangular(factor, precisions[..., given], upper=True)
+        return -torch.linalg.solve_triangular(factor.mT, pull @ deviations, upper=False), factor
 
     @override
     def attributes(

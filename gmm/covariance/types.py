@@ -1,9 +1,9 @@
-"""The shapes of covariance: the only place that knows the name of the covariance type.
+"""The covariance types by name: the only place that knows the names.
 
 Inside, every factor is broadcastable over components and features: ``full`` has the inner shape
 ``run k d d`` and ``tied`` ``run 1 d d``; ``diag`` has ``run k d`` and ``spherical`` ``run k 1``. So
 ``tied`` is ``full`` with its scatter pooled over components, and ``spherical`` is ``diag`` with its
-squares pooled over features. The outer shapes are scikit-learn's, with the axes of one left out.
+squares pooled over features. The outer shapes are scikit-learn's, which leave out axes of length 1.
 ``low_rank`` has ``run k d q+1``, loadings and noise variances.
 """
 
@@ -30,7 +30,7 @@ def covariance_of(covariance_type: CovarianceType, rank: int) -> Covariance:
     """The mathematics of a covariance type.
 
     Args:
-        covariance_type: Any of them.
+        covariance_type: Name of the type.
         rank: Columns of the loadings of ``low_rank``; the others have none.
     """
     return {**COVARIANCES, "low_rank": LowRank(rank)}[covariance_type]

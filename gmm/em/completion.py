@@ -1,4 +1,4 @@
-"""What is known of samples with missing values: their marginals and expected statistics."""
+"""Samples with missing values: their marginals and their expected statistics."""
 
 import math
 from dataclasses import replace
@@ -24,7 +24,7 @@ def select_observed(
     """The observed features of samples, and the mixtures of those.
 
     Where none is observed, there is one feature instead, 0, which has density 1 under every
-    component: so a sample of which nothing is known has log density 0 and the weights for
+    component. So a sample without any known value has log density 0, and the weights as
     responsibilities.
     """
     if observed.any():

@@ -18,7 +18,7 @@ def marginal(
     """The mixtures of some features, whatever the others are: Bishop (2006) eq. 2.98.
 
     Args:
-        parameters: Of all features.
+        parameters: Parameters of all features.
         covariance: Their type, which is also the result's.
         features: Indices, in the order wanted.
     """
@@ -41,7 +41,7 @@ def condition(
     its responsibility for the values.
 
     Args:
-        parameters: Of all features.
+        parameters: Parameters of all features.
         covariance: Their type, which is also the result's.
         given: Indices of the features whose values are known.
         values: Those values.
@@ -70,12 +70,12 @@ def validate_features(dims: Iterable[int], n_features: int, most: int) -> Int[Te
     """Features as a tensor of indices.
 
     Args:
-        dims: What a user passes.
-        n_features: Of the mixture.
-        most: So many may be chosen.
+        dims: The features as a user passes them.
+        n_features: Number of features of the mixture.
+        most: Largest number of features that may be chosen.
 
     Raises:
-        ValueError: If they are none, too many, repeated, or not there.
+        ValueError: If there are none, too many, repeated ones, or ones that do not exist.
     """
     chosen = [int(dim) for dim in dims]
     inside = all(0 <= dim < n_features for dim in chosen)

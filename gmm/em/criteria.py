@@ -7,7 +7,7 @@ from gmm.em.parameters import Estimate
 
 
 def n_parameters(parameters: Estimate, covariance: Covariance) -> int:
-    """Free parameters of one mixture: covariances, means and all but one weight."""
+    """Number of free parameters of one mixture: covariances, means and all but one weight."""
     n_components, n_features = parameters.n_components, parameters.n_features
     in_covariances = covariance.n_parameters(n_components, n_features)
     return in_covariances + n_components * n_features + n_components - 1
@@ -30,6 +30,6 @@ def icl(bic: float, entropy: float) -> float:
 
     Args:
         bic: Bayesian information criterion in nats.
-        entropy: Of the responsibilities of all samples, in nats.
+        entropy: Entropy of the responsibilities of all samples, in nats.
     """
     return bic + 2 * entropy

@@ -29,7 +29,7 @@ class Start(ABC):
 
     @abstractmethod
     def responsibilities(self) -> Iterator[Float[Tensor, "run k part"]]:
-        """Those of the first ``PART`` samples, of the next ``PART``, and so on."""
+        """Responsibilities of the first ``PART`` samples, of the next ``PART``, and so on."""
 
     def parameters(
         self, samples: InMemory, objective: Objective[P]
@@ -44,8 +44,8 @@ class Assigned(Start):
 
     Args:
         labels: Component of each sample; -1 for none.
-        n_components: Components of each run.
-        share: How much of each sample belongs to it.
+        n_components: Number of components of each run.
+        share: How much of each sample belongs to its component.
     """
 
     labels: Int[Tensor, "run n"]
@@ -65,9 +65,9 @@ class Random(Start):
 
     Args:
         seeds: One per restart.
-        n_samples: Samples to draw for.
-        n_components: Components of each run.
-        device: Where they go.
+        n_samples: Number of samples to draw for.
+        n_components: Number of components of each run.
+        device: Device of the responsibilities.
     """
 
     seeds: Sequence[int]
@@ -97,7 +97,7 @@ def from_responsibilities(
         samples: Shared by all runs.
         resp: Responsibilities of the first ``size`` samples, of the next ``size``, and so on.
         size: Samples per part.
-        objective: Whose M-step it is.
+        objective: The objective whose M-step is taken.
 
     Returns:
         The parameters, and which runs have positive definite covariances.
@@ -114,7 +114,7 @@ def start(samples: InMemory, n_components: int, method: InitMethod, seeds: Seque
 
     Args:
         samples: Shared by all restarts.
-        n_components: Components of each run.
+        n_components: Number of components of each run.
         method: ``kmeans`` clusters the samples; ``k-means++`` gives each component one of samples
             far apart, ``random_from_data`` one sample at random; ``random`` shares every sample out
             at random.
@@ -127,8 +127,8 @@ def start(samples: InMemory, n_components: int, method: InitMethod, seeds: Seque
         return Random(seeds, len(x), n_components, x.device)
     centred = x - samples.reference.to(x.dtype)
     if method == "kmeans":
-        found = kmeans(centred, n_components, generators(seeds), weights)
-        return Assigned(found, n_components, once)
+        clusters = kmeans(centred, n_components, generators(seeds), weights)
+        return Assigned(clusters, n_components, once)
     choose = {"k-means++": spread_samples, "random_from_data": distinct_samples}[method]
     chosen = choose(centred, n_components, generators(seeds), weights)
     # A seed counts once, however often its sample does: as if that were repeated.

@@ -24,7 +24,7 @@ def spread_samples(
 
     Args:
         x: Samples, centred so that distances lose no digits.
-        n_clusters: Seeds per run.
+        n_clusters: Number of seeds per run.
         sources: One generator per run.
         weights: How often each sample counts; None for once.
     """
@@ -77,11 +77,11 @@ def kmeans(
     sources: Sequence[torch.Generator],
     weights: Float[Tensor, " n"] | None = None,
 ) -> Int[Tensor, "run n"]:
-    """The cluster of each sample in each run, when no centre moves any more.
+    """The cluster of each sample in each run, once no centre moves any more.
 
     Args:
         x: Samples, centred so that distances lose no digits.
-        n_clusters: Clusters per run.
+        n_clusters: Number of clusters per run.
         sources: One generator per run.
         weights: How often each sample counts; None for once.
     """

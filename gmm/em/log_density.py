@@ -18,17 +18,17 @@ LogJoint = Callable[[Chunk], Float[Tensor, "run k n"]]
 
 FLOAT32_REACH = 10.0
 # Squared standard deviations per feature from the reference to a component. Multiplied out, a
-# distance is what is left of terms this large: float32 loses 1e-6 nats per feature there, float64
-# as much as that a thousand standard deviations further out.
+# distance is the small rest of terms this large: float32 loses 1e-6 nats per feature there, and
+# float64 loses as much a thousand standard deviations further out.
 
 
 def working_dtype(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) -> torch.dtype:
-    """The precision to compute in: float32 for such samples where that loses no more than they did.
+    """The precision to compute in: float32 where the samples have no more and it loses no more.
 
     Args:
         parameters: Mixtures about the reference.
         covariance: Their type.
-        dtype: Of the samples.
+        dtype: Precision of the samples.
     """
     if dtype == torch.float64 or not covariance.in_float32:
         return torch.float64
@@ -60,9 +60,9 @@ def log_joint(
 def log_joint_up_to_form(
     parameters: Estimate, covariance: Covariance, dtype: torch.dtype = torch.float64
 ) -> LogJoint:
-    """The same without what all components have in common: with one shared form, -xᵀPx / 2.
+    """The log joint density without what all components share: with one shared form, -xᵀPx / 2.
 
-    It is all that responsibilities depend on, and linear in the samples.
+    Responsibilities depend on nothing else, and it is linear in the samples.
     """
     if not covariance.shares_form:
         return log_joint(parameters, covariance, dtype)
@@ -72,7 +72,7 @@ def log_joint_up_to_form(
 def shared_form(
     parameters: Estimate, covariance: Covariance, second: Float[Tensor, "run 1 m"]
 ) -> Float[Tensor, " run"]:
-    """Sums over samples of the -xᵀPx / 2 that :func:`log_joint_up_to_form` leaves out: traces."""
+    """Sums over samples of the -xᵀPx / 2 left out by :func:`log_joint_up_to_form`, as traces."""
     precisions = covariance.precisions(parameters.precisions_cholesky)
     return (precisions.flatten(2) * second).sum((1, 2)) / -2
 
@@ -80,10 +80,11 @@ def shared_form(
 def rounding_loss(
     parameters: Estimate, covariance: Covariance, dtype: torch.dtype, statistics: Statistics
 ) -> Float[Tensor, " run"]:
-    """What rounding the coefficients of the log joint density to ``dtype`` took off its sums.
+    """What the sums lost when coefficients of the log joint density were rounded to ``dtype``.
 
-    To first order: the gradient of a log density by the coefficients are the statistics themselves.
-    Random errors of samples average out; those of coefficients are the same for every sample.
+    To first order: the gradient of a log density with respect to the coefficients is the statistics
+    themselves. Random errors of samples average out; errors of coefficients are the same for every
+    sample.
     """
     offset, slope = _linear(parameters, covariance)
     lost = _rounding(offset, dtype) * statistics.counts
@@ -143,7 +144,7 @@ def _straight_rows(
 
 
 def _rows(coefficients: Float[Tensor, "run k *m"], dtype: torch.dtype) -> Float[Tensor, "padded m"]:
-    """The coefficients of all components of all runs, one below the other."""
+    """The coefficients of all components of all runs, one row each."""
     n_rows = coefficients.shape[:2].numel()
     return pad_rows(coefficients.reshape(n_rows, -1).to(dtype))
 
@@ -163,14 +164,14 @@ def _residual(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) 
     constant = _constant(parameters, covariance)[..., None].to(dtype)
     parameters = parameters.to(dtype=dtype, device=constant.device)
 
-    def of_run(x: Float[Tensor, "d n"], run: int) -> Float[Tensor, "k n"]:
+    def run_distances(x: Float[Tensor, "d n"], run: int) -> Float[Tensor, "k n"]:
         deviations = x - parameters.means[run, :, :, None]
         chol = parameters.precisions_cholesky[run, None]
         return covariance.squared_distances(chol, deviations[None])[0]
 
     def evaluate(chunk: Chunk) -> Float[Tensor, "run k n"]:
         # Run by run, so that the working set does not grow with the batch.
-        distances = torch.stack([of_run(chunk.x, run) for run in range(parameters.n_runs)])
+        distances = torch.stack([run_distances(chunk.x, run) for run in range(parameters.n_runs)])
         return constant - distances / 2
 
     return evaluate
@@ -181,8 +182,8 @@ def normalise(
 ) -> tuple[Float[Tensor, "run n"], Float[Tensor, "run k n"]]:
     """Log density of the mixture and responsibilities, Bishop (2006) eqs. 9.12 and 9.23."""
     # In log space: a 1280-wide unit Gaussian has log p near -1800, and exp(-1800) is 0. The largest
-    # responsibility gives back the normaliser without a second pass of exponentials, which in
-    # logsumexp lasts long where they are too small for float32.
+    # responsibility gives the normaliser without a second pass of exponentials, which logsumexp
+    # would need and which is slow where they are too small for float32.
     resp = joint.softmax(1)
     return joint.amax(1) - resp.amax(1).log(), resp
 
@@ -200,13 +201,13 @@ def map_joint(
     dtype = working_dtype(parameters, covariance, x.dtype)
     evaluate = log_joint(parameters, covariance, dtype)
 
-    def of_rows(rows: Float[Tensor, "part d"]) -> Tensor:
+    def evaluate_rows(rows: Float[Tensor, "part d"]) -> Tensor:
         joint = evaluate(centre_chunk(rows, None, reference, covariance, dtype))
-        # Where squares overflow, as unlikely under every component as a number can say.
+        # Where squares overflow, the lowest log density that a number can hold.
         return function(joint.nan_to_num(nan=torch.finfo(dtype).min))
 
     k, d = parameters.n_components, parameters.n_features
-    return map(of_rows, x.split(chunk_size(covariance, k, d, dtype, x.device)))
+    return map(evaluate_rows, x.split(chunk_size(covariance, k, d, dtype, x.device)))
 
 
 def log_joints(
@@ -237,10 +238,10 @@ def entropy(
 ) -> Float[Tensor, "run n"]:
     """Entropy of the responsibilities of each sample in nats: 0 where one component is certain."""
 
-    def of_one(joint: Float[Tensor, "run k n"]) -> Float[Tensor, "run n"]:
+    def entropies(joint: Float[Tensor, "run k n"]) -> Float[Tensor, "run n"]:
         return torch.special.entr(joint.softmax(1)).sum(1)
 
-    return torch.cat(list(map_joint(of_one, x, parameters, covariance)), -1)
+    return torch.cat(list(map_joint(entropies, x, parameters, covariance)), -1)
 
 
 def labels(

@@ -18,7 +18,7 @@ class Run:
     Args:
         parameters: Its parameters, as a batch of one.
         lower_bound: Mean log density of a training sample in nats, as of the last E-step.
-        lower_bounds: The same after every iteration.
+        lower_bounds: The bound after every iteration.
         converged: Whether the bound changed by less than ``tol`` before ``max_iter``.
     """
 
@@ -29,7 +29,7 @@ class Run:
 
     @property
     def n_iter(self) -> int:
-        """Iterations done."""
+        """Number of iterations done."""
         return len(self.lower_bounds)
 
 
@@ -38,8 +38,8 @@ class Runs:
     """A batch of fitted mixtures.
 
     Args:
-        parameters: Of each run; where a run failed, those before its failure.
-        lower_bound: Of each run, in nats per sample; -inf where a run failed.
+        parameters: Parameters of each run; where a run failed, those before its failure.
+        lower_bound: Lower bound of each run in nats per sample; -inf where a run failed.
         history: Lower bound after each iteration; NaN after the last one of a run.
         converged: Whether the run's bound changed by less than ``tol``.
         failed: Whether some covariance of the run was not positive definite.
@@ -86,7 +86,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class _Progress:
-    """A batch on its way: everything that one iteration reads and replaces."""
+    """A batch between two iterations: everything that one iteration reads and replaces."""
 
     parameters: Estimate
     lower_bound: Float[Tensor, " run"]
@@ -115,9 +115,9 @@ def run(
         start: Parameters to start from.
         valid: Which of them are positive definite; the other runs have failed.
         objective: What to climb.
-        tol: In the units of the bound, nats per sample for the likelihood.
-        max_iter: Iterations at most.
-        lower_bound: That of the start, where EM goes on from an earlier fit.
+        tol: Tolerance in the units of the bound, nats per sample for the likelihood.
+        max_iter: Largest number of iterations.
+        lower_bound: Bound of the start, where EM goes on from an earlier fit.
     """
     reference = samples.reference
     bounds = torch.full((start.n_runs,), lower_bound, dtype=torch.float64, device=valid.device)

@@ -1,7 +1,7 @@
 """Missing values, NaN in the samples: refused, or marginalised exactly.
 
-Of a Gaussian, the marginal of the values that are there is a Gaussian again, so that densities
-need no imputation; EM completes what is missing by its conditional mean and covariance:
+The marginal of a Gaussian is a Gaussian again, so densities of the known values need no
+imputation; EM completes the missing ones by their conditional mean and covariance:
 Ghahramani & Jordan (1994), Supervised learning from incomplete data via an EM approach.
 """
 
@@ -33,7 +33,7 @@ Pattern = tuple[Int[Tensor, " rows"], Bool[Tensor, " d"]]
 
 
 class MissingValues(ABC):
-    """What an estimator does with NaN."""
+    """How an estimator treats NaN."""
 
     @abstractmethod
     def check(self, x: Float[Tensor, "n d"]) -> None:
@@ -45,7 +45,7 @@ class MissingValues(ABC):
 
     @abstractmethod
     def objective(self, complete: Objective[P], samples: Samples) -> Objective[P]:
-        """What EM climbs, where ``complete`` is that of samples without NaN."""
+        """The objective of EM; ``complete`` is that of samples without NaN."""
 
     @abstractmethod
     def evaluate(
@@ -55,7 +55,7 @@ class MissingValues(ABC):
         parameters: Estimate,
         covariance: Covariance,
     ) -> Shaped[Tensor, "run n *rest"]:
-        """A function of samples without NaN, of these samples."""
+        """The values of ``function``, which takes samples without NaN, for these samples."""
 
 
 class Refused(MissingValues):
@@ -85,7 +85,7 @@ class Refused(MissingValues):
 
 
 class Marginalised(MissingValues):
-    """NaN is a value that is not known, and not known for a reason unrelated to what it is."""
+    """NaN is an unknown value, and why it is unknown has nothing to do with the value."""
 
     @override
     def check(self, x: Float[Tensor, "n d"]) -> None:
@@ -132,7 +132,7 @@ MISSING: dict[Missing, MissingValues] = {"error": Refused(), "marginalize": Marg
 def fill(
     x: Float[Tensor, "n d"], weights: Float[Tensor, " n"] | None, missing: Bool[Tensor, "n d"]
 ) -> InMemory:
-    """Samples with the means of their columns in the place of NaN: what a start is found on.
+    """Samples with the means of their columns in the place of NaN, for EM to find a start.
 
     Raises:
         ValueError: Naming a column of which no value is known.
@@ -142,8 +142,8 @@ def fill(
     if not known.all():
         column = int((known == 0).nonzero()[0, 0])
         raise ValueError(
-            f"column {column} of x is NaN in every sample that counts, expected a value in one at "
-            f"least; leave the column out"
+            f"column {column} of x is NaN in every sample that counts, expected at least one "
+            f"value; leave the column out"
         )
     means = shares @ x.where(~missing, 0.0).double() / known
     return InMemory(x.where(~missing, means.to(x.dtype)), weights, missing=missing)
@@ -153,18 +153,18 @@ def patterns(
     missing: Bool[Tensor, "n d"],
 ) -> list[Pattern]:
     """The rows that miss the same features, and those features, for every such set."""
-    found, pattern = missing.unique(dim=0, return_inverse=True)
-    rows = pattern.argsort(stable=True).split(pattern.bincount(minlength=len(found)).tolist())
-    return list(zip(rows, found, strict=True))
+    kinds, pattern = missing.unique(dim=0, return_inverse=True)
+    rows = pattern.argsort(stable=True).split(pattern.bincount(minlength=len(kinds)).tolist())
+    return list(zip(rows, kinds, strict=True))
 
 
 class Completed(Objective[P]):
-    """The likelihood of what is known of the samples, by completing what is not.
+    """The likelihood of the known values, by completing the missing ones.
 
-    The M-step is that of the complete samples: only their statistics are expected ones.
+    The M-step is that of complete samples, with expected statistics in the place of theirs.
 
     Args:
-        complete: What EM climbs where nothing is missing.
+        complete: The objective where nothing is missing.
         patterns: See :func:`patterns`; every iteration needs the same ones.
     """
 

@@ -51,9 +51,9 @@ class Objective(ABC, Generic[P]):
         """The bound by whose change EM stops.
 
         Args:
-            statistics: Of the E-step.
-            before: The parameters of the E-step.
-            after: Those of the M-step that followed.
+            statistics: Statistics of the E-step.
+            before: Parameters of the E-step.
+            after: Parameters of the M-step that followed.
         """
 
 
@@ -66,13 +66,13 @@ def expected_statistics(
     evaluate = log_joint_up_to_form(parameters, covariance, dtype)
     factors = chol.to(dtype)
 
-    def of_chunk(chunk: Chunk) -> Statistics:
+    def summarise_chunk(chunk: Chunk) -> Statistics:
         log_density, resp = normalise(evaluate(chunk))
         return summarise(chunk, resp, log_density, factors)
 
     k, d = parameters.n_components, parameters.n_features
     size = chunk_size(covariance, k, d, dtype, chol.device)
-    statistics = total(map(of_chunk, samples.chunks(covariance, size, dtype)))
+    statistics = total(map(summarise_chunk, samples.chunks(covariance, size, dtype)))
     log_density = statistics.log_density
     if covariance.shares_form:
         log_density = log_density + shared_form(parameters, covariance, statistics.second)

@@ -1,4 +1,4 @@
-"""What EM learns: the parameters of a batch of mixtures, as one immutable value."""
+"""What EM learns: an estimate of a batch of mixtures, as one immutable value."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -74,7 +74,7 @@ class Estimate(ABC):
         means: Float[Tensor, "k d"] | None,
         chol: Float[Tensor, "1 ..."] | None,
     ) -> Self:
-        """The batch with some values the same in every run; None leaves what there is."""
+        """The batch with some values replaced by the same in every run; None keeps the old ones."""
         mine = self.precisions_cholesky
         return replace(
             self,

@@ -27,7 +27,7 @@ class Memory:
 
     Args:
         statistics: Their statistics, about the reference of the points.
-        points: Few samples of about their mean and variance, see :func:`recall`.
+        points: A few samples with nearly their mean and variance, see :func:`recall`.
     """
 
     statistics: Statistics
@@ -36,11 +36,11 @@ class Memory:
 
 @dataclass(frozen=True)
 class Step:
-    """What one batch has changed.
+    """The outcome of one batch.
 
     Args:
         parameters: The mixture, a batch of one run.
-        statistics: What it was estimated from, about the reference of the batch.
+        statistics: Statistics that it was estimated from, about the reference of the batch.
         lower_bound: The bound of the batch alone, under the mixture before it.
     """
 
@@ -62,37 +62,37 @@ def step(
         batch: New samples, about the reference of ``memory``.
         parameters: The mixture so far.
         memory: The statistics that it was estimated from.
-        objective: What to climb.
+        objective: The objective to climb.
         decay: See :func:`blend`.
 
     Raises:
         ValueError: If a covariance is no longer positive definite.
     """
     before = parameters.translate(-batch.reference)
-    found = objective.expectation(batch, before)
-    statistics = blend(memory, found, decay)
+    batch_statistics = objective.expectation(batch, before)
+    statistics = blend(memory, batch_statistics, decay)
     after, valid = objective.maximise(statistics)
     if not valid.all():
         raise ValueError(
             "partial_fit leads to a covariance that is not positive definite; increase reg_covar, "
             "lower n_components or pass larger batches"
         )
-    bound = float(objective.lower_bound(found, before, after))
+    bound = float(objective.lower_bound(batch_statistics, before, after))
     return Step(after.translate(batch.reference), statistics, bound)
 
 
 def blend(memory: Statistics, batch: Statistics, decay: float) -> Statistics:
-    """Per sample, (1 - η) of what is remembered and η of the batch; in sum, of all samples.
+    """Statistics of all samples: per sample, (1 - η) of the memory and η of the batch.
 
     The step size is η = (b / n)^decay for a batch of b of the n samples seen with it. For batches
     of equal size this is Liang and Klein's (t + 2)^-decay after t + 1 batches; a small batch among
     large ones counts less.
 
     Args:
-        memory: Of the samples so far.
-        batch: Of the new samples.
-        decay: Above 0.5, for the noise of the batches to average out. 1 counts all samples alike;
-            less forgets the first ones, which a worse mixture has assigned, sooner.
+        memory: Statistics of the samples so far.
+        batch: Statistics of the new samples.
+        decay: Above 0.5, so that the noise of the batches averages out. 1 counts all samples alike;
+            a smaller one forgets the first samples sooner, which a worse mixture has assigned.
     """
     weight = memory.weight + batch.weight
     share = (batch.weight / weight) ** decay
@@ -121,7 +121,7 @@ def recall(
     Args:
         parameters: One mixture.
         covariance: Its type.
-        weight: Samples that it stands for.
+        weight: Number of samples that it stands for.
         reference: To take statistics about.
     """
     k, d = parameters.n_components, parameters.n_features
@@ -139,13 +139,13 @@ def remember(
     covariance: Covariance,
     weight: float,
 ) -> Memory:
-    """What an estimator has kept of its samples, or what its mixture says about them.
+    """The statistics that an estimator has kept, or those that its mixture implies.
 
     Args:
         kept: Statistics by name and their ``reference``; None after a fit, which keeps none.
         parameters: The mixture.
         covariance: Its type.
-        weight: Samples that it stands for.
+        weight: Number of samples that it stands for.
     """
     values = {
         name: torch.as_tensor(part).to(parameters.means) for name, part in (kept or {}).items()
@@ -158,14 +158,14 @@ def remember(
 
 def memory_of(points: InMemory, parameters: Estimate, covariance: Covariance) -> Statistics:
     """The statistics of :func:`recall` samples, each of which belongs to its own component."""
-    each = torch.eye(parameters.n_components, dtype=points.dtype, device=points.x.device)
+    owners = torch.eye(parameters.n_components, dtype=points.dtype, device=points.x.device)
     size = 2 * parameters.n_features
     chunks = points.chunks(covariance, size)
-    owned = [one[None, :, None].expand(1, -1, size) for one in each]
+    responsibilities = [owner[None, :, None].expand(1, -1, size) for owner in owners]
     chol = parameters.precisions_cholesky
     return total(
         summarise(chunk, resp, torch.zeros_like(resp[:, 0]), chol)
-        for chunk, resp in zip(chunks, owned, strict=True)
+        for chunk, resp in zip(chunks, responsibilities, strict=True)
     )
 
 

@@ -1,9 +1,9 @@
 """Priors of the weights, as a stick of length 1 that the components break one after the other.
 
 Component k takes a share of what its predecessors have left, and that share is Beta distributed.
-With one more piece of the stick for ever more components this is the Dirichlet process, Blei and
-Jordan (2006) section 3; where the last component takes all that is left, and the shares fit, it is
-the Dirichlet distribution, Connor and Mosimann (1969). So one set of formulas is enough for both.
+With a piece of the stick left for ever more components this is the Dirichlet process, Blei and
+Jordan (2006) section 3. Where the last component takes all that is left, and the shares agree with
+it, it is the Dirichlet distribution, Connor and Mosimann (1969). One set of formulas serves both.
 
 ``sticks`` holds the two parameters of each Beta distribution: taken, left.
 """
@@ -83,8 +83,8 @@ WEIGHT_PRIORS: dict[WeightPriorType, WeightPrior] = {
 
 
 def sums_after(values: Float[Tensor, "*run k"]) -> Float[Tensor, "*run k"]:
-    """Of each component, the sum over those that come after it."""
-    # Not the sum from it on less itself: a small rest would drown beside a large component.
+    """For each component, the sum over those that come after it."""
+    # Not the sum from it on minus itself: a small rest would drown beside a large component.
     return pad(values[..., 1:].flip(-1).cumsum(-1).flip(-1), (0, 1))
 
 
@@ -105,5 +105,5 @@ def expected_weights(sticks: Float[Tensor, "run k 2"]) -> Float[Tensor, "run k"]
 def log_normaliser(sticks: Float[Tensor, "run k 2"]) -> Float[Tensor, " run"]:
     """Log of the product of the Beta functions of all sticks, in nats."""
     log_beta = sticks.lgamma().sum(-1) - sticks.sum(-1).lgamma()
-    # Nothing is random about a stick of which nothing is left.
+    # A stick of which nothing is left has nothing random.
     return log_beta.where(sticks[..., 1] > 0, 0.0).sum(-1)

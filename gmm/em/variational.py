@@ -1,4 +1,4 @@
-"""Variational Bayes: a posterior over mixtures where likelihood has one mixture.
+"""Variational Bayes: a posterior over mixtures, where maximum likelihood has one mixture.
 
 Bishop (2006) section 10.2, with the conventions of scikit-learn: the scale of a Wishart
 distribution is kept as the covariance W⁻¹ / ν, all types take the Wishart normaliser of a matrix,
@@ -23,14 +23,14 @@ from gmm.samples.statistics import Chunk, Statistics, chunk_size, summarise, tot
 
 @dataclass(frozen=True)
 class Prior:
-    """What is believed of every component before the first sample.
+    """The prior of every component, before the first sample.
 
     Args:
         weight_concentration: The smaller it is, the fewer components keep any weight.
-        mean_precision: How many samples at ``mean`` the belief in it is worth.
-        mean: Where components are, in the units of the samples.
-        degrees_of_freedom: How many samples the belief in ``covariance`` is worth; above d - 1.
-        covariance: Their scatter W⁻¹, in the inner shape of one component.
+        mean_precision: How many samples at ``mean`` the prior of the mean is worth.
+        mean: Expected mean of a component, in the units of the samples.
+        degrees_of_freedom: How many samples the prior of the covariance is worth; above d - 1.
+        covariance: Expected scatter W⁻¹, in the inner shape of one component.
     """
 
     weight_concentration: float
@@ -40,16 +40,16 @@ class Prior:
     covariance: Float[Tensor, "..."]
 
     def translate(self, offset: Float[Tensor, " d"]) -> "Prior":
-        """The belief about the samples moved by ``offset``."""
+        """The prior for the samples moved by ``offset``."""
         return replace(self, mean=self.mean + offset)
 
 
 @dataclass(frozen=True)
 class Posterior(Estimate):
-    """What is believed after the samples; as parameters, its means and expected precisions.
+    """The posterior after the samples; as an estimate, its means and expected precisions.
 
     Args:
-        sticks: Of the weights, see :mod:`gmm.em.sticks`.
+        sticks: Posterior of the weights, see :mod:`gmm.em.sticks`.
         mean_precision: β, how many samples each mean is worth.
         degrees_of_freedom: ν of each precision.
     """
@@ -61,14 +61,14 @@ class Posterior(Estimate):
     @property
     @override
     def log_weights(self) -> Float[Tensor, "run k"]:
-        """E[log π] and what the doubt about mean and precision takes off E[log N(x)], in nats.
+        """E[log π], minus what uncertain means and precisions take off E[log N(x)], in nats.
 
         Bishop (2006) eqs. 10.64 to 10.66.
         """
         degrees, d = self.degrees_of_freedom, self.n_features
-        of_matrix = spread_degrees(degrees, d).digamma().sum(-1) - d * (degrees / 2).log()
-        doubt = of_matrix - d / self.mean_precision
-        return expected_log_weights(self.sticks) + doubt / 2
+        precision_term = spread_degrees(degrees, d).digamma().sum(-1) - d * (degrees / 2).log()
+        uncertainty = precision_term - d / self.mean_precision
+        return expected_log_weights(self.sticks) + uncertainty / 2
 
 
 class VariationalBayes(Objective[Posterior]):
@@ -77,7 +77,7 @@ class VariationalBayes(Objective[Posterior]):
     Args:
         covariance: The covariance type.
         weight_prior: How counts become weights.
-        prior: What is believed before, about the reference of the samples.
+        prior: The prior, about the reference of the samples.
         reg_covar: Added to the covariance of every component, in squared units of the samples.
     """
 
@@ -122,20 +122,20 @@ class VariationalBayes(Objective[Posterior]):
     def lower_bound(
         self, statistics: Statistics, before: Posterior, after: Posterior
     ) -> Float[Tensor, " run"]:
-        """Evidence lower bound of all samples in nats, but for a constant of samples and prior."""
+        """Evidence lower bound of all samples in nats, up to a constant of samples and prior."""
         d = after.n_features
         log_determinant = self.covariance.log_determinant(after.precisions_cholesky, d)
-        of_matrices = log_wishart_normaliser(after.degrees_of_freedom, log_determinant, d)
-        n_sharing = after.n_components // of_matrices.shape[1]
+        log_normalisers = log_wishart_normaliser(after.degrees_of_freedom, log_determinant, d)
+        n_sharing = after.n_components // log_normalisers.shape[1]
         return (
             entropy(statistics, before, self.covariance)
-            + n_sharing * of_matrices.sum(-1)
+            + n_sharing * log_normalisers.sum(-1)
             + log_normaliser(after.sticks)
             - d / 2 * after.mean_precision.log().sum(-1)
         )
 
     def _summarise_prior(self, counts: Float[Tensor, "run k"]) -> Statistics:
-        """What the prior of the mean is worth in samples."""
+        """The statistics of the samples that the prior of the mean is worth."""
         resp = torch.full_like(counts, self.prior.mean_precision)
         return summarise_point(self.prior.mean, resp, self.covariance)
 
@@ -146,13 +146,13 @@ class VariationalBayes(Objective[Posterior]):
 
 
 def avoid_zero_counts(statistics: Statistics) -> Statistics:
-    """The statistics with no count of 0, as scikit-learn has them."""
+    """The statistics with counts above 0, by the small number that scikit-learn adds."""
     least = 10 * torch.finfo(statistics.counts.dtype).eps
     return replace(statistics, counts=statistics.counts + least)
 
 
 def summarise_unscored(chunk: Chunk, resp: Float[Tensor, "run k n"]) -> Statistics:
-    """The statistics of samples whose density under no mixture is asked for."""
+    """The statistics of samples whose log density is not needed, and is taken for 0."""
     return summarise(chunk, resp, torch.zeros_like(resp[:, 0]))
 
 
@@ -191,12 +191,12 @@ def entropy(
 ) -> Float[Tensor, " run"]:
     """Entropy of all responsibilities, -Σ r log r, in nats.
 
-    Log responsibilities are log joint less log density, and log joint is linear in the statistics:
-    no second pass over the samples.
+    Log responsibilities are log joint minus log density, and the log joint density is linear in the
+    statistics: no second pass over the samples is needed.
 
     Args:
-        statistics: Of the E-step.
-        parameters: Its parameters.
+        statistics: Statistics of the E-step.
+        parameters: Parameters of the E-step.
         covariance: The covariance type.
     """
     counts, chol, d = (
@@ -230,6 +230,6 @@ def log_wishart_normaliser(
 
 
 def spread_degrees(degrees: Float[Tensor, "run kq"], n_features: int) -> Float[Tensor, "run kq d"]:
-    """(ν - i) / 2 for i < d: what the Gamma functions of a Wishart distribution are of."""
+    """(ν - i) / 2 for i < d: the arguments of the Gamma functions of a Wishart distribution."""
     features = torch.arange(n_features, dtype=degrees.dtype, device=degrees.device)
     return (degrees[..., None] - features) / 2

@@ -26,7 +26,7 @@ def read_matrix(path: Path | str) -> Float[np.ndarray, "n d"]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the suffix is unknown or the content is no matrix of numbers; for CSV it
+        ValueError: If the suffix is unknown or the content is not a matrix of numbers; for CSV it
             names row and column.
     """
     path = Path(path)
@@ -37,15 +37,15 @@ def read_matrix(path: Path | str) -> Float[np.ndarray, "n d"]:
 
 
 def file_chunks(path: Path | str, numbers: int) -> Iterator[Float[np.ndarray, "part d"]]:
-    """The rows of a matrix on disk, part by part; what was read of it is not kept.
+    """The rows of a matrix on disk, part by part; a part that was read is not kept.
 
     Args:
         path: A ``.npy`` or ``.safetensors`` file, as for :func:`read_matrix`.
-        numbers: How many to hold at a time; at least one row.
+        numbers: How many numbers to hold at a time; a part has at least one row.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the suffix is another or the content is no matrix of numbers.
+        ValueError: If the suffix is another one or the content is not a matrix of numbers.
     """
     path = Path(path)
     opened = _choose(path, {".npy": _map_npy, ".safetensors": _map_safetensors})
@@ -158,7 +158,7 @@ def _read_safetensors(path: Path) -> np.ndarray:
 
 
 def _map_safetensors(path: Path) -> tuple[Sequence[int], Any]:
-    """The shape of a matrix, and what reads the rows that it is indexed with."""
+    """The shape of a matrix, and an object that reads the rows that it is indexed with."""
     try:
         with safe_open(path, framework="np") as file:
             names = list(file.keys())

@@ -30,7 +30,7 @@ def encode(value: Any, name: str, arrays: Arrays) -> Any:
     """A value as JSON, with its arrays put into ``arrays`` under names that begin with ``name``.
 
     Raises:
-        TypeError: If it is nothing that a setting or a fitted attribute may be.
+        TypeError: If it cannot be a setting or a fitted attribute.
     """
     if isinstance(value, Tensor):
         value = value.detach().cpu().numpy()
@@ -72,7 +72,7 @@ def _encode_estimator(estimator: Any, name: str, arrays: Arrays) -> dict[str, An
 
 
 def _make_portable(name: str, value: Any) -> Any:
-    """A setting without what is of one machine or one fit."""
+    """A setting without what belongs to one machine or one fit."""
     if name == "device" or isinstance(value, RandomState):
         return None
     if type(value).__name__ in CLASSES:
@@ -93,7 +93,7 @@ def decode(value: Any, arrays: Arrays) -> Any:
         return value
     kind = next(iter(value), "")
     if len(value) != 1 or kind not in _DECODERS:
-        raise ValueError(f"{', '.join(value)!r} is no value of a mixture")
+        raise ValueError(f"{', '.join(value)!r} is not a value that a mixture holds")
     return _DECODERS[kind](value[kind], arrays)
 
 
@@ -105,7 +105,7 @@ def _decode_estimator(record: dict[str, Any], arrays: Arrays) -> Any:
     estimator = CLASSES[name](**settings)
     for key, value in record["fitted"].items():
         if not FITTED.fullmatch(key):
-            raise ValueError(f"{key!r} is no fitted attribute")
+            raise ValueError(f"{key!r} is not a fitted attribute")
         setattr(estimator, key, decode(value, arrays))
     return estimator
 

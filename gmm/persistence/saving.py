@@ -18,8 +18,8 @@ from gmm.persistence.encoding import Arrays, decode, encode
 FORMAT = "gmm.estimator"
 VERSION = 2  # 1 had no checksum
 
-# What a damaged or foreign file makes readers raise; RuntimeError is torch's, of shapes that do not
-# fit each other, and that of JSON nested too deeply.
+# What readers raise at a damaged or foreign file; RuntimeError comes from torch for shapes that do
+# not fit each other, and from JSON that is nested too deeply.
 DAMAGE = (
     SafetensorError, LookupError, TypeError, AttributeError, ValueError, OSError, RuntimeError
 )  # fmt: skip
@@ -30,7 +30,7 @@ def save(estimator: BaseMixture | DensityDetector, path: Path | str) -> None:
 
     The file is its own evidence: beside the tensors it holds, as JSON under the metadata key
     ``gmm``, the format's version, the class, all settings, what was learned and the SHA-256 of it
-    all. Left out are ``device`` and a ``RandomState``, which are of the machine and of the fit.
+    all. ``device`` and a ``RandomState`` are left out: they belong to the machine and to the fit.
 
     Raises:
         NotFittedError: If it has not been fitted.
@@ -77,19 +77,19 @@ def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
     with safe_open(path, framework="np") as file:
         metadata = file.metadata() or {}
         if "gmm" not in metadata:
-            raise ValueError("no mixture in this file")
+            raise ValueError("this file holds no mixture")
         names = file.keys()
         return json.loads(metadata["gmm"]), {name: file.get_tensor(name) for name in names}
 
 
 def _restore(header: dict[str, Any], arrays: Arrays) -> Any:
-    found = header["format"], header["version"]
-    if found != (FORMAT, VERSION):
-        raise ValueError(f"format {found[0]} version {found[1]} is not {FORMAT} {VERSION}")
+    kind, version = header["format"], header["version"]
+    if (kind, version) != (FORMAT, VERSION):
+        raise ValueError(f"format {kind} version {version} is not {FORMAT} {VERSION}")
     if _digest(header, arrays) != header["sha256"]:
         raise ValueError("its content does not have its SHA-256, so it was damaged or altered")
     estimator = decode({"estimator": header["estimator"]}, arrays)
-    # Whatever is inconsistent in shape or value shows when it is asked.
+    # Any inconsistency of shapes or values shows when the estimator has to answer.
     (score,) = estimator.score_samples(np.asarray(mixture_of(estimator).means_)[:1])
     if not math.isfinite(score):
         raise ValueError(f"the log density of its first mean is {score}")

@@ -23,8 +23,8 @@ def plot_criterion(
 
     Args:
         sweep: A finished sweep.
-        criteria: Which to draw; None for the one that chose the winner. Its minimum is named in
-            the title, that of any other has a ring.
+        criteria: Criteria to draw; None for the one that chose the winner. Its minimum is named in
+            the title, the minimum of any other has a ring.
         ax: Where to draw; None for a new figure.
 
     Raises:

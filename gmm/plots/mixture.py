@@ -20,9 +20,9 @@ FAINT = 0.1  # of the greatest weight, below which a component is not drawn
 
 
 class FittedMixture(Protocol):
-    """What the pictures ask of a mixture: scikit-learn's attributes and methods.
+    """What the pictures need of a mixture: scikit-learn's attributes and methods.
 
-    And ``covariances_``, or ``loadings_`` and ``noise_variances_``.
+    A mixture also has ``covariances_``, or ``loadings_`` and ``noise_variances_``.
     """
 
     covariance_type: Any
@@ -72,7 +72,7 @@ def as_array(values: ArrayLike | Tensor) -> np.ndarray:
 
 
 def drawn_components(mixture: FittedMixture) -> Int[np.ndarray, " k"]:
-    """Components of some weight: a Bayesian mixture keeps those that it has emptied."""
+    """Components with some weight: a Bayesian mixture keeps those that it has emptied."""
     weights = as_array(mixture.weights_)
     return np.flatnonzero(weights >= FAINT * weights.max())
 
@@ -86,8 +86,8 @@ def projected_covariances(
     mixture: FittedMixture, axes: Float[np.ndarray, "d m"]
 ) -> Float[np.ndarray, "k m m"]:
     """The covariances of the components' projections on axes, whatever the covariance type."""
-    found = _PROJECTED[mixture.covariance_type](mixture, axes)
-    return np.broadcast_to(found, (len(mixture.means_), *found.shape[-2:]))
+    projected = _PROJECTED[mixture.covariance_type](mixture, axes)
+    return np.broadcast_to(projected, (len(mixture.means_), *projected.shape[-2:]))
 
 
 def _of_matrices(mixture: Any, axes: Float[np.ndarray, "d m"]) -> Float[np.ndarray, "*k m m"]:

@@ -78,7 +78,7 @@ def _edges(ax: Axes, groups: Sequence[Float[np.ndarray, " n"]]) -> list[float]:
 
 
 def _place(scores: Float[np.ndarray, " n"]) -> tuple[float, float]:
-    """Median, and the width of the middle half; of equal scores, of their size."""
+    """Median, and the width of the middle half, which is not 0 even for equal scores."""
     quarter, middle, three_quarters = np.quantile(scores, [0.25, 0.5, 0.75])
     return float(middle), float(max(three_quarters - quarter, abs(middle) / LONG_TAIL))
 

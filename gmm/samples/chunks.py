@@ -15,7 +15,7 @@ from gmm.samples.streaming import Streamed
 from gmm.samples.survey import as_tensor, check_weight, survey
 from gmm.samples.validation import check_finite
 
-CUT = 2**22  # numbers per chunk where we cut: 32 MiB of float64
+CUT = 2**22  # numbers per chunk of a matrix that is cut here: 32 MiB of float64
 NO_SAMPLES = (
     "the stream has no samples, expected at least one chunk with rows; pass a source that begins "
     "anew whenever it is read"
@@ -66,10 +66,10 @@ class Chunks:
             )
 
     def matrices(self) -> Iterator[np.ndarray | Tensor]:
-        """The chunks in float32 or float64, tensors or arrays as they come; no empty ones.
+        """The chunks that are not empty, in float32 or float64, tensors or arrays as they come.
 
         Raises:
-            ValueError: If one is no matrix of finite real numbers, or not as wide as the first.
+            ValueError: If one is not a matrix of finite real numbers, or not as wide as the first.
         """
         width = None
         for index, item in enumerate(_items(self.source)):
@@ -88,7 +88,7 @@ class Chunks:
         """The values of a function of each chunk, one after the other in one array or tensor.
 
         Raises:
-            ValueError: If there is no sample.
+            ValueError: If there are no samples.
         """
         parts = [function(matrix) for matrix in self.matrices()]
         if not parts:
@@ -111,15 +111,15 @@ class Chunks:
         Raises:
             ValueError: If a chunk or the weights cannot be used, or if there is no sample.
         """
-        found = survey(self.matrices(), sample_weight, device)
-        if found is None:
+        first_pass = survey(self.matrices(), sample_weight, device)
+        if first_pass is None:
             raise ValueError(NO_SAMPLES)
-        check_weight(found.moments)
-        return Streamed(found.with_dtype(dtype), self.matrices)
+        check_weight(first_pass.moments)
+        return Streamed(first_pass.with_dtype(dtype), self.matrices)
 
 
 def as_chunks(x: Any) -> Chunks | None:
-    """What ``fit`` was given as chunks; None for what is one matrix, or nothing we know.
+    """The samples given to ``fit``, as chunks; None for one matrix and for unknown kinds.
 
     Raises:
         ValueError: If it can be read only once.
@@ -148,7 +148,7 @@ def _items(source: Any) -> Iterator[Any]:
 
 
 def _matrix(item: Any, index: int) -> np.ndarray | Tensor:
-    """A chunk out of what wraps it, as floating point; float32 stays what it is."""
+    """The chunk that an item is or wraps, as floating point; float32 stays float32."""
     matrix: Any = _unwrap(item, index)
     is_real = not matrix.is_complex() if isinstance(matrix, Tensor) else matrix.dtype.kind in "fiub"
     if matrix.ndim != 2 or not is_real or not matrix.shape[1]:
@@ -164,7 +164,7 @@ def _matrix(item: Any, index: int) -> np.ndarray | Tensor:
 
 
 def _unwrap(item: Any, index: int) -> np.ndarray | Tensor:
-    """The matrix that a chunk is, or that it holds alone."""
+    """The matrix that an item is, or that it holds alone."""
     is_wrapped = isinstance(item, (list, tuple)) and _dimensions(item) > 0
     if is_wrapped and len(item) > 1:
         raise ValueError(

@@ -81,7 +81,7 @@ class Sharded:
             mine = survey(source.matrices(), sample_weight, device)
         except (ValueError, OSError) as error:
             mistake = error
-        # Raised only after all have spoken, since the others would wait for this one forever.
+        # Raised only after all have sent, since the others would wait for this one forever.
         form = _agree_on_form(mine, mistake, self.group)
         if mine is None:
             where = torch.device(device or "cpu")
@@ -106,8 +106,8 @@ class Pooled(Surveyed):
     """The samples of all processes of a group, in the order of their ranks.
 
     Args:
-        mine: Those of this process.
-        first: How many there are in the processes before it.
+        mine: Samples of this process.
+        first: Number of samples in the processes before it.
         weighted: Whether any process has weights.
         group: The processes; None for all.
     """
@@ -141,11 +141,11 @@ class Pooled(Surveyed):
     @override
     def rows_at(self, indices: Int[Tensor, " some"]) -> InMemory:
         is_mine = (indices >= self.first) & (indices < self.first + self.mine.n_samples)
-        found = self.mine.rows_at(indices[is_mine] - self.first)
+        mine = self.mine.rows_at(indices[is_mine] - self.first)
         # Every row has one process that knows it; in the others it is 0, and the sum is exact.
         rows = torch.zeros(len(indices), len(self.reference) + 1, dtype=torch.float64)
-        rows[is_mine, :-1] = found.x.to(rows)
-        rows[is_mine, -1] = 1.0 if found.weights is None else found.weights.to(rows)
+        rows[is_mine, :-1] = mine.x.to(rows)
+        rows[is_mine, -1] = 1.0 if mine.weights is None else mine.weights.to(rows)
         rows = _sum(rows, self.group).to(self.survey.device)
         weights = rows[:, -1] if self.weighted else None
         return InMemory(rows[:, :-1].to(self.dtype), weights, self.reference)
@@ -153,7 +153,7 @@ class Pooled(Surveyed):
 
 @dataclass(frozen=True)
 class _Form:
-    """What the samples of all processes have in common."""
+    """The common form of the samples of all processes."""
 
     n_features: int
     dtype: torch.dtype
@@ -165,27 +165,27 @@ def _agree_on_form(
     mine: Survey | None, mistake: Exception | None, group: ProcessGroup | None
 ) -> _Form:
     """The form of the samples of all processes; a mistake of one is an error in each of them."""
-    said = [float(mistake is not None), 0.0, 0.0, 0.0, 0.0]
+    sent = [float(mistake is not None), 0.0, 0.0, 0.0, 0.0]
     if mine is not None:
         double = mine.dtype == torch.float64
         weighted = mine.weights is not None
-        said[1:] = [len(mine.moments.mean), double, mine.as_tensors, weighted]
-    heard = _gather(torch.tensor(said, dtype=torch.float64), group)
+        sent[1:] = [len(mine.moments.mean), double, mine.as_tensors, weighted]
+    received = _gather(torch.tensor(sent, dtype=torch.float64), group)
     if mistake is not None:
         raise mistake
-    mistaken = heard[:, 0].nonzero()[:, 0].tolist()
+    mistaken = received[:, 0].nonzero()[:, 0].tolist()
     if mistaken:
         raise ValueError(
             f"the samples of process {mistaken[0]} cannot be used, and its own error says why; "
             f"correct them there"
         )
-    widths = heard[:, 1].int().tolist()
+    widths = received[:, 1].int().tolist()
     if len({*widths} - {0}) != 1:
         raise ValueError(
             f"the samples of the {len(widths)} processes have {widths} columns, expected one "
             f"number and samples in one process at least; only a share without samples has 0"
         )
-    _, width, double, as_tensors, weighted = heard.amax(0).int().tolist()
+    _, width, double, as_tensors, weighted = received.amax(0).int().tolist()
     dtype = torch.float64 if double else torch.float32
     return _Form(width, dtype, bool(as_tensors), bool(weighted))
 
@@ -193,24 +193,24 @@ def _agree_on_form(
 def _gather_moments(mine: Moments, group: ProcessGroup | None) -> list[Moments]:
     """The moments of every process, in the order of their ranks."""
     ends = torch.stack([mine.weight.new_tensor(mine.n_samples), mine.weight, mine.squares])
-    heard = _gather(torch.cat([ends, mine.mean]), group).to(mine.mean.device)
-    return [Moments(int(part[0]), part[1], part[3:], part[2]) for part in heard]
+    received = _gather(torch.cat([ends, mine.mean]), group).to(mine.mean.device)
+    return [Moments(int(part[0]), part[1], part[3:], part[2]) for part in received]
 
 
 def _source(x: Any) -> Chunks:
     """The samples of one process as chunks, of which there may be none."""
     if isinstance(x, (list, tuple)) and not x:
         return Chunks(())
-    found = as_chunks(x)
-    return Chunks((x if isinstance(x, Tensor) else np.asarray(x),)) if found is None else found
+    chunks = as_chunks(x)
+    return Chunks((x if isinstance(x, Tensor) else np.asarray(x),)) if chunks is None else chunks
 
 
 def _gather(values: Float[Tensor, " m"], group: ProcessGroup | None) -> Float[Tensor, "process m"]:
     """The values of every process, in the order of their ranks."""
     sent = values.to(_wire(group))
-    heard = [torch.empty_like(sent) for _ in range(dist.get_world_size(group))]
-    dist.all_gather(heard, sent, group=group)
-    return torch.stack(heard).to(values.device)
+    received = [torch.empty_like(sent) for _ in range(dist.get_world_size(group))]
+    dist.all_gather(received, sent, group=group)
+    return torch.stack(received).to(values.device)
 
 
 def _sum(values: Float[Tensor, "..."], group: ProcessGroup | None) -> Float[Tensor, "..."]:
@@ -221,7 +221,7 @@ def _sum(values: Float[Tensor, "..."], group: ProcessGroup | None) -> Float[Tens
 
 
 def _wire(group: ProcessGroup | None) -> torch.device:
-    """Where tensors have to be for a group to send them: NCCL reads no other memory than CUDA's."""
+    """Where tensors have to be for a group to send them: NCCL reads CUDA memory alone."""
     if "nccl" not in str(dist.get_backend(group)):
         return torch.device("cpu")
     return torch.device("cuda", torch.cuda.current_device())

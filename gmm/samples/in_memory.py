@@ -14,8 +14,8 @@ from gmm.covariance import Covariance
 from gmm.samples.statistics import Chunk, Statistics
 
 MOST_KEPT_BYTES = 2**28
-# Of centred samples from one iteration to the next: to centre them again costs diag and spherical a
-# third of an iteration. More than this would be no small copy of the samples any more.
+# Size of centred samples that are kept between iterations: to centre them again costs diag and
+# spherical a third of an iteration. A larger copy of the samples would no longer be small.
 
 
 class Samples(ABC):
@@ -24,12 +24,12 @@ class Samples(ABC):
     @property
     @abstractmethod
     def n_samples(self) -> int:
-        """How many there are, in all processes together."""
+        """Number of samples in all processes together."""
 
     @property
     @abstractmethod
     def weight(self) -> float:
-        """The same, each as often as it counts."""
+        """Number of samples in all processes, each as often as it counts."""
 
     @property
     @abstractmethod
@@ -53,17 +53,14 @@ class Samples(ABC):
         """All samples in an order that never changes, at most ``size`` at a time.
 
         Args:
-            covariance: For whose sums.
-            size: Samples per chunk.
+            covariance: The covariance type whose sums are taken.
+            size: Number of samples per chunk.
             dtype: Precision of the chunks.
         """
 
     @abstractmethod
     def draw(self, n_samples: int, seed: int) -> "InMemory":
-        """Some of the samples, uniformly at random; all of them where they are in memory anyway.
-
-        A start is looked for among them.
-        """
+        """Samples to look for a start in: some, uniformly at random, or all that are in memory."""
 
     @abstractmethod
     def pool(self, statistics: Statistics) -> Statistics:
@@ -81,7 +78,7 @@ class InMemory(Samples):
     Args:
         x: Samples.
         weights: How often each counts; None for once.
-        about: The reference, where it is not to be their mean.
+        about: The reference, where it is not their mean.
         missing: Where ``x`` has a substitute for a value that is missing; None for nowhere.
     """
 
@@ -164,8 +161,8 @@ class InMemory(Samples):
 def centre(
     rows: Float[Tensor, "n d"], reference: Float[Tensor, " d"], dtype: torch.dtype = torch.float64
 ) -> Float[Tensor, "d n"]:
-    """Samples as columns, centred before anything is rounded to ``dtype``."""
-    # Named, so that features come first at once and not by a copy; autograd allows no such name.
+    """Samples as columns, centred before they are rounded to ``dtype``."""
+    # Written into a buffer with features first, which saves a copy; autograd allows no buffer.
     differentiable = rows.requires_grad or reference.requires_grad
     room = None if differentiable else reference.new_empty(rows.T.shape)
     return torch.sub(rows.T, reference[:, None], out=room).contiguous().to(dtype)

@@ -17,7 +17,7 @@ from gmm.covariance import Covariance
 from gmm.covariance.products import multiply
 
 CHUNK_BYTES = {"cpu": 2**23, "cuda": 2**28}
-# What one run writes down per chunk, whatever the number of samples: a share of the last-level
+# Memory that one run writes per chunk, whatever the number of samples: a share of the last-level
 # cache of a CPU, and enough for each kernel to fill a GPU.
 SMALLEST_CHUNK = 256  # below, the matrix products are too narrow to be fast
 LARGEST_CHUNK = {"cpu": 2**15, "cuda": 2**20}
@@ -29,7 +29,7 @@ class Chunk:
 
     Args:
         x: Samples as columns, centred on the reference.
-        covariance: The type whose sums are taken.
+        covariance: The covariance type whose sums are taken.
         weights: How often each sample counts; None for once.
     """
 
@@ -51,11 +51,11 @@ class Statistics:
     """Sums over samples, for each run of a batch.
 
     Args:
-        weight: Samples that are summed, each as often as it counts.
+        weight: Number of samples in the sums, each as often as it counts.
         log_density: Sum of their log densities in nats.
         counts: Sums of responsibilities.
         first: Sums of samples about the reference, weighted by responsibilities.
-        second: Likewise their quadratics.
+        second: Sums of their quadratics, weighted by responsibilities.
     """
 
     weight: Float[Tensor, ""]

@@ -23,10 +23,10 @@ LEAST_PER_COMPONENT = 32
 
 @dataclass(frozen=True)
 class Surveyed(Samples):
-    """Samples of which a first pass has found number, mean, variance and form.
+    """Samples whose number, mean, variance and form are known from a first pass.
 
     Args:
-        survey: What it found.
+        survey: Outcome of the first pass.
     """
 
     survey: Survey
@@ -61,7 +61,7 @@ class Surveyed(Samples):
         """Some samples, with their weights.
 
         Args:
-            indices: Their positions in the order of the samples, ascending.
+            indices: Positions in the order of the samples, ascending.
         """
 
     @override
@@ -133,7 +133,7 @@ class Streamed(Surveyed):
 
 
 def start_size(n_components: int, n_features: int) -> int:
-    """Samples that are enough to look for a start in, if there are more than fit into memory."""
+    """Number of samples to look for a start in, where more would not fit into memory."""
     affordable = min(MOST_DRAWN, MOST_DRAWN_NUMBERS // n_features)
     return max(affordable, LEAST_PER_COMPONENT * n_components)
 
@@ -141,7 +141,7 @@ def start_size(n_components: int, n_features: int) -> int:
 def drawn_positions(n_samples: int, n_drawn: int, seed: int) -> Int[Tensor, " some"]:
     """Positions of ``n_drawn`` of the samples, or of all, uniformly at random and ascending.
 
-    They depend on the number of samples alone and on no cut into chunks or processes.
+    They depend on the number of samples alone, not on how chunks or processes cut them.
     """
     if n_samples <= n_drawn:
         return torch.arange(n_samples)

@@ -1,4 +1,4 @@
-"""What a first pass over chunks of samples finds: their number, mean, variance and form."""
+"""A first pass over chunks of samples: their number, mean, variance and form."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -19,9 +19,9 @@ class Moments:
     """Mean and variance of samples, such that those of parts add up to those of the whole.
 
     Args:
-        n_samples: How many there are.
-        weight: The same, each as often as it counts.
-        mean: Of the samples.
+        n_samples: Number of samples.
+        weight: Number of samples, each as often as it counts.
+        mean: Mean of the samples.
         squares: Squared deviations from the mean, summed over samples and features.
     """
 
@@ -70,7 +70,7 @@ class Survey:
         return self.moments.mean.device
 
     def with_dtype(self, dtype: torch.dtype | None) -> "Survey":
-        """The same, to compute in another precision; None for the same."""
+        """The survey of samples to compute with in another precision; None for the same."""
         return replace(self, dtype=dtype or self.dtype)
 
 
@@ -90,17 +90,17 @@ def survey(
         ValueError: If the weights are not one finite number >= 0 for each sample.
     """
     weights = None if sample_weight is None else _weights(sample_weight)
-    found, first = None, 0
+    so_far, first = None, 0
     for matrix in matrices:
         x = as_tensor(matrix)
         start, first = first, first + len(x)
         if weights is not None and len(weights) < first:
             continue  # an error, once all samples are counted
-        place = torch.device(device or (found.device if found else x.device))
+        place = torch.device(device or (so_far.device if so_far else x.device))
         total = _moments(x, weights_of(weights, start, first, place), place)
-        found = Survey(
-            found.moments + total if found else total,
-            torch.promote_types(found.dtype, x.dtype) if found else x.dtype,
+        so_far = Survey(
+            so_far.moments + total if so_far else total,
+            torch.promote_types(so_far.dtype, x.dtype) if so_far else x.dtype,
             isinstance(matrix, Tensor),
             weights,
         )
@@ -109,7 +109,7 @@ def survey(
             f"sample_weight has {len(weights)} numbers, expected {first}: one for each sample of "
             f"the stream, in its order"
         )
-    return found
+    return so_far
 
 
 def _moments(
@@ -152,10 +152,10 @@ def _weights(sample_weight: ArrayLike | Tensor) -> Float[Tensor, " n"]:
 
 
 def check_weight(moments: Moments) -> None:
-    """Refuses samples that all count nothing.
+    """Refuses samples whose weights are all 0.
 
     Raises:
-        ValueError: If so.
+        ValueError: If they are.
     """
     if not moments.weight > 0:
-        raise ValueError("sample_weight is 0 for every sample, expected one above 0 at least")
+        raise ValueError("sample_weight is 0 for every sample, expected at least one above 0")

@@ -16,7 +16,7 @@ def validate_tensor(x: Tensor) -> Float[Tensor, "n d"]:
     """Samples as floating point; float32 and float64 stay what they are, others become float64.
 
     Raises:
-        ValueError: If they are complex, or no matrix, or empty.
+        ValueError: If they are complex, not a matrix, or empty.
     """
     if x.is_complex() or x.ndim != 2 or 0 in x.shape:
         raise ValueError(
@@ -27,16 +27,17 @@ def validate_tensor(x: Tensor) -> Float[Tensor, "n d"]:
 
 
 def check_matrix(samples: Any) -> None:
-    """Refuses arrays, frames and lists of rows that are no matrix of real numbers.
+    """Refuses arrays, frames and lists of rows that are not a matrix of real numbers.
 
     Raises:
-        ValueError: If they are complex, no matrix, or strings; naming the first faulty element.
-        TypeError: If an element is an object that is no number.
+        ValueError: If they are complex, not a matrix, or strings; it names the first faulty
+            element.
+        TypeError: If an element is an object that is not a number.
     """
     try:
         x = np.asarray(samples)
     except ValueError as error:
-        raise ValueError(f"x is no matrix, expected rows of equal length ({error})") from error
+        raise ValueError(f"x is not a matrix, expected rows of equal length ({error})") from error
     if x.ndim == 0:  # a sparse matrix, which scikit-learn refuses by its name
         return
     if x.dtype.kind == "c":
@@ -75,7 +76,7 @@ def check_finite(x: Float[Tensor, "n d"], name: str = "x") -> None:
 
     Args:
         x: Samples.
-        name: What to call them.
+        name: What the error calls them.
 
     Raises:
         ValueError: Naming row, column and value of the first ones.
@@ -84,10 +85,12 @@ def check_finite(x: Float[Tensor, "n d"], name: str = "x") -> None:
     if x.sum().isfinite() or x.isfinite().all():
         return
     faults = (~x.isfinite()).nonzero().tolist()
-    named = [f"{name}[{row}, {column}] is {_word(x[row, column].item())}" for row, column in faults]
+    places = [
+        f"{name}[{row}, {column}] is {_word(x[row, column].item())}" for row, column in faults
+    ]
     rest = f" and {len(faults) - MOST_LISTED} more" if len(faults) > MOST_LISTED else ""
     raise ValueError(
-        f"{', '.join(named[:MOST_LISTED])}{rest}; expected finite numbers, "
+        f"{', '.join(places[:MOST_LISTED])}{rest}; expected finite numbers, "
         f"remove these rows or fill them in"
     )
 
@@ -119,7 +122,7 @@ def validate_weights(
             f"give 0 to leave a sample out"
         )
     if not weights.any():
-        raise ValueError("sample_weight is zero for every sample, expected one above 0 at least")
+        raise ValueError("sample_weight is zero for every sample, expected at least one above 0")
     return weights
 
 

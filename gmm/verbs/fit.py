@@ -17,15 +17,15 @@ class FitResult:
 
     Args:
         out: The file.
-        n_samples: Samples it was fitted to.
-        n_features: Their dimension.
-        n_components: Its components.
+        n_samples: Number of samples that it was fitted to.
+        n_features: Number of their features.
+        n_components: Number of its components.
         covariance_type: Shape of its covariances.
         lower_bound: Mean log density of a training sample in nats.
-        n_iter: EM iterations of the best run.
+        n_iter: Number of EM iterations of the best run.
         converged: Whether it met ``tol``.
         bic: Its Bayesian information criterion; the lower the better.
-        threshold: What flags outliers, in words, if a percentage was asked for.
+        threshold: The threshold for outliers as a sentence, if a percentage was asked for.
     """
 
     out: Path
@@ -70,20 +70,20 @@ def fit(
 
     Args:
         x: Samples in rows: .npy, .csv or .safetensors. A .npy or .safetensors file above 1 GiB is
-            not loaded but read at every iteration, unless percent is given.
+            read again at every iteration instead of loaded, unless percent is given.
         out: The mixture, .safetensors.
-        n_components: Gaussians in the mixture.
-        covariance_type: Shape of their covariances.
+        n_components: Number of Gaussians in the mixture.
+        covariance_type: Shape of the covariances.
         rank: Columns of the loadings of low_rank.
-        n_init: Restarts, all in one batch; the best is kept.
+        n_init: Number of restarts, all in one batch; the best is kept.
         init_params: Where EM starts.
         seed: The same seed gives the same mixture.
         reg_covar: Added to every variance, in squared units of x.
         tol: EM stops when the mean log density changes by less, in nats.
-        max_iter: Iterations at most.
+        max_iter: Largest number of iterations.
         percent: Save with it a threshold that flags this share of new samples, in percent, such as
             4. It is set by cross-validation, which fits five more mixtures.
-        dtype: Precision of samples and mixture; that of the file unless given.
+        dtype: Precision of samples and mixture; by default that of the file.
         device: Where to compute, such as cuda.
 
     Raises:

@@ -13,7 +13,7 @@ class SampleResult:
 
     Args:
         out: The file.
-        n_samples: How many.
+        n_samples: Number of samples.
     """
 
     out: Path
@@ -30,7 +30,7 @@ def sample(mixture: Path, out: Path, n_samples: int = 100, seed: int = 0) -> Sam
     Args:
         mixture: A mixture from fit or sweep.
         out: Samples in rows: .npy, .csv or .safetensors.
-        n_samples: How many to draw.
+        n_samples: Number of samples to draw.
         seed: The same seed gives the same samples.
 
     Raises:

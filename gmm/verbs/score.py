@@ -20,11 +20,11 @@ class ScoreResult:
 
     Args:
         out: The file.
-        n_samples: Rows scored.
+        n_samples: Number of samples.
         mean_nats: Their mean log density.
-        least_nats: The smallest.
-        threshold: What flags outliers, in words, if there is a threshold.
-        n_flagged: How many it flags.
+        least_nats: Their smallest log density.
+        threshold: The threshold for outliers as a sentence, if there is one.
+        n_flagged: Number of samples that it flags.
     """
 
     out: Path
@@ -62,8 +62,8 @@ def score(
             component, and where there is a threshold also outlier (1 or 0).
         held_out: Samples that the mixture was not fitted to; they set the threshold. Without them
             it is the one that fit saved when it was given percent.
-        percent: Share of new samples to flag, in percent, by the held-out samples of this call or
-            else of fit. 4 with held_out, and that of fit without, unless given.
+        percent: Share of new samples to flag, in percent, judged by held_out or else by the samples
+            that fit held out. By default 4 with held_out, and otherwise the percent of fit.
         threshold_nats: The threshold itself, instead of held_out and percent.
         device: Where to compute, such as cuda.
 

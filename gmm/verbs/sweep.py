@@ -16,11 +16,11 @@ class SweepResult:
 
     Args:
         out: The winner's file.
-        table: All candidates as CSV, if asked for.
-        picture: The criterion's curves, if asked for.
+        table: The file of all candidates as CSV, if asked for.
+        picture: The file of the criterion's curves, if asked for.
         summary: The table to print.
-        n_components: Of the winner.
-        covariance_type: Of the winner.
+        n_components: Number of components of the winner.
+        covariance_type: Shape of the winner's covariances.
     """
 
     out: Path
@@ -63,18 +63,18 @@ def sweep(
         min_components: Least number of components to try.
         max_components: Greatest number of components to try.
         covariance_types: Shapes to try.
-        criterion: What the winner has least of.
-        n_folds: Parts of which each is held out once; this fits everything as many times more. None
-            unless given, but 5 for the criterion held_out.
-        n_init: Restarts of each, all in one batch.
+        criterion: The criterion that the winner has least of.
+        n_folds: Number of parts, each of which is held out once; every candidate is fitted as many
+            times more. By default 5 for the criterion held_out, and none for the others.
+        n_init: Number of restarts of each candidate, all in one batch.
         seed: The same seed gives the same sweep.
         rank: Columns of the loadings of low_rank.
         reg_covar: Added to every variance, in squared units of x.
         tol: EM stops when the mean log density changes by less, in nats.
-        max_iter: Iterations at most.
-        table: Where to write all candidates as .csv; nowhere unless given.
-        picture: Where to draw the criterion, such as .png; nowhere unless given.
-        dtype: Precision of samples and mixture; that of the file unless given.
+        max_iter: Largest number of iterations.
+        table: Where to write all candidates as .csv; not written by default.
+        picture: Where to draw the criterion, such as .png; not drawn by default.
+        dtype: Precision of samples and mixture; by default that of the file.
         device: Where to compute, such as cuda.
 
     Raises:
@@ -87,7 +87,7 @@ def sweep(
 
     check_mixture_path(out)
     samples = read_samples(x, dtype, device)
-    found = select(
+    outcome = select(
         samples,
         range(min_components, max_components + 1),
         covariance_types,
@@ -100,13 +100,13 @@ def sweep(
         tol=tol,
         max_iter=max_iter,
     )
-    save(found.winner, out)
+    save(outcome.winner, out)
     if table is not None:
-        write_text(table, found.csv())
+        write_text(table, outcome.csv())
     if picture is not None:
         from gmm.plots.criterion import plot_criterion
         from gmm.plots.style import save_figure
 
-        save_figure(plot_criterion(found), picture)
-    best = found.best
-    return SweepResult(out, table, picture, str(found), best.n_components, best.covariance_type)
+        save_figure(plot_criterion(outcome), picture)
+    best = outcome.best
+    return SweepResult(out, table, picture, str(outcome), best.n_components, best.covariance_type)
