@@ -1,18 +1,18 @@
 """``features``: what a layer of a trained classifier makes of images, kept on disk."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cellxai.data.loading.cache import digest, key_of
+from cellxai.data.loading.cache import key_of
 from cellxai.data.records import Fault, Record, Source
 from cellxai.files.config import as_config
+from cellxai.files.identity import hash_json, hash_tensors
 from cellxai.trained.feature_file import Row, read_features, write_features
 from cellxai.trained.image_stream import Chunk, stream
-from cellxai.trained.layers import PENULTIMATE, LayerFeatures, weights_digest
+from cellxai.trained.layers import PENULTIMATE, LayerFeatures
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
 
@@ -109,7 +109,7 @@ def file_name(data: Source | None, layer: str, pooled: bool) -> str:
     """``penultimate.safetensors``; other layers, places and other data show in the name."""
     words = [layer] if pooled else [layer, "spatial"]
     if data is not None:
-        key = digest(json.dumps(as_config(data), sort_keys=True).encode())[:KEY_LENGTH]
+        key = hash_json(as_config(data))[:KEY_LENGTH]
         words += [type(data).__name__, key]
     return "-".join(words) + ".safetensors"
 
@@ -121,14 +121,14 @@ def fingerprint_of(
     layer: str,
     pooled: bool,
 ) -> str:
-    """A digest of the weights, the layer, the pixels, and what is told of the images."""
+    """A hash of the weights, the layer, the pixels, and what is told of the images."""
     described = {
         "pixels": key_of(records, trained.transforms),
         "rows": [[row.id, row.label, row.split] for row in expected],
         "layer": [layer, pooled],
-        "weights": weights_digest(trained.classifier),
+        "weights": hash_tensors(trained.classifier.state_dict()),
     }
-    return digest(json.dumps(described).encode())
+    return hash_json(described)
 
 
 def is_there(path: Path, fingerprint: str) -> bool:

@@ -1,13 +1,12 @@
 """Prepared images kept on disk between runs: one file of pixels and one that vouches for it.
 
-A cache is found by its key, a digest of everything that decides a pixel: path, size and time of
+A cache is found by its key, a hash of everything that decides a pixel: path, size and time of
 change of each file, in order, and what corrupts it; the settings of the preparation; the code that
 does both; and the versions of the decoders. Whatever changes, another key is looked for, so nothing
 stale is served. (A file that is replaced by one of equal size within the clock's resolution goes
 unseen.)
 """
 
-import hashlib
 import inspect
 import json
 import math
@@ -26,6 +25,7 @@ from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record
 from cellxai.files.config import as_config
 from cellxai.files.folder import atomic, write_json
+from cellxai.files.identity import hash_content, hash_json, hash_source
 
 # Drawn anew in every epoch, so they leave no trace in a prepared image.
 DRAWN = ("crop", "horizontal_flip", "vertical_flip", "brightness", "augmentations")
@@ -54,7 +54,7 @@ def key_of(records: Sequence[Record], transforms: Transforms) -> str:
     }
     for name in DRAWN:
         described["transforms"].pop(name, None)
-    return digest(json.dumps(described, sort_keys=True).encode())[:32]
+    return hash_json(described)[:32]
 
 
 def describe(record: Record) -> list[Any]:
@@ -79,16 +79,25 @@ def describe_file(path: Path) -> tuple[str, int | None, int | None]:
 
 
 def code_of(kind: type) -> str:
-    """A digest of the modules that turn a file into pixels, a user's own included."""
+    """SHA-256 of the modules that turn a file into pixels, a user's own included.
+
+    Raises:
+        ValueError: If one of them is written in no file, so that its changes would go unseen.
+    """
     modules = {inspect.getmodule(parent) for parent in kind.mro() if parent is not object}
-    sources = [inspect.getsource(module) for module in {*modules, images, sixteen_bit} if module]
-    return digest("".join(sorted(sources)).encode())
+    sources = sorted(hash_source(module) for module in {*modules, images, sixteen_bit} if module)
+    if "" in sources:
+        raise ValueError(
+            f"loading.cache: {kind.__qualname__} is written in no file, so images that it made "
+            "cannot be told from others; write it into a file, or pass loading.cache=null"
+        )
+    return hash_json(sources)
 
 
 def open_cached(folder: Path, key: str) -> Kept | None:
     """The images kept under a key, mapped into memory; ``None`` if there are none, or damaged.
 
-    Every byte is read once and compared with its digest.
+    Every byte is read once and compared with its hash.
     """
     pixels, voucher = paths_of(folder, key)
     try:
@@ -97,7 +106,7 @@ def open_cached(folder: Path, key: str) -> Kept | None:
             mapped(pixels, tuple(told["shape"])),
             {int(place): what for place, what in told["broken"].items()},
         )
-        sound = told["sha256"] == fingerprint(kept)
+        sound = told["sha256"] == hash_kept(kept)
     # What missing, cut and overwritten files end in.
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
@@ -148,7 +157,7 @@ def write_cached(
                 file.write(found.transpose(2, 0, 1).tobytes())
                 n_images += 1
     kept = Kept(mapped(pixels, (n_images, *transforms.shape)), broken)
-    told = {"sha256": fingerprint(kept), "shape": list(kept.images.shape), "broken": broken}
+    told = {"sha256": hash_kept(kept), "shape": list(kept.images.shape), "broken": broken}
     write_json(voucher, told)
     return kept
 
@@ -158,16 +167,8 @@ def paths_of(folder: Path, key: str) -> tuple[Path, Path]:
     return folder / f"{key}.pixels", folder / f"{key}.json"
 
 
-def fingerprint(kept: Kept) -> str:
-    """A digest of the images, their shape, and what is told about the others."""
+def hash_kept(kept: Kept) -> str:
+    """SHA-256 of the images, their shape, and what is told about the others."""
     broken = {str(place): what for place, what in kept.broken.items()}
     told = json.dumps([list(kept.images.shape), broken])
-    return digest(told.encode(), kept.images)
-
-
-def digest(*contents: Any) -> str:
-    """SHA-256 of bytes or arrays, one after another."""
-    hashed = hashlib.sha256()
-    for content in contents:
-        hashed.update(content)
-    return hashed.hexdigest()
+    return hash_content(told, kept.images)

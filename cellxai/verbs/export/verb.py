@@ -11,9 +11,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cellxai.files.folder import atomic, write_json
+from cellxai.files.identity import hash_file
 from cellxai.trained.run import TrainedRun, load_run, read_settings
 from cellxai.training.settings import Device
-from cellxai.verbs.export.card import CARD, PROGRAM, WEIGHTS, describe_model, file_digest
+from cellxai.verbs.export.card import CARD, PROGRAM, WEIGHTS, describe_model
 from cellxai.verbs.export.loading import restore
 from cellxai.verbs.export.network import (
     OWN_BACKBONE,
@@ -96,7 +97,7 @@ def export(
     else:
         (out / PROGRAM).unlink(missing_ok=True)
     names = [WEIGHTS] if difference is None else [WEIGHTS, PROGRAM]
-    card = describe_model(trained, {name: file_digest(out / name) for name in names})
+    card = describe_model(trained, {name: hash_file(out / name) for name in names})
     check_reload(trained, card, out, places, expected)
     write_json(out / CARD, card)
     return Exported(

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from cellxai.adapters.place_density import place_density, places_file
 from cellxai.adapters.second_run import FeatureDensity
-from cellxai.data.loading.cache import digest
 from cellxai.data.loading.prepared import prepare_all
 from cellxai.data.records import Record
 from cellxai.density.pipeline import PIPELINE_FILE, DensityPipeline
@@ -21,10 +20,11 @@ from cellxai.density.places import PlaceDensity
 from cellxai.figures.density import ScoredImage, draw_scored_images
 from cellxai.files.config import as_config
 from cellxai.files.folder import read_json, write_json
+from cellxai.files.identity import hash_file, hash_json, hash_tensors
 from cellxai.files.lock import run_lock
 from cellxai.trained.image_sets import as_picture
 from cellxai.trained.image_stream import Chunk, stream
-from cellxai.trained.layers import PENULTIMATE, LayerFeatures, weights_digest
+from cellxai.trained.layers import PENULTIMATE, LayerFeatures
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
 from cellxai.verbs.score.files import key_of_file, records_named
@@ -142,10 +142,10 @@ def claim(folder: Path, trained: TrainedRun) -> None:
     """
     path, places = folder / "score.json", places_file(trained)
     mine = {
-        "weights": weights_digest(trained.classifier),
-        "density": digest((trained.folder.density / PIPELINE_FILE).read_bytes()),
-        "density of places": digest(places.read_bytes()) if places.is_file() else None,
-        "transforms": digest(str(as_config({"": trained.transforms})).encode()),
+        "weights": hash_tensors(trained.classifier.state_dict()),
+        "density": hash_file(trained.folder.density / PIPELINE_FILE),
+        "density of places": hash_file(places) if places.is_file() else None,
+        "transforms": hash_json(as_config(trained.transforms)),
     }
     if not path.is_file():
         if (folder / "scores.csv").exists():
