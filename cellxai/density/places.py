@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur
 
+from cellxai.classifier.layer_names import PENULTIMATE
 from cellxai.classifier.module import CellClassifier
 from cellxai.density.persistence import read_density, write_density
 from cellxai.density.pipeline import DensityPipeline
@@ -26,7 +27,6 @@ from cellxai.density.thresholds import Calibration
 from cellxai.explain.score import Around
 from cellxai.files.identity import hash_tensors
 from cellxai.trained.layers import (
-    PENULTIMATE,
     check_layer,
     outputs_of,
     spatial_example,

@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from cellxai.classifier.layer_names import PENULTIMATE
 from cellxai.data.corruption import Corruption
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.pixels.corruptions import corrupt_records
 from cellxai.data.records import Fault, Record, Source
 from cellxai.files.folder import RunFolder
-from cellxai.trained.layers import PENULTIMATE, LayerFeatures
+from cellxai.trained.layers import LayerFeatures
 from cellxai.trained.run import TrainedRun
 
 Outputs = tuple[Float[Tensor, "n k"] | None, Float[Tensor, "n f"]]

@@ -7,10 +7,10 @@ from contextlib import suppress
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from cellxai.classifier.layer_names import PENULTIMATE
 from cellxai.classifier.module import CellClassifier
 from cellxai.explain.score import Around
 
-PENULTIMATE = "penultimate"  # what enters the layer that gives the logits
 NOT_OF_THE_NETWORK = "accuracy"  # modules that count, and see no image
 
 

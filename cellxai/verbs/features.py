@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from cellxai.classifier.layer_names import PENULTIMATE
 from cellxai.data.loading.cache import key_of
 from cellxai.data.records import Fault, Record, Source
 from cellxai.files.config import as_config
 from cellxai.files.identity import hash_json, hash_tensors
 from cellxai.trained.feature_file import Row, read_features, write_features
 from cellxai.trained.image_stream import Chunk, stream
-from cellxai.trained.layers import PENULTIMATE, LayerFeatures
+from cellxai.trained.layers import LayerFeatures
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
 

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -119,3 +122,13 @@ def test_a_network_that_cannot_do_with_the_layout_stays_as_it_is(run):
     classifier.backbone = Viewing(classifier.backbone)
     laid_out(classifier, (32, 32))
     assert all(weight.is_contiguous() for weight in classifier.parameters())
+
+
+def test_reading_a_run_does_not_import_training_it():
+    program = (
+        "import sys, cellxai.trained.run, cellxai.trained.image_sets, cellxai.trained.image_stream\n"
+        "assert 'cellxai.training.settings' in sys.modules  # what a run was trained with is read\n"
+        "for name in ('trainer', 'frozen', 'callbacks', 'checkpoints', 'stopping', 'averaging'):\n"
+        "    assert f'cellxai.training.{name}' not in sys.modules, name\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

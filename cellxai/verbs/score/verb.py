@@ -13,6 +13,7 @@ from torch import Tensor
 
 from cellxai.adapters.place_density import place_density, places_file
 from cellxai.adapters.second_run import FeatureDensity
+from cellxai.classifier.layer_names import PENULTIMATE
 from cellxai.data.loading.prepared import prepare_all
 from cellxai.data.records import Record
 from cellxai.density.pipeline import PIPELINE_FILE, DensityPipeline
@@ -24,7 +25,7 @@ from cellxai.files.identity import hash_file, hash_json, hash_tensors
 from cellxai.files.lock import run_lock
 from cellxai.trained.image_sets import as_picture
 from cellxai.trained.image_stream import Chunk, stream
-from cellxai.trained.layers import PENULTIMATE, LayerFeatures
+from cellxai.trained.layers import LayerFeatures
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
 from cellxai.verbs.score.files import key_of_file, records_named
