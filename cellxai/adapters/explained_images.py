@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cellxai.data.loading.datamodule import to_batch
 from cellxai.data.loading.prepared import check_any_readable, prepare_all
-from cellxai.data.readers.image_files import files_named, records_of_files
+from cellxai.data.readers.image_files import find_files, records_of_files
 from cellxai.data.records import Fault, MaskLoader, Record
 from cellxai.data.splits import PARTS
 from cellxai.trained.run import TrainedRun
@@ -97,7 +97,7 @@ def named_subjects(
     by_file = {trained.images.records(p)[i].path.resolve(): name for name, (p, i) in known.items()}
     wanted: dict[str | Path, None] = {}  # in order, each once
     for name in names:
-        found = [name] if name in known else files_named(name) or unknown(trained, name, [*known])
+        found = [name] if name in known else find_files(name) or unknown(trained, name, [*known])
         wanted |= {by_file.get(one.resolve(), one) if isinstance(one, Path) else one: None
                    for one in found}  # fmt: skip
     if not wanted:

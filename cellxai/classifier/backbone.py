@@ -9,7 +9,7 @@ import timm
 from timm.data import resolve_model_data_config  # pyright: ignore[reportPrivateImportUsage]
 from torch import nn
 
-from cellxai.classifier.weights import check_downloadable, how_to_fetch, load_weights_file
+from cellxai.classifier.weights import check_downloadable, describe_fetch, load_weights_file
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def create(name: str, pretrained: bool, options: dict[str, bool | int | float | 
     except Exception as error:
         if not pretrained:
             raise
-        raise OSError(how_to_fetch(name, error)) from error
+        raise OSError(describe_fetch(name, error)) from error
 
 
 def feature_width(module: nn.Module) -> int:

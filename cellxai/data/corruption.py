@@ -47,7 +47,7 @@ class SeededCorruption:
     seed: int = 0
 
 
-def corrupted(
+def corrupt_image(
     image: UInt[np.ndarray, "h w *c"], image_id: str, steps: Sequence[SeededCorruption]
 ) -> UInt[np.ndarray, "height width *c"]:
     """An image after all steps in their order, in the type of pixels that it came in.

@@ -130,7 +130,7 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def sweep(folder: RunFolder) -> None:
+def remove_leftovers(folder: RunFolder) -> None:
     """Removes what writers that were killed left beside their targets; nobody else may write."""
     for place in (folder.root, folder.checkpoints):
         for path in place.glob(".*"):

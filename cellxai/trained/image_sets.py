@@ -50,7 +50,7 @@ class ImageSet:
         )
 
 
-def joined(sets: Sequence[ImageSet]) -> ImageSet:
+def join_sets(sets: Sequence[ImageSet]) -> ImageSet:
     """The images of several sets, one after another."""
     logits = [one.logits for one in sets if one.logits is not None]
     return ImageSet(
@@ -168,6 +168,6 @@ class PixelFeatures(FeatureSource):
         return None, images.images(part).flatten(1).double() / 255
 
 
-def as_picture(planes: Tensor) -> np.ndarray:
+def to_picture(planes: Tensor) -> np.ndarray:
     """[c h w] as [h w] if grey and [h w 3] otherwise."""
     return planes[0].numpy() if len(planes) == 1 else planes.permute(1, 2, 0).numpy()

@@ -44,12 +44,14 @@ class Kept:
     broken: dict[int, str]
 
 
-def key_of(records: Sequence[Record], transforms: Transforms) -> str:
+def cache_key(records: Sequence[Record], transforms: Transforms) -> str:
     """The name under which the prepared images of these files are kept."""
     described = {
-        "files": [describe(record) for record in records],
+        "files": [describe_record(record) for record in records],
         "transforms": as_config({"kept": transforms})["kept"],
-        "code": sorted(code_of(kind) for kind in {type(transforms), *corrupting(records)}),
+        "code": sorted(
+            hash_code(kind) for kind in {type(transforms), *corruption_classes(records)}
+        ),
         "decoders": [PIL.__version__, cv2.__version__],
     }
     for name in DRAWN:
@@ -57,14 +59,14 @@ def key_of(records: Sequence[Record], transforms: Transforms) -> str:
     return hash_json(described)[:32]
 
 
-def describe(record: Record) -> list[Any]:
+def describe_record(record: Record) -> list[Any]:
     """What decides the pixels that are read of a record; a corruption is seeded by the id."""
     told = [record.id, as_config(record.corruptions)]
     alone = record.load_image is None and not record.corruptions
     return [*describe_file(record.path), *([] if alone else told)]
 
 
-def corrupting(records: Sequence[Record]) -> set[type]:
+def corruption_classes(records: Sequence[Record]) -> set[type]:
     """The classes of the corruptions of any of the records."""
     return {type(step.corruption) for record in records for step in record.corruptions}
 
@@ -78,7 +80,7 @@ def describe_file(path: Path) -> tuple[str, int | None, int | None]:
     return str(path.absolute()), found.st_size, found.st_mtime_ns
 
 
-def code_of(kind: type) -> str:
+def hash_code(kind: type) -> str:
     """SHA-256 of the modules that turn a file into pixels, a user's own included.
 
     Raises:
@@ -103,7 +105,7 @@ def open_cached(folder: Path, key: str) -> Kept | None:
     try:
         told = json.loads(voucher.read_text(encoding="utf-8"))
         kept = Kept(
-            mapped(pixels, tuple(told["shape"])),
+            map_pixels(pixels, tuple(told["shape"])),
             {int(place): what for place, what in told["broken"].items()},
         )
         sound = told["sha256"] == hash_kept(kept)
@@ -113,7 +115,7 @@ def open_cached(folder: Path, key: str) -> Kept | None:
     return kept if sound else None
 
 
-def mapped(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "n c h w"]:
+def map_pixels(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "n c h w"]:
     """The pixels in a file.
 
     Raises:
@@ -139,7 +141,7 @@ def write_cached(
 
     Args:
         folder: The cache; made if need be.
-        key: Of :func:`key_of`.
+        key: Of :func:`cache_key`.
         results: Each image, or why it could not be read.
         transforms: What prepared them.
 
@@ -156,7 +158,7 @@ def write_cached(
             else:
                 file.write(found.transpose(2, 0, 1).tobytes())
                 n_images += 1
-    kept = Kept(mapped(pixels, (n_images, *transforms.shape)), broken)
+    kept = Kept(map_pixels(pixels, (n_images, *transforms.shape)), broken)
     told = {"sha256": hash_kept(kept), "shape": list(kept.images.shape), "broken": broken}
     write_json(voucher, told)
     return kept

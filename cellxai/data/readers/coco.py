@@ -41,13 +41,13 @@ def read_coco(path: Path) -> tuple[list[CocoImage], list[Fault]]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no COCO file at all.
     """
-    content = load(path)
+    content = load_lists(path)
     images, faults = {}, []
     for number, entry in enumerate(content["images"]):
         where = f"{path.name} images[{number}]"
         try:
             key, image = parse_image(where, entry)
-            refuse_second(key, images)
+            refuse_known_id(key, images)
             images[key] = image
         except ValueError as error:
             faults.append(Fault(where, str(error)))
@@ -60,7 +60,7 @@ def read_coco(path: Path) -> tuple[list[CocoImage], list[Fault]]:
     return list(images.values()), faults
 
 
-def load(path: Path) -> dict[str, Any]:
+def load_lists(path: Path) -> dict[str, Any]:
     """The lists of a COCO file; objects that are keyed by their ids become a list, too.
 
     Raises:
@@ -103,7 +103,7 @@ def parse_image(where: str, entry: Any) -> tuple[Any, CocoImage]:
     return key, CocoImage(where, file_name, (height, width))
 
 
-def refuse_second(key: Any, images: Mapping[Any, CocoImage]) -> None:
+def refuse_known_id(key: Any, images: Mapping[Any, CocoImage]) -> None:
     """Raises ``ValueError`` if an image with this id was there before."""
     if key in images:
         raise ValueError(f"id {key!r} is that of {images[key].where} already, expected another")

@@ -46,7 +46,7 @@ class ImageFolder(Source):
         relative = [path.relative_to(self.root) for path in paths]
         named = [Path(label, path.name) for path in relative]
         for path, inside, image_id in zip(paths, relative, ids_of_paths(named), strict=True):
-            mask = None if self.masks is None else same_name(self.masks / inside)
+            mask = None if self.masks is None else find_same_name(self.masks / inside)
             yield Record(image_id, path, label, load_mask=mask and mask_loader(mask))
 
 
@@ -70,7 +70,7 @@ def is_visible_folder(path: Path) -> bool:
     return path.is_dir() and not path.name.startswith(".")
 
 
-def same_name(path: Path) -> Path | None:
+def find_same_name(path: Path) -> Path | None:
     """The image file of this name, whatever its suffix, or ``None``."""
     if not path.parent.is_dir():
         return None

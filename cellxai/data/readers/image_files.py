@@ -11,7 +11,7 @@ from cellxai.data.records import Record
 from cellxai.files.identity import hash_path
 
 
-def files_named(name: str) -> list[Path]:
+def find_files(name: str) -> list[Path]:
     """The files that a name means: a file, the images of a folder, or all that a pattern matches.
 
     Patterns are those of the shell, with ``**`` for folders of any depth. Empty where there is

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int32
 
-from cellxai.data.csv_rows import Row, read_rows
+from cellxai.data.csv_rows import TableRow, read_rows
 from cellxai.data.ids import is_safe_id
 from cellxai.data.pixels.images import mask_loader
 from cellxai.data.readers.rle import parse_rle, pixels_of
@@ -68,7 +68,7 @@ class Sartorius(Source):
         faults = [fault for _, faults in found for fault in faults]
         return Scan(tuple(without_partial_groups(records)), tuple(faults))
 
-    def _image(self, image_id: str, rows: list[Row]) -> tuple[Record | None, list[Fault]]:
+    def _image(self, image_id: str, rows: list[TableRow]) -> tuple[Record | None, list[Fault]]:
         """The record of one image from its rows, or what prevents it."""
         path = self.root / self.images / f"{image_id}.png"
         faults = image_faults(image_id, rows, path, self.classes or CELL_TYPES)
@@ -91,15 +91,17 @@ class Sartorius(Source):
         return record, faults
 
 
-def rows_by_id(rows: Sequence[Row]) -> dict[str, list[Row]]:
+def rows_by_id(rows: Sequence[TableRow]) -> dict[str, list[TableRow]]:
     """The rows of each image, in the order of the table."""
-    grouped: dict[str, list[Row]] = {}
+    grouped: dict[str, list[TableRow]] = {}
     for row in rows:
         grouped.setdefault(row["id"], []).append(row)
     return grouped
 
 
-def image_faults(image_id: str, rows: list[Row], path: Path, classes: Sequence[str]) -> list[Fault]:
+def image_faults(
+    image_id: str, rows: list[TableRow], path: Path, classes: Sequence[str]
+) -> list[Fault]:
     """What makes an image unusable: its id, its file, its class, or two classes."""
     first = rows[0]
     if not is_safe_id(image_id):
@@ -119,7 +121,7 @@ def image_faults(image_id: str, rows: list[Row], path: Path, classes: Sequence[s
     return faults
 
 
-def read_shape(cells: list[Row]) -> tuple[tuple[int, int] | None, list[Fault]]:
+def read_shape(cells: list[TableRow]) -> tuple[tuple[int, int] | None, list[Fault]]:
     """Height and width that all rows of an image agree on; ``None`` without rows or agreement."""
     sizes = [(row["height"], row["width"]) for row in cells]
     for row, size in zip(cells, sizes, strict=True):
@@ -133,7 +135,7 @@ def read_shape(cells: list[Row]) -> tuple[tuple[int, int] | None, list[Fault]]:
     return (int(sizes[0][0]), int(sizes[0][1])) if sizes else None, []
 
 
-def rle_faults(cells: list[Row], shape: tuple[int, int]) -> list[Fault]:
+def rle_faults(cells: list[TableRow], shape: tuple[int, int]) -> list[Fault]:
     """Every annotation that is no run-length encoding of this shape."""
     faults = []
     for row in cells:
@@ -144,7 +146,7 @@ def rle_faults(cells: list[Row], shape: tuple[int, int]) -> list[Fault]:
     return faults
 
 
-def label_map_loader(cells: list[Row], shape: tuple[int, int]) -> MaskLoader:
+def label_map_loader(cells: list[TableRow], shape: tuple[int, int]) -> MaskLoader:
     """Decodes the cells when called: cell i of the table gets label i, from 1.
 
     Neighbours overlap by a few pixels in the real data; there the later row is drawn on top.
@@ -159,7 +161,7 @@ def label_map_loader(cells: list[Row], shape: tuple[int, int]) -> MaskLoader:
     return load
 
 
-def group_of(row: Row) -> str | None:
+def group_of(row: TableRow) -> str | None:
     """Well and time of an image, or ``None`` where the table leaves one of them blank."""
     well, time = row["sample_id"], row["plate_time"]
     return f"{well}/{time}" if well and time else None

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int32
 
-from cellxai.data.csv_rows import Row, read_rows
+from cellxai.data.csv_rows import TableRow, read_rows
 from cellxai.data.pixels.images import ImageFault, read_mask
 from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source
 
@@ -62,7 +62,7 @@ class WhiteBloodCells(Source):
         return Scan(tuple(common), tuple(faults))
 
 
-def read_cell(folder: Path, row: Row) -> Record | Fault:
+def read_cell(folder: Path, row: TableRow) -> Record | Fault:
     """The record of one row of the class table, or what is wrong with it."""
     number, label = row["image ID"], row["class label"]
     if label not in CELL_TYPES:

@@ -12,8 +12,8 @@ from cellxai.data.synthetic.parts import (
     Part,
     Shape,
     blob,
-    fading,
     paths,
+    pen_correction,
     ribbons,
     rotate,
     shapes,
@@ -147,7 +147,7 @@ def _limbs(
     length = (least + (most - least) * rng.random(len(owner)) ** 2) * scale
     base = rng.uniform(*anatomy.width, len(owner)) * scale
     level = bodies.thickness[owner] * rng.uniform(*anatomy.limb_share, len(owner))
-    level *= fading(base, scale)
+    level *= pen_correction(base, scale)
     heading = np.arctan2(root[:, 1], root[:, 0])
     start = bodies.centre[owner] + 0.95 * root
     stem = paths(rng, start, heading, length, anatomy.wander, N_STEPS)

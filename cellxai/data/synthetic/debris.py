@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cellxai.data.synthetic.anatomy import seen_share
-from cellxai.data.synthetic.parts import Part, Shape, blob, fading, paths, ribbons, shapes
+from cellxai.data.synthetic.parts import Part, Shape, blob, paths, pen_correction, ribbons, shapes
 
 # Per real frame, the same for every class: debris must say nothing about the label.
 N_SPECKS = (10, 120)
@@ -53,7 +53,7 @@ def _anywhere(
 def _specks(rng: np.random.Generator, at: Float[np.ndarray, "n 2"], scale: float) -> list[Shape]:
     radius = scale * rng.uniform(0.6, 1.7, len(at))
     outline = blob(rng, radius, 8, 0.2) + at[:, None]
-    thickness = rng.uniform(25, 90, len(at)) * fading(2 * radius, scale)
+    thickness = rng.uniform(25, 90, len(at)) * pen_correction(2 * radius, scale)
     return shapes(outline, thickness)
 
 

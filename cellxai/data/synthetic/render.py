@@ -155,14 +155,14 @@ def _phase_contrast(
     narrow -= sharp
     wide *= WIDE_SHARE
     wide += narrow
-    return _tilted(wide, optics)
+    return _tilt_focus(wide, optics)
 
 
-def _tilted(seen: Float32[np.ndarray, "h w"], optics: Optics) -> Float32[np.ndarray, "h w"]:
+def _tilt_focus(seen: Float32[np.ndarray, "h w"], optics: Optics) -> Float32[np.ndarray, "h w"]:
     """What is seen of a dish that is out of focus on one side."""
     blurred = _blur(seen, optics.defocus_px)
     blurred -= seen
-    blurred *= _out_of_focus(seen.shape, optics.tilt)
+    blurred *= _defocus_weight(seen.shape, optics.tilt)
     blurred += seen
     return blurred
 
@@ -171,7 +171,7 @@ def _blur(image: Float32[np.ndarray, "h w"], sigma: float) -> Float32[np.ndarray
     return cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
 
 
-def _out_of_focus(shape: tuple[int, ...], tilt: float) -> Float32[np.ndarray, "h w"]:
+def _defocus_weight(shape: tuple[int, ...], tilt: float) -> Float32[np.ndarray, "h w"]:
     """From 0 in focus to 1 on the far side of a tilted dish."""
     y = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None] * np.float32(np.sin(tilt) / 1.2)
     x = np.linspace(-1, 1, shape[1], dtype=np.float32) * np.float32(np.cos(tilt) / 1.2)

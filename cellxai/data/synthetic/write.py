@@ -26,7 +26,7 @@ CHUNK = 4  # images handed to a process at once
 PNG_LEVEL = 3
 ID_PREFIX = "synthetic-"
 
-Row = dict[str, str | int]
+AnnotationRow = dict[str, str | int]
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ def label_runs(labels: Int32[np.ndarray, "h w"]) -> dict[int, str]:
 
 
 def map_images(
-    write: Callable[[int], list[Row]], n_images: int, n_workers: int
-) -> Iterator[list[Row]]:
+    write: Callable[[int], list[AnnotationRow]], n_images: int, n_workers: int
+) -> Iterator[list[AnnotationRow]]:
     """Rows of every image in order, however many processes make them."""
     if n_workers == 1:
         yield from map(write, range(n_images))
@@ -110,7 +110,7 @@ def map_images(
         yield from pool.map(write, range(n_images), chunksize=CHUNK)
 
 
-def write_image(out: Path, plan: Plan, index: int) -> list[Row]:
+def write_image(out: Path, plan: Plan, index: int) -> list[AnnotationRow]:
     """Writes one image with its cause map, and returns its rows of ``train.csv``."""
     scene = plan.scene(index)
     rendered = render_scene(scene)

@@ -10,7 +10,7 @@ from cellxai.files.config import as_config, read_config
 from cellxai.files.folder import read_json
 from cellxai.files.identity import hash_file, hash_json, hash_tensors
 from cellxai.trained.run import TrainedRun
-from cellxai.verbs.export.network import only_preparation, portable
+from cellxai.verbs.export.network import keep_preparation, make_portable
 
 FORMAT = "cellxai.export"
 VERSION = 1
@@ -38,12 +38,12 @@ def describe_model(trained: TrainedRun, sha256: Mapping[str, str]) -> dict[str, 
             "range": [0, 1],
             "mean": [round(value, 6) for value in classifier.mean.flatten().tolist()],
             "std": [round(value, 6) for value in classifier.std.flatten().tolist()],
-            "preparation": preparation(trained.transforms),
+            "preparation": list_steps(trained.transforms),
         },
-        "transforms": as_config(only_preparation(trained.transforms)),
-        "network": portable(read_config(trained.folder.config)["model"]),
+        "transforms": as_config(keep_preparation(trained.transforms)),
+        "network": make_portable(read_config(trained.folder.config)["model"]),
         "checkpoint": trained.checkpoint,
-        **judged_figures(trained),
+        **read_figures(trained),
         "data": environment.get("data"),
         "seed": environment.get("seed"),
         "git_revision": environment.get("git_revision"),
@@ -53,7 +53,7 @@ def describe_model(trained: TrainedRun, sha256: Mapping[str, str]) -> dict[str, 
     return {**card, "sha256": hash_json(card)}
 
 
-def preparation(transforms: Transforms) -> list[str]:
+def list_steps(transforms: Transforms) -> list[str]:
     """The steps from a file to the network's input, in their order."""
     height, width = transforms.image_size
     tiles = f"{CLAHE_TILES[0]}×{CLAHE_TILES[1]} tiles"
@@ -71,7 +71,7 @@ def preparation(transforms: Transforms) -> list[str]:
     ]
 
 
-def judged_figures(trained: TrainedRun) -> dict[str, Any]:
+def read_figures(trained: TrainedRun) -> dict[str, Any]:
     """Metrics with intervals and the temperature, from an evaluation of these very weights."""
     source = trained.folder.evaluation / "report.json"
     if not source.exists():

@@ -19,7 +19,7 @@ from cellxai.verbs.export.loading import restore
 from cellxai.verbs.export.network import (
     OWN_BACKBONE,
     ScoringNetwork,
-    named_classes,
+    list_classes,
     network_of,
 )
 
@@ -131,7 +131,7 @@ def check_reload(
     # Only what the card cannot rebuild by itself, because it is the user's own class.
     own = card["network"]["backbone"]["class_path"] != OWN_BACKBONE
     backbone = read_settings(trained.folder).model.backbone if own else None
-    transforms = trained.transforms if named_classes(card["transforms"]) else None
+    transforms = trained.transforms if list_classes(card["transforms"]) else None
     fresh = restore(card, folder, backbone, transforms)
     fresh.network.to(trained.device)
     records = trained.images.records(trained.judged_part)

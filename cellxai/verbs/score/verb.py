@@ -23,8 +23,8 @@ from cellxai.files.config import as_config
 from cellxai.files.folder import read_json, write_json
 from cellxai.files.identity import hash_file, hash_json, hash_tensors
 from cellxai.files.lock import run_lock
-from cellxai.trained.image_sets import as_picture
-from cellxai.trained.image_stream import Chunk, stream
+from cellxai.trained.image_sets import to_picture
+from cellxai.trained.image_stream import Chunk, stream_outputs
 from cellxai.trained.layers import LayerFeatures
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
@@ -111,7 +111,7 @@ def score(
         keys = {record.id: key_of_file(record.path) for record in records}
         before = {row.key for row in mended(folder / "scores.csv", set(keys.values()))}
         missing = [record for record in records if keys[record.id] not in before]
-        for chunk in stream(
+        for chunk in stream_outputs(
             missing, trained.transforms, answers(trained, pipeline, places), trained.device,
             batch_size,
         ):  # fmt: skip
@@ -226,7 +226,7 @@ def draw_sheet(path: Path, rows: Sequence[ScoreRow], trained: TrainedRun, n_show
     records = [Record(str(place), Path(row.path), "") for place, row in enumerate(worst)]
     found = prepare_all(records, trained.transforms)
     tiles = [
-        tile(worst[int(record.id)], as_picture(image))
+        tile(worst[int(record.id)], to_picture(image))
         for record, image in zip(found.records, found.images, strict=True)
     ]
     if tiles:
