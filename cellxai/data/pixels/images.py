@@ -10,11 +10,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Int32, UInt, UInt16
+from jaxtyping import UInt, UInt16
 from PIL import Image, UnidentifiedImageError
 
 from cellxai.data.corruption import corrupt_image
-from cellxai.data.records import MaskLoader, Record
+from cellxai.data.records import Record
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
@@ -80,24 +80,6 @@ def decode_deep_pixels(
         raise ImageFault("16-bit colour stored in an unusual way; save it as PNG")
     grey = image.format == "PNG" and content[PNG_COLOUR_TYPE] == GREY_WITH_ALPHA
     return np.ascontiguousarray(colour[..., 0] if grey else colour)
-
-
-def read_mask(path: Path) -> Int32[np.ndarray, "h w"]:
-    """A label map: the grey values, of 8 or 16 bits, or the palette's indices, as they are stored.
-
-    Raises:
-        ImageFault: As :func:`read_image`, or if the file has colours.
-    """
-    with name_faults(path):
-        image = load_strictly(path.read_bytes())
-        if len(image.getbands()) != 1:
-            raise ImageFault(f"a mask in {image.mode}, expected one plane of labels, 0 outside")
-        return np.array(image).astype(np.int32)
-
-
-def mask_loader(path: Path) -> MaskLoader:
-    """Reads a label map when called."""
-    return lambda: read_mask(path)
 
 
 @contextmanager

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Int64
 
 from cellxai.data.csv_rows import TableRow, read_rows
 from cellxai.data.ids import is_safe_id
-from cellxai.data.pixels.images import mask_loader
-from cellxai.data.readers.rle import parse_rle, pixels_of
+from cellxai.data.masks.label_maps import draw_label_map, mask_loader
+from cellxai.data.masks.rle import parse_rle, pixels_of
 from cellxai.data.records import (
     Fault,
     MaskLoader,
@@ -63,9 +63,9 @@ class Sartorius(Source):
         rows = read_rows(self.root / self.table, COLUMNS)
         if self.labels is not None:
             rows += read_rows(self.root / self.labels, ("id", "cell_type"))
-        found = [self._image(image_id, cells) for image_id, cells in rows_by_id(rows).items()]
-        records = [record for record, _ in found if record is not None]
-        faults = [fault for _, faults in found for fault in faults]
+        images = [self._image(image_id, cells) for image_id, cells in rows_by_id(rows).items()]
+        records = [record for record, _ in images if record is not None]
+        faults = [fault for _, faults in images for fault in faults]
         return Scan(tuple(without_partial_groups(records)), tuple(faults))
 
     def _image(self, image_id: str, rows: list[TableRow]) -> tuple[Record | None, list[Fault]]:
@@ -136,7 +136,7 @@ def read_shape(cells: list[TableRow]) -> tuple[tuple[int, int] | None, list[Faul
 
 
 def rle_faults(cells: list[TableRow], shape: tuple[int, int]) -> list[Fault]:
-    """Every annotation that is no run-length encoding of this shape."""
+    """Every annotation that is not a run-length encoding of this shape."""
     faults = []
     for row in cells:
         try:
@@ -152,13 +152,10 @@ def label_map_loader(cells: list[TableRow], shape: tuple[int, int]) -> MaskLoade
     Neighbours overlap by a few pixels in the real data; there the later row is drawn on top.
     """
 
-    def load() -> Int32[np.ndarray, "h w"]:
-        label_map = np.zeros(shape[0] * shape[1], dtype=np.int32)
-        for label, row in enumerate(cells, start=1):
-            label_map[pixels_of(parse_rle(row["annotation"], label_map.size))] = label
-        return label_map.reshape(shape)
+    def pixels_of_row(row: TableRow) -> Int64[np.ndarray, " p"]:
+        return pixels_of(parse_rle(row["annotation"], shape[0] * shape[1]))
 
-    return load
+    return lambda: draw_label_map(map(pixels_of_row, cells), shape)
 
 
 def group_of(row: TableRow) -> str | None:

@@ -14,10 +14,9 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, UInt8
 
-from cellxai.data.synthetic.anatomy import REAL_HEIGHT, REAL_WIDTH
-from cellxai.data.synthetic.cues import CueKind, cue_region, draw_cue
+from cellxai.data.synthetic.cues import cue_region, draw_cue
 from cellxai.data.synthetic.parts import CAUSAL_KINDS, SUBPIXEL_BITS, TRACED_KINDS, Part
-from cellxai.data.synthetic.scene import Optics, Scene, Stream, compose_scene
+from cellxai.data.synthetic.scene import Optics, Scene, SceneSettings, Stream, compose_scene
 
 MEAN_GREY = 128.0  # the real images are normalised to it
 DISH = 90  # thickness of the empty dish: room below for negative shapes, above for positive ones
@@ -47,19 +46,9 @@ class Rendered:
     cue: Bool[np.ndarray, "h w"] | None = None
 
 
-def render_image(
-    seed: int,
-    index: int,
-    height: int = REAL_HEIGHT,
-    width: int = REAL_WIDTH,
-    spoiled: bool = False,
-    magnification: float = 1.0,
-    cue: CueKind | None = None,
-    cue_agreement: float = 1.0,
-) -> Rendered:
+def render_image(seed: int, index: int, settings: SceneSettings = SceneSettings()) -> Rendered:
     """Image ``index`` of the data set ``seed`` with its truth; see ``compose_scene``."""
-    frame = (height, width, spoiled, magnification)
-    return render_scene(compose_scene(seed, index, *frame, cue, cue_agreement))
+    return render_scene(compose_scene(seed, index, settings))
 
 
 def render_scene(scene: Scene) -> Rendered:

@@ -18,7 +18,7 @@ from cellxai.data.synthetic.foreign import (
     with_foreign,
 )
 from cellxai.data.synthetic.render import render_scene
-from cellxai.data.synthetic.scene import Scene, compose_scene
+from cellxai.data.synthetic.scene import Scene, SceneSettings, compose_scene
 from cellxai.files.folder import atomic
 
 RENDERING = 2  # rises when the same seed gives other pixels, so that old folders are noticed
@@ -46,9 +46,11 @@ class Plan:
 
     def scene(self, index: int) -> Scene:
         """The scene of an image of the folder."""
-        frame = (self.height, self.width, self.spoiled, self.magnification)
         agreement = 1.0 if self.cue_agreement is None else self.cue_agreement
-        scene = compose_scene(self.seed, index, *frame, self.cue, agreement)
+        settings = SceneSettings(
+            self.height, self.width, self.spoiled, self.magnification, self.cue, agreement
+        )
+        scene = compose_scene(self.seed, index, settings)
         return scene if self.foreign is None else with_foreign(scene, self.foreign)
 
 
@@ -62,8 +64,8 @@ def scene_of(root: Path, image_id: str) -> Scene:
     record = root / "synthesize.json"
     if not record.is_file():
         raise FileNotFoundError(f"{record}: no such file, expected a folder made by `synthesize`")
-    found = json.loads(record.read_text(encoding="utf-8"))
-    plan = Plan(**{field.name: found.get(field.name) for field in fields(Plan)})
+    recorded = json.loads(record.read_text(encoding="utf-8"))
+    plan = Plan(**{field.name: recorded.get(field.name) for field in fields(Plan)})
     if plan.rendering != RENDERING:
         raise ValueError(
             f"{root} was rendered by version {plan.rendering}, expected {RENDERING}; make it anew"
@@ -116,13 +118,12 @@ def write_image(out: Path, plan: Plan, index: int) -> list[AnnotationRow]:
     rendered = render_scene(scene)
     image_id = f"{ID_PREFIX}{index:06d}"
     _write_png(out / "train" / f"{image_id}.png", rendered.image)
-    _write_png(out / "causes" / f"{image_id}.png", rendered.cause.astype(np.uint8) * 255)
-    if rendered.cue is not None:
-        _write_png(out / "cues" / f"{image_id}.png", rendered.cue.astype(np.uint8) * 255)
+    regions = {"causes": rendered.cause, "cues": rendered.cue}
     if plan.foreign is not None:
-        _write_png(
-            out / "foreign" / f"{image_id}.png", foreign_region(scene).astype(np.uint8) * 255
-        )
+        regions["foreign"] = foreign_region(scene)
+    for folder, region in regions.items():
+        if region is not None:
+            _write_png(out / folder / f"{image_id}.png", region.astype(np.uint8) * 255)
     return [
         {
             "id": image_id,

@@ -20,7 +20,7 @@ def decode_rle(text: str, shape: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
         shape: Height and width of the image, in pixels.
 
     Raises:
-        ValueError: If ``text`` is no run-length encoding of an image of this shape.
+        ValueError: If ``text`` is not a run-length encoding of an image of this shape.
     """
     mask = np.zeros(shape[0] * shape[1], dtype=bool)
     mask[pixels_of(parse_rle(text, mask.size))] = True
@@ -39,8 +39,8 @@ def parse_rle(text: str, n_pixels: int) -> Int64[np.ndarray, "runs 2"]:
     """Start (from 1) and length of each run, checked against an image of ``n_pixels``.
 
     Raises:
-        ValueError: If a value is no positive integer, a start lacks its length, or a run does not
-            lie within the image.
+        ValueError: If a value is not a positive integer, a start lacks its length, or a run leaves
+            the image.
     """
     if PAIRS.fullmatch(text) is None:
         raise ValueError(f"run-length encoding has {describe_odd_pairs(text)}")
@@ -60,7 +60,7 @@ def pixels_of(runs: Int64[np.ndarray, "runs 2"]) -> Int64[np.ndarray, " p"]:
 
 
 def describe_odd_pairs(text: str) -> str:
-    """The first word that is no number; where all are, how many there are."""
+    """The first word that is not a number; where all are, how many there are."""
     words = re.findall(r"\S+", text, re.ASCII)
     unlike = next((word for word in words if not (word.isascii() and word.isdigit())), None)
     if unlike is not None:
