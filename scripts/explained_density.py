@@ -24,7 +24,14 @@ from torch import Tensor
 
 from cellxai.adapters.place_density import PlaceMap
 from cellxai.adapters.removal import prepared_region, seen
-from cellxai.data.synthetic import Scene, compose_scene, foreign_region, scene_of, with_foreign
+from cellxai.data.synthetic import (
+    Scene,
+    SceneSettings,
+    compose_scene,
+    foreign_region,
+    scene_of,
+    with_foreign,
+)
 from cellxai.data.synthetic.anatomy import REAL_HEIGHT
 from cellxai.data.synthetic.foreign import FOREIGN_KINDS, ForeignKind
 from cellxai.density.pipeline import PIPELINE_FILE, DensityPipeline
@@ -114,8 +121,8 @@ def fresh_scene(trained: TrainedRun, index: int) -> Scene:
     known = trained.images.all_records[0]
     scene = scene_of(known.path.parent.parent, known.id)
     magnification = scene.scale * REAL_HEIGHT / scene.height
-    frame = (scene.height, scene.width)
-    return compose_scene(FRESH_SEED, index, *frame, magnification=magnification)
+    settings = SceneSettings(scene.height, scene.width, magnification=magnification)
+    return compose_scene(FRESH_SEED, index, settings)
 
 
 def detection(density: PlaceDensity, planted: Planted, trained: TrainedRun) -> list[str]:

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from jaxtyping import Bool, Float
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from cellxai.data.loading.datamodule import to_batch
 from cellxai.data.loading.prepared import check_any_readable, prepare_all
-from cellxai.data.readers.image_files import files_named, records_of_files
+from cellxai.data.readers.image_files import find_files, records_of_files
 from cellxai.data.records import Fault, MaskLoader, Record
 from cellxai.data.splits import PARTS
 from cellxai.trained.run import TrainedRun
@@ -97,9 +98,11 @@ def named_subjects(
     by_file = {trained.images.records(p)[i].path.resolve(): name for name, (p, i) in known.items()}
     wanted: dict[str | Path, None] = {}  # in order, each once
     for name in names:
-        found = [name] if name in known else files_named(name) or unknown(trained, name, [*known])
+        chosen = [name] if name in known else find_files(name)
+        if not chosen:
+            refuse_unknown(trained, name, [*known])
         wanted |= {by_file.get(one.resolve(), one) if isinstance(one, Path) else one: None
-                   for one in found}  # fmt: skip
+                   for one in chosen}  # fmt: skip
     if not wanted:
         raise ValueError(
             "images=[] names none; pass ids of the run, files, folders or patterns, or leave it "
@@ -120,8 +123,8 @@ def places_of_ids(trained: TrainedRun) -> dict[str, tuple[str, int]]:
     }
 
 
-def unknown(trained: TrainedRun, name: str, known: Sequence[str]) -> list[Path]:
-    """Refuses a name that is nothing, and tells the nearest ids.
+def refuse_unknown(trained: TrainedRun, name: str, known: Sequence[str]) -> NoReturn:
+    """Refuses a name that is neither a file nor an image of the run; names the nearest ids.
 
     Raises:
         ValueError: Always.

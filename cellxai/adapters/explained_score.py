@@ -7,8 +7,8 @@ import torch
 
 from cellxai.adapters.place_density import LeastKnownPlaces, place_density, places_file
 from cellxai.adapters.second_run import FeatureDensity
-from cellxai.data.loading.cache import digest
 from cellxai.explain.score import LogDensity, Logit, LogOdds, Probability, Score, Scored
+from cellxai.files.identity import hash_file
 from cellxai.trained.run import TrainedRun
 
 ScoreName = Literal["logit", "probability", "log_odds", "density", "places"]
@@ -65,7 +65,7 @@ def scored_run(trained: TrainedRun, score: ScoreName | Score = "logit") -> Score
         return ScoredRun(Scored(network, density), density, False)
     if score == "places":
         places = place_density(trained)
-        least = LeastKnownPlaces(digest(places_file(trained).read_bytes()))
+        least = LeastKnownPlaces(hash_file(places_file(trained)))
         return ScoredRun(Scored(places, least), least, False)
     made = SCORES[score]() if isinstance(score, str) else score
     n_classes = len(trained.classes)

@@ -38,7 +38,7 @@ class LeastKnownPlaces(Score):
     """The answer of a :class:`PlaceDensity` as it is, in nats; the only target is 0.
 
     Args:
-        content: What tells the density from others, such as a digest of its file: results are
+        content: What tells the density from others, such as a hash of its file: results are
             stored with it.
     """
 

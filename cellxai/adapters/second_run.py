@@ -1,6 +1,5 @@
 """Other runs in a benchmark: their classifier as a second model, their density as a judge."""
 
-import zlib
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from cellxai.density.pipeline import PIPELINE_FILE, DensityPipeline
 from cellxai.explain.base import Model
 from cellxai.explain.metrics.base import Density, ModelSource
 from cellxai.files.folder import RunFolder
+from cellxai.files.identity import hash_file, shorten
 from cellxai.trained.layers import LayerFeatures
 from cellxai.trained.run import load_run
 
@@ -79,7 +79,7 @@ class FeatureDensity:
                 f"{path.parent} holds no density of this run; run `cellxai density --run {run}`"
             )
         self.pipeline = DensityPipeline.load(path)
-        self._content = zlib.crc32(path.read_bytes())
+        self._content = shorten(hash_file(path))
 
     def __call__(self, features: Float[Tensor, "b f"]) -> Float[Tensor, " b"]:
         """In nats, computed in float64 on the CPU; differentiable."""
@@ -96,4 +96,4 @@ class FeatureDensity:
 
     def __repr__(self) -> str:
         # Results are stored with it: those of another mixture must not pass for them.
-        return f"FeatureDensity(crc32:{self._content:08x})"
+        return f"FeatureDensity({self._content})"

@@ -9,7 +9,7 @@ import timm
 from timm.data import resolve_model_data_config  # pyright: ignore[reportPrivateImportUsage]
 from torch import nn
 
-from cellxai.classifier.weights import check_downloadable, how_to_fetch, load_weights_file
+from cellxai.classifier.weights import check_downloadable, describe_fetch, load_weights_file
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class FeatureNetwork:
 
 
 class Backbone(ABC):
-    """Builds a feature network. Subclass it in your own file, name it in ``model.backbone``."""
+    """Builds a feature network. Subclass it in your own file and name it in ``model.backbone``."""
 
     @abstractmethod
     def build(self, load_weights: bool) -> FeatureNetwork:
@@ -41,32 +41,43 @@ class Backbone(ABC):
                 when a checkpoint is read into the network next: nothing is fetched then.
         """
 
-    def image_size(self) -> tuple[int, int]:
-        """Height and width of the images that it is made for, for ``model.own_image_size``.
 
-        Raises:
-            ValueError: If the network does not say.
-        """
-        raise ValueError(
-            f"model.own_image_size=true, but {type(self).__name__} names no size; pass false and "
-            "--transforms.image_size '[224, 224]', or give it an image_size()"
-        )
+class SizedBackbone(Backbone):
+    """A backbone that knows which images it is made for, for ``model.own_image_size``."""
+
+    @abstractmethod
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images that it is made for."""
+
+
+def own_image_size(backbone: Backbone) -> tuple[int, int]:
+    """Height and width of the images that a backbone is made for, for ``model.own_image_size``.
+
+    Raises:
+        ValueError: If the backbone does not know.
+    """
+    if isinstance(backbone, SizedBackbone):
+        return backbone.image_size()
+    raise ValueError(
+        f"model.own_image_size=true, but {type(backbone).__name__} names no size; pass false and "
+        "--transforms.image_size '[224, 224]', or make it a SizedBackbone"
+    )
 
 
 @dataclass(frozen=True)
-class TimmBackbone(Backbone):
+class TimmBackbone(SizedBackbone):
     """Any model of timm by its name; ``cellxai models`` lists them.
 
     Args:
         name: Name of the model; the tag of a checkpoint may follow a dot, as in
             ``tf_efficientnetv2_s.in21k_ft_in1k``.
         pretrained: Download timm's weights; needs the network once.
-        weights: A local .safetensors or weights-only .pt file instead. Whatever its training put
-            before the model's names is taken off; its classifier is left out, since the head is
-            new and has the size of your classes.
+        weights: A local .safetensors or weights-only .pt file instead. A prefix that its training
+            put before the model's names is taken off. Its classifier is left out, since the head
+            is new and has the size of your classes.
         options: More arguments of ``timm.create_model``, such as ``pad_type: same``.
-        mean: Normalisation where it differs from the model's own data config.
-        std: Likewise.
+        mean: Mean of the normalisation, where it differs from the model's own data config.
+        std: Standard deviation of the normalisation, where it differs from the model's own.
     """
 
     name: str = "tf_efficientnetv2_b0"
@@ -110,7 +121,7 @@ def check_model_name(name: str) -> None:
     if not timm.is_model(model):
         near = difflib.get_close_matches(model, timm.list_models(), n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "`cellxai models '*'` lists them"
-        raise ValueError(f"model.backbone.name={name!r} is no timm model; {hint}")
+        raise ValueError(f"model.backbone.name={name!r} is not a timm model; {hint}")
     try:
         timm.get_pretrained_cfg(name)
     except RuntimeError as error:
@@ -144,7 +155,7 @@ def create(name: str, pretrained: bool, options: dict[str, bool | int | float | 
     except Exception as error:
         if not pretrained:
             raise
-        raise OSError(how_to_fetch(name, error)) from error
+        raise OSError(describe_fetch(name, error)) from error
 
 
 def feature_width(module: nn.Module) -> int:

@@ -15,7 +15,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from cellxai.classifier.backbone import Backbone, FeatureNetwork, TimmBackbone
 from cellxai.classifier.loss import LossSettings, draw_mixture, mix, mixed_cross_entropy
-from cellxai.classifier.optimiser import OptimiserSettings, adamw, parameter_groups
+from cellxai.classifier.optimiser import OptimiserSettings, build_adamw, parameter_groups
 from cellxai.classifier.schedule import LearningRate
 
 ClassWeights = Literal["none", "balanced"]
@@ -211,7 +211,7 @@ class CellClassifier(L.LightningModule):
         groups = parameter_groups(self.backbone, self.head, settings)
         # A fused step takes the scale of 16-bit gradients away by itself, too late to clip them;
         # Lightning refuses the two together in any precision.
-        optimiser = adamw(groups, settings, fused=trainer.gradient_clip_val is None)
+        optimiser = build_adamw(groups, settings, fused=trainer.gradient_clip_val is None)
         epochs = trainer.max_epochs or 1
         warm_up = settings.warm_up_steps
         if settings.warm_up_epochs:

@@ -92,10 +92,10 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Groups for the optimiser: parameters that learn, by their layer's factor and their decay."""
     factors = layer_factors(backbone, settings.layer_decay)
-    kept = () if settings.decay_biases_and_norms else undecayed(backbone, head)
+    kept = () if settings.decay_biases_and_norms else undecayed_parameters(backbone, head)
     groups: dict[tuple[float, bool], list[Parameter]] = {}
     for part, factor_of in ((backbone, factors), (head, {})):
-        for name, parameter in learning(part):
+        for name, parameter in learning_parameters(part):
             key = (factor_of.get(name, 1.0), id(parameter) not in kept)
             groups.setdefault(key, []).append(parameter)
     return [
@@ -108,18 +108,18 @@ def parameter_groups(
     ]
 
 
-def learning(part: nn.Module) -> Iterable[tuple[str, Parameter]]:
+def learning_parameters(part: nn.Module) -> Iterable[tuple[str, Parameter]]:
     """The parameters that are not frozen."""
     return ((name, p) for name, p in part.named_parameters() if p.requires_grad)
 
 
-def undecayed(backbone: nn.Module, head: nn.Module) -> set[int]:
+def undecayed_parameters(backbone: nn.Module, head: nn.Module) -> set[int]:
     """Identities of biases, gains of normalisation, and what the backbone names itself."""
     named = getattr(backbone, "no_weight_decay", set)()  # positions and tokens of transformers
     chosen = {id(p) for name, p in backbone.named_parameters() if p.ndim <= 1 or name in named}
     return chosen | {id(p) for p in head.parameters() if p.ndim <= 1}
 
 
-def adamw(groups: list[dict[str, Any]], settings: OptimiserSettings, fused: bool) -> AdamW:
+def build_adamw(groups: list[dict[str, Any]], settings: OptimiserSettings, fused: bool) -> AdamW:
     """The optimiser of these groups; ``fused`` is one pass over all weights, on CPU and CUDA."""
     return AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=fused)

@@ -37,7 +37,7 @@ class Progress:
     bad_epochs: int = 0
 
 
-def after_loss(progress: Progress, loss: float, settings: OptimiserSettings) -> Progress:
+def advance(progress: Progress, loss: float, settings: OptimiserSettings) -> Progress:
     """The progress after an epoch with this loss: the rate is cut once it stays on a plateau."""
     if loss < progress.best * (1 - IMPROVEMENT):
         return replace(progress, best=loss, bad_epochs=0)
@@ -80,7 +80,7 @@ class LearningRate:
         """Settles the rate of the epochs after this one, which had this monitored loss."""
         settings = self.settings
         if settings.schedule == "plateau":
-            self.progress = after_loss(self.progress, loss, settings)
+            self.progress = advance(self.progress, loss, settings)
         else:
             lowest = min(settings.minimum_learning_rate, settings.learning_rate)
             rate = cosine_rate(epoch + 1, self.n_epochs, settings.learning_rate, lowest)

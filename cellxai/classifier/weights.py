@@ -34,7 +34,7 @@ def check_downloadable(name: str) -> None:
     try:
         get_session().head(constants.ENDPOINT, timeout=SECONDS_TO_ANSWER)
     except Exception as error:  # of whichever client the hub's library is built on
-        raise OSError(how_to_fetch(name, error)) from error
+        raise OSError(describe_fetch(name, error)) from error
 
 
 def is_cached(repository: str) -> bool:
@@ -44,7 +44,7 @@ def is_cached(repository: str) -> bool:
     return isinstance(try_to_load_from_cache(repository, HUB_FILE), str)
 
 
-def how_to_fetch(name: str, error: Exception) -> str:
+def describe_fetch(name: str, error: Exception) -> str:
     """What to do about a download that failed, in one line: the file, and the option for it."""
     config = timm.get_pretrained_cfg(name)
     where = (config.hf_hub_id or config.url) if config else None
@@ -64,7 +64,7 @@ def load_weights_file(module: nn.Module, path: Path, name: str) -> None:
         ValueError: If it is an address, cannot be read safely, or lacks weights of the model.
     """
     wanted = module.state_dict()
-    state = without_prefix(read_weights(path), list(wanted))
+    state = strip_prefix(read_weights(path), list(wanted))
     fitting = {
         key: state[key] for key in wanted if key in state and state[key].shape == wanted[key].shape
     }
@@ -80,7 +80,7 @@ def load_weights_file(module: nn.Module, path: Path, name: str) -> None:
     module.load_state_dict(fitting, strict=False)
 
 
-def without_prefix(state: dict[str, Tensor], wanted: list[str]) -> dict[str, Tensor]:
+def strip_prefix(state: dict[str, Tensor], wanted: list[str]) -> dict[str, Tensor]:
     """The tensors of a checkpoint under the model's own names.
 
     Training programs put words before them: ``module.``, ``model.``, ``_orig_mod.``, a run of ours

@@ -47,7 +47,7 @@ class SeededCorruption:
     seed: int = 0
 
 
-def corrupted(
+def corrupt_image(
     image: UInt[np.ndarray, "h w *c"], image_id: str, steps: Sequence[SeededCorruption]
 ) -> UInt[np.ndarray, "height width *c"]:
     """An image after all steps in their order, in the type of pixels that it came in.
@@ -57,6 +57,8 @@ def corrupted(
     """
     for place, step in enumerate(steps):
         white = 255 if image.dtype == np.uint8 else max(int(image.max()), 1)
+        # No identity (cellxai.files.identity): the sum only seeds, and another one would change all
+        # corrupted images.
         random = np.random.default_rng([step.seed, crc32(image_id.encode()), place])
         changed = step.corruption.corrupt(image.astype(np.float32) / np.float32(white), random)
         check_planes(step.corruption, changed, image.shape)

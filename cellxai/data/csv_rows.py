@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row of a table.
 
     Args:
@@ -22,7 +22,7 @@ class Row:
         return self.cells.get(column, "")
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
+def read_rows(path: Path, columns: Sequence[str]) -> list[TableRow]:
     """The rows of ``path``, which must have ``columns`` and may have more.
 
     Raises:
@@ -48,7 +48,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
     return [_row(path.name, number, cells) for number, cells in enumerate(found, start=2)]
 
 
-def _row(file: str, number: int, cells: dict[str, str]) -> Row:
+def _row(file: str, number: int, cells: dict[str, str]) -> TableRow:
     # A row longer than the header keeps its surplus under None, a shorter one has None for text.
     stripped = {name: (text or "").strip() for name, text in cells.items() if name is not None}
-    return Row(f"{file} row {number}", stripped)
+    return TableRow(f"{file} row {number}", stripped)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cellxai.data.dealing import deal_folds
 from cellxai.data.records import Record
-from cellxai.trained.image_sets import FeatureSource, ImageSet, joined
+from cellxai.trained.image_sets import FeatureSource, ImageSet, join_sets
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Known:
     @cached_property
     def every(self) -> ImageSet:
         """All of them as one set."""
-        return joined(list(self.sets.values()))
+        return join_sets(list(self.sets.values()))
 
     @cached_property
     def features(self) -> Float[Tensor, "n f"]:

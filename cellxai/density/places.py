@@ -18,18 +18,18 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur
 
+from cellxai.classifier.layer_names import PENULTIMATE
 from cellxai.classifier.module import CellClassifier
 from cellxai.density.persistence import read_density, write_density
 from cellxai.density.pipeline import DensityPipeline
 from cellxai.density.settings import PipelineSettings, PlaceSettings
 from cellxai.density.thresholds import Calibration
 from cellxai.explain.score import Around
+from cellxai.files.identity import hash_tensors
 from cellxai.trained.layers import (
-    PENULTIMATE,
     check_layer,
     outputs_of,
     spatial_example,
-    weights_digest,
 )
 from gmm.anomaly import DensityThreshold
 
@@ -167,7 +167,7 @@ class PlaceDensity(Around):
         told = {
             "settings": asdict(self.settings),
             "seed": self.seed,
-            "weights": weights_digest(self.model),
+            "weights": hash_tensors(self.model.state_dict()),
         }
         write_density(path, "cellxai.places", told, self.pipeline_.fitted_, self.calibration_)
 
@@ -186,7 +186,7 @@ class PlaceDensity(Around):
         """
 
         def unfitted(told: Mapping[str, Any]) -> PlaceDensity:
-            if told["weights"] != weights_digest(model):
+            if told["weights"] != hash_tensors(model.state_dict()):
                 raise ValueError("it belongs to other weights than this network's")
             settings = dict(told["settings"])
             pipeline = PipelineSettings(**settings.pop("pipeline"))

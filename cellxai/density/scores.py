@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from cellxai.density.known import Known
 from cellxai.density.rounds import ROLES, Roles, Round
 from cellxai.density.strangers import Strangers
-from cellxai.trained.image_sets import ImageSet, joined
+from cellxai.trained.image_sets import ImageSet, join_sets
 
 OUT_OF_FOLD = "out of fold"
 PLACES = ("log_density", "class_log_density", "reconstruction_error")
@@ -87,7 +87,7 @@ def merged(sets: Sequence[ScoredSet], order: Int[np.ndarray, " n"]) -> ScoredSet
     first = sets[0]
     return ScoredSet(
         first.name, first.role,
-        joined([one.images for one in sets]).rows(torch.from_numpy(order)),
+        join_sets([one.images for one in sets]).rows(torch.from_numpy(order)),
         {name: np.concatenate([one.columns[name] for one in sets])[order]
          for name in first.columns},
         np.concatenate([one.flagged for one in sets])[order],

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from cellxai.classifier.layer_names import PENULTIMATE
 from gmm.options import CovarianceType, Criterion
 
 Verdict = Literal["density", "either"]
@@ -38,7 +39,7 @@ class PipelineSettings:
         ValueError: If a setting is outside its range.
     """
 
-    layer: str = "penultimate"  # layers.PENULTIMATE; that module brings the networks with it
+    layer: str = PENULTIMATE
     standardise: bool = False
     projection: int | float | None = 0.95
     n_components: Sequence[int] = (1, 2, 3, 4, 5, 6)

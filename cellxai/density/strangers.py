@@ -12,7 +12,7 @@ from cellxai.data.corruption import Corruption
 from cellxai.data.records import Source
 from cellxai.density.known import Known
 from cellxai.density.rounds import Round
-from cellxai.trained.image_sets import FeatureSource, ImageSet, joined
+from cellxai.trained.image_sets import FeatureSource, ImageSet, join_sets
 
 OWN_NAMES = ("train", "validation", "test", "out of fold")
 
@@ -100,4 +100,4 @@ def of_class(known: Known, label: str, every: bool) -> Strangers:
         if (places := [i for i, one in enumerate(images.records) if one.label == label])
         and (every or part != "train")
     ]
-    return Strangers(joined(parts))
+    return Strangers(join_sets(parts))

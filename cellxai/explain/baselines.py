@@ -5,7 +5,6 @@ one trained network its logit was 709 where images have 10), so that hiding mean
 """
 
 import math
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
@@ -17,6 +16,7 @@ from torch.nn import functional as F
 
 from cellxai.explain.inpainting import harmonic_fill
 from cellxai.explain.superpixels.methods import painted, superpixel_means
+from cellxai.files.identity import hash_tensors, shorten
 
 BLUR_RADIUS_SIGMAS = 3.0  # beyond, a Gaussian has 0.3 % of its mass
 BANK_BATCH = 32  # images whose features are computed at once
@@ -149,9 +149,9 @@ class NearestBaseline(Baseline):
 
     def __repr__(self) -> str:
         # Results are stored with it, and a tensor prints only its corners.
-        content = zlib.crc32(self.bank.detach().cpu().contiguous().numpy().tobytes())
+        content = shorten(hash_tensors({"bank": self.bank}))
         place = getattr(self.features, "__qualname__", type(self.features).__qualname__)
-        return f"NearestBaseline({len(self.bank)} images crc32:{content:08x}, {place})"
+        return f"NearestBaseline({len(self.bank)} images {content}, {place})"
 
     @torch.no_grad()
     def fill(

@@ -2,7 +2,6 @@
 
 import json
 import time
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from cellxai.explain.base import Model
 from cellxai.explain.perturbation import is_out_of_memory
 from cellxai.files.folder import write_json
+from cellxai.files.identity import hash_content, shorten
 
 GAIN = 1.03  # a larger batch must be faster by this: what it gains less, it costs in memory
 WORSE = 0.5  # of the best rate: caches or memory are full, and larger batches would be slower still
@@ -55,7 +55,7 @@ def circumstances(model: Model, image: Float[Tensor, "1 c h w"]) -> str:
     device = torch.cuda.get_device_name(image.device) if on_cuda else f"CPU, {threads}"
     network = repr(model) if isinstance(model, nn.Module) else type(model).__qualname__
     size = "×".join(str(length) for length in image.shape[1:])
-    return f"{device}; torch {torch.__version__}; {size}; crc32:{zlib.crc32(network.encode()):08x}"
+    return f"{device}; torch {torch.__version__}; {size}; {shorten(hash_content(network))}"
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from cellxai.files.folder import atomic
 
 PLAIN = (str, int, float, bool, type(None))
 Made = TypeVar("Made")
-TOLD = "_told_by_config"  # the attribute that :func:`remembering` sets
+TOLD = "_told_by_config"  # the attribute that :func:`remember_arguments` sets
 
 
 def as_config(value: Any) -> Any:
@@ -22,7 +22,7 @@ def as_config(value: Any) -> Any:
 
     Every class that a config may name keeps the arguments of its ``__init__`` as attributes of the
     same name, as scikit-learn's estimators do; this is what makes it recordable. Of the classes of
-    other libraries, which do not, a config's own words are kept by :func:`remembering`.
+    other libraries, which do not, a config's own words are kept by :func:`remember_arguments`.
 
     Raises:
         ValueError: If an object did not keep an argument; names the class and the argument.
@@ -38,7 +38,7 @@ def as_config(value: Any) -> Any:
     if isinstance(value, (list, tuple, range)):
         return [as_config(item) for item in value]
     names = getattr(value, TOLD, None) or argument_names(type(value))
-    arguments = {name: as_config(kept(value, name)) for name in names}
+    arguments = {name: as_config(read_argument(value, name)) for name in names}
     if is_settings_group(type(value)):
         return arguments
     kind = type(value)
@@ -58,14 +58,14 @@ def argument_names(kind: type) -> list[str]:
     return [name for name in inspect.signature(kind).parameters if name != "self"]
 
 
-def remembering(class_type: type[Made], *args: Any, **kwargs: Any) -> Made:
+def remember_arguments(class_type: type[Made], *args: Any, **kwargs: Any) -> Made:
     """An object that keeps the arguments it is made with, to be recorded; for jsonargparse."""
     made = class_type(*args, **kwargs)
     object.__setattr__(made, TOLD, kwargs)  # the class may be a frozen one
     return made
 
 
-def kept(value: Any, name: str) -> Any:
+def read_argument(value: Any, name: str) -> Any:
     """The attribute in which an object kept the argument ``name`` of its ``__init__``."""
     told = getattr(value, TOLD, {})
     try:

@@ -130,7 +130,7 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def sweep(folder: RunFolder) -> None:
+def remove_leftovers(folder: RunFolder) -> None:
     """Removes what writers that were killed left beside their targets; nobody else may write."""
     for place in (folder.root, folder.checkpoints):
         for path in place.glob(".*"):
@@ -168,9 +168,9 @@ def read_json(path: Path) -> Any:
     """The value in a JSON file.
 
     Raises:
-        ValueError: If it is no JSON.
+        ValueError: If it is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: no valid JSON: {error}") from error
+        raise ValueError(f"{path}: not valid JSON: {error}") from error

@@ -15,7 +15,7 @@ LOCK = ".lock"
 def run_lock(
     folder: Path, verb: str = "trained", way_out: str = "choose another --run"
 ) -> Iterator[None]:
-    """Holds a folder, created if need be, as :func:`held` does.
+    """Holds a folder, created if need be, as :func:`hold` does.
 
     Args:
         folder: Whose lock is ``.lock`` in it.
@@ -28,7 +28,7 @@ def run_lock(
     created = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with held(folder / LOCK, f"{folder} is being {verb}", way_out):
+        with hold(folder / LOCK, f"{folder} is being {verb}", way_out):
             yield
     finally:
         if created:
@@ -38,7 +38,7 @@ def run_lock(
 
 @contextmanager
 def file_lock(path: Path, verb: str, way_out: str) -> Iterator[None]:
-    """Holds a file that need not be there yet, as :func:`held` does; its folder is created.
+    """Holds a file that need not be there yet, as :func:`hold` does; its folder is created.
 
     Args:
         path: Whose lock lies beside it: SQLite has its own inside, of another kind.
@@ -49,12 +49,12 @@ def file_lock(path: Path, verb: str, way_out: str) -> Iterator[None]:
         ValueError: If another process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with held(path.with_name(f".{path.name}{LOCK}"), f"{path} is being {verb}", way_out):
+    with hold(path.with_name(f".{path.name}{LOCK}"), f"{path} is being {verb}", way_out):
         yield
 
 
 @contextmanager
-def held(path: Path, what: str, way_out: str) -> Iterator[None]:
+def hold(path: Path, what: str, way_out: str) -> Iterator[None]:
     """Holds a lock file until the block ends, or the process does, however it is killed.
 
     The system holds the lock, and the text in the file only says who has it: no process id that was
@@ -64,7 +64,7 @@ def held(path: Path, what: str, way_out: str) -> Iterator[None]:
     Raises:
         ValueError: If another process holds it.
     """
-    file = acquired(path, what, way_out)
+    file = acquire(path, what, way_out)
     try:
         yield
     finally:
@@ -72,7 +72,7 @@ def held(path: Path, what: str, way_out: str) -> Iterator[None]:
         file.close()
 
 
-def acquired(path: Path, what: str, way_out: str) -> IO[str]:
+def acquire(path: Path, what: str, way_out: str) -> IO[str]:
     """The open lock file, locked for this process."""
     while True:
         file = path.open("a+")

@@ -28,17 +28,17 @@ SLACK = 8  # bytes, for punctuation
 
 @dataclass(frozen=True)
 class Features:
-    """Features of images, and what they are of.
+    """Features of images, and the images and layer that they belong to.
 
     Args:
         values: [n f], or [n c h w] with places; mapped from the file, so larger than memory if
             need be.
-        ids: Of the images.
+        ids: Ids of the images.
         labels: Their classes; empty where there is none.
-        splits: ``train``, ``validation`` or ``test``; empty where an image is none of the run's.
+        splits: ``train``, ``validation`` or ``test``; empty where an image is not the run's.
         broken: Ids of images that could not be read and have no row.
-        layer: Whose output they are.
-        fingerprint: Of network, layer and images: equal ones give equal features.
+        layer: The layer whose output they are.
+        fingerprint: Hash of network, layer and images; equal ones give equal features.
     """
 
     values: Float32[np.ndarray, "n ..."]
@@ -51,8 +51,8 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Row:
-    """What is told of one image."""
+class ImageEntry:
+    """What the file records of one image beside its features."""
 
     id: str
     label: str
@@ -70,23 +70,23 @@ def read_features(path: Path) -> Features:
         raise FileNotFoundError(f"{path}: no such file, expected one of `cellxai features`")
     try:
         with safe_open(path, framework="np") as file:
-            told = file.metadata() or {}
-            if told.get("format") != FORMAT:
-                raise ValueError(f"format {told.get('format')!r} is not {FORMAT!r}")
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise ValueError(f"format {metadata.get('format')!r} is not {FORMAT!r}")
             shape = tuple(file.get_slice(TENSOR).get_shape())
-        columns = {name: tuple(json.loads(told[name])) for name in COLUMNS}
+        columns = {name: tuple(json.loads(metadata[name])) for name in COLUMNS}
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         what = " ".join(str(error).split())
         raise ValueError(f"{path}: no features ({what}); run `cellxai features` again") from error
     offset = path.stat().st_size - 4 * math.prod(shape)
     # Pages that are written to become the process's own: the file stays as it is.
     values = np.asarray(np.memmap(path, "<f4", "c", offset, shape))
-    return Features(values, **columns, layer=told["layer"], fingerprint=told["fingerprint"])
+    return Features(values, **columns, layer=metadata["layer"], fingerprint=metadata["fingerprint"])
 
 
 def write_features(
     path: Path,
-    expected: Sequence[Row],
+    expected: Sequence[ImageEntry],
     chunks: Iterable[tuple[Sequence[str], Float32[np.ndarray, "m ..."]]],
     layer: str,
     fingerprint: str,
@@ -97,57 +97,65 @@ def write_features(
         path: The file.
         expected: All images.
         chunks: Ids of the readable ones in their order, with their features.
-        layer: Whose output they are.
-        fingerprint: Of network, layer and images.
+        layer: The layer whose output they are.
+        fingerprint: Hash of network, layer and images.
 
     Raises:
         ValueError: If there is no chunk with an image.
     """
-    told = {"format": FORMAT, "layer": layer, "fingerprint": fingerprint}
-    rows = {row.id: row for row in expected}
-    kept: list[Row] = []
+    metadata = {"format": FORMAT, "layer": layer, "fingerprint": fingerprint}
+    entries = {entry.id: entry for entry in expected}
+    kept: list[ImageEntry] = []
     shape: tuple[int, ...] = ()
     with atomic(path) as temporary, temporary.open("wb") as file:
         for ids, values in chunks:
             if not kept:
                 shape = values.shape[1:]
-                file.seek(room_for(told, expected, shape))
-            kept += [rows[name] for name in ids]
+                file.seek(header_room(metadata, expected, shape))
+            kept += [entries[image_id] for image_id in ids]
             file.write(np.ascontiguousarray(values, dtype="<f4").data)
         if not kept:
-            raise ValueError(f"{path}: none of {len(rows)} images can be read; no features")
+            raise ValueError(f"{path}: none of {len(entries)} images can be read; no features")
         file.seek(0)
-        file.write(header(told, expected, kept, shape, room_for(told, expected, shape)))
+        file.write(
+            build_header(metadata, expected, kept, shape, header_room(metadata, expected, shape))
+        )
 
 
-def header(
-    told: Mapping[str, str],
-    expected: Sequence[Row],
-    kept: Sequence[Row],
+def build_header(
+    metadata: Mapping[str, str],
+    expected: Sequence[ImageEntry],
+    kept: Sequence[ImageEntry],
     shape: tuple[int, ...],
     room: int,
 ) -> bytes:
     """The first ``room`` bytes of the file: the header's length, the header, spaces."""
-    read = {row.id for row in kept}
+    read = {entry.id for entry in kept}
     columns = {
-        "ids": [row.id for row in kept],
-        "labels": [row.label for row in kept],
-        "splits": [row.split for row in kept],
-        "broken": [row.id for row in expected if row.id not in read],
+        "ids": [entry.id for entry in kept],
+        "labels": [entry.label for entry in kept],
+        "splits": [entry.split for entry in kept],
+        "broken": [entry.id for entry in expected if entry.id not in read],
     }
     n_bytes = 4 * len(kept) * math.prod(shape)
     content = {
-        "__metadata__": {**told, **{name: json.dumps(one) for name, one in columns.items()}},
+        "__metadata__": {
+            **metadata,
+            **{name: json.dumps(column) for name, column in columns.items()},
+        },
         TENSOR: {"dtype": "F32", "shape": [len(kept), *shape], "data_offsets": [0, n_bytes]},
     }
     text = json.dumps(content).encode().ljust(room - LENGTH_BYTES)
     return len(text).to_bytes(LENGTH_BYTES, "little") + text
 
 
-def room_for(told: Mapping[str, str], expected: Sequence[Row], shape: tuple[int, ...]) -> int:
+def header_room(
+    metadata: Mapping[str, str], expected: Sequence[ImageEntry], shape: tuple[int, ...]
+) -> int:
     """Bytes before the features, enough whichever of the images can be read.
 
-    The header is longest where all can be, but for a comma: an image that cannot is named once.
+    The header is longest where all can be read, apart from a comma: an image that cannot be read
+    is named once.
     """
-    longest = len(header(told, expected, expected, shape, room=LENGTH_BYTES)) + SLACK
+    longest = len(build_header(metadata, expected, expected, shape, room=LENGTH_BYTES)) + SLACK
     return -(-longest // 8) * 8

@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from cellxai.classifier.layer_names import PENULTIMATE
 from cellxai.data.corruption import Corruption
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.pixels.corruptions import corrupt_records
 from cellxai.data.records import Fault, Record, Source
 from cellxai.files.folder import RunFolder
-from cellxai.trained.layers import PENULTIMATE, LayerFeatures
+from cellxai.trained.layers import LayerFeatures
 from cellxai.trained.run import TrainedRun
 
 Outputs = tuple[Float[Tensor, "n k"] | None, Float[Tensor, "n f"]]
@@ -49,7 +50,7 @@ class ImageSet:
         )
 
 
-def joined(sets: Sequence[ImageSet]) -> ImageSet:
+def join_sets(sets: Sequence[ImageSet]) -> ImageSet:
     """The images of several sets, one after another."""
     logits = [one.logits for one in sets if one.logits is not None]
     return ImageSet(
@@ -167,6 +168,6 @@ class PixelFeatures(FeatureSource):
         return None, images.images(part).flatten(1).double() / 255
 
 
-def as_picture(planes: Tensor) -> np.ndarray:
+def to_picture(planes: Tensor) -> np.ndarray:
     """[c h w] as [h w] if grey and [h w 3] otherwise."""
     return planes[0].numpy() if len(planes) == 1 else planes.permute(1, 2, 0).numpy()

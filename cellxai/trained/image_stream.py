@@ -35,7 +35,7 @@ class Chunk:
     broken: dict[str, Fault]
 
 
-def stream(
+def stream_outputs(
     records: Sequence[Record],
     transforms: Transforms,
     network: Callable[[Float[Tensor, "b 3 h w"]], Float[Tensor, "b ..."]],
@@ -48,19 +48,19 @@ def stream(
         records: The images.
         transforms: What happens to an image before the network.
         network: Images in [0, 1] to one row each.
-        device: Of the network.
+        device: Where the network computes.
         batch_size: Images per forward pass at most.
     """
     size = chunk_size(transforms)
     starts = range(0, len(records), size)
     for start in progress(starts, "images", len(starts), MANY_CHUNKS):
         wanted = records[start : start + size]
-        found = prepare_all(wanted, transforms)
-        read = {record.id for record in found.records}
+        prepared = prepare_all(wanted, transforms)
+        read = {record.id for record in prepared.records}
         unread = [record.id for record in wanted if record.id not in read]
-        broken = dict(zip(unread, found.faults, strict=True))
-        yield Chunk(found.records, found.images, through(network, found.images, device, batch_size),
-                    broken)  # fmt: skip
+        broken = dict(zip(unread, prepared.faults, strict=True))
+        outputs = run_batches(network, prepared.images, device, batch_size)
+        yield Chunk(prepared.records, prepared.images, outputs, broken)
 
 
 def chunk_size(transforms: Transforms) -> int:
@@ -70,7 +70,7 @@ def chunk_size(transforms: Transforms) -> int:
 
 
 @torch.inference_mode()
-def through(
+def run_batches(
     network: Callable[[Float[Tensor, "b 3 h w"]], Float[Tensor, "b ..."]],
     images: UInt8[Tensor, "n c h w"],
     device: torch.device,

@@ -7,11 +7,10 @@ from contextlib import suppress
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from cellxai.classifier.layer_names import PENULTIMATE
 from cellxai.classifier.module import CellClassifier
-from cellxai.data.loading.cache import digest
 from cellxai.explain.score import Around
 
-PENULTIMATE = "penultimate"  # what enters the layer that gives the logits
 NOT_OF_THE_NETWORK = "accuracy"  # modules that count, and see no image
 
 
@@ -140,9 +139,3 @@ def spatial_example(model: nn.Module) -> str:
     """The name of a layer in the middle of the network that sees places."""
     convolutions = [name for name, one in model.named_modules() if isinstance(one, nn.Conv2d)]
     return convolutions[len(convolutions) // 2] if convolutions else "a convolution"
-
-
-def weights_digest(model: nn.Module) -> str:
-    """SHA-256 of the weights and statistics of a network."""
-    state = model.state_dict()
-    return digest(*(state[name].cpu().contiguous().numpy() for name in sorted(state)))

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from cellxai.classifier.module import CellClassifier
 from cellxai.data.loading.datamodule import CellImages, to_batch
-from cellxai.data.loading.load import load_images
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.splits import PARTS
 from cellxai.files.config import build_arguments
 from cellxai.files.folder import RunFolder
 from cellxai.training.allocator import keep_freed_memory
 from cellxai.training.backbone_file import with_backbone
+from cellxai.training.run_images import load_images
 from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import Device, choose_device
 
@@ -74,7 +74,7 @@ class TrainedRun:
         return self._outputs[part]
 
     def outputs_of(self, images: CellImages, part: str) -> Outputs:
-        """Likewise of any images that are prepared as the run's own."""
+        """Logits and penultimate features of any images that are prepared as the run's own."""
         with torch.inference_mode():
             features = torch.cat(
                 [
@@ -104,14 +104,7 @@ def load_run(run: Path, device: Device = "auto") -> TrainedRun:
     if not folder.config.exists():
         raise FileNotFoundError(f"{run} holds no config.yaml; expected the --run of `cellxai fit`")
     settings = read_settings(folder)
-    images, _ = load_images(
-        settings.data,
-        replace(settings.split, file=folder.split),
-        settings.transforms,
-        settings.training.batch_size,
-        settings.seed,
-        settings.loading,
-    )
+    images, _ = load_images(replace(settings, split=replace(settings.split, file=folder.split)))
     checkpoint, path = find_checkpoint(folder)
     classifier = CellClassifier(
         settings.model.backbone.build(load_weights=False), settings.model.head, len(images.classes)
@@ -127,7 +120,7 @@ def load_run(run: Path, device: Device = "auto") -> TrainedRun:
             "classes; the data or the config changed since the training"
         ) from error
     chosen = choose_device(device)
-    frozen = laid_out(classifier.eval().to(chosen), settings.transforms.image_size)
+    frozen = lay_out(classifier.eval().to(chosen), settings.transforms.image_size)
     return TrainedRun(folder, frozen, images, settings.transforms, checkpoint, chosen)
 
 
@@ -141,7 +134,7 @@ def read_settings(folder: RunFolder) -> RunSettings:
 
 
 @torch.no_grad()
-def laid_out(classifier: CellClassifier, image_size: tuple[int, int]) -> CellClassifier:
+def lay_out(classifier: CellClassifier, image_size: tuple[int, int]) -> CellClassifier:
     """The classifier as a CPU computes it faster: channels last, and freed memory kept.
 
     Its logits change by rounding alone. It stays as it is on other devices, and where a layer

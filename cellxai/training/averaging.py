@@ -34,6 +34,6 @@ def decay_at(n_steps: int, decay: float) -> float:
     return min(decay, (1 + n_steps) / (10 + n_steps))
 
 
-def moving_average(decay: float | None) -> list[MovingAverage]:
+def build_moving_average(decay: float | None) -> list[MovingAverage]:
     """The callback, where there is a decay."""
     return [] if decay is None else [MovingAverage(decay)]

@@ -1,6 +1,5 @@
 """What a run was made with, so that its folder is evidence by itself."""
 
-import hashlib
 import platform
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.records import Fault, Record
 from cellxai.data.splits import PARTS
 from cellxai.files.folder import read_json
+from cellxai.files.identity import hash_content, hash_file
 
 NAMED = ("cellxai", "torch", "torchvision", "timm", "lightning", "captum", "lime", "albumentations",
          "opencv-python-headless", "scikit-learn", "numpy")  # fmt: skip
@@ -60,7 +60,7 @@ def describe_data(records: Sequence[Record], faults: Sequence[Fault]) -> dict[st
     return {
         "n_images": len(records),
         "classes": dict(sorted(Counter(record.label for record in records).items())),
-        "fingerprint": fingerprint(records),
+        "fingerprint": hash_records(records),
         "faults": [str(fault) for fault in faults],
     }
 
@@ -68,16 +68,15 @@ def describe_data(records: Sequence[Record], faults: Sequence[Fault]) -> dict[st
 def describe_split(images: CellImages, path: Path) -> dict[str, Any]:
     """How many images are in each part, and the fingerprint of the table that says which."""
     counts = {part: len(images.records(part)) for part in PARTS}
-    return {**counts, "fingerprint": hashlib.sha256(path.read_bytes()).hexdigest()}
+    return {**counts, "fingerprint": hash_file(path)}
 
 
-def fingerprint(records: Sequence[Record]) -> str:
-    """SHA-256 over ids, labels and the bytes of every image, in the order of the ids."""
-    total = hashlib.sha256()
-    for record in sorted(records, key=lambda record: record.id):
-        content = hashlib.sha256(record.path.read_bytes()).hexdigest()
-        total.update(f"{record.id}\0{record.label}\0{content}\n".encode())
-    return total.hexdigest()
+def hash_records(records: Sequence[Record]) -> str:
+    """SHA-256 of the ids, the labels and the bytes of all images, in the order of the ids."""
+    ordered = sorted(records, key=lambda record: record.id)
+    return hash_content(
+        *(f"{record.id}\0{record.label}\0{hash_file(record.path)}\n" for record in ordered)
+    )
 
 
 def git_revision() -> str | None:

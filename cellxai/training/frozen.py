@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from cellxai.classifier.module import CellClassifier
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.loading.sampling import AugmentedImages, ResumableLoader
-from cellxai.data.pixels.tensor_augment import as_it_is
+from cellxai.data.pixels.tensor_augment import keep_batch
 
 
 class CachedFeatures(L.LightningDataModule):
@@ -44,7 +44,7 @@ class CachedFeatures(L.LightningDataModule):
         """Features of all versions of the images of a part, on the CPU."""
         if part not in self._features:
             versions = (self.batches(part, view) for view in range(self.views[part]))
-            self._features[part] = torch.stack([pooled(self.classifier, v) for v in versions])
+            self._features[part] = torch.stack([pool_all(self.classifier, v) for v in versions])
         return self._features[part]
 
     def batches(self, part: str, view: int) -> Iterator[Float[Tensor, "b 3 h w"]]:
@@ -63,7 +63,7 @@ class CachedFeatures(L.LightningDataModule):
         images = self.images.train_dataloader()
         views = Views(lambda: self.features("train"), self.images.labels("train"))
         return ResumableLoader(
-            views, batch_size=images.batch_size, sampler=images.sampler, collate_fn=as_it_is
+            views, batch_size=images.batch_size, sampler=images.sampler, collate_fn=keep_batch
         )
 
     def val_dataloader(self) -> DataLoader:
@@ -71,7 +71,7 @@ class CachedFeatures(L.LightningDataModule):
         images = self.images.val_dataloader()
         views = Views(lambda: self.features("validation"), self.images.labels("validation"))
         order = [(0, i) for i in images.sampler]
-        return DataLoader(views, images.batch_size, sampler=order, collate_fn=as_it_is)
+        return DataLoader(views, images.batch_size, sampler=order, collate_fn=keep_batch)
 
 
 class Views(Dataset):
@@ -100,7 +100,7 @@ class Views(Dataset):
 
 
 @torch.no_grad()
-def pooled(
+def pool_all(
     classifier: CellClassifier, batches: Iterator[Float[Tensor, "b 3 h w"]]
 ) -> Float[Tensor, "n p"]:
     """Features of all batches, on the CPU."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cellxai.classifier.backbone import own_image_size
 from cellxai.classifier.module import ModelSettings
 from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.pixels.transforms import Transforms
@@ -39,5 +40,5 @@ class RunSettings:
         """These settings, with images of the network's own size where the model asks for it."""
         if not self.model.own_image_size:
             return self
-        size = self.model.backbone.image_size()
+        size = own_image_size(self.model.backbone)
         return replace(self, transforms=replace(self.transforms, image_size=size))

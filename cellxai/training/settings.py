@@ -13,14 +13,14 @@ from lightning.pytorch.loggers import Logger
 from cellxai.classifier.loss import LossSettings
 from cellxai.classifier.module import ClassWeights
 from cellxai.classifier.optimiser import OptimiserSettings
-from cellxai.files.config import remembering
+from cellxai.files.config import remember_arguments
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 # Lightning's own classes do not all keep their arguments, so what a config said of them is kept.
 for extension in (L.Callback, Logger):
-    jsonargparse.add_instantiator(remembering, extension)
+    jsonargparse.add_instantiator(remember_arguments, extension)
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ class LastingEarlyStopping(EarlyStopping):
             trainer.should_stop = True
 
 
-def early_stopping(monitor: str | None, patience: int | None) -> list[L.Callback]:
+def build_early_stopping(monitor: str | None, patience: int | None) -> list[L.Callback]:
     """Stops after ``patience`` epochs without improvement; never without a validation part."""
     if monitor is None or patience is None:
         return []

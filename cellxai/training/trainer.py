@@ -16,7 +16,7 @@ from cellxai.classifier.module import CellClassifier
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.files.folder import RunFolder
 from cellxai.training.allocator import keep_freed_memory
-from cellxai.training.averaging import moving_average
+from cellxai.training.averaging import build_moving_average
 from cellxai.training.backbone_file import keep_backbone
 from cellxai.training.callbacks import MetricsTable, StepSeed, Stopwatch
 from cellxai.training.checkpoints import (
@@ -27,7 +27,7 @@ from cellxai.training.checkpoints import (
 )
 from cellxai.training.frozen import CachedFeatures
 from cellxai.training.settings import TrainingSettings, choose_device
-from cellxai.training.stopping import FiniteLoss, Stopped, StopRequest, early_stopping
+from cellxai.training.stopping import FiniteLoss, Stopped, StopRequest, build_early_stopping
 
 
 def train(
@@ -89,9 +89,9 @@ def new_trainer(images: CellImages, folder: RunFolder, training: TrainingSetting
         accumulate_grad_batches=training.accumulate_batches,
         gradient_clip_val=training.gradient_clip,
         deterministic="warn",
-        callbacks=callbacks(images, folder, training, monitor),
+        callbacks=build_callbacks(images, folder, training, monitor),
         plugins=[AtomicCheckpoints()],
-        logger=loggers(folder, training) or False,
+        logger=build_loggers(folder, training) or False,
         log_every_n_steps=1,
         default_root_dir=folder.root,
         enable_progress_bar=sys.stderr.isatty(),  # a bar in a log is a flood
@@ -101,7 +101,7 @@ def new_trainer(images: CellImages, folder: RunFolder, training: TrainingSetting
     )
 
 
-def callbacks(
+def build_callbacks(
     images: CellImages, folder: RunFolder, training: TrainingSettings, monitor: str | None
 ) -> list[L.Callback]:
     """Ours and the user's, in the order in which they are called."""
@@ -110,17 +110,17 @@ def callbacks(
         StepSeed(images.seed),
         FiniteLoss(images),
         RunningMetrics(),
-        *moving_average(training.ema_decay),
+        *build_moving_average(training.ema_decay),
         MetricsTable(folder.metrics),
         Stopwatch(folder.environment),
         *copy.deepcopy(training.callbacks),  # what they learn in a run is not for the next
-        *early_stopping(monitor, training.early_stopping_patience),
+        *build_early_stopping(monitor, training.early_stopping_patience),
         *keep_best(folder, monitor),
         LastCheckpoint(last, training.checkpoint_every_steps, StopRequest()),
     ]
 
 
-def loggers(folder: RunFolder, training: TrainingSettings) -> list[Logger]:
+def build_loggers(folder: RunFolder, training: TrainingSettings) -> list[Logger]:
     """The user's, and TensorBoard's where asked for."""
     if not training.tensorboard:
         return training.loggers

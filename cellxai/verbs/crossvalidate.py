@@ -22,9 +22,10 @@ from cellxai.evaluation.intervals import bootstrap, sampling_units, wilson
 from cellxai.evaluation.scores import judge, resampled_scores
 from cellxai.files.folder import RunFolder, read_csv, read_json, write_csv, write_json
 from cellxai.trained.run import load_run
+from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import TrainingSettings
 from cellxai.verbs.evaluate import evaluate_run
-from cellxai.verbs.fit import fit
+from cellxai.verbs.fit import Fitted, fit_run
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
 DEFINITION = (
@@ -39,40 +40,40 @@ Classes = Int[np.ndarray, " n"]
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """What ``crossvalidate`` found.
+    """What ``crossvalidate`` measured.
 
     Args:
         folder: Where the folds, ``crossvalidation.json`` and ``crossvalidation.csv`` lie.
-        found: The content of ``crossvalidation.json``.
+        report: The content of ``crossvalidation.json``.
     """
 
     folder: Path
-    found: Mapping[str, Any]
+    report: Mapping[str, Any]
 
     def __str__(self) -> str:
-        pooled, over = self.found["out_of_fold"], self.found["over_folds"]["accuracy"]
-        floor = self.found["baseline"]["out_of_fold"]
+        pooled, over = self.report["out_of_fold"], self.report["over_folds"]["accuracy"]
+        floor = self.report["baseline"]["out_of_fold"]
         return "\n".join(
             [
-                f"{self.folder}: {pooled['n_images']} images in {len(self.found['folds'])} folds: "
+                f"{self.folder}: {pooled['n_images']} images in {len(self.report['folds'])} folds: "
                 f"accuracy {over['mean']:.3f} ± {over['sd']:.3f} over folds",
-                f"each image judged once, unseen: {in_words(pooled)}",
-                f"by the pixel standard deviation alone: {in_words(floor)}",
-                *(f"not used: {fault}" for fault in self.found["left_out"]),
+                f"each image judged once, unseen: {describe_figures(pooled)}",
+                f"by the pixel standard deviation alone: {describe_figures(floor)}",
+                *(f"not used: {fault}" for fault in self.report["left_out"]),
             ]
         )
 
 
-def in_words(figures: Mapping[str, Any]) -> str:
+def describe_figures(figures: Mapping[str, Any]) -> str:
     """Accuracy and balanced accuracy with their intervals."""
     accuracy, balanced = (figures["intervals"][name] for name in FIGURES[:2])
     return (
-        f"accuracy {figures['accuracy']:.3f} {interval_in_words(accuracy['wilson'])}, "
-        f"balanced {figures['balanced_accuracy']:.3f} {interval_in_words(balanced['bootstrap'])}"
+        f"accuracy {figures['accuracy']:.3f} {describe_interval(accuracy['wilson'])}, "
+        f"balanced {figures['balanced_accuracy']:.3f} {describe_interval(balanced['bootstrap'])}"
     )
 
 
-def interval_in_words(interval: Sequence[float] | None) -> str:
+def describe_interval(interval: Sequence[float] | None) -> str:
     """A 95 % interval, or that there is none."""
     if interval is None:
         return "(no interval: all resamples agree)"
@@ -104,28 +105,39 @@ def crossvalidate(
         model: The network.
         training: How it is trained.
         loading: How the images are kept and brought to the network.
-        seed: Of weights, order and augmentation.
+        seed: Seed of the weights, the order and the augmentation.
 
     Raises:
         ValueError: If the split has no folds or chooses one, the settings do not fit the data, or
             the folder holds another run.
     """
+    settings = RunSettings(data, run, split, transforms, model, training, loading, seed)
     n_folds, console = number_of_folds(split), Console(stderr=True, highlight=False, soft_wrap=True)
     predictions: list[dict[str, str]] = []
     for fold in range(n_folds):
-        folder = RunFolder(run / f"fold-{fold}")
-        chosen = replace(split, fold=fold)
-        fitted = fit(data, folder.root, chosen, transforms, model, training, loading, seed=seed)
+        fitted = fit_fold(settings, fold)
         console.print(f"{fold + 1}/{n_folds} {fitted}", markup=False)
-        report = folder.evaluation / "report.json"
-        if not report.exists():
-            evaluate_run(load_run(folder.root, training.device))
-        predictions += [{"fold": str(fold), **row} for row in tested_images(folder)]
+        predictions += [{"fold": str(fold), **row} for row in tested_images(fold_folder(run, fold))]
     records = {record.id: record for record in data.scan().records}
-    found, rows = judge_folds(run, [records[row["id"]] for row in predictions], predictions)
+    report, rows = judge_folds(run, [records[row["id"]] for row in predictions], predictions)
     write_csv(run / "crossvalidation.csv", rows)
-    write_json(run / "crossvalidation.json", found)
-    return CrossValidation(run, found)
+    write_json(run / "crossvalidation.json", report)
+    return CrossValidation(run, report)
+
+
+def fit_fold(settings: RunSettings, fold: int) -> Fitted:
+    """Trains the classifier of one fold, and judges it unless that was done before."""
+    folder = fold_folder(settings.run, fold)
+    split = replace(settings.split, fold=fold)
+    fitted = fit_run(replace(settings, run=folder.root, split=split))
+    if not (folder.evaluation / "report.json").exists():
+        evaluate_run(load_run(folder.root, settings.training.device))
+    return fitted
+
+
+def fold_folder(run: Path, fold: int) -> RunFolder:
+    """The run folder of one fold."""
+    return RunFolder(run / f"fold-{fold}")
 
 
 def number_of_folds(split: SplitSettings) -> int:
@@ -160,61 +172,61 @@ def judge_folds(
         records: The image of each prediction.
         predictions: What each image is predicted as by the fold that tested it.
     """
-    classes = read_json(RunFolder(run / "fold-0").evaluation / "report.json")["classes"]
+    classes = read_json(fold_folder(run, 0).evaluation / "report.json")["classes"]
     labels, predicted = (
         np.array([classes.index(row[column]) for row in predictions])
         for column in ("label", "predicted")
     )
     folds = np.array([int(row["fold"]) for row in predictions])
     n_folds = int(folds.max()) + 1
-    trained = [trained_images(RunFolder(run / f"fold-{fold}"), records) for fold in range(n_folds)]
+    trained = [trained_images(fold_folder(run, fold), records) for fold in range(n_folds)]
     by_spread = baseline_classes(pixel_spread(records), labels, folds, trained, len(classes))
     units = sampling_units(records)
-    found = {
+    report = {
         "classes": classes,
-        **all_figures(labels, predicted, folds, units, classes),
+        **summarise_folds(labels, predicted, folds, units, classes),
         "baseline": {
             "definition": baseline.DEFINITION,
-            **all_figures(labels, by_spread, folds, units, classes),
+            **summarise_folds(labels, by_spread, folds, units, classes),
         },
-        "left_out": left_out(run, n_folds),
+        "left_out": list_left_out(run, n_folds),
         "definitions": {"crossvalidation": DEFINITION, "intervals": intervals.DEFINITION},
     }
     rows = [
         {**row, "by_pixel_sd": classes[place]}
         for row, place in zip(predictions, by_spread, strict=True)
     ]
-    return found, rows
+    return report, rows
 
 
-def all_figures(
+def summarise_folds(
     labels: Classes, predicted: Classes, folds: Classes, units: Classes, classes: Sequence[str]
 ) -> dict[str, Any]:
     """Figures of each fold, their mean and standard deviation, and those of all images together."""
     by_fold = [
-        {"fold": int(fold), **figures(labels[folds == fold], predicted[folds == fold], classes)}
-        for fold in np.unique(folds)
+        {"fold": fold, **judge_classes(labels[folds == fold], predicted[folds == fold], classes)}
+        for fold in np.unique(folds).tolist()
     ]
     over = {
         name: {"mean": mean(values), "sd": stdev(values)}
         for name in FIGURES
-        for values in [[one[name] for one in by_fold]]
+        for values in [[figures[name] for figures in by_fold]]
     }
-    pooled = figures(labels, predicted, classes)
+    pooled = judge_classes(labels, predicted, classes)
     drawn = bootstrap(
         lambda weights: resampled_scores(labels, predicted, len(classes), weights), units
     )
-    found: dict[str, Any] = {name: {"bootstrap": interval} for name, interval in drawn.items()}
-    found["accuracy"]["wilson"] = wilson(int((labels == predicted).sum()), len(labels))
+    own: dict[str, Any] = {name: {"bootstrap": interval} for name, interval in drawn.items()}
+    own["accuracy"]["wilson"] = wilson(int((labels == predicted).sum()), len(labels))
     n_units = int(units.max()) + 1
     return {
         "folds": by_fold,
         "over_folds": over,
-        "out_of_fold": {**pooled, "n_units": n_units, "intervals": found},
+        "out_of_fold": {**pooled, "n_units": n_units, "intervals": own},
     }
 
 
-def figures(labels: Classes, predicted: Classes, classes: Sequence[str]) -> dict[str, Any]:
+def judge_classes(labels: Classes, predicted: Classes, classes: Sequence[str]) -> dict[str, Any]:
     """Scores of some images."""
     return judge(torch.from_numpy(labels), torch.from_numpy(predicted), classes)
 
@@ -225,11 +237,12 @@ def pixel_spread(records: Sequence[Record]) -> Float[np.ndarray, " n"]:
     Raises:
         ValueError: If a file has become unreadable since its fold was judged.
     """
-    found = read_statistics(records)
-    for one in found:
-        if isinstance(one, Fault):
-            raise ValueError(f"{one}; it was readable when its fold was judged")
-    return np.array([one.sd for one in found if not isinstance(one, Fault)])
+    spread = []
+    for statistics in read_statistics(records):
+        if isinstance(statistics, Fault):
+            raise ValueError(f"{statistics}; it was readable when its fold was judged")
+        spread.append(statistics.sd)
+    return np.array(spread)
 
 
 def trained_images(folder: RunFolder, records: Sequence[Record]) -> np.ndarray:
@@ -245,15 +258,15 @@ def baseline_classes(
     trained: Sequence[np.ndarray],
     n_classes: int,
 ) -> Classes:
-    """The class that one number names for each image, learnt from what its fold learnt from."""
-    named = np.empty_like(labels)
+    """The class of each image by one number, learnt from the images that its fold learnt from."""
+    predicted = np.empty_like(labels)
     for fold, known in enumerate(trained):
         learnt = fit_discriminant(spread[known], labels[known], n_classes)
-        named[folds == fold] = learnt.predict(spread[folds == fold])
-    return named
+        predicted[folds == fold] = learnt.predict(spread[folds == fold])
+    return predicted
 
 
-def left_out(run: Path, n_folds: int) -> list[str]:
+def list_left_out(run: Path, n_folds: int) -> list[str]:
     """The images and classes that no fold could use, and why, each named once."""
-    environments = [read_json(RunFolder(run / f"fold-{k}").environment) for k in range(n_folds)]
-    return list(dict.fromkeys(fault for one in environments for fault in one["data"]["faults"]))
+    environments = [read_json(fold_folder(run, fold).environment) for fold in range(n_folds)]
+    return list(dict.fromkeys(fault for start in environments for fault in start["data"]["faults"]))

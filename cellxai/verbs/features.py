@@ -1,18 +1,19 @@
 """``features``: what a layer of a trained classifier makes of images, kept on disk."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cellxai.data.loading.cache import digest, key_of
+from cellxai.classifier.layer_names import PENULTIMATE
+from cellxai.data.loading.cache import cache_key
 from cellxai.data.records import Fault, Record, Source
 from cellxai.files.config import as_config
-from cellxai.trained.feature_file import Row, read_features, write_features
-from cellxai.trained.image_stream import Chunk, stream
-from cellxai.trained.layers import PENULTIMATE, LayerFeatures, weights_digest
+from cellxai.files.identity import hash_json, hash_tensors
+from cellxai.trained.feature_file import ImageEntry, read_features, write_features
+from cellxai.trained.image_stream import Chunk, stream_outputs
+from cellxai.trained.layers import LayerFeatures
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
 
@@ -21,12 +22,12 @@ KEY_LENGTH = 8  # letters that tell data sets apart in the names of files
 
 @dataclass(frozen=True)
 class FeatureFile:
-    """What ``features`` wrote, or found.
+    """What ``features`` wrote, or what was there already.
 
     Args:
         path: The file; ``cellxai.trained.feature_file.read_features`` reads it.
         shape: Images, then the shape of the features of one.
-        layer: Whose output they are.
+        layer: The layer whose output they are.
         broken: What could not be read and was left out.
         reused: Whether the file was there already, of the same network, layer and images.
     """
@@ -41,7 +42,7 @@ class FeatureFile:
         size = "×".join(map(str, self.shape[1:]))
         made = ", as computed before" if self.reused else ""
         head = f"{self.path}: {self.shape[0]} images, {size} features of {self.layer}{made}"
-        return "\n".join([head, *(f"left out: {one}" for one in self.broken)])
+        return "\n".join([head, *(f"left out: {fault}" for fault in self.broken)])
 
 
 def features(
@@ -74,19 +75,21 @@ def features(
     """
     trained = load_run(run, device)
     network = LayerFeatures(trained.classifier, layer, pooled)
-    records, splits, found = wanted_images(trained, data)
+    records, splits, scan_faults = choose_images(trained, data)
     path = out or trained.folder.features / file_name(data, layer, pooled)
-    expected = [Row(one.id, one.label, splits.get(one.id, "")) for one in records]
-    fingerprint = fingerprint_of(trained, records, expected, layer, pooled)
-    if is_there(path, fingerprint):
-        return described(path, reused=True, faults=found)
-    faults: list[Fault] = [*found]
-    chunks = stream(records, trained.transforms, network, trained.device, batch_size)
+    expected = [
+        ImageEntry(record.id, record.label, splits.get(record.id, "")) for record in records
+    ]
+    fingerprint = hash_inputs(trained, records, expected, layer, pooled)
+    if holds_features(path, fingerprint):
+        return read_result(path, reused=True, faults=scan_faults)
+    faults: list[Fault] = [*scan_faults]
+    chunks = stream_outputs(records, trained.transforms, network, trained.device, batch_size)
     write_features(path, expected, rows_of(chunks, faults), layer, fingerprint)
-    return described(path, reused=False, faults=faults)
+    return read_result(path, reused=False, faults=faults)
 
 
-def wanted_images(
+def choose_images(
     trained: TrainedRun, data: Source | None
 ) -> tuple[Sequence[Record], dict[str, str], tuple[Fault, ...]]:
     """The images, the split of each that has one, and what is wrong with the data set."""
@@ -94,7 +97,8 @@ def wanted_images(
         scan = data.scan()
         return scan.records, {}, scan.faults
     parts = trained.images.parts
-    return [one for one in trained.images.all_records if one.id in parts], parts, ()
+    kept = [record for record in trained.images.all_records if record.id in parts]
+    return kept, parts, ()
 
 
 def rows_of(chunks: Iterator[Chunk], faults: list[Fault]) -> Iterator[tuple[list[str], np.ndarray]]:
@@ -109,29 +113,29 @@ def file_name(data: Source | None, layer: str, pooled: bool) -> str:
     """``penultimate.safetensors``; other layers, places and other data show in the name."""
     words = [layer] if pooled else [layer, "spatial"]
     if data is not None:
-        key = digest(json.dumps(as_config(data), sort_keys=True).encode())[:KEY_LENGTH]
+        key = hash_json(as_config(data))[:KEY_LENGTH]
         words += [type(data).__name__, key]
     return "-".join(words) + ".safetensors"
 
 
-def fingerprint_of(
+def hash_inputs(
     trained: TrainedRun,
     records: Sequence[Record],
-    expected: Sequence[Row],
+    expected: Sequence[ImageEntry],
     layer: str,
     pooled: bool,
 ) -> str:
-    """A digest of the weights, the layer, the pixels, and what is told of the images."""
-    described = {
-        "pixels": key_of(records, trained.transforms),
-        "rows": [[row.id, row.label, row.split] for row in expected],
+    """A hash of the weights, the layer, the pixels, and what is known of the images."""
+    inputs = {
+        "pixels": cache_key(records, trained.transforms),
+        "rows": [[entry.id, entry.label, entry.split] for entry in expected],
         "layer": [layer, pooled],
-        "weights": weights_digest(trained.classifier),
+        "weights": hash_tensors(trained.classifier.state_dict()),
     }
-    return digest(json.dumps(described).encode())
+    return hash_json(inputs)
 
 
-def is_there(path: Path, fingerprint: str) -> bool:
+def holds_features(path: Path, fingerprint: str) -> bool:
     """Whether a file holds just these features.
 
     Raises:
@@ -145,11 +149,12 @@ def is_there(path: Path, fingerprint: str) -> bool:
         raise ValueError(f"out={error}, or name another file as out") from error
 
 
-def described(path: Path, reused: bool, faults: Sequence[Fault]) -> FeatureFile:
+def read_result(path: Path, reused: bool, faults: Sequence[Fault]) -> FeatureFile:
     """What lies in a file."""
-    found = read_features(path)
-    told = tuple(map(str, faults))
-    again = tuple(f"image {one}: broken when the features were computed" for one in found.broken)
-    return FeatureFile(
-        path, found.values.shape, found.layer, (*told, *again) if reused else told, reused
-    )
+    features, broken = read_features(path), tuple(map(str, faults))
+    if reused:
+        broken += tuple(
+            f"image {image_id}: broken when the features were computed"
+            for image_id in features.broken
+        )
+    return FeatureFile(path, features.values.shape, features.layer, broken, reused)

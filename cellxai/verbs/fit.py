@@ -1,7 +1,7 @@
 """``fit``: from a data set and settings to a run folder that holds a trained classifier."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,13 @@ import lightning as L
 
 from cellxai.classifier.module import CellClassifier, ModelSettings, balanced_weights
 from cellxai.data.loading.datamodule import CellImages
-from cellxai.data.loading.load import load_images
 from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault, Record, Source
 from cellxai.data.splits import PARTS, SplitSettings, write_split
 from cellxai.figures.curves import draw_curves
 from cellxai.files.config import as_config, read_config, write_config
-from cellxai.files.folder import RunFolder, read_csv, read_json, sweep, write_json
+from cellxai.files.folder import RunFolder, read_csv, read_json, remove_leftovers, write_json
 from cellxai.files.lock import run_lock
 from cellxai.training.environment import (
     describe_data,
@@ -26,6 +25,7 @@ from cellxai.training.environment import (
     earlier_starts,
     total_seconds,
 )
+from cellxai.training.run_images import load_images
 from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import (
     TrainingSettings,
@@ -106,7 +106,7 @@ def fit(
         model: The network.
         training: How it is trained.
         loading: How the images are kept and brought to the network.
-        seed: Of weights, order and augmentation.
+        seed: Seed of the weights, the order and the augmentation.
 
     Raises:
         ValueError: If the settings do not fit the data, the folder holds another run, another
@@ -116,47 +116,41 @@ def fit(
 
 
 def fit_run(settings: RunSettings) -> Fitted:
-    """:func:`fit` of settings that are one value."""
+    """Does what :func:`fit` does, with all its arguments in one value."""
     folder, settings = RunFolder(settings.run), settings.at_own_size()
-    recorded = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    check_same_run(folder, as_config(recorded))
+    check_same_run(folder, as_config(settings))
     if is_finished(folder):
-        return fitted(folder)
-    training = settings.training
-    device = choose_device(training.device)
-    check_precision(training.precision, device)
-    check_launch(training.devices)
-    writes = process_number() == 0  # of several that train together, one
+        return read_result(folder)
+    check_precision(settings.training.precision, choose_device(settings.training.device))
+    check_launch(settings.training.devices)
+    writes = process_number() == 0  # one of several that train together
     with run_lock(folder.root) if writes else nullcontext():
-        images, faults = load_images(
-            settings.data, settings.split, settings.transforms, training.batch_size,
-            settings.seed, settings.loading,
-        )  # fmt: skip
+        images, faults = load_images(settings)
         L.seed_everything(settings.seed, workers=True, verbose=False)
-        classifier = new_classifier(settings.model, training, images)
+        classifier = new_classifier(settings.model, settings.training, images)
         if writes:
-            sweep(folder)
-            write_config(folder.config, recorded)
+            remove_leftovers(folder)
+            write_config(folder.config, vars(settings))
             write_split(folder.split, images.all_records, images.parts)
-            seeds = {"seed": settings.seed, "split_seed": settings.split.seed}
-            write_evidence(folder, classifier, images, faults, device_name(device), seeds)
-        train(classifier, images, folder, training)
+            write_environment(folder, settings, classifier, images, faults)
+        train(classifier, images, folder, settings.training)
         if writes:
             draw_curves(read_csv(folder.metrics), folder.root / "curves.png")
             write_json(folder.environment, {**read_json(folder.environment), "finished": True})
         wait_for_all()
-    return fitted(folder)
+    return read_result(folder)
 
 
-def write_evidence(
+def write_environment(
     folder: RunFolder,
+    settings: RunSettings,
     classifier: CellClassifier,
     images: CellImages,
     faults: tuple[Fault, ...],
-    device: str,
-    seeds: dict[str, int],
 ) -> None:
     """Writes ``environment.json``: what the run is made with, and that it has been started."""
+    seeds = {"seed": settings.seed, "split_seed": settings.split.seed}
+    device = device_name(choose_device(settings.training.device))
     environment = describe_environment(seeds, device, count_parameters(classifier))
     starts = [*earlier_starts(folder.environment), describe_start(environment)]
     data = describe_data(all_readable(images), (*faults, *images.faults))
@@ -230,8 +224,8 @@ def count_parameters(classifier: CellClassifier) -> int:
     return sum(parameter.numel() for parameter in classifier.parameters())
 
 
-def fitted(folder: RunFolder) -> Fitted:
-    """The result of a finished run, as its folder tells it."""
+def read_result(folder: RunFolder) -> Fitted:
+    """The result of a finished run, read from its folder."""
     environment, rows = read_json(folder.environment), read_csv(folder.metrics)
     judged = [row for row in rows if row["validation_loss"]]
     best = min(judged, key=lambda row: float(row["validation_loss"]), default=None)

@@ -20,7 +20,7 @@ COUNTED = 40  # models; each is built to be counted, in 0.1 s, so a list of hund
 
 
 @dataclass(frozen=True)
-class Model:
+class ListedModel:
     """One line of the table.
 
     Args:
@@ -48,7 +48,7 @@ class Model:
 class ModelTable:
     """Models of timm; as text one line per model."""
 
-    models: tuple[Model, ...]
+    models: tuple[ListedModel, ...]
 
     def __str__(self) -> str:
         rows = [
@@ -79,7 +79,7 @@ def models(pattern: str | None = None) -> ModelTable:
     counted = len(names) <= COUNTED
     return ModelTable(
         tuple(
-            Model(
+            ListedModel(
                 name,
                 *input_sizes(name),
                 count_parameters(name) if counted else None,

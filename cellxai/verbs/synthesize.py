@@ -61,11 +61,11 @@ def synthesize(
     Args:
         out: Folder to write to.
         n_images: Images in all, shared equally by the three classes.
-        seed: Of everything random, from 0.
-        height: Of the images, px; cells scale with it.
-        width: Of the images, px.
+        seed: Seed of everything random, from 0.
+        height: Height of the images, px; cells scale with it.
+        width: Width of the images, px.
         spoiled: The same cells as no microscopist would keep them: far out of focus, under a fibre
-            and a bubble. For showing what a density flags.
+            and a bubble. It shows what a density flags.
         magnification: 2 shows a quarter of the dish, every cell at twice the size.
         cue: A shortcut to plant beside the cells: a ``scale bar`` whose length tells the class, a
             ``corner tag`` of as many squares, or a ``tint`` from one side; null for none.
@@ -78,8 +78,9 @@ def synthesize(
         ValueError: If an argument is out of range, or ``out`` holds other data.
     """
     agreement = None if cue is None else cue_agreement
-    frame = (height, width, spoiled, magnification)
-    plan = Plan(n_images, seed, *frame, cue, agreement, foreign)
+    plan = Plan(
+        n_images, seed, height, width, spoiled, magnification, cue, agreement, foreign
+    )  # fmt: skip
     check_plan(plan, n_workers)
     counts = {label: len(range(k, n_images, len(CLASSES))) for k, label in enumerate(CLASSES)}
     if is_complete(out, plan):
@@ -118,11 +119,11 @@ def is_complete(out: Path, plan: Plan) -> bool:
         if out.is_dir() and any(out.iterdir()):
             raise ValueError(f"{out} holds other files; name a new or an empty folder as out")
         return False
-    found = json.loads(record.read_text(encoding="utf-8"))
+    recorded = json.loads(record.read_text(encoding="utf-8"))
     for name, value in asdict(plan).items():
-        if found.get(name) != value:
+        if recorded.get(name) != value:
             raise ValueError(
-                f"{out} was made with {name}={found.get(name)}, got {name}={value}; "
+                f"{out} was made with {name}={recorded.get(name)}, got {name}={value}; "
                 f"name another folder as out, or delete this one"
             )
-    return found.get("complete") is True and (out / "train.csv").is_file()
+    return recorded.get("complete") is True and (out / "train.csv").is_file()

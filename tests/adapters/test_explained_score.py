@@ -11,7 +11,7 @@ from cellxai.explain.backward.gradcam import GradCam
 from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.base import context_of
 from cellxai.explain.baselines import BlurBaseline
-from cellxai.explain.provenance import model_fingerprint
+from cellxai.explain.provenance import identify_model
 from cellxai.explain.score import Score
 from cellxai.explain.superpixels.methods import Grid
 from cellxai.trained.run import load_run
@@ -94,7 +94,7 @@ def test_the_density_of_an_image_is_explained_down_to_its_pixels(trained, image)
 @pytest.mark.slow
 def test_maps_of_two_densities_are_told_apart(trained):
     density_of_run(trained)
-    first = model_fingerprint(scored_run(trained, "density").model)
-    assert model_fingerprint(scored_run(trained, "density").model) == first
+    first = identify_model(scored_run(trained, "density").model)
+    assert identify_model(scored_run(trained, "density").model) == first
     density_of_run(trained, PipelineSettings(n_components=(2,), covariance_types=("diag",)))
-    assert model_fingerprint(scored_run(trained, "density").model) != first
+    assert identify_model(scored_run(trained, "density").model) != first

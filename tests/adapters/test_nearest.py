@@ -3,7 +3,7 @@ import torch
 
 from cellxai.adapters.nearest import NearestInRun
 from cellxai.data.readers.sartorius import Sartorius
-from cellxai.explain.provenance import described
+from cellxai.files.identity import describe_settings
 from cellxai.trained.run import load_run
 
 
@@ -32,4 +32,4 @@ def test_another_data_set_may_be_the_one_to_choose_from(trained):
 
 
 def test_results_are_stored_with_the_run_it_is_of(tiny_run):
-    assert str(tiny_run) in described(NearestInRun(tiny_run))
+    assert str(tiny_run) in describe_settings(NearestInRun(tiny_run))

@@ -14,7 +14,7 @@ from cellxai.explain.backward.gradcam import GradCam
 from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.base import context_of
 from cellxai.explain.baselines import BlurBaseline
-from cellxai.explain.provenance import model_fingerprint
+from cellxai.explain.provenance import identify_model
 from cellxai.explain.superpixels.methods import Grid
 from cellxai.trained.run import load_run
 from cellxai.verbs.explain.maps import settings_of
@@ -89,7 +89,7 @@ def test_maps_of_two_densities_of_places_are_told_apart(trained):
     def told():
         scored = scored_run(trained, "places")
         maps = settings_of(scored.model, {"map": PlaceMap()}, scored.score, seed=0)
-        return model_fingerprint(scored.model), maps
+        return identify_model(scored.model), maps
 
     first = told()
     assert told() == first

@@ -11,7 +11,7 @@ from cellxai.adapters.removal import (
     seen,
 )
 from cellxai.data.pixels.transforms import Transforms
-from cellxai.data.synthetic import compose_scene, cue_map, scene_of
+from cellxai.data.synthetic import SceneSettings, compose_scene, cue_map, scene_of
 from cellxai.data.synthetic.cues import CUE_KINDS
 from cellxai.explain.backward.gradients import InputXGradient, Saliency
 from cellxai.explain.base import Attribution, Context
@@ -21,7 +21,7 @@ from cellxai.explain.metrics.truth import RemovalCorrelation, ShortcutContrast
 from cellxai.verbs.synthesize import synthesize
 
 TRANSFORMS = Transforms(image_size=(48, 64), clahe=False)
-SCENE = compose_scene(0, 2, 96, 128, magnification=3.0, cue="corner tag")
+SCENE = compose_scene(0, 2, SceneSettings(96, 128, magnification=3.0, cue="corner tag"))
 
 
 def darkness(images):
@@ -111,7 +111,7 @@ class Held(ModelSource):
 @pytest.mark.parametrize("kind", CUE_KINDS)
 @pytest.mark.parametrize("explainer", [Saliency(), InputXGradient()])
 def test_a_gradient_finds_the_cue_in_the_model_that_reads_it_and_in_no_other(kind, explainer):
-    scene = compose_scene(0, 2, 96, 128, magnification=3.0, cue=kind)
+    scene = compose_scene(0, 2, SceneSettings(96, 128, magnification=3.0, cue=kind))
     cue = prepared_region(cue_map(scene), TRANSFORMS)
     reads_cue, reads_cells = Reads(cue), Reads(~cue)
     assert cue_effect(reads_cue, scene, TRANSFORMS, target=0) > 1

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cellxai.adapters.second_run import RunDensity, RunModel
-from cellxai.explain.provenance import described
+from cellxai.files.identity import describe_settings
 from cellxai.trained.run import load_run
 from cellxai.verbs.density.verb import density
 
@@ -16,7 +16,7 @@ def test_the_classifier_of_another_run_is_read_once(tiny_run):
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.equal(model(images), load_run(tiny_run, "cpu").classifier(images))
-    assert str(tiny_run) in described(source)
+    assert str(tiny_run) in describe_settings(source)
 
 
 @pytest.mark.slow
@@ -30,7 +30,7 @@ def test_the_density_of_a_run_is_what_its_table_says(tiny_run):
     for index, record in enumerate(run.images.records(part)):
         found = source.log_density(run.pixels(part, index)).item()
         assert found == pytest.approx(told[record.id], abs=1e-3, rel=1e-4)
-    assert str(tiny_run) in described(source)
+    assert str(tiny_run) in describe_settings(source)
 
 
 def test_a_run_without_a_density_is_named(tmp_path):

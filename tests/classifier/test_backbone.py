@@ -4,13 +4,15 @@ import pytest
 import timm
 import torch
 
-from cellxai.classifier.backbone import Backbone, FeatureNetwork, TimmBackbone
+from cellxai.classifier.backbone import Backbone, FeatureNetwork, TimmBackbone, own_image_size
 
 NAME = "test_efficientnet"
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
-    with pytest.raises(ValueError, match=r"'tf_efficientnetv2_bo' is no .* mean .*efficientnetv2"):
+    with pytest.raises(
+        ValueError, match=r"'tf_efficientnetv2_bo' is not a .* mean .*efficientnetv2"
+    ):
         TimmBackbone("tf_efficientnetv2_bo").build(load_weights=True)
 
 
@@ -44,7 +46,7 @@ def test_a_network_of_ones_own_may_have_no_size():
             raise NotImplementedError
 
     with pytest.raises(ValueError, match="Mine names no size; pass false and --transforms"):
-        Mine().image_size()
+        own_image_size(Mine())
 
 
 @pytest.mark.parametrize(

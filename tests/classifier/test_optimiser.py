@@ -6,7 +6,7 @@ from torch import nn
 
 from cellxai.classifier.optimiser import (
     OptimiserSettings,
-    adamw,
+    build_adamw,
     layer_factors,
     parameter_groups,
 )
@@ -93,7 +93,7 @@ def test_a_fused_step_is_adamws(factor):
         weight = nn.Parameter(start.clone())
         weight.grad = gradient.clone()
         group = {"params": [weight], "layer_factor": factor, "weight_decay": 0.1}
-        stepped = adamw([group], OptimiserSettings(0.01), fused)
+        stepped = build_adamw([group], OptimiserSettings(0.01), fused)
         stepped.step()
         found.append(weight.detach())
     torch.testing.assert_close(found[0], found[1])

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from cellxai.classifier import backbone
 from cellxai.classifier.backbone import TimmBackbone
-from cellxai.classifier.weights import check_downloadable, without_prefix
+from cellxai.classifier.weights import check_downloadable, strip_prefix
 
 NAME = "test_efficientnet"
 FETCH = (
@@ -80,8 +80,8 @@ def test_of_two_networks_in_a_file_the_more_complete_is_read():
         "ema.conv.weight": torch.zeros(1), "student.conv.weight": torch.ones(1),
         "student.conv.bias": torch.ones(1), "myconv.weight": torch.zeros(1),
     }  # fmt: skip
-    assert without_prefix(state, wanted) == {"conv.weight": 1, "conv.bias": 1}
-    assert without_prefix({"other": torch.ones(1)}, wanted) == {"other": 1}
+    assert strip_prefix(state, wanted) == {"conv.weight": 1, "conv.bias": 1}
+    assert strip_prefix({"other": torch.ones(1)}, wanted) == {"other": 1}
 
 
 def test_weights_of_another_model_are_refused_by_the_first_tensor_that_lacks(tmp_path):

@@ -8,9 +8,9 @@ from safetensors.numpy import load_file, save_file
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
+from cellxai.classifier.layer_names import PENULTIMATE
 from cellxai.density import DensityPipeline, PipelineSettings
 from cellxai.density import pipeline as module
-from cellxai.trained.layers import PENULTIMATE
 from gmm.anomaly import density_threshold
 
 ONE = PipelineSettings(projection=3, n_components=(1,), covariance_types=("full",), n_init=1)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from cellxai.adapters.place_density import PlaceMap
 from cellxai.adapters.removal import prepared_region, seen
 from cellxai.data.pixels.transforms import Transforms
-from cellxai.data.synthetic import compose_scene, foreign_region, with_foreign
+from cellxai.data.synthetic import SceneSettings, compose_scene, foreign_region, with_foreign
 from cellxai.density import DensityPipeline
 from cellxai.density.places import PlaceDensity, drawn_places, lowest, smoothed
 from cellxai.density.settings import PLACE_PIPELINE, PipelineSettings, PlaceSettings
@@ -58,7 +58,7 @@ def rendered(start, stop):
 
 
 def scene_at(index):
-    return compose_scene(11, index, 64, 64)
+    return compose_scene(11, index, SceneSettings(64, 64))
 
 
 def test_the_map_is_the_log_density_of_every_place(trained, images):

@@ -12,8 +12,8 @@ from cellxai.explain.baselines import (
     SuperpixelMeanBaseline,
     off_data,
 )
-from cellxai.explain.provenance import described
 from cellxai.explain.superpixels.methods import superpixel_means
+from cellxai.files.identity import describe_settings
 
 
 def test_a_constant_baseline_is_that_value_everywhere(images, context):
@@ -116,8 +116,9 @@ def test_a_bank_that_cannot_serve_is_refused(images, context):
 
 
 def test_two_banks_are_told_apart_in_what_results_are_stored_with(images):
-    assert described(NearestBaseline(images)) != described(NearestBaseline(images.flip(0)))
-    assert described(NearestBaseline(images)) == described(NearestBaseline(images.clone()))
+    text = describe_settings(NearestBaseline(images))
+    assert text != describe_settings(NearestBaseline(images.flip(0)))
+    assert text == describe_settings(NearestBaseline(images.clone()))
 
 
 def test_off_data_is_the_fall_of_the_log_density(images, context):

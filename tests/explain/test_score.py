@@ -8,7 +8,7 @@ from cellxai.explain.backward.gradients import IntegratedGradients, Saliency
 from cellxai.explain.cost import frozen, measured
 from cellxai.explain.hiding.occlusion import FeatureAblation, Occlusion
 from cellxai.explain.lime.lime import Lime
-from cellxai.explain.provenance import model_fingerprint
+from cellxai.explain.provenance import identify_model
 from cellxai.explain.score import LogDensity, Logit, LogOdds, Probability, Scored
 
 EXPLAINERS = [
@@ -69,9 +69,9 @@ def test_layers_keep_their_names_and_modes_are_given_back(net):
 
 def test_results_of_two_scores_are_told_apart(net):
     scores = [Logit(), Probability(), LogOdds(), LogDensity(torch.sum)]
-    assert len({model_fingerprint(Scored(net, score)) for score in scores}) == 4
-    again = model_fingerprint(Scored(net, Probability()))
-    assert again == model_fingerprint(Scored(net, Probability()))
+    assert len({identify_model(Scored(net, score)) for score in scores}) == 4
+    again = identify_model(Scored(net, Probability()))
+    assert again == identify_model(Scored(net, Probability()))
 
 
 def test_a_scored_model_can_be_copied(net, images):

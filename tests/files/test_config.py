@@ -14,7 +14,13 @@ from cellxai.data.readers.sartorius import Sartorius
 from cellxai.data.readers.table import Manifest
 from cellxai.data.readers.wbc import WhiteBloodCells
 from cellxai.data.splits import SplitSettings
-from cellxai.files.config import as_config, build_arguments, read_config, remembering, write_config
+from cellxai.files.config import (
+    as_config,
+    build_arguments,
+    read_config,
+    remember_arguments,
+    write_config,
+)
 from cellxai.training.settings import TrainingSettings
 from cellxai.verbs.fit import fit
 
@@ -166,7 +172,7 @@ class Keeping:
 
 
 def test_what_a_config_said_is_recorded_of_a_class_that_keeps_nothing():
-    made = remembering(Keeping, size=3, near=HERE)
+    made = remember_arguments(Keeping, size=3, near=HERE)
     assert as_config(made) == {
         "class_path": f"{__name__}.Keeping",
         "init_args": {"size": 3, "near": "/somewhere"},

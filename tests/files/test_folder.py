@@ -86,5 +86,5 @@ def test_json_comes_back_and_broken_json_is_named(tmp_path):
     write_json(tmp_path / "a.json", {"b": [1, 2.5, None, "µ"]})
     assert read_json(tmp_path / "a.json") == {"b": [1, 2.5, None, "µ"]}
     (tmp_path / "a.json").write_text("{")
-    with pytest.raises(ValueError, match=r"a\.json: no valid JSON"):
+    with pytest.raises(ValueError, match=r"a\.json: not valid JSON"):
         read_json(tmp_path / "a.json")

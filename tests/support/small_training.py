@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cellxai.classifier.backbone import Backbone, FeatureNetwork
+from cellxai.classifier.backbone import Backbone, FeatureNetwork, SizedBackbone
 from cellxai.classifier.module import ModelSettings
 from cellxai.classifier.optimiser import OptimiserSettings
 from cellxai.data.pixels.transforms import Transforms
@@ -36,6 +36,17 @@ class SmallBackbone(Backbone):
             nn.Flatten(),
         )
         return FeatureNetwork(layers, self.width)
+
+
+@dataclass(frozen=True)
+class SmallSizedBackbone(SizedBackbone):
+    """The same network, which names the size of its images."""
+
+    def build(self, load_weights: bool) -> FeatureNetwork:
+        return SmallBackbone().build(load_weights)
+
+    def image_size(self) -> tuple[int, int]:
+        return 24, 20
 
 
 @pytest.fixture

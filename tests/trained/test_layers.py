@@ -2,13 +2,13 @@ import pytest
 import torch
 from torch import nn
 
+from cellxai.classifier.layer_names import PENULTIMATE
 from cellxai.explain.backward.gradcam import GradCam
 from cellxai.explain.base import context_of
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.score import LogDensity, Scored
 from cellxai.explain.superpixels.methods import Slic
 from cellxai.trained.layers import (
-    PENULTIMATE,
     LayerFeatures,
     layer_names,
     mean_over_places,

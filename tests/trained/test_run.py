@@ -1,10 +1,13 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from cellxai.data.loading import prepared
 from cellxai.data.loading.prepared import read_prepared
 from cellxai.files.folder import RunFolder
-from cellxai.trained.run import find_checkpoint, laid_out, load_run
+from cellxai.trained.run import find_checkpoint, lay_out, load_run
 from cellxai.verbs.fit import fit
 
 
@@ -117,5 +120,15 @@ def test_a_network_that_cannot_do_with_the_layout_stays_as_it_is(run):
 
     classifier = load_run(run, "cpu").classifier.to(memory_format=torch.contiguous_format)
     classifier.backbone = Viewing(classifier.backbone)
-    laid_out(classifier, (32, 32))
+    lay_out(classifier, (32, 32))
     assert all(weight.is_contiguous() for weight in classifier.parameters())
+
+
+def test_reading_a_run_does_not_import_training_it():
+    program = (
+        "import sys, cellxai.trained.run, cellxai.trained.image_sets\n"
+        "assert 'cellxai.training.settings' in sys.modules  # what a run was trained with is read\n"
+        "for name in ('trainer', 'frozen', 'callbacks', 'checkpoints', 'stopping', 'averaging'):\n"
+        "    assert f'cellxai.training.{name}' not in sys.modules, name\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -5,7 +5,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from cellxai.files.folder import read_csv
 from cellxai.trained.run import load_run
-from cellxai.training.averaging import MovingAverage, decay_at, moving_average
+from cellxai.training.averaging import MovingAverage, build_moving_average, decay_at
 from cellxai.verbs.fit import fit
 
 
@@ -37,8 +37,8 @@ def test_the_average_is_that_of_a_loop():
 
 
 def test_without_a_decay_nothing_is_averaged():
-    assert moving_average(None) == []
-    assert [callback.decay for callback in moving_average(0.9)] == [0.9]
+    assert build_moving_average(None) == []
+    assert [callback.decay for callback in build_moving_average(0.9)] == [0.9]
 
 
 def test_the_average_is_what_is_judged_and_kept_and_the_last_weights_lie_beside_it(

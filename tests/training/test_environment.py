@@ -10,8 +10,8 @@ from cellxai.training.environment import (
     describe_environment,
     describe_start,
     earlier_starts,
-    fingerprint,
     git_revision,
+    hash_records,
     total_seconds,
 )
 
@@ -26,15 +26,15 @@ def test_the_fingerprint_is_of_content_and_not_of_order_or_place(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     one, other = records(tmp_path / "a"), records(tmp_path / "b")
-    assert fingerprint(one) == fingerprint(other[::-1])
+    assert hash_records(one) == hash_records(other[::-1])
 
 
 def test_the_fingerprint_changes_with_a_pixel_a_label_and_an_image(tmp_path):
     found = records(tmp_path)
-    prints = {fingerprint(found), fingerprint(found[:2])}
-    prints.add(fingerprint([*found[:2], Record("2", found[2].path, "b")]))
+    prints = {hash_records(found), hash_records(found[:2])}
+    prints.add(hash_records([*found[:2], Record("2", found[2].path, "b")]))
     Image.new("L", (4, 4), 77).save(found[0].path)
-    assert len(prints | {fingerprint(found)}) == 4
+    assert len(prints | {hash_records(found)}) == 4
 
 
 def test_faults_and_counts_are_recorded(tmp_path):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from small_training import SmallSizedBackbone
 
 from cellxai.classifier.loss import LossSettings
 from cellxai.classifier.optimiser import OptimiserSettings
@@ -98,14 +99,12 @@ def test_layers_far_from_the_head_learn_more_slowly(settings, tmp_path):
     assert sorted(group["lr"] for group in groups) == pytest.approx([0.0125, 0.025, 0.05])
 
 
-def test_images_can_take_the_size_of_the_network_and_the_run_records_it(
-    settings, tmp_path, monkeypatch
-):
+def test_images_can_take_the_size_of_the_network_and_the_run_records_it(settings, tmp_path):
     made = settings(epochs=1)
     made["model"] = replace(made["model"], own_image_size=True)
     with pytest.raises(ValueError, match="SmallBackbone names no size"):
         fit(run=tmp_path / "run", **made)
-    monkeypatch.setattr(type(made["model"].backbone), "image_size", lambda self: (24, 20))
+    made["model"] = replace(made["model"], backbone=SmallSizedBackbone())
     run = fit(run=tmp_path / "run", **made).run
     assert load_run(run, "cpu").transforms.image_size == (24, 20)
     assert fit(run=run, **made).epochs == 1

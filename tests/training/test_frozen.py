@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -6,12 +7,13 @@ from torch.nn.functional import cross_entropy
 
 from cellxai.classifier.module import CellClassifier, HeadSettings, ModelSettings
 from cellxai.classifier.optimiser import OptimiserSettings
-from cellxai.data.loading.load import load_images
 from cellxai.data.pixels.transforms import augmentation_seed, to_tensor
 from cellxai.data.splits import SplitSettings
 from cellxai.files.folder import read_csv
 from cellxai.trained.run import load_run
-from cellxai.training.frozen import CachedFeatures, pooled
+from cellxai.training.frozen import CachedFeatures, pool_all
+from cellxai.training.run_images import load_images
+from cellxai.training.run_settings import RunSettings
 from cellxai.verbs.fit import fit
 
 
@@ -31,9 +33,7 @@ def frozen(settings):
 def cached(frozen) -> CachedFeatures:
     """Three views of the images."""
     arguments = frozen()
-    images, _ = load_images(
-        arguments["data"], SplitSettings(), arguments["transforms"], batch_size=4, seed=5
-    )
+    images, _ = load_images(RunSettings(run=Path("run"), seed=5, **arguments))
     network = arguments["model"].backbone.build(load_weights=True)
     classifier = CellClassifier(network, HeadSettings(), 2, trainable="head")
     return CachedFeatures(images, classifier, views=3)
@@ -42,7 +42,7 @@ def cached(frozen) -> CachedFeatures:
 def test_the_first_view_is_the_untouched_image_and_the_others_are_augmented(cached):
     images, classifier = cached.images, cached.classifier
     untouched = [batch for batch, _ in images.tensor_batches("train")]
-    assert torch.equal(cached.features("train")[0], pooled(classifier, iter(untouched)))
+    assert torch.equal(cached.features("train")[0], pool_all(classifier, iter(untouched)))
     stored = images.images("train")[2].permute(1, 2, 0).numpy()
     for view in (1, 2):
         augmented = to_tensor(images.transforms.augment(stored, augmentation_seed(5, view, 2)))
@@ -89,7 +89,7 @@ def test_training_the_head_is_the_plain_loop_over_features(frozen, tmp_path):
     begun = torch.load(first / "checkpoints" / "last.ckpt", weights_only=True)
     # From the end of the first epoch on: the weights that a run begins with are in no file.
     start.load_state_dict({k[5:]: v for k, v in begun["state_dict"].items() if k[:5] == "head."})
-    features = pooled(
+    features = pool_all(
         trained.classifier, (images for images, _ in trained.images.tensor_batches("train"))
     )
     stepper = torch.optim.AdamW(start.parameters(), lr=0.02, weight_decay=0.1)

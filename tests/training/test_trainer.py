@@ -10,10 +10,11 @@ from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.loggers import CSVLogger
 
 from cellxai.classifier.module import HeadSettings
-from cellxai.data.loading.load import load_images
 from cellxai.data.splits import SplitSettings
 from cellxai.files.config import build_arguments, read_config
 from cellxai.files.folder import RunFolder, read_json
+from cellxai.training.run_images import load_images
+from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import TrainingSettings
 from cellxai.training.trainer import new_trainer
 from cellxai.verbs.fit import fit
@@ -22,8 +23,7 @@ from gmm.commandline.parser import arguments_of
 
 @pytest.fixture
 def images(settings):
-    given = settings()
-    return load_images(given["data"], SplitSettings(), given["transforms"], 4, 0)[0]
+    return load_images(RunSettings(run=Path("run"), **settings()))[0]
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:

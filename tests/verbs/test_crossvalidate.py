@@ -78,7 +78,7 @@ def test_every_image_is_judged_once_by_a_fold_that_has_not_seen_it(done, rows):
 
 def test_the_pooled_accuracy_is_the_share_of_right_rows(done, rows):
     right = [row["label"] == row["predicted"] for row in rows]
-    pooled = done.found["out_of_fold"]
+    pooled = done.report["out_of_fold"]
     assert pooled["accuracy"] == pytest.approx(np.mean(right))
     low, high = pooled["intervals"]["accuracy"]["wilson"]
     assert low <= pooled["accuracy"] <= high
@@ -90,16 +90,16 @@ def test_mean_and_sd_are_those_of_the_folds(done, rows):
         np.mean([row["label"] == row["predicted"] for row in rows if row["fold"] == str(fold)])
         for fold in range(N_FOLDS)
     ]
-    over = done.found["over_folds"]["accuracy"]
+    over = done.report["over_folds"]["accuracy"]
     assert over == pytest.approx({"mean": np.mean(accuracy), "sd": np.std(accuracy, ddof=1)})
 
 
 def test_a_fold_judges_its_images_as_evaluate_does(done):
-    for fold in done.found["folds"]:
+    for fold in done.report["folds"]:
         folder = done.folder / f"fold-{fold['fold']}"
         report = read_json(folder / "evaluation" / "report.json")
         assert fold["accuracy"] == pytest.approx(report["parts"]["test"]["accuracy"])
-        baseline = done.found["baseline"]["folds"][fold["fold"]]
+        baseline = done.report["baseline"]["folds"][fold["fold"]]
         assert baseline["accuracy"] == pytest.approx(report["baseline"]["accuracy"])
 
 
@@ -126,13 +126,13 @@ def test_a_broken_image_and_a_class_too_small_for_the_folds_are_named(done):
     told = str(done)
     assert "not used: image calm__broken: " in told
     assert "not used: class lone: " in told
-    assert told.count("not used: ") == len(done.found["left_out"]) == 2
+    assert told.count("not used: ") == len(done.report["left_out"]) == 2
 
 
 def test_the_summary_states_the_interval_and_the_baseline(done):
     first, judged, baseline, *_ = str(done).splitlines()
     assert f"18 images in {N_FOLDS} folds" in first
-    assert f"accuracy {done.found['out_of_fold']['accuracy']:.3f} (95 % interval " in judged
+    assert f"accuracy {done.report['out_of_fold']['accuracy']:.3f} (95 % interval " in judged
     assert "pixel standard deviation" in baseline
 
 
@@ -144,8 +144,8 @@ def test_a_killed_call_trains_only_what_is_missing(done, cells, tmp_path):
     for file in sorted((run / "fold-2").rglob("*"), reverse=True):
         file.unlink() if file.is_file() else file.rmdir()
     (run / "crossvalidation.json").unlink()
-    assert validate(cells, run).found == first.found
-    assert read_json(run / "crossvalidation.json") == json.loads(json.dumps(first.found))
+    assert validate(cells, run).report == first.report
+    assert read_json(run / "crossvalidation.json") == json.loads(json.dumps(first.report))
     assert (run / "fold-0" / "checkpoints" / "last.ckpt").stat().st_mtime_ns == kept
 
 

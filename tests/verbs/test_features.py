@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 from cellxai.data.pixels.corruptions import Corrupted, Darken
 from cellxai.data.readers.folder import ImageFolder
 from cellxai.trained import image_stream as imagestream
-from cellxai.trained.feature_file import Row, read_features, write_features
+from cellxai.trained.feature_file import ImageEntry, read_features, write_features
 from cellxai.trained.run import load_run
 from cellxai.verbs.features import features
 from gmm.files.matrices import read_matrix
@@ -83,7 +83,7 @@ def test_data_sets_and_their_corruptions_get_files_of_their_own(run, others):
 
 def test_a_second_call_reads_what_the_first_wrote(run, others, monkeypatch):
     first = features(run, others)
-    monkeypatch.setattr("cellxai.verbs.features.stream", None)
+    monkeypatch.setattr("cellxai.verbs.features.stream_outputs", None)
     again = features(run, others)
     assert (first.reused, again.reused) == (False, True)
     assert "as computed before" in str(again)
@@ -141,7 +141,7 @@ def test_a_file_of_something_else_is_named(tmp_path):
 
 @pytest.mark.parametrize("n_read", [1, 2, 5])
 def test_whatever_can_be_read_the_header_fits_its_room(tmp_path, n_read):
-    rows = [Row(f'odd "id" {i}', "label é\n", "train") for i in range(5)]
+    rows = [ImageEntry(f'odd "id" {i}', "label é\n", "train") for i in range(5)]
     values = np.arange(5 * 6, dtype=np.float32).reshape(5, 2, 3)
     chunks = [([row.id], values[[i]]) for i, row in enumerate(rows[:n_read])]
     write_features(tmp_path / "x.safetensors", rows, iter(chunks), "layer", "print")

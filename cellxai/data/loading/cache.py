@@ -1,13 +1,12 @@
 """Prepared images kept on disk between runs: one file of pixels and one that vouches for it.
 
-A cache is found by its key, a digest of everything that decides a pixel: path, size and time of
+A cache is found by its key, a hash of everything that decides a pixel: path, size and time of
 change of each file, in order, and what corrupts it; the settings of the preparation; the code that
 does both; and the versions of the decoders. Whatever changes, another key is looked for, so nothing
 stale is served. (A file that is replaced by one of equal size within the clock's resolution goes
 unseen.)
 """
 
-import hashlib
 import inspect
 import json
 import math
@@ -26,6 +25,7 @@ from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record
 from cellxai.files.config import as_config
 from cellxai.files.folder import atomic, write_json
+from cellxai.files.identity import hash_content, hash_json, hash_source
 
 # Drawn anew in every epoch, so they leave no trace in a prepared image.
 DRAWN = ("crop", "horizontal_flip", "vertical_flip", "brightness", "augmentations")
@@ -44,27 +44,29 @@ class Kept:
     broken: dict[int, str]
 
 
-def key_of(records: Sequence[Record], transforms: Transforms) -> str:
+def cache_key(records: Sequence[Record], transforms: Transforms) -> str:
     """The name under which the prepared images of these files are kept."""
     described = {
-        "files": [describe(record) for record in records],
+        "files": [describe_record(record) for record in records],
         "transforms": as_config({"kept": transforms})["kept"],
-        "code": sorted(code_of(kind) for kind in {type(transforms), *corrupting(records)}),
+        "code": sorted(
+            hash_code(kind) for kind in {type(transforms), *corruption_classes(records)}
+        ),
         "decoders": [PIL.__version__, cv2.__version__],
     }
     for name in DRAWN:
         described["transforms"].pop(name, None)
-    return digest(json.dumps(described, sort_keys=True).encode())[:32]
+    return hash_json(described)[:32]
 
 
-def describe(record: Record) -> list[Any]:
+def describe_record(record: Record) -> list[Any]:
     """What decides the pixels that are read of a record; a corruption is seeded by the id."""
     told = [record.id, as_config(record.corruptions)]
     alone = record.load_image is None and not record.corruptions
     return [*describe_file(record.path), *([] if alone else told)]
 
 
-def corrupting(records: Sequence[Record]) -> set[type]:
+def corruption_classes(records: Sequence[Record]) -> set[type]:
     """The classes of the corruptions of any of the records."""
     return {type(step.corruption) for record in records for step in record.corruptions}
 
@@ -78,33 +80,42 @@ def describe_file(path: Path) -> tuple[str, int | None, int | None]:
     return str(path.absolute()), found.st_size, found.st_mtime_ns
 
 
-def code_of(kind: type) -> str:
-    """A digest of the modules that turn a file into pixels, a user's own included."""
+def hash_code(kind: type) -> str:
+    """SHA-256 of the modules that turn a file into pixels, a user's own included.
+
+    Raises:
+        ValueError: If one of them is written in no file, so that its changes would go unseen.
+    """
     modules = {inspect.getmodule(parent) for parent in kind.mro() if parent is not object}
-    sources = [inspect.getsource(module) for module in {*modules, images, sixteen_bit} if module]
-    return digest("".join(sorted(sources)).encode())
+    sources = sorted(hash_source(module) for module in {*modules, images, sixteen_bit} if module)
+    if "" in sources:
+        raise ValueError(
+            f"loading.cache: {kind.__qualname__} is written in no file, so images that it made "
+            "cannot be told from others; write it into a file, or pass loading.cache=null"
+        )
+    return hash_json(sources)
 
 
 def open_cached(folder: Path, key: str) -> Kept | None:
     """The images kept under a key, mapped into memory; ``None`` if there are none, or damaged.
 
-    Every byte is read once and compared with its digest.
+    Every byte is read once and compared with its hash.
     """
     pixels, voucher = paths_of(folder, key)
     try:
         told = json.loads(voucher.read_text(encoding="utf-8"))
         kept = Kept(
-            mapped(pixels, tuple(told["shape"])),
+            map_pixels(pixels, tuple(told["shape"])),
             {int(place): what for place, what in told["broken"].items()},
         )
-        sound = told["sha256"] == fingerprint(kept)
+        sound = told["sha256"] == hash_kept(kept)
     # What missing, cut and overwritten files end in.
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
     return kept if sound else None
 
 
-def mapped(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "n c h w"]:
+def map_pixels(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "n c h w"]:
     """The pixels in a file.
 
     Raises:
@@ -130,7 +141,7 @@ def write_cached(
 
     Args:
         folder: The cache; made if need be.
-        key: Of :func:`key_of`.
+        key: Of :func:`cache_key`.
         results: Each image, or why it could not be read.
         transforms: What prepared them.
 
@@ -147,8 +158,8 @@ def write_cached(
             else:
                 file.write(found.transpose(2, 0, 1).tobytes())
                 n_images += 1
-    kept = Kept(mapped(pixels, (n_images, *transforms.shape)), broken)
-    told = {"sha256": fingerprint(kept), "shape": list(kept.images.shape), "broken": broken}
+    kept = Kept(map_pixels(pixels, (n_images, *transforms.shape)), broken)
+    told = {"sha256": hash_kept(kept), "shape": list(kept.images.shape), "broken": broken}
     write_json(voucher, told)
     return kept
 
@@ -158,16 +169,8 @@ def paths_of(folder: Path, key: str) -> tuple[Path, Path]:
     return folder / f"{key}.pixels", folder / f"{key}.json"
 
 
-def fingerprint(kept: Kept) -> str:
-    """A digest of the images, their shape, and what is told about the others."""
+def hash_kept(kept: Kept) -> str:
+    """SHA-256 of the images, their shape, and what is told about the others."""
     broken = {str(place): what for place, what in kept.broken.items()}
     told = json.dumps([list(kept.images.shape), broken])
-    return digest(told.encode(), kept.images)
-
-
-def digest(*contents: Any) -> str:
-    """SHA-256 of bytes or arrays, one after another."""
-    hashed = hashlib.sha256()
-    for content in contents:
-        hashed.update(content)
-    return hashed.hexdigest()
+    return hash_content(told, kept.images)

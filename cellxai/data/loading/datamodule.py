@@ -15,11 +15,11 @@ from cellxai.data.loading.sampling import (
     EpochSampler,
     ResumableLoader,
     epoch_order,
-    one_thread,
-    share,
+    take_share,
+    use_one_thread,
 )
 from cellxai.data.loading.settings import LoadingSettings
-from cellxai.data.pixels.tensor_augment import TensorImages, as_it_is
+from cellxai.data.pixels.tensor_augment import TensorImages, keep_batch
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault, Record
 from cellxai.data.splits import PARTS
@@ -113,7 +113,7 @@ class CellImages(L.LightningDataModule):
         """Indices of the training images in the order in which this process takes them."""
         labels = self.labels("train").numpy()
         whole = epoch_order(labels, self.loading.order, self.seed, epoch)
-        return share(whole, *self._place())
+        return take_share(whole, *self._place())
 
     def train_ids(self, epoch: int, batch: int) -> list[str]:
         """Ids of the images that this process takes in a batch of an epoch."""
@@ -127,11 +127,11 @@ class CellImages(L.LightningDataModule):
         return ResumableLoader(
             self._training_set(TensorImages if on_device else AugmentedImages),
             batch_size=self._share_of_batch(),
-            collate_fn=as_it_is if on_device else collate_augmented,
+            collate_fn=keep_batch if on_device else collate_augmented,
             sampler=EpochSampler(self.train_order, self._images_seen),
             num_workers=self.loading.workers,
             persistent_workers=self.loading.workers > 0,
-            worker_init_fn=one_thread,
+            worker_init_fn=use_one_thread,
         )
 
     def _training_set(self, kind: type[TensorImages] | type[AugmentedImages]) -> Dataset:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from cellxai.data.loading.cache import Kept, key_of, open_cached, write_cached
+from cellxai.data.loading.cache import Kept, cache_key, open_cached, write_cached
 from cellxai.data.pixels.images import ImageFault, read_pixels
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault, Record
@@ -45,10 +45,10 @@ def prepare_all(
     """
     results = prepare_each(records, transforms)
     if cache is None:
-        return prepared(records, in_memory(results, transforms))
-    key = key_of(records, transforms)
+        return pair_with_records(records, collect_in_memory(results, transforms))
+    key = cache_key(records, transforms)
     found = open_cached(cache, key) or write_cached(cache, key, results, transforms)
-    return prepared(records, found)
+    return pair_with_records(records, found)
 
 
 def prepare_each(
@@ -60,7 +60,9 @@ def prepare_each(
         yield from progress(results, "reading images", len(records), MANY_IMAGES)
 
 
-def in_memory(results: Iterable[UInt8[np.ndarray, "h w c"] | str], transforms: Transforms) -> Kept:
+def collect_in_memory(
+    results: Iterable[UInt8[np.ndarray, "h w c"] | str], transforms: Transforms
+) -> Kept:
     """The images in one array, of length 0 where there are none."""
     found = list(results)
     images = [
@@ -80,7 +82,7 @@ def read_prepared(record: Record, transforms: Transforms) -> UInt8[np.ndarray, "
         return str(fault)
 
 
-def prepared(records: Sequence[Record], found: Kept) -> Prepared:
+def pair_with_records(records: Sequence[Record], found: Kept) -> Prepared:
     """The images with the records that they are of, and a fault for each of the others."""
     faults = [Fault(f"image {records[i].id}", what) for i, what in found.broken.items()]
     readable = tuple(record for i, record in enumerate(records) if i not in found.broken)

@@ -42,11 +42,13 @@ def balanced_order(
     """
     members = [np.flatnonzero(labels == label) for label in random.permutation(np.unique(labels))]
     quotas = [len(part) for part in np.array_split(labels, len(members))]
-    drawn = [cycled(those, quota, random) for those, quota in zip(members, quotas, strict=True)]
+    drawn = [
+        cycle_through(those, quota, random) for those, quota in zip(members, quotas, strict=True)
+    ]
     return random.permutation(np.concatenate(drawn))
 
 
-def cycled(
+def cycle_through(
     indices: Int64[np.ndarray, " m"], n_drawn: int, random: np.random.Generator
 ) -> Int64[np.ndarray, " q"]:
     """``n_drawn`` of the indices: none comes a second time before all have come once."""
@@ -54,7 +56,9 @@ def cycled(
     return np.concatenate([random.permutation(indices) for _ in range(rounds)])[:n_drawn]
 
 
-def share(order: Int64[np.ndarray, " n"], rank: int, n_processes: int) -> Int64[np.ndarray, " m"]:
+def take_share(
+    order: Int64[np.ndarray, " n"], rank: int, n_processes: int
+) -> Int64[np.ndarray, " m"]:
     """What one of several processes trains on: all get equally many, and meet at every step.
 
     A step of all processes together then takes the images that one process would take. Where they
@@ -136,6 +140,6 @@ class ResumableLoader(DataLoader):
         """Does nothing, as there is no state."""
 
 
-def one_thread(worker: int) -> None:
+def use_one_thread(worker: int) -> None:
     """Makes a worker process work alone: OpenCV's threads do not survive a fork."""
     cv2.setNumThreads(0)

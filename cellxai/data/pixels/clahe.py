@@ -49,12 +49,12 @@ def pad_to_tiles(
     """The images mirrored about their last row and column until whole tiles cover them."""
     height, width = images.shape[1:]
     tile_height, tile_width = tile_size((height, width), tiles)
-    rows = mirrored(tile_height * tiles[0], height, images.device)
-    columns = mirrored(tile_width * tiles[1], width, images.device)
+    rows = mirror_places(tile_height * tiles[0], height, images.device)
+    columns = mirror_places(tile_width * tiles[1], width, images.device)
     return images[:, rows[:, None], columns]
 
 
-def mirrored(n_places: int, n_pixels: int, device: torch.device) -> Int64[Tensor, " places"]:
+def mirror_places(n_places: int, n_pixels: int, device: torch.device) -> Int64[Tensor, " places"]:
     """The pixel shown at each place of a side that goes back and forth between its two ends."""
     if n_pixels == 1:
         return torch.zeros(n_places, dtype=torch.int64, device=device)

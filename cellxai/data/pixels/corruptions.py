@@ -4,7 +4,7 @@ Two ways lead from a config to images that a classifier should find unfamiliar:
 
 - ``Corrupted`` is a source like any other: all images of another source, spoiled.
 - :func:`corrupt_records` spoils chosen records, such as those that a run held out: the right set to
-  compare with the same images unspoiled. :func:`at_every_severity` makes five sets of each.
+  compare with the same images unspoiled. :func:`grade_all` makes five sets of each.
 
 Every reader of pixels (``cellxai.data.pixels.images.read_pixels``) applies what a record says, so
 such records go wherever others go: into ``CellImages``, its cache, ``preview`` and ``check``.
@@ -144,7 +144,7 @@ class Illumination(Graded):
         across = np.linspace(-1, 1, width) * np.cos(angle)
         ramp = np.linspace(-1, 1, height)[:, None] * np.sin(angle) + across
         light = 1 + self.level * ramp / np.abs(ramp).max()
-        return multiplied(image, light)
+        return multiply(image, light)
 
 
 class Debris(Graded):
@@ -164,7 +164,7 @@ class Debris(Graded):
             speck = (at.tolist(), sides.tolist(), random.uniform(0, 180))
             cv2.ellipse(cover, speck, 255, -1, cv2.LINE_AA)
         soft = cv2.GaussianBlur(cover, (0, 0), max(0.1 * radius_px, 0.5)) / 255
-        return multiplied(image, 1 - soft * random.uniform(0.7, 0.95))
+        return multiply(image, 1 - soft * random.uniform(0.7, 0.95))
 
 
 class Crop(Graded):
@@ -239,7 +239,7 @@ def corrupt_records(
     return tuple(replace(record, load_mask=None, load_cause=None) for record in changed)
 
 
-def at_every_severity(corruptions: Mapping[str, Corruption]) -> dict[str, Corruption]:
+def grade_all(corruptions: Mapping[str, Corruption]) -> dict[str, Corruption]:
     """Each corruption five times, as ``name 1`` to ``name 5``; one without severity as it is."""
     found: dict[str, Corruption] = {}
     for name, one in corruptions.items():
@@ -250,6 +250,6 @@ def at_every_severity(corruptions: Mapping[str, Corruption]) -> dict[str, Corrup
     return found
 
 
-def multiplied(image: Image, factors: Float[np.ndarray, "h w"]) -> Image:
+def multiply(image: Image, factors: Float[np.ndarray, "h w"]) -> Image:
     """An image with or without planes of colour times one factor per pixel."""
     return image * factors.astype(np.float32).reshape(*factors.shape, *[1] * (image.ndim - 2))

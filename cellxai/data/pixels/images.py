@@ -10,11 +10,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Int32, UInt, UInt16
+from jaxtyping import UInt, UInt16
 from PIL import Image, UnidentifiedImageError
 
-from cellxai.data.corruption import corrupted
-from cellxai.data.records import MaskLoader, Record
+from cellxai.data.corruption import corrupt_image
+from cellxai.data.records import Record
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
@@ -37,7 +37,7 @@ def read_pixels(record: Record) -> UInt[np.ndarray, "h w"] | UInt[np.ndarray, "h
         ImageFault: As :func:`read_image`.
     """
     image = read_image(record.path) if record.load_image is None else record.load_image()
-    return corrupted(image, record.id, record.corruptions)
+    return corrupt_image(image, record.id, record.corruptions)
 
 
 def read_image(path: Path) -> UInt[np.ndarray, "h w"] | UInt[np.ndarray, "h w 3"]:
@@ -50,15 +50,15 @@ def read_image(path: Path) -> UInt[np.ndarray, "h w"] | UInt[np.ndarray, "h w 3"
         ImageFault: If the file is missing, broken anywhere, of more than 16 bits or signed, of
             several pictures, or too large to be a field of view.
     """
-    with faults_named(path):
+    with name_faults(path):
         content = path.read_bytes()
         image = load_strictly(content)
         if bits_per_channel(image, content) > 8:
-            return deep_pixels(image, content)
+            return decode_deep_pixels(image, content)
         return np.array(image.convert("L" if image.mode in GREY_MODES else "RGB"))
 
 
-def deep_pixels(
+def decode_deep_pixels(
     image: Image.Image, content: bytes
 ) -> UInt16[np.ndarray, "h w"] | UInt16[np.ndarray, "h w 3"]:
     """The 16-bit pixels of an image.
@@ -82,26 +82,8 @@ def deep_pixels(
     return np.ascontiguousarray(colour[..., 0] if grey else colour)
 
 
-def read_mask(path: Path) -> Int32[np.ndarray, "h w"]:
-    """A label map: the grey values, of 8 or 16 bits, or the palette's indices, as they are stored.
-
-    Raises:
-        ImageFault: As :func:`read_image`, or if the file has colours.
-    """
-    with faults_named(path):
-        image = load_strictly(path.read_bytes())
-        if len(image.getbands()) != 1:
-            raise ImageFault(f"a mask in {image.mode}, expected one plane of labels, 0 outside")
-        return np.array(image).astype(np.int32)
-
-
-def mask_loader(path: Path) -> MaskLoader:
-    """Reads a label map when called."""
-    return lambda: read_mask(path)
-
-
 @contextmanager
-def faults_named(path: Path) -> Iterator[None]:
+def name_faults(path: Path) -> Iterator[None]:
     """Turns whatever goes wrong with a file into an :class:`ImageFault` that names it."""
     try:
         yield

@@ -28,11 +28,11 @@ def to_8_bits(
             "16-bit pixels, and sixteen_bit=refuse; pass percentile or full, or convert the file"
         )
     if rule == "full":
-        return by_full_scale(image, full_scale)
-    return between(image, *darkest_and_brightest(image, percentiles))
+        return stretch_to_full_scale(image, full_scale)
+    return stretch(image, *darkest_and_brightest(image, percentiles))
 
 
-def by_full_scale(
+def stretch_to_full_scale(
     image: UInt16[np.ndarray, "h w *c"], full_scale: int
 ) -> UInt8[np.ndarray, "h w *c"]:
     """0 as 0 and the full scale as 255, the same in every image.
@@ -45,7 +45,7 @@ def by_full_scale(
             f"a pixel of {image.max()} is above full_scale={full_scale}; pass the camera's largest "
             "value, or sixteen_bit=percentile"
         )
-    return between(image, 0, full_scale)
+    return stretch(image, 0, full_scale)
 
 
 def darkest_and_brightest(
@@ -56,7 +56,7 @@ def darkest_and_brightest(
     return (int(low), int(high)) if low < high else (int(image.min()), int(image.max()))
 
 
-def between(
+def stretch(
     image: UInt16[np.ndarray, "h w *c"], low: int, high: int
 ) -> UInt8[np.ndarray, "h w *c"]:
     """``low`` as 0 and ``high`` as 255, linearly between, cut off beyond; mid-grey where equal."""

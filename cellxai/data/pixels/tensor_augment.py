@@ -95,25 +95,25 @@ class TensorImages(Dataset):
 
         A picture depends on the seed, the epoch and its index, not on the others of its batch.
         """
-        table = uniforms(self.seed, epoch, len(self.images))
-        draws = draw(table[indices], self.transforms, tuple(self.images.shape[-2:]))
+        table = draw_uniforms(self.seed, epoch, len(self.images))
+        draws = scale_draws(table[indices], self.transforms, tuple(self.images.shape[-2:]))
         images = augment_batch(self.images, indices, draws, self.transforms.crop)
         chosen = torch.from_numpy(indices).to(self.labels.device)
         return images.float().div_(255).expand(-1, 3, -1, -1), self.labels.index_select(0, chosen)
 
 
-def as_it_is(batch: Any) -> Any:
+def keep_batch(batch: Any) -> Any:
     """The batch itself: nothing is left to collate."""
     return batch
 
 
 @lru_cache(maxsize=2)
-def uniforms(seed: int, epoch: int, n_images: int) -> Float64[np.ndarray, "n draws"]:
+def draw_uniforms(seed: int, epoch: int, n_images: int) -> Float64[np.ndarray, "n draws"]:
     """Numbers in [0, 1) for every image of an epoch; a row does not depend on how many follow."""
     return np.random.default_rng([seed, epoch, STREAM]).random((n_images, N_DRAWS))
 
 
-def draw(
+def scale_draws(
     uniform: Float64[np.ndarray, "b draws"], transforms: Transforms, size: tuple[int, ...]
 ) -> Draws:
     """What numbers in [0, 1) mean for images of ``size``, in the terms of Albumentations."""
@@ -139,7 +139,9 @@ def augment_batch(
     """The images at ``indices`` cropped, flipped, equalised and shifted in brightness as drawn."""
     height, width = images.shape[-2:] if crop is None else (crop, crop)
     rows = pick_rows(images, indices, draws, height)
-    return shifted(equalised(pick_columns(rows, draws, width), draws.equalised), draws.brighter)
+    return shift_brightness(
+        equalise_chosen(pick_columns(rows, draws, width), draws.equalised), draws.brighter
+    )
 
 
 def pick_rows(
@@ -168,7 +170,7 @@ def pick_columns(
     return torch.stack([window.flip(-1) if mirror else window for window, mirror in mirrored])
 
 
-def equalised(
+def equalise_chosen(
     images: UInt8[Tensor, "b c h w"], chosen: Bool[np.ndarray, " b"]
 ) -> UInt8[Tensor, "b c h w"]:
     """The images, the contrast of the grey ones that are ``chosen`` equalised."""
@@ -179,7 +181,7 @@ def equalised(
     return images
 
 
-def shifted(
+def shift_brightness(
     images: UInt8[Tensor, "b c h w"], levels: Int64[np.ndarray, " b"]
 ) -> UInt8[Tensor, "b c h w"]:
     """The images brighter by so many grey levels each, cut off at black and white."""

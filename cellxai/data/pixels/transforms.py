@@ -150,7 +150,7 @@ class Transforms:
         One call at a time in a process; for several at once use processes, not threads.
         """
         flips = self.horizontal_flip, self.vertical_flip
-        steps = augmentation(self.crop, *flips, self.random_clahe, self.brightness)
+        steps = build_augmentation(self.crop, *flips, self.random_clahe, self.brightness)
         # One stream for all steps. `set_random_seed` would give each step a copy of the same
         # stream, and then an image is flipped both ways or not at all; and `seed_everything` does
         # not reach Albumentations 2.
@@ -160,7 +160,7 @@ class Transforms:
 
 # Kept, because building the steps takes several times as long as applying them to an image.
 @lru_cache(maxsize=8)
-def augmentation(
+def build_augmentation(
     crop: int | None,
     horizontal_flip: float,
     vertical_flip: float,
@@ -170,12 +170,12 @@ def augmentation(
     """Steps 4 to 7 with the settings of :class:`Transforms`, still without a random state."""
     window = [] if crop is None else [A.RandomCrop(crop, crop)]
     flips = [A.HorizontalFlip(p=horizontal_flip), A.VerticalFlip(p=vertical_flip)]
-    contrast = [fixed_clahe(random_clahe)] if random_clahe else []
+    contrast = [build_clahe(random_clahe)] if random_clahe else []
     shift = A.RandomBrightnessContrast((-brightness, brightness), (0.0, 0.0), p=1.0)
     return A.Compose([*window, *flips, *contrast, shift])
 
 
-def fixed_clahe(p: float) -> A.CLAHE:
+def build_clahe(p: float) -> A.CLAHE:
     """Albumentations' CLAHE with one clip limit; by itself it would draw one between 1 and 4."""
     clip_limit = (CLAHE_CLIP_LIMIT, CLAHE_CLIP_LIMIT)
     return A.CLAHE(clip_limit=clip_limit, tile_grid_size=CLAHE_TILES, p=p)
@@ -196,7 +196,7 @@ def equalise(
     image: UInt8[np.ndarray, "h w"] | UInt8[np.ndarray, "h w 3"],
 ) -> UInt8[np.ndarray, "h w"] | UInt8[np.ndarray, "h w 3"]:
     """Contrast-limited adaptive histogram equalisation (Zuiderveld 1994), never drawn at random."""
-    return fixed_clahe(1.0)(image=image)["image"]
+    return build_clahe(1.0)(image=image)["image"]
 
 
 def resize(

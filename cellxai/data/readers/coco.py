@@ -7,9 +7,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Int
 
-from cellxai.data.readers.coco_masks import parse_segmentation, pixels_of_part
+from cellxai.data.masks.coco_segmentation import parse_segmentation, pixels_of_part
+from cellxai.data.masks.label_maps import draw_label_map
 from cellxai.data.records import Fault, MaskLoader
 
 
@@ -18,8 +19,8 @@ class CocoImage:
     """An image of a COCO file and what is annotated in it.
 
     Args:
-        where: Its entry, as a reader of the file would find it.
-        file_name: As the file tells it.
+        where: Where its entry stands in the COCO file.
+        file_name: File name as the COCO file gives it.
         shape: Height and width in pixels.
         categories: Names of the categories of its objects.
         objects: The parts of each object, in the order of the file.
@@ -39,15 +40,15 @@ def read_coco(path: Path) -> tuple[list[CocoImage], list[Fault]]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no COCO file at all.
+        ValueError: If it is not a COCO file at all.
     """
-    content = load(path)
+    content = load_lists(path)
     images, faults = {}, []
     for number, entry in enumerate(content["images"]):
         where = f"{path.name} images[{number}]"
         try:
             key, image = parse_image(where, entry)
-            refuse_second(key, images)
+            refuse_known_id(key, images)
             images[key] = image
         except ValueError as error:
             faults.append(Fault(where, str(error)))
@@ -60,24 +61,24 @@ def read_coco(path: Path) -> tuple[list[CocoImage], list[Fault]]:
     return list(images.values()), faults
 
 
-def load(path: Path) -> dict[str, Any]:
+def load_lists(path: Path) -> dict[str, Any]:
     """The lists of a COCO file; objects that are keyed by their ids become a list, too.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no JSON, or lacks ``images`` or ``annotations``.
+        ValueError: If it is not JSON, or lacks ``images`` or ``annotations``.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file, expected COCO annotations in JSON")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path}: no valid JSON: {error}") from None
+        raise ValueError(f"{path}: not valid JSON: {error}") from None
     content = content if isinstance(content, dict) else {}
     lists = {}
     for name in ("images", "annotations"):
-        found = content.get(name)
-        lists[name] = list(found.values()) if isinstance(found, dict) else found
+        entries = content.get(name)
+        lists[name] = list(entries.values()) if isinstance(entries, dict) else entries
         if not isinstance(lists[name], list):
             raise ValueError(f"{path}: no list {name!r}, expected a COCO file with it")
     return content | lists
@@ -103,14 +104,14 @@ def parse_image(where: str, entry: Any) -> tuple[Any, CocoImage]:
     return key, CocoImage(where, file_name, (height, width))
 
 
-def refuse_second(key: Any, images: Mapping[Any, CocoImage]) -> None:
+def refuse_known_id(key: Any, images: Mapping[Any, CocoImage]) -> None:
     """Raises ``ValueError`` if an image with this id was there before."""
     if key in images:
         raise ValueError(f"id {key!r} is that of {images[key].where} already, expected another")
 
 
 def category_names(categories: Any) -> dict[Any, str]:
-    """Names by id; entries without either are passed over, and then missed by their objects."""
+    """Names by id; entries without id or name are passed over, and their objects become faults."""
     entries = [entry for entry in categories or () if isinstance(entry, dict)]
     return {
         entry["id"]: entry["name"]
@@ -128,11 +129,11 @@ def add_object(entry: Any, images: Mapping[Any, CocoImage], names: Mapping[Any, 
     entry = entry if isinstance(entry, dict) else {}
     key, category = entry.get("image_id"), entry.get("category_id")
     if not isinstance(key, (int, str)) or key not in images:
-        raise ValueError(f"image_id {key!r} is no id of a sound image in the file")
+        raise ValueError(f"image_id {key!r} is not the id of a sound image in the file")
     image = images[key]
     if not isinstance(category, (int, str)) or category not in names:
         image.complete = False
-        raise ValueError(f"category_id {category!r} is no id in the file's categories")
+        raise ValueError(f"category_id {category!r} is not an id in the file's categories")
     image.categories.add(names[category])
     try:
         image.objects.append(parse_segmentation(entry.get("segmentation"), image.shape))
@@ -144,11 +145,7 @@ def add_object(entry: Any, images: Mapping[Any, CocoImage], names: Mapping[Any, 
 def label_map_loader(objects: Iterable[list[np.ndarray]], shape: tuple[int, int]) -> MaskLoader:
     """Draws the objects when called: the first gets label 1, later ones lie on top."""
 
-    def load() -> Int32[np.ndarray, "h w"]:
-        label_map = np.zeros(shape[0] * shape[1], dtype=np.int32)
-        for label, parts in enumerate(objects, start=1):
-            for part in parts:
-                label_map[pixels_of_part(part, shape)] = label
-        return label_map.reshape(shape)
+    def pixels_of(parts: list[np.ndarray]) -> Int[np.ndarray, " p"]:
+        return np.concatenate([pixels_of_part(part, shape) for part in parts])
 
-    return load
+    return lambda: draw_label_map(map(pixels_of, objects), shape)

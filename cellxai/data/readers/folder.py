@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellxai.data.ids import ids_of_paths
-from cellxai.data.pixels.images import SUFFIXES, mask_loader
+from cellxai.data.masks.label_maps import mask_loader
+from cellxai.data.pixels.images import SUFFIXES
 from cellxai.data.records import Fault, Record, Scan, Source
 
 
@@ -19,7 +20,7 @@ class ImageFolder(Source):
     Args:
         root: The folder.
         masks: A folder of label maps with the same sub-folders and names, of any image suffix;
-            images that have none there are taken without. ``null`` for no masks.
+            images without a file there have no mask. ``null`` for no masks.
     """
 
     root: Path
@@ -44,9 +45,9 @@ class ImageFolder(Source):
 
     def _records(self, paths: Sequence[Path], label: str) -> Iterable[Record]:
         relative = [path.relative_to(self.root) for path in paths]
-        named = [Path(label, path.name) for path in relative]
-        for path, inside, image_id in zip(paths, relative, ids_of_paths(named), strict=True):
-            mask = None if self.masks is None else same_name(self.masks / inside)
+        ids = ids_of_paths([Path(label, path.name) for path in relative])
+        for path, inside, image_id in zip(paths, relative, ids, strict=True):
+            mask = None if self.masks is None else find_same_name(self.masks / inside)
             yield Record(image_id, path, label, load_mask=mask and mask_loader(mask))
 
 
@@ -70,11 +71,11 @@ def is_visible_folder(path: Path) -> bool:
     return path.is_dir() and not path.name.startswith(".")
 
 
-def same_name(path: Path) -> Path | None:
+def find_same_name(path: Path) -> Path | None:
     """The image file of this name, whatever its suffix, or ``None``."""
     if not path.parent.is_dir():
         return None
-    return next((found for found in images_in(path.parent) if found.stem == path.stem), None)
+    return next((other for other in images_in(path.parent) if other.stem == path.stem), None)
 
 
 def folder_faults(

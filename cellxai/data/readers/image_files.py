@@ -1,7 +1,6 @@
 """Image files that belong to no data set: named by file, folder or pattern, and given ids."""
 
 import glob
-import hashlib
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -9,9 +8,10 @@ from pathlib import Path
 from cellxai.data.ids import ids_of_paths
 from cellxai.data.readers.folder import images_in
 from cellxai.data.records import Record
+from cellxai.files.identity import hash_path
 
 
-def files_named(name: str) -> list[Path]:
+def find_files(name: str) -> list[Path]:
     """The files that a name means: a file, the images of a folder, or all that a pattern matches.
 
     Patterns are those of the shell, with ``**`` for folders of any depth. Empty where there is
@@ -31,18 +31,13 @@ def records_of_files(paths: Sequence[Path], taken: Collection[str] = ()) -> list
 
     Args:
         paths: Different files.
-        taken: Ids that must not be given again; a digest of the path tells apart what would be one.
+        taken: Ids that must not be given again; a hash of the path tells apart what would be one.
     """
     full = [path.resolve() for path in paths]
     ids = [ids_of_paths([Path(path.parent.name, path.name)])[0] for path in full]
     # Without case, because names that differ in case alone are one file on many disks.
     uses = Counter(text.casefold() for text in [*ids, *taken])
     return [
-        Record(text if uses[text.casefold()] == 1 else f"{text}-{digest(path)}", given, "")
+        Record(text if uses[text.casefold()] == 1 else f"{text}-{hash_path(path)}", given, "")
         for text, path, given in zip(ids, full, paths, strict=True)
     ]
-
-
-def digest(path: Path) -> str:
-    """Eight letters that stand for a path."""
-    return hashlib.sha256(path.as_posix().encode("utf-8", "backslashreplace")).hexdigest()[:8]

@@ -43,14 +43,14 @@ class OlivettiFaces(Source):
                     f"person-{people[place]:02d}-photo-{photo[place]}",
                     path,
                     f"person-{people[place]:02d}",
-                    load_image=partial(one_face, self.root, int(place)),
+                    load_image=partial(read_face, self.root, int(place)),
                 )
                 for place in np.lexsort((photo, people))
             )
         )
 
 
-def one_face(root: Path | None, place: int) -> UInt8[np.ndarray, "64 64"]:
+def read_face(root: Path | None, place: int) -> UInt8[np.ndarray, "64 64"]:
     """The pixels of a photo, by its place in the file."""
     return read_faces(root)[0][place]
 
@@ -69,10 +69,10 @@ def read_faces(root: Path | None) -> tuple[UInt8[np.ndarray, "n 64 64"], np.ndar
         raise FileNotFoundError(
             f'{place} has no {FILE}; name its folder, or fetch it once with: python -c "{FETCH}"'
         ) from error
-    return np.rint(upright(found.images) * 255).astype(np.uint8), found.target
+    return np.rint(turn_upright(found.images) * 255).astype(np.uint8), found.target
 
 
-def upright(faces: Float[np.ndarray, "n h w"]) -> Float[np.ndarray, "n h w"]:
+def turn_upright(faces: Float[np.ndarray, "n h w"]) -> Float[np.ndarray, "n h w"]:
     """The faces, mirrored at the diagonal if they lie on their side, as in some copies of the file.
 
     A face is more alike from left to right than from top to bottom.

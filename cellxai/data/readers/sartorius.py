@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Int64
 
-from cellxai.data.csv_rows import Row, read_rows
+from cellxai.data.csv_rows import TableRow, read_rows
 from cellxai.data.ids import is_safe_id
-from cellxai.data.pixels.images import mask_loader
-from cellxai.data.readers.rle import parse_rle, pixels_of
+from cellxai.data.masks.label_maps import draw_label_map, mask_loader
+from cellxai.data.masks.rle import parse_rle, pixels_of
 from cellxai.data.records import (
     Fault,
     MaskLoader,
@@ -63,12 +63,12 @@ class Sartorius(Source):
         rows = read_rows(self.root / self.table, COLUMNS)
         if self.labels is not None:
             rows += read_rows(self.root / self.labels, ("id", "cell_type"))
-        found = [self._image(image_id, cells) for image_id, cells in rows_by_id(rows).items()]
-        records = [record for record, _ in found if record is not None]
-        faults = [fault for _, faults in found for fault in faults]
+        images = [self._image(image_id, cells) for image_id, cells in rows_by_id(rows).items()]
+        records = [record for record, _ in images if record is not None]
+        faults = [fault for _, faults in images for fault in faults]
         return Scan(tuple(without_partial_groups(records)), tuple(faults))
 
-    def _image(self, image_id: str, rows: list[Row]) -> tuple[Record | None, list[Fault]]:
+    def _image(self, image_id: str, rows: list[TableRow]) -> tuple[Record | None, list[Fault]]:
         """The record of one image from its rows, or what prevents it."""
         path = self.root / self.images / f"{image_id}.png"
         faults = image_faults(image_id, rows, path, self.classes or CELL_TYPES)
@@ -91,15 +91,17 @@ class Sartorius(Source):
         return record, faults
 
 
-def rows_by_id(rows: Sequence[Row]) -> dict[str, list[Row]]:
+def rows_by_id(rows: Sequence[TableRow]) -> dict[str, list[TableRow]]:
     """The rows of each image, in the order of the table."""
-    grouped: dict[str, list[Row]] = {}
+    grouped: dict[str, list[TableRow]] = {}
     for row in rows:
         grouped.setdefault(row["id"], []).append(row)
     return grouped
 
 
-def image_faults(image_id: str, rows: list[Row], path: Path, classes: Sequence[str]) -> list[Fault]:
+def image_faults(
+    image_id: str, rows: list[TableRow], path: Path, classes: Sequence[str]
+) -> list[Fault]:
     """What makes an image unusable: its id, its file, its class, or two classes."""
     first = rows[0]
     if not is_safe_id(image_id):
@@ -119,7 +121,7 @@ def image_faults(image_id: str, rows: list[Row], path: Path, classes: Sequence[s
     return faults
 
 
-def read_shape(cells: list[Row]) -> tuple[tuple[int, int] | None, list[Fault]]:
+def read_shape(cells: list[TableRow]) -> tuple[tuple[int, int] | None, list[Fault]]:
     """Height and width that all rows of an image agree on; ``None`` without rows or agreement."""
     sizes = [(row["height"], row["width"]) for row in cells]
     for row, size in zip(cells, sizes, strict=True):
@@ -133,8 +135,8 @@ def read_shape(cells: list[Row]) -> tuple[tuple[int, int] | None, list[Fault]]:
     return (int(sizes[0][0]), int(sizes[0][1])) if sizes else None, []
 
 
-def rle_faults(cells: list[Row], shape: tuple[int, int]) -> list[Fault]:
-    """Every annotation that is no run-length encoding of this shape."""
+def rle_faults(cells: list[TableRow], shape: tuple[int, int]) -> list[Fault]:
+    """Every annotation that is not a run-length encoding of this shape."""
     faults = []
     for row in cells:
         try:
@@ -144,22 +146,19 @@ def rle_faults(cells: list[Row], shape: tuple[int, int]) -> list[Fault]:
     return faults
 
 
-def label_map_loader(cells: list[Row], shape: tuple[int, int]) -> MaskLoader:
+def label_map_loader(cells: list[TableRow], shape: tuple[int, int]) -> MaskLoader:
     """Decodes the cells when called: cell i of the table gets label i, from 1.
 
     Neighbours overlap by a few pixels in the real data; there the later row is drawn on top.
     """
 
-    def load() -> Int32[np.ndarray, "h w"]:
-        label_map = np.zeros(shape[0] * shape[1], dtype=np.int32)
-        for label, row in enumerate(cells, start=1):
-            label_map[pixels_of(parse_rle(row["annotation"], label_map.size))] = label
-        return label_map.reshape(shape)
+    def pixels_of_row(row: TableRow) -> Int64[np.ndarray, " p"]:
+        return pixels_of(parse_rle(row["annotation"], shape[0] * shape[1]))
 
-    return load
+    return lambda: draw_label_map(map(pixels_of_row, cells), shape)
 
 
-def group_of(row: Row) -> str | None:
+def group_of(row: TableRow) -> str | None:
     """Well and time of an image, or ``None`` where the table leaves one of them blank."""
     well, time = row["sample_id"], row["plate_time"]
     return f"{well}/{time}" if well and time else None

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellxai.data.csv_rows import Row, read_rows
+from cellxai.data.csv_rows import TableRow, read_rows
 from cellxai.data.ids import ids_of_paths
-from cellxai.data.pixels.images import mask_loader
+from cellxai.data.masks.label_maps import mask_loader
 from cellxai.data.records import Fault, Record, Scan, Source
 
 
@@ -39,10 +39,10 @@ class Manifest(Source):
         ids = dict(zip(first, ids_of_paths([Path(path) for path in first]), strict=True))
         faults = {row.where: list(row_faults(row, root, first[row["path"]])) for row in rows}
         records = [record_of(row, root, ids[row["path"]]) for row in rows if not faults[row.where]]
-        return Scan(tuple(records), tuple(fault for found in faults.values() for fault in found))
+        return Scan(tuple(records), tuple(fault for of_row in faults.values() for fault in of_row))
 
 
-def row_faults(row: Row, root: Path, first: Row) -> Iterable[Fault]:
+def row_faults(row: TableRow, root: Path, first: TableRow) -> Iterable[Fault]:
     """What makes a row unusable.
 
     Args:
@@ -66,7 +66,7 @@ def row_faults(row: Row, root: Path, first: Row) -> Iterable[Fault]:
         yield Fault(row.where, f"{row['path']!r} is in {first.where} already; remove one")
 
 
-def record_of(row: Row, root: Path, image_id: str) -> Record:
+def record_of(row: TableRow, root: Path, image_id: str) -> Record:
     """The record of a sound row."""
     return Record(
         id=image_id,

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int32
 
-from cellxai.data.csv_rows import Row, read_rows
-from cellxai.data.pixels.images import ImageFault, read_mask
+from cellxai.data.csv_rows import TableRow, read_rows
+from cellxai.data.masks.label_maps import read_mask
+from cellxai.data.pixels.images import ImageFault
 from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source
 
 TABLE = "Class Labels of Dataset 1.csv"
@@ -35,8 +36,8 @@ class WhiteBloodCells(Source):
 
     Args:
         root: The folder that holds the class table and ``Dataset 1``, with ``masks`` inside.
-        min_per_class: Cell types with fewer images are left out and reported; there is but one
-            basophil, which no split can share out.
+        min_per_class: Cell types with fewer images are left out and reported; there is only
+            one basophil, which no split can share out.
     """
 
     root: Path
@@ -50,11 +51,11 @@ class WhiteBloodCells(Source):
             ValueError: If it lacks a column.
         """
         rows = read_rows(self.root / TABLE, ("image ID", "class label"))
-        found = [read_cell(self.root / FOLDER, row) for row in rows]
-        records = [record for record in found if isinstance(record, Record)]
+        cells = [read_cell(self.root / FOLDER, row) for row in rows]
+        records = [record for record in cells if isinstance(record, Record)]
         counts = Counter(record.label for record in records)
         common = [record for record in records if counts[record.label] >= self.min_per_class]
-        faults = [fault for fault in found if isinstance(fault, Fault)]
+        faults = [fault for fault in cells if isinstance(fault, Fault)]
         for label, n in sorted(counts.items()):
             if n < self.min_per_class:
                 expected = f"expected at least min_per_class={self.min_per_class}; left out"
@@ -62,7 +63,7 @@ class WhiteBloodCells(Source):
         return Scan(tuple(common), tuple(faults))
 
 
-def read_cell(folder: Path, row: Row) -> Record | Fault:
+def read_cell(folder: Path, row: TableRow) -> Record | Fault:
     """The record of one row of the class table, or what is wrong with it."""
     number, label = row["image ID"], row["class label"]
     if label not in CELL_TYPES:
@@ -84,9 +85,9 @@ def cell_loader(path: Path) -> MaskLoader:
 
     def load() -> Int32[np.ndarray, "h w"]:
         levels = read_mask(path)
-        strange = np.setdiff1d(levels, GREY_LEVELS)
-        if strange.size:
-            raise ImageFault(f"{path}: grey level {strange[0]}, expected {GREY_LEVELS.tolist()}")
+        others = np.setdiff1d(levels, GREY_LEVELS)
+        if others.size:
+            raise ImageFault(f"{path}: grey level {others[0]}, expected {GREY_LEVELS.tolist()}")
         return np.searchsorted(GREY_LEVELS, levels).astype(np.int32)
 
     return load

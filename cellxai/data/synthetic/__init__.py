@@ -13,7 +13,7 @@ from cellxai.data.synthetic.render import (
     render,
     render_image,
 )
-from cellxai.data.synthetic.scene import CLASSES, Scene, compose_scene
+from cellxai.data.synthetic.scene import CLASSES, Scene, SceneSettings, compose_scene
 from cellxai.data.synthetic.write import scene_of
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Part",
     "Rendered",
     "Scene",
+    "SceneSettings",
     "Shape",
     "cause_map",
     "compose_scene",

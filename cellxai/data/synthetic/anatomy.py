@@ -17,11 +17,11 @@ class Anatomy:
         colonies: Groups of cells per real frame, evenly spread.
         cells: Cells per group.
         spacing: Distance between neighbours in a group, in radii.
-        radius: Of a body.
-        elongation: Long over short axis of a body.
-        processes: Per cell.
-        length: Of a process.
-        width: Of a process where it leaves the body.
+        radius: Radius of a body.
+        elongation: Ratio of the long to the short axis of a body.
+        processes: Processes per cell.
+        length: Length of a process.
+        width: Width of a process where it leaves the body.
         tip: Width of a process at its end, relative to ``width``.
         wander: Turn per ninth of a process, rad (standard deviation).
         branching: Probability that a process forks.
@@ -103,6 +103,21 @@ ANATOMIES = {
 }
 
 
-def seen_share(height: int, width: int, scale: float) -> float:
-    """How much of the dish that a real frame shows a frame of these px shows at a scale."""
-    return height * width / (scale**2 * REAL_HEIGHT * REAL_WIDTH)
+@dataclass(frozen=True)
+class Frame:
+    """The window through which a dish is seen.
+
+    Args:
+        height: Px.
+        width: Px.
+        scale: Px of this frame per px of a real one of 520 rows, for every length.
+    """
+
+    height: int
+    width: int
+    scale: float
+
+    @property
+    def seen_share(self) -> float:
+        """How much of the dish that a real frame shows is to be seen in this one."""
+        return self.height * self.width / (self.scale**2 * REAL_HEIGHT * REAL_WIDTH)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from cellxai.data.synthetic.anatomy import Anatomy, seen_share
+from cellxai.data.synthetic.anatomy import Anatomy, Frame
 from cellxai.data.synthetic.parts import (
     Kind,
     Part,
     Shape,
     blob,
-    fading,
     paths,
+    pen_correction,
     ribbons,
     rotate,
     shapes,
@@ -34,8 +34,8 @@ class Bodies:
         centre: Where they lie (x, y).
         radius: Before they are drawn out.
         squeeze: Stretch along the two axes, of product 1.
-        angle: Of the long axis, rad.
-        count: Processes of each.
+        angle: Direction of the long axis, rad.
+        count: How many processes each has.
         outline: Closed corners (x, y) in the frame.
         roots: Where processes leave, from the centre; only the first ``count`` are used.
         thickness: Optical, grey levels.
@@ -51,40 +51,37 @@ class Bodies:
     thickness: Float[np.ndarray, " n"]
 
 
-def grow_cells(
-    anatomy: Anatomy, rng: np.random.Generator, height: int, width: int, scale: float
-) -> tuple[Part, ...]:
+def grow_cells(anatomy: Anatomy, rng: np.random.Generator, frame: Frame) -> tuple[Part, ...]:
     """The cells of one image: each body under its own processes."""
-    centre, radius = _settle(anatomy, rng, height, width, scale)
-    bodies = _bodies(anatomy, rng, centre, radius, _orientation(rng, centre / scale))
-    owner, limbs = _limbs(anatomy, rng, bodies, scale)
+    centre, radius = _settle(anatomy, rng, frame)
+    bodies = _bodies(anatomy, rng, centre, radius, _orientation(rng, centre / frame.scale))
+    owner, limbs = _limbs(anatomy, rng, bodies, frame.scale)
     return tuple(_assemble(anatomy.process_kind, owner, limbs, _interiors(rng, bodies)))
 
 
 def _settle(
-    anatomy: Anatomy, rng: np.random.Generator, height: int, width: int, scale: float
+    anatomy: Anatomy, rng: np.random.Generator, frame: Frame
 ) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " n"]]:
     """Centres (x, y) and radii: colonies on a jittered grid, cells in them like sunflower seeds."""
-    share = seen_share(height, width, scale)
-    n_colonies = max(1, round(rng.uniform(*anatomy.colonies) * share))
+    n_colonies = max(1, round(rng.uniform(*anatomy.colonies) * frame.seen_share))
     sizes = rng.integers(*anatomy.cells, size=n_colonies, endpoint=True)
-    colony = np.repeat(_spread(rng, n_colonies, height, width), sizes, axis=0)
-    radius = rng.uniform(*anatomy.radius, len(colony)) * scale
+    colony = np.repeat(_spread(rng, n_colonies, frame), sizes, axis=0)
+    radius = rng.uniform(*anatomy.radius, len(colony)) * frame.scale
     rank = np.concatenate([np.arange(size) for size in sizes])
     turn = np.repeat(rng.uniform(0, 2 * np.pi, n_colonies), sizes) + 2.4 * rank
-    away = anatomy.spacing * np.mean(anatomy.radius) * scale * np.sqrt(rank)
+    away = anatomy.spacing * np.mean(anatomy.radius) * frame.scale * np.sqrt(rank)
     away = away * rng.uniform(0.85, 1.15, len(away))
     return colony + away[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=-1), radius
 
 
-def _spread(rng: np.random.Generator, n: int, height: int, width: int) -> Float[np.ndarray, "n 2"]:
+def _spread(rng: np.random.Generator, n: int, frame: Frame) -> Float[np.ndarray, "n 2"]:
     """Points (x, y) all over the frame, one in each chosen field of a grid of about ``n``."""
-    rows = max(1, round(np.sqrt(n * height / width)))
+    rows = max(1, round(np.sqrt(n * frame.height / frame.width)))
     columns = -(-n // rows)
     field = rng.permutation(rows * columns)[:n]
     jitter = rng.uniform(0.02, 0.98, (n, 2))
     return (np.stack([field % columns, field // columns], -1) + jitter) * (
-        np.array([width, height]) / (columns, rows)
+        np.array([frame.width, frame.height]) / (columns, rows)
     )
 
 
@@ -147,12 +144,12 @@ def _limbs(
     length = (least + (most - least) * rng.random(len(owner)) ** 2) * scale
     base = rng.uniform(*anatomy.width, len(owner)) * scale
     level = bodies.thickness[owner] * rng.uniform(*anatomy.limb_share, len(owner))
-    level *= fading(base, scale)
+    level *= pen_correction(base, scale)
     heading = np.arctan2(root[:, 1], root[:, 0])
     start = bodies.centre[owner] + 0.95 * root
     stem = paths(rng, start, heading, length, anatomy.wander, N_STEPS)
     stems = shapes(ribbons(stem, _taper(rng, base, anatomy.tip)), level)
-    limbs: list[tuple[Shape, ...]] = [(one,) for one in stems]
+    limbs: list[tuple[Shape, ...]] = [(shape,) for shape in stems]
     forked = np.flatnonzero(rng.random(len(owner)) < anatomy.branching)
     twigs = _twigs(anatomy, rng, stem[forked], TWIG_SHARE * length[forked])
     twigs = ribbons(twigs, _taper(rng, TWIG_SHARE * base[forked], anatomy.tip))

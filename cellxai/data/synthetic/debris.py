@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
-from cellxai.data.synthetic.anatomy import seen_share
-from cellxai.data.synthetic.parts import Part, Shape, blob, fading, paths, ribbons, shapes
+from cellxai.data.synthetic.anatomy import Frame
+from cellxai.data.synthetic.parts import Part, Shape, blob, paths, pen_correction, ribbons, shapes
 
 # Per real frame, the same for every class: debris must say nothing about the label.
 N_SPECKS = (10, 120)
@@ -14,13 +14,11 @@ CLUMP_SIZE = (4, 12)
 REMNANT_PROBABILITY = 0.1  # a dead cell that lies flat and dark in the focal plane
 
 
-def scatter_debris(
-    rng: np.random.Generator, height: int, width: int, scale: float, first_id: int
-) -> tuple[Part, ...]:
+def scatter_debris(rng: np.random.Generator, frame: Frame, first_id: int) -> tuple[Part, ...]:
     """Specks, floating round cells, clumps of them and now and then a flat dead cell."""
-    share = seen_share(height, width, scale)
+    scale = frame.scale
     specks, floaters, clumps = (
-        _anywhere(rng, count, height, width, share) for count in (N_SPECKS, N_FLOATERS, N_CLUMPS)
+        _anywhere(rng, count, frame, frame.seen_share) for count in (N_SPECKS, N_FLOATERS, N_CLUMPS)
     )
     groups = [
         *((speck,) for speck in _specks(rng, specks, scale)),
@@ -28,32 +26,30 @@ def scatter_debris(
         *(_clump(rng, at, scale) for at in clumps),
     ]
     if rng.random() < REMNANT_PROBABILITY:
-        groups.append(_remnant(rng, _anywhere(rng, (1, 1), height, width)[0], scale))
+        groups.append(_remnant(rng, _anywhere(rng, (1, 1), frame)[0], scale))
     return tuple(Part(first_id + i, "debris", 0, shapes) for i, shapes in enumerate(groups))
 
 
-def scatter_foreign(
-    rng: np.random.Generator, height: int, width: int, scale: float, first_id: int
-) -> tuple[Part, ...]:
+def scatter_foreign(rng: np.random.Generator, frame: Frame, first_id: int) -> tuple[Part, ...]:
     """A fibre across the frame and an air bubble: what no training image has."""
     return (
-        Part(first_id, "foreign", 0, _fibre(rng, height, width, scale)),
-        Part(first_id + 1, "foreign", 0, _bubble(rng, height, width, scale)),
+        Part(first_id, "foreign", 0, _fibre(rng, frame)),
+        Part(first_id + 1, "foreign", 0, _bubble(rng, frame)),
     )
 
 
 def _anywhere(
-    rng: np.random.Generator, count: tuple[int, int], height: int, width: int, share: float = 1.0
+    rng: np.random.Generator, count: tuple[int, int], frame: Frame, share: float = 1.0
 ) -> Float[np.ndarray, "n 2"]:
     """Points (x, y); clean dishes are common, dirty ones rare."""
     n = round(share * (count[0] + (count[1] - count[0]) * rng.random() ** 2))
-    return rng.uniform(0, 1, (n, 2)) * (width, height)
+    return rng.uniform(0, 1, (n, 2)) * (frame.width, frame.height)
 
 
 def _specks(rng: np.random.Generator, at: Float[np.ndarray, "n 2"], scale: float) -> list[Shape]:
     radius = scale * rng.uniform(0.6, 1.7, len(at))
     outline = blob(rng, radius, 8, 0.2) + at[:, None]
-    thickness = rng.uniform(25, 90, len(at)) * fading(2 * radius, scale)
+    thickness = rng.uniform(25, 90, len(at)) * pen_correction(2 * radius, scale)
     return shapes(outline, thickness)
 
 
@@ -83,17 +79,17 @@ def _remnant(
     return tuple(shapes(outline, rng.uniform(70, 120, 1)))
 
 
-def _fibre(rng: np.random.Generator, height: int, width: int, scale: float) -> tuple[Shape, ...]:
-    start = np.array([[0.0, rng.uniform(0.2, 0.8) * height]])
-    course = paths(rng, start, rng.normal(0, 0.3, 1), np.array([1.3 * width]), 0.12, 40)
-    broad = np.full(course.shape[:2], rng.uniform(9, 14) * scale)
+def _fibre(rng: np.random.Generator, frame: Frame) -> tuple[Shape, ...]:
+    start = np.array([[0.0, rng.uniform(0.2, 0.8) * frame.height]])
+    course = paths(rng, start, rng.normal(0, 0.3, 1), np.array([1.3 * frame.width]), 0.12, 40)
+    broad = np.full(course.shape[:2], rng.uniform(9, 14) * frame.scale)
     outlines = np.concatenate([ribbons(course, broad), ribbons(course, 0.5 * broad)])
     return tuple(shapes(outlines, np.array([120.0, -80.0])))
 
 
-def _bubble(rng: np.random.Generator, height: int, width: int, scale: float) -> tuple[Shape, ...]:
-    at = rng.uniform(0.2, 0.8, 2) * (width, height)
+def _bubble(rng: np.random.Generator, frame: Frame) -> tuple[Shape, ...]:
+    at = rng.uniform(0.2, 0.8, 2) * (frame.width, frame.height)
     # From outside: a dark wall, the bright ring of the light that it bends, a second wall, air.
-    radius = scale * (rng.uniform(60, 110) - np.array([0.0, 7.0, 11.0, 14.0]))
+    radius = frame.scale * (rng.uniform(60, 110) - np.array([0.0, 7.0, 11.0, 14.0]))
     thickness = np.array([150.0, -80.0, 60.0, 0.0])
     return tuple(shapes(at + blob(rng, radius, 90, 0.0), thickness))

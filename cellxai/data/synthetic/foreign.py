@@ -41,7 +41,7 @@ def with_foreign(scene: Scene, kind: ForeignKind) -> Scene:
     centre = rng.uniform(*FRAME_SHARE, 2) * (scene.width, scene.height)
     drawn = DRAWN[kind](rng, scene.scale)
     number = max((part.id for part in scene.parts), default=0) + 1
-    placed = tuple(moved(shape, centre, drawn) for shape in drawn)
+    placed = tuple(move_to(shape, centre, drawn) for shape in drawn)
     return replace(scene, parts=(*scene.parts, Part(number, "foreign", 0, placed)))
 
 
@@ -55,7 +55,7 @@ def foreign_region(scene: Scene) -> Bool[np.ndarray, "h w"]:
     return region.view(bool)
 
 
-def moved(shape: Shape, centre: Float[np.ndarray, "2"], drawn: list[Shape]) -> Shape:
+def move_to(shape: Shape, centre: Float[np.ndarray, "2"], drawn: list[Shape]) -> Shape:
     """A shape with the middle of the first outline drawn put at ``centre`` (x, y), px."""
     outline = drawn[0].outline
     middle = (outline.min(0) + outline.max(0)) / 2

@@ -57,7 +57,7 @@ def shapes(
     return list(map(Shape, outlines, np.rint(thickness).astype(int).tolist()))
 
 
-def fading(width_px: Float[np.ndarray, " n"], scale: float) -> Float[np.ndarray, " n"]:
+def pen_correction(width_px: Float[np.ndarray, " n"], scale: float) -> Float[np.ndarray, " n"]:
     """Factors on the thickness that make up for the pen's width in frames of another size.
 
     The pen does not scale with the frame: in a small one, thin processes would cover the cells.

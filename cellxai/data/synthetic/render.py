@@ -14,10 +14,9 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, UInt8
 
-from cellxai.data.synthetic.anatomy import REAL_HEIGHT, REAL_WIDTH
-from cellxai.data.synthetic.cues import CueKind, cue_region, draw_cue
+from cellxai.data.synthetic.cues import cue_region, draw_cue
 from cellxai.data.synthetic.parts import CAUSAL_KINDS, SUBPIXEL_BITS, TRACED_KINDS, Part
-from cellxai.data.synthetic.scene import Optics, Scene, Stream, compose_scene
+from cellxai.data.synthetic.scene import Optics, Scene, SceneSettings, Stream, compose_scene
 
 MEAN_GREY = 128.0  # the real images are normalised to it
 DISH = 90  # thickness of the empty dish: room below for negative shapes, above for positive ones
@@ -47,19 +46,9 @@ class Rendered:
     cue: Bool[np.ndarray, "h w"] | None = None
 
 
-def render_image(
-    seed: int,
-    index: int,
-    height: int = REAL_HEIGHT,
-    width: int = REAL_WIDTH,
-    spoiled: bool = False,
-    magnification: float = 1.0,
-    cue: CueKind | None = None,
-    cue_agreement: float = 1.0,
-) -> Rendered:
+def render_image(seed: int, index: int, settings: SceneSettings = SceneSettings()) -> Rendered:
     """Image ``index`` of the data set ``seed`` with its truth; see ``compose_scene``."""
-    frame = (height, width, spoiled, magnification)
-    return render_scene(compose_scene(seed, index, *frame, cue, cue_agreement))
+    return render_scene(compose_scene(seed, index, settings))
 
 
 def render_scene(scene: Scene) -> Rendered:
@@ -155,14 +144,14 @@ def _phase_contrast(
     narrow -= sharp
     wide *= WIDE_SHARE
     wide += narrow
-    return _tilted(wide, optics)
+    return _tilt_focus(wide, optics)
 
 
-def _tilted(seen: Float32[np.ndarray, "h w"], optics: Optics) -> Float32[np.ndarray, "h w"]:
+def _tilt_focus(seen: Float32[np.ndarray, "h w"], optics: Optics) -> Float32[np.ndarray, "h w"]:
     """What is seen of a dish that is out of focus on one side."""
     blurred = _blur(seen, optics.defocus_px)
     blurred -= seen
-    blurred *= _out_of_focus(seen.shape, optics.tilt)
+    blurred *= _defocus_weight(seen.shape, optics.tilt)
     blurred += seen
     return blurred
 
@@ -171,7 +160,7 @@ def _blur(image: Float32[np.ndarray, "h w"], sigma: float) -> Float32[np.ndarray
     return cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
 
 
-def _out_of_focus(shape: tuple[int, ...], tilt: float) -> Float32[np.ndarray, "h w"]:
+def _defocus_weight(shape: tuple[int, ...], tilt: float) -> Float32[np.ndarray, "h w"]:
     """From 0 in focus to 1 on the far side of a tilted dish."""
     y = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None] * np.float32(np.sin(tilt) / 1.2)
     x = np.linspace(-1, 1, shape[1], dtype=np.float32) * np.float32(np.cos(tilt) / 1.2)

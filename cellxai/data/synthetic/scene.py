@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from cellxai.data.synthetic.anatomy import ANATOMIES, REAL_HEIGHT, REAL_WIDTH
+from cellxai.data.synthetic.anatomy import ANATOMIES, REAL_HEIGHT, REAL_WIDTH, Frame
 from cellxai.data.synthetic.cells import grow_cells
 from cellxai.data.synthetic.cues import Cue, CueKind
 from cellxai.data.synthetic.debris import scatter_debris, scatter_foreign
@@ -58,8 +58,8 @@ class Scene:
     """Everything that determines an image; ``render`` draws it.
 
     Args:
-        seed: Of the data set.
-        index: Of the image in it.
+        seed: Seed of the data set.
+        index: Place of the image in the data set.
         height: Px.
         width: Px.
         scale: Px of this frame per px of a real one of 520 rows, for every length.
@@ -111,21 +111,11 @@ class Scene:
         return _stream(self.seed, self.index, concern)
 
 
-def compose_scene(
-    seed: int,
-    index: int,
-    height: int = REAL_HEIGHT,
-    width: int = REAL_WIDTH,
-    spoiled: bool = False,
-    magnification: float = 1.0,
-    cue: CueKind | None = None,
-    cue_agreement: float = 1.0,
-) -> Scene:
-    """Scene ``index`` of the data set ``seed``; its class is ``CLASSES[index % 3]``.
+@dataclass(frozen=True)
+class SceneSettings:
+    """What the scenes of a data set have in common.
 
     Args:
-        seed: From 0.
-        index: From 0.
         height: Px.
         width: Px.
         spoiled: The same cells far out of focus under a fibre and a bubble.
@@ -133,17 +123,40 @@ def compose_scene(
         cue: A shortcut to plant, or ``None``.
         cue_agreement: Probability that the cue tells the class of the image and no other.
     """
-    label = CLASSES[index % len(CLASSES)]
-    scale = magnification * height / REAL_HEIGHT
-    parts = grow_cells(ANATOMIES[label], _stream(seed, index, Stream.CELLS), height, width, scale)
-    debris = _stream(seed, index, Stream.DEBRIS)
-    parts += scatter_debris(debris, height, width, scale, len(parts) + 1)
-    if spoiled:
-        foreign = _stream(seed, index, Stream.FOREIGN)
-        parts += scatter_foreign(foreign, height, width, scale, len(parts) + 1)
-    optics = _draw_optics(_stream(seed, index, Stream.OPTICS), scale, spoiled)
-    planted = cue and choose_cue(_stream(seed, index, Stream.CUE), cue, label, cue_agreement)
-    return Scene(seed, index, height, width, scale, label, parts, optics, planted)
+
+    height: int = REAL_HEIGHT
+    width: int = REAL_WIDTH
+    spoiled: bool = False
+    magnification: float = 1.0
+    cue: CueKind | None = None
+    cue_agreement: float = 1.0
+
+    @property
+    def frame(self) -> Frame:
+        """The window through which every scene is seen."""
+        return Frame(self.height, self.width, self.magnification * self.height / REAL_HEIGHT)
+
+
+def compose_scene(seed: int, index: int, settings: SceneSettings = SceneSettings()) -> Scene:
+    """Scene ``index`` of the data set ``seed``; its class is ``CLASSES[index % 3]``.
+
+    Args:
+        seed: From 0.
+        index: From 0.
+        settings: What all scenes of the data set have in common.
+    """
+    label, frame = CLASSES[index % len(CLASSES)], settings.frame
+    parts = grow_cells(ANATOMIES[label], _stream(seed, index, Stream.CELLS), frame)
+    parts += scatter_debris(_stream(seed, index, Stream.DEBRIS), frame, len(parts) + 1)
+    if settings.spoiled:
+        parts += scatter_foreign(_stream(seed, index, Stream.FOREIGN), frame, len(parts) + 1)
+    optics = _draw_optics(_stream(seed, index, Stream.OPTICS), frame.scale, settings.spoiled)
+    cue = settings.cue and choose_cue(
+        _stream(seed, index, Stream.CUE), settings.cue, label, settings.cue_agreement
+    )
+    return Scene(
+        seed, index, frame.height, frame.width, frame.scale, label, parts, optics, cue
+    )  # fmt: skip
 
 
 def _draw_optics(rng: np.random.Generator, scale: float, spoiled: bool) -> Optics:

@@ -18,7 +18,7 @@ from cellxai.data.synthetic.foreign import (
     with_foreign,
 )
 from cellxai.data.synthetic.render import render_scene
-from cellxai.data.synthetic.scene import Scene, compose_scene
+from cellxai.data.synthetic.scene import Scene, SceneSettings, compose_scene
 from cellxai.files.folder import atomic
 
 RENDERING = 2  # rises when the same seed gives other pixels, so that old folders are noticed
@@ -26,7 +26,7 @@ CHUNK = 4  # images handed to a process at once
 PNG_LEVEL = 3
 ID_PREFIX = "synthetic-"
 
-Row = dict[str, str | int]
+AnnotationRow = dict[str, str | int]
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,11 @@ class Plan:
 
     def scene(self, index: int) -> Scene:
         """The scene of an image of the folder."""
-        frame = (self.height, self.width, self.spoiled, self.magnification)
         agreement = 1.0 if self.cue_agreement is None else self.cue_agreement
-        scene = compose_scene(self.seed, index, *frame, self.cue, agreement)
+        settings = SceneSettings(
+            self.height, self.width, self.spoiled, self.magnification, self.cue, agreement
+        )
+        scene = compose_scene(self.seed, index, settings)
         return scene if self.foreign is None else with_foreign(scene, self.foreign)
 
 
@@ -62,8 +64,8 @@ def scene_of(root: Path, image_id: str) -> Scene:
     record = root / "synthesize.json"
     if not record.is_file():
         raise FileNotFoundError(f"{record}: no such file, expected a folder made by `synthesize`")
-    found = json.loads(record.read_text(encoding="utf-8"))
-    plan = Plan(**{field.name: found.get(field.name) for field in fields(Plan)})
+    recorded = json.loads(record.read_text(encoding="utf-8"))
+    plan = Plan(**{field.name: recorded.get(field.name) for field in fields(Plan)})
     if plan.rendering != RENDERING:
         raise ValueError(
             f"{root} was rendered by version {plan.rendering}, expected {RENDERING}; make it anew"
@@ -95,8 +97,8 @@ def label_runs(labels: Int32[np.ndarray, "h w"]) -> dict[int, str]:
 
 
 def map_images(
-    write: Callable[[int], list[Row]], n_images: int, n_workers: int
-) -> Iterator[list[Row]]:
+    write: Callable[[int], list[AnnotationRow]], n_images: int, n_workers: int
+) -> Iterator[list[AnnotationRow]]:
     """Rows of every image in order, however many processes make them."""
     if n_workers == 1:
         yield from map(write, range(n_images))
@@ -110,19 +112,18 @@ def map_images(
         yield from pool.map(write, range(n_images), chunksize=CHUNK)
 
 
-def write_image(out: Path, plan: Plan, index: int) -> list[Row]:
+def write_image(out: Path, plan: Plan, index: int) -> list[AnnotationRow]:
     """Writes one image with its cause map, and returns its rows of ``train.csv``."""
     scene = plan.scene(index)
     rendered = render_scene(scene)
     image_id = f"{ID_PREFIX}{index:06d}"
     _write_png(out / "train" / f"{image_id}.png", rendered.image)
-    _write_png(out / "causes" / f"{image_id}.png", rendered.cause.astype(np.uint8) * 255)
-    if rendered.cue is not None:
-        _write_png(out / "cues" / f"{image_id}.png", rendered.cue.astype(np.uint8) * 255)
+    regions = {"causes": rendered.cause, "cues": rendered.cue}
     if plan.foreign is not None:
-        _write_png(
-            out / "foreign" / f"{image_id}.png", foreign_region(scene).astype(np.uint8) * 255
-        )
+        regions["foreign"] = foreign_region(scene)
+    for folder, region in regions.items():
+        if region is not None:
+            _write_png(out / folder / f"{image_id}.png", region.astype(np.uint8) * 255)
     return [
         {
             "id": image_id,

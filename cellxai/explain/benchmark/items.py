@@ -11,9 +11,9 @@ from cellxai.explain.base import Context, Model, context_of
 from cellxai.explain.baselines import Baseline
 from cellxai.explain.metrics.base import Truth
 from cellxai.explain.metrics.probing import Remembering
-from cellxai.explain.provenance import fingerprint
 from cellxai.explain.superpixels.instances import known_instances
 from cellxai.explain.superpixels.methods import Superpixels
+from cellxai.files.identity import hash_tensors, shorten
 
 Known = Mapping[str, Shaped[Tensor, "..."]]
 """Of one image, what :data:`cellxai.explain.metrics.base.Truth` is of a batch."""
@@ -37,13 +37,13 @@ class Item:
     truth: Known | Callable[[int], Known] = field(default_factory=dict)
 
     @property
-    def fingerprint(self) -> str:
+    def identity(self) -> str:
         """Of image and target: whether results of this id are still its own.
 
         A target of None follows from the image and the model, which is remembered as well.
         """
         known = {} if self.target is None else {"target": torch.tensor(self.target)}
-        return fingerprint({"image": self.image} | known)
+        return shorten(hash_tensors({"image": self.image} | known))
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from cellxai.explain.base import Explainer, Model
 from cellxai.explain.baselines import Baseline
 from cellxai.explain.benchmark.items import Item
 from cellxai.explain.metrics.base import ExplainerMetric, Metric
-from cellxai.explain.provenance import described_with_code, model_fingerprint
+from cellxai.explain.provenance import identify_model
 from cellxai.explain.results.rows import Key, Measure
 from cellxai.explain.superpixels.methods import Superpixels
+from cellxai.files.identity import describe_with_code
 
 Judge = Metric | ExplainerMetric
 
@@ -49,12 +50,12 @@ class Setup:
         parts = {"superpixels": self.superpixels, "baseline": self.baseline}
         parts |= {f"explainer '{name}'": explainer for name, explainer in self.explainers.items()}
         parts |= {f"metric '{name}'": metric for name, metric in self.metrics.items()}
-        told = {name: described_with_code(part) for name, part in parts.items()}
+        told = {name: describe_with_code(part) for name, part in parts.items()}
         told |= {
             f"control '{name}'": "yes" if explainer.is_control else "no"
             for name, explainer in self.explainers.items()
         }
-        return {"model": model_fingerprint(self.model)} | told
+        return {"model": identify_model(self.model)} | told
 
     def measures(self) -> list[Measure]:
         """What the metrics say of themselves."""
@@ -65,7 +66,7 @@ class Setup:
 
 
 def surveyed(items: Sequence[Item], tell: Callable[[str], None]) -> dict[str, tuple[int, str]]:
-    """Place and fingerprint of each image, by its id; one that cannot be loaded is left out.
+    """Place and identity of each image, by its id; one that cannot be loaded is left out.
 
     Args:
         items: Loaded one after the other and not held.
@@ -83,7 +84,7 @@ def surveyed(items: Sequence[Item], tell: Callable[[str], None]) -> dict[str, tu
             continue
         if item.id in found:
             raise ValueError(f"two images have the id '{item.id}'; ids must be unique")
-        found[item.id] = (place, item.fingerprint)
+        found[item.id] = (place, item.identity)
     return found
 
 

@@ -13,9 +13,9 @@ from cellxai.explain.benchmark.judging import Judged, failed, in_words, judged
 from cellxai.explain.benchmark.pace import Pace
 from cellxai.explain.benchmark.plan import Setup, Task, planned_keys, surveyed, tasks_of
 from cellxai.explain.cost import frozen
-from cellxai.explain.provenance import fingerprint
 from cellxai.explain.results.store import Store
 from cellxai.explain.status import Status
+from cellxai.files.identity import hash_tensors, shorten
 
 BATCH_SIZE = "images per forward pass on {}"
 IMAGE = "an image made ready"  # a kind of work beside the explainers
@@ -134,7 +134,7 @@ def choice_of_batch_size(store: Store, item: Item) -> int | None:
 def truth_settings(case: Case) -> dict[str, str]:
     """Regions, as they must be at the next start; effects are none, but a model's rounding."""
     return {
-        f"region '{name}' of image '{case.id}'": fingerprint({name: region})
+        f"region '{name}' of image '{case.id}'": shorten(hash_tensors({name: region}))
         for name, region in case.truth.items()
         if not region.is_floating_point()
     }

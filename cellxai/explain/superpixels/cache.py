@@ -1,6 +1,5 @@
 """Superpixels remembered on disk: quickshift takes seconds an image, reading takes none."""
 
-import hashlib
 import zipfile
 import zlib
 from importlib.metadata import version
@@ -11,9 +10,9 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
-from cellxai.explain.provenance import described
 from cellxai.explain.superpixels.methods import Superpixels, consecutive
 from cellxai.files.folder import atomic
+from cellxai.files.identity import describe_settings, hash_content, hash_tensors
 
 
 class CachedSuperpixels(Superpixels):
@@ -33,7 +32,7 @@ class CachedSuperpixels(Superpixels):
 
     def __repr__(self) -> str:
         # Results are stored with it: those of a warm cache, a cold one and none are the same.
-        return described(self.superpixels)
+        return describe_settings(self.superpixels)
 
     def segment(
         self,
@@ -55,14 +54,10 @@ class CachedSuperpixels(Superpixels):
             write_labels(path, labels)
         return labels[None].to(image.device)
 
-    def _key(self, *tensors: Tensor | None) -> str:
-        made_by = f"{described(self.superpixels)} {version('scikit-image')}"
-        key = hashlib.sha256(made_by.encode())
-        for tensor in tensors:
-            if tensor is not None:
-                array = tensor.detach().cpu().contiguous().numpy()
-                key.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
-        return key.hexdigest()
+    def _key(self, image: Tensor, instances: Tensor | None) -> str:
+        made_by = f"{describe_settings(self.superpixels)} {version('scikit-image')}"
+        known = {} if instances is None else {"instances": instances}
+        return hash_content(made_by, hash_tensors({"image": image} | known))
 
 
 def write_labels(path: Path, labels: Int[Tensor, "h w"]) -> None:

@@ -31,7 +31,7 @@ from cellxai.figures.density import (
     draw_severity,
     draw_threshold_reliability,
 )
-from cellxai.trained.image_sets import as_picture
+from cellxai.trained.image_sets import to_picture
 from cellxai.verbs.density.results import Found
 from gmm.selection import Sweep
 
@@ -86,7 +86,7 @@ def draw_extremes(path: Path, sets: Sequence[ScoredSet]) -> None:
 
 def tile(one: ScoredSet, place: int) -> ScoredImage:
     """An image of a sheet."""
-    picture, name = as_picture(one.images.pictures[place]), one.images.records[place].id
+    picture, name = to_picture(one.images.pictures[place]), one.images.records[place].id
     flagged = bool(one.flagged[place])
     return ScoredImage(picture, name, one.name, float(one.log_density[place]), flagged)
 
@@ -161,7 +161,7 @@ def draw_pixel_model(folder: Path, found: Found, seed: int) -> None:
     """Of raw pixels: the images of each component, and images drawn from the mixture."""
     pipeline = found.final.pipeline
     fitted = [one for one in found.sets if one.role == "fitted"]
-    pictures = [as_picture(picture) for one in fitted for picture in one.images.pictures]
+    pictures = [to_picture(picture) for one in fitted for picture in one.images.pictures]
     if len(pipeline.fitted_.mixtures) == 1:
         points = [pipeline.fitted_.projection.points(one.images.features) for one in fitted]
         labels = [pipeline.fitted_.mixtures[0].predict(part).numpy() for part in points]

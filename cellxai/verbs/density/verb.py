@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cellxai.data.corruption import Corruption
 from cellxai.data.loading.datamodule import CellImages
-from cellxai.data.pixels.corruptions import at_every_severity
+from cellxai.data.pixels.corruptions import grade_all
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Source
 from cellxai.data.splits import SplitSettings, keep_common, split_records
@@ -102,7 +102,7 @@ def density(
             like another or has no readable image.
         FileNotFoundError: If the run or the data do not exist.
     """
-    spoilt = at_every_severity(corruptions or {}) if every_severity else corruptions or {}
+    spoilt = grade_all(corruptions or {}) if every_severity else corruptions or {}
     sought = Sought(unfamiliar or {}, spoilt, left_out_class)
     source: FeatureSource
     if data is None:

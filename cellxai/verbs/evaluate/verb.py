@@ -9,8 +9,8 @@ from cellxai.evaluation import calibration, intervals
 from cellxai.evaluation.baseline import baseline_of_run
 from cellxai.evaluation.judged import Judged, judge_part
 from cellxai.evaluation.temperature import cross_entropy, fit_temperature
-from cellxai.explain.provenance import model_fingerprint
 from cellxai.files.folder import write_csv, write_json
+from cellxai.files.identity import hash_tensors
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
 from cellxai.verbs.evaluate.pictures import draw_all
@@ -77,7 +77,8 @@ def evaluate_run(trained: TrainedRun) -> Evaluation:
         "parts": {part: found.report for part, found in parts.items()},
         "judged_part": judged, "note": NOTES[judged],
         "temperature": temperature, "baseline": baseline,
-        "checkpoint": trained.checkpoint, "weights": model_fingerprint(trained.classifier),
+        "checkpoint": trained.checkpoint,
+        "weights": hash_tensors(trained.classifier.state_dict()),
         "definitions": {
             "intervals": intervals.DEFINITION, "calibration": calibration.DEFINITION,
         },

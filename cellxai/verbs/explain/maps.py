@@ -1,6 +1,5 @@
 """The maps of an image on disk with what is told of them: what a second start goes on from."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
-from cellxai.explain.provenance import code_fingerprint, described, fingerprint, model_fingerprint
+from cellxai.explain.provenance import identify_model
 from cellxai.files.folder import atomic
+from cellxai.files.identity import describe_settings, hash_json, hash_source, hash_tensors
 
 ENTRY, SETTINGS = "entry", "settings"  # names in the header of the file
 
@@ -79,7 +79,7 @@ def read_maps(path: Path, settings: str) -> Saved | None:
 def settings_of(
     model: Model, explainers: Mapping[str, Explainer], *parts: object, seed: int
 ) -> str:
-    """A digest of all that maps depend on but the image: network, score, methods, their code, seed.
+    """A hash of all that maps depend on but the image: network, score, methods, their code, seed.
 
     Args:
         model: What is explained.
@@ -90,22 +90,17 @@ def settings_of(
     Raises:
         ValueError: If one of them does not keep an argument, so that it cannot be told from others.
     """
-    methods = {name: told(one) for name, one in explainers.items()}
-    return digest([model_fingerprint(model), methods, [told(part) for part in parts], seed])
+    methods = [[name, *told(explainer)] for name, explainer in explainers.items()]
+    return hash_json([identify_model(model), methods, [told(part) for part in parts], seed])
 
 
 def settings_of_image(
     settings: str, image: Tensor, target: int, truth: Mapping[str, Tensor]
 ) -> str:
     """Likewise with the image, the explained column, and what is known of the image."""
-    return digest([settings, fingerprint({"image": image, **truth}), target])
+    return hash_json([settings, hash_tensors({"image": image, **truth}), target])
 
 
 def told(settings: object) -> list[str]:
     """Class, arguments and code of a settings object."""
-    return [described(settings), code_fingerprint(settings)]
-
-
-def digest(value: object) -> str:
-    """SHA-256 of plain values."""
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+    return [describe_settings(settings), hash_source(type(settings))]

@@ -59,7 +59,7 @@ class Work:
         }
 
     def settings_of(self, subject: Subject) -> str:
-        """A digest of all that the maps of an image depend on."""
+        """A hash of all that the maps of an image depend on."""
         return settings_of_image(
             self._settings, subject.image, self.scored.column(subject.target), subject.truth
         )

@@ -1,17 +1,16 @@
 """The card beside exported weights: what the model is, what it takes, how good it is."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cellxai.data.pixels.transforms import CLAHE_CLIP_LIMIT, CLAHE_TILES, Transforms
-from cellxai.explain.provenance import model_fingerprint
 from cellxai.files.config import as_config, read_config
 from cellxai.files.folder import read_json
+from cellxai.files.identity import hash_file, hash_json, hash_tensors
 from cellxai.trained.run import TrainedRun
-from cellxai.verbs.export.network import only_preparation, portable
+from cellxai.verbs.export.network import keep_preparation, make_portable
 
 FORMAT = "cellxai.export"
 VERSION = 1
@@ -39,22 +38,22 @@ def describe_model(trained: TrainedRun, sha256: Mapping[str, str]) -> dict[str, 
             "range": [0, 1],
             "mean": [round(value, 6) for value in classifier.mean.flatten().tolist()],
             "std": [round(value, 6) for value in classifier.std.flatten().tolist()],
-            "preparation": preparation(trained.transforms),
+            "preparation": list_steps(trained.transforms),
         },
-        "transforms": as_config(only_preparation(trained.transforms)),
-        "network": portable(read_config(trained.folder.config)["model"]),
+        "transforms": as_config(keep_preparation(trained.transforms)),
+        "network": make_portable(read_config(trained.folder.config)["model"]),
         "checkpoint": trained.checkpoint,
-        **judged_figures(trained),
+        **read_figures(trained),
         "data": environment.get("data"),
         "seed": environment.get("seed"),
         "git_revision": environment.get("git_revision"),
         "versions": environment.get("versions"),
         "files": dict(sha256),
     }
-    return {**card, "sha256": digest(card)}
+    return {**card, "sha256": hash_json(card)}
 
 
-def preparation(transforms: Transforms) -> list[str]:
+def list_steps(transforms: Transforms) -> list[str]:
     """The steps from a file to the network's input, in their order."""
     height, width = transforms.image_size
     tiles = f"{CLAHE_TILES[0]}×{CLAHE_TILES[1]} tiles"
@@ -72,14 +71,14 @@ def preparation(transforms: Transforms) -> list[str]:
     ]
 
 
-def judged_figures(trained: TrainedRun) -> dict[str, Any]:
+def read_figures(trained: TrainedRun) -> dict[str, Any]:
     """Metrics with intervals and the temperature, from an evaluation of these very weights."""
     source = trained.folder.evaluation / "report.json"
     if not source.exists():
         reason = "not evaluated; `cellxai evaluate` before the export puts the figures here"
         return {"metrics": None, "metrics_problem": reason, "temperature": None}
     report = read_json(source)
-    if report.get("weights") != model_fingerprint(trained.classifier):
+    if report.get("weights") != hash_tensors(trained.classifier.state_dict()):
         reason = "evaluation/report.json is of other weights; run `cellxai evaluate` again"
         return {"metrics": None, "metrics_problem": reason, "temperature": None}
     judged = report["judged_part"]
@@ -100,8 +99,8 @@ def judged_figures(trained: TrainedRun) -> dict[str, Any]:
 def read_card(folder: Path) -> dict[str, Any]:
     """The card of an export, whole and unaltered, and its files likewise.
 
-    The digests find damage and careless edits. They are no signature: who rewrites a file can
-    rewrite its digest, and that is why nothing here runs code that a file names.
+    The hashes find damage and careless edits. They are no signature: whoever rewrites a file can
+    rewrite its hash as well, so nothing here runs code that a file names.
 
     Raises:
         FileNotFoundError: If there is no card, or a file that it names is missing.
@@ -115,7 +114,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         file = folder / Path(name).name
         if not file.is_file():
             raise FileNotFoundError(f"{file}: missing beside {path}; export again")
-        if file_digest(file) != expected:
+        if hash_file(file) != expected:
             raise ValueError(f"{file}: damaged or altered, its SHA-256 is not that of {path}")
     return card
 
@@ -133,17 +132,6 @@ def parse_card(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: no card of `cellxai export`; export again") from error
     if found[:2] != (FORMAT, VERSION):
         raise ValueError(f"{path}: {found[0]} {found[1]}, expected {FORMAT} {VERSION}")
-    if found[2] != digest(card):
+    if found[2] != hash_json(card):
         raise ValueError(f"{path}: damaged or altered, its content does not have its SHA-256")
     return card
-
-
-def digest(card: Mapping[str, Any]) -> str:
-    """SHA-256 of a card's values, whatever their order and spacing."""
-    return hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,7 +15,7 @@ from cellxai.classifier.backbone import Backbone
 from cellxai.data.pixels.images import read_image
 from cellxai.data.pixels.transforms import Transforms, to_tensor
 from cellxai.verbs.export.card import CARD, WEIGHTS, read_card
-from cellxai.verbs.export.network import ScoringNetwork, build_network, prepared_by
+from cellxai.verbs.export.network import ScoringNetwork, build_network, build_transforms
 
 MISFIT = (SafetensorError, LookupError, TypeError, AttributeError, RuntimeError)
 
@@ -93,7 +93,7 @@ def restore(
         fitted = (card["temperature"] or {}).get("value")
         return ExportedModel(
             network.eval(), tuple(card["classes"]),
-            transforms or prepared_by(card["transforms"]), fitted or 1.0, card,
+            transforms or build_transforms(card["transforms"]), fitted or 1.0, card,
         )  # fmt: skip
     except ValueError as error:
         raise ValueError(f"{folder / CARD}: {error}") from error

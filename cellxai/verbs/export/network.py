@@ -53,7 +53,7 @@ def network_of(classifier: CellClassifier) -> ScoringNetwork:
     ).eval()
 
 
-def portable(model: Mapping[str, Any]) -> dict[str, Any]:
+def make_portable(model: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a network without where its first weights came from: those are inside now."""
     backbone = dict(model["backbone"])
     if backbone["class_path"] == OWN_BACKBONE:
@@ -67,7 +67,7 @@ def build_network(
     """A network of the recorded shape; its weights are still to be loaded.
 
     Args:
-        settings: As :func:`portable` made them.
+        settings: As :func:`make_portable` made them.
         n_classes: Number of logits.
         backbone: The object to build with, where the record names a class of the user's own.
 
@@ -75,12 +75,12 @@ def build_network(
         ValueError: If the record names such a class and none is passed: code that a file names is
             never imported.
     """
-    built = (backbone or own_backbone(settings["backbone"])).build(load_weights=False)
-    head = plain_settings(HeadSettings, settings["head"])
+    built = (backbone or build_own_backbone(settings["backbone"])).build(load_weights=False)
+    head = build_plain_settings(HeadSettings, settings["head"])
     return network_of(CellClassifier(built, head, n_classes))
 
 
-def own_backbone(recorded: Mapping[str, Any]) -> TimmBackbone:
+def build_own_backbone(recorded: Mapping[str, Any]) -> TimmBackbone:
     """The recorded backbone where it is ours.
 
     Raises:
@@ -93,16 +93,16 @@ def own_backbone(recorded: Mapping[str, Any]) -> TimmBackbone:
             f"imported; pass load_exported(..., backbone={named.rpartition('.')[2]}(...)) with "
             f"{recorded.get('init_args') or 'its arguments'}"
         )
-    return plain_settings(TimmBackbone, recorded["init_args"])
+    return build_plain_settings(TimmBackbone, recorded["init_args"])
 
 
-def plain_settings(kind: type, arguments: Mapping[str, Any]) -> Any:
+def build_plain_settings(kind: type, arguments: Mapping[str, Any]) -> Any:
     """A settings object of ours from plain values, checked; values that name a class are refused.
 
     Raises:
         ValueError: If a value is not what the class takes, or names code.
     """
-    for name in named_classes(arguments):
+    for name in list_classes(arguments):
         raise ValueError(f"{kind.__name__}: names the class {name}, and no code is imported")
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(kind, "settings")
@@ -112,16 +112,16 @@ def plain_settings(kind: type, arguments: Mapping[str, Any]) -> Any:
         raise ValueError(f"{kind.__name__}: {' '.join(str(error).split())}") from error
 
 
-def named_classes(value: Any) -> list[str]:
+def list_classes(value: Any) -> list[str]:
     """Every class that plain values name, at any depth."""
     if isinstance(value, Mapping):
         own = [str(value["class_path"])] if "class_path" in value else []
-        return own + [name for item in value.values() for name in named_classes(item)]
+        return own + [name for item in value.values() for name in list_classes(item)]
     items = value if isinstance(value, list | tuple) else ()
-    return [name for item in items for name in named_classes(item)]
+    return [name for item in items for name in list_classes(item)]
 
 
-def only_preparation(transforms: Transforms) -> Transforms:
+def keep_preparation(transforms: Transforms) -> Transforms:
     """The settings of what every image goes through; what only training does is off."""
     return replace(
         transforms, crop=None, horizontal_flip=0.0, vertical_flip=0.0, brightness=0.0,
@@ -129,6 +129,6 @@ def only_preparation(transforms: Transforms) -> Transforms:
     )  # fmt: skip
 
 
-def prepared_by(settings: Mapping[str, Any]) -> Transforms:
+def build_transforms(settings: Mapping[str, Any]) -> Transforms:
     """The preparation of images from its recorded settings."""
-    return plain_settings(Transforms, settings)
+    return build_plain_settings(Transforms, settings)

@@ -11,14 +11,15 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cellxai.files.folder import atomic, write_json
+from cellxai.files.identity import hash_file
 from cellxai.trained.run import TrainedRun, load_run, read_settings
 from cellxai.training.settings import Device
-from cellxai.verbs.export.card import CARD, PROGRAM, WEIGHTS, describe_model, file_digest
+from cellxai.verbs.export.card import CARD, PROGRAM, WEIGHTS, describe_model
 from cellxai.verbs.export.loading import restore
 from cellxai.verbs.export.network import (
     OWN_BACKBONE,
     ScoringNetwork,
-    named_classes,
+    list_classes,
     network_of,
 )
 
@@ -96,7 +97,7 @@ def export(
     else:
         (out / PROGRAM).unlink(missing_ok=True)
     names = [WEIGHTS] if difference is None else [WEIGHTS, PROGRAM]
-    card = describe_model(trained, {name: file_digest(out / name) for name in names})
+    card = describe_model(trained, {name: hash_file(out / name) for name in names})
     check_reload(trained, card, out, places, expected)
     write_json(out / CARD, card)
     return Exported(
@@ -130,7 +131,7 @@ def check_reload(
     # Only what the card cannot rebuild by itself, because it is the user's own class.
     own = card["network"]["backbone"]["class_path"] != OWN_BACKBONE
     backbone = read_settings(trained.folder).model.backbone if own else None
-    transforms = trained.transforms if named_classes(card["transforms"]) else None
+    transforms = trained.transforms if list_classes(card["transforms"]) else None
     fresh = restore(card, folder, backbone, transforms)
     fresh.network.to(trained.device)
     records = trained.images.records(trained.judged_part)

@@ -50,7 +50,7 @@ def summarise(label: str, pairs: Measured) -> ClassSummary:
     )  # fmt: skip
 
 
-def told_by_spread(by_class: Mapping[str, Measured]) -> float:
+def share_told_by_spread(by_class: Mapping[str, Measured]) -> float:
     """Share of images whose class their pixel sd tells, by the discriminant of all other images."""
     values = np.array([one.sd for pairs in by_class.values() for _, one in pairs])
     labels = np.repeat(np.arange(len(by_class)), [len(pairs) for pairs in by_class.values()])

@@ -24,8 +24,8 @@ from cellxai.verbs.preview.summaries import (
     ClassSummary,
     Measured,
     group_by_class,
+    share_told_by_spread,
     summarise,
-    told_by_spread,
 )
 
 N_EPOCHS_SHOWN = 3
@@ -98,14 +98,14 @@ def preview(
     found = list(zip(scan.records, read_statistics(scan.records, transforms), strict=True))
     measured = [(record, one) for record, one in found if isinstance(one, PixelStatistics)]
     faults = (*scan.faults, *(one for _, one in found if isinstance(one, Fault)))
-    chosen = choose([record for record, _ in measured], n_images, seed)
+    chosen = choose_images([record for record, _ in measured], n_images, seed)
     by_class = group_by_class(measured)
-    draw_all(by_class, chosen, out, transforms, seed)
+    draw_preview(by_class, chosen, out, transforms, seed)
     write_csv(out / "statistics.csv", [image_row(*pair) for pair in measured])
     classes = tuple(summarise(label, pairs) for label, pairs in by_class.items())
     write_csv(out / "classes.csv", [class_row(one) for one in classes])
     return Preview(
-        out, tuple(record.id for record in chosen), classes, told_by_spread(by_class),
+        out, tuple(record.id for record in chosen), classes, share_told_by_spread(by_class),
         max(len(pairs) for pairs in by_class.values()) / len(measured), faults,
     )  # fmt: skip
 
@@ -126,7 +126,7 @@ def class_row(one: ClassSummary) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def draw_all(
+def draw_preview(
     by_class: Mapping[str, Measured],
     chosen: Sequence[Record],
     out: Path,
@@ -135,8 +135,8 @@ def draw_all(
 ) -> None:
     """Draws every picture of a preview."""
     draw_counts({label: len(pairs) for label, pairs in by_class.items()}, out / "counts.png")
-    rows = [row_of(record, transforms, seed, place) for place, record in enumerate(chosen)]
-    draw_batch(rows, out / "batch.png", describe(transforms))
+    rows = [batch_row(record, transforms, seed, place) for place, record in enumerate(chosen)]
+    draw_batch(rows, out / "batch.png", describe_transforms(transforms))
     firsts = {record.label: record for record in reversed(chosen)}
     shown = [contrast_of(firsts[label], transforms) for label in list(by_class)[:MOST_CLASSES]]
     draw_contrast(shown, out / "clahe.png")
@@ -159,7 +159,7 @@ def contrast_of(record: Record, transforms: Transforms) -> ContrastRow:
     return ContrastRow(record.label, record.id, before, after)
 
 
-def choose(records: Sequence[Record], n_images: int, seed: int) -> list[Record]:
+def choose_images(records: Sequence[Record], n_images: int, seed: int) -> list[Record]:
     """Images drawn from the classes in turn, sorted by class.
 
     Raises:
@@ -180,7 +180,7 @@ def choose(records: Sequence[Record], n_images: int, seed: int) -> list[Record]:
     return [record for _, _, record in sorted(kept, key=lambda entry: (entry[1], entry[0]))]
 
 
-def row_of(record: Record, transforms: Transforms, seed: int, place: int) -> BatchRow:
+def batch_row(record: Record, transforms: Transforms, seed: int, place: int) -> BatchRow:
     """The pictures of one image; ``place`` stands for its index in a training set."""
     original = transforms.as_8_bits(read_pixels(record))
     prepared = transforms.prepare(original)
@@ -192,7 +192,7 @@ def row_of(record: Record, transforms: Transforms, seed: int, place: int) -> Bat
     return BatchRow(record.label, record.id, original, prepared, augmented, mask)
 
 
-def describe(transforms: Transforms) -> str:
+def describe_transforms(transforms: Transforms) -> str:
     """The steps in a line, in the order in which they happen."""
     height, width = transforms.image_size
     equalised = ["CLAHE"] if transforms.clahe else []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cellxai.data.csv_rows import read_rows
 from cellxai.data.pixels.images import SUFFIXES
-from cellxai.data.readers.image_files import files_named, records_of_files
+from cellxai.data.readers.image_files import find_files, records_of_files
 from cellxai.data.records import Record
 
 
@@ -33,7 +33,7 @@ def files_of(name: str) -> list[Path]:
     if path.suffix.lower() == ".csv":
         found = [path.parent / row["path"] for row in read_rows(path, ("path",)) if row["path"]]
     else:
-        found = files_named(name) or images_below(path)
+        found = find_files(name) or images_below(path)
     if not found:
         raise ValueError(
             f"images={name!r} means no image; expected a file, a folder with images of "

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cellxai.adapters.place_density import place_density, places_file
 from cellxai.adapters.second_run import FeatureDensity
-from cellxai.data.loading.cache import digest
+from cellxai.classifier.layer_names import PENULTIMATE
 from cellxai.data.loading.prepared import prepare_all
 from cellxai.data.records import Record
 from cellxai.density.pipeline import PIPELINE_FILE, DensityPipeline
@@ -21,10 +21,11 @@ from cellxai.density.places import PlaceDensity
 from cellxai.figures.density import ScoredImage, draw_scored_images
 from cellxai.files.config import as_config
 from cellxai.files.folder import read_json, write_json
+from cellxai.files.identity import hash_file, hash_json, hash_tensors
 from cellxai.files.lock import run_lock
-from cellxai.trained.image_sets import as_picture
-from cellxai.trained.image_stream import Chunk, stream
-from cellxai.trained.layers import PENULTIMATE, LayerFeatures, weights_digest
+from cellxai.trained.image_sets import to_picture
+from cellxai.trained.image_stream import Chunk, stream_outputs
+from cellxai.trained.layers import LayerFeatures
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
 from cellxai.verbs.score.files import key_of_file, records_named
@@ -110,7 +111,7 @@ def score(
         keys = {record.id: key_of_file(record.path) for record in records}
         before = {row.key for row in mended(folder / "scores.csv", set(keys.values()))}
         missing = [record for record in records if keys[record.id] not in before]
-        for chunk in stream(
+        for chunk in stream_outputs(
             missing, trained.transforms, answers(trained, pipeline, places), trained.device,
             batch_size,
         ):  # fmt: skip
@@ -142,10 +143,10 @@ def claim(folder: Path, trained: TrainedRun) -> None:
     """
     path, places = folder / "score.json", places_file(trained)
     mine = {
-        "weights": weights_digest(trained.classifier),
-        "density": digest((trained.folder.density / PIPELINE_FILE).read_bytes()),
-        "density of places": digest(places.read_bytes()) if places.is_file() else None,
-        "transforms": digest(str(as_config({"": trained.transforms})).encode()),
+        "weights": hash_tensors(trained.classifier.state_dict()),
+        "density": hash_file(trained.folder.density / PIPELINE_FILE),
+        "density of places": hash_file(places) if places.is_file() else None,
+        "transforms": hash_json(as_config(trained.transforms)),
     }
     if not path.is_file():
         if (folder / "scores.csv").exists():
@@ -225,7 +226,7 @@ def draw_sheet(path: Path, rows: Sequence[ScoreRow], trained: TrainedRun, n_show
     records = [Record(str(place), Path(row.path), "") for place, row in enumerate(worst)]
     found = prepare_all(records, trained.transforms)
     tiles = [
-        tile(worst[int(record.id)], as_picture(image))
+        tile(worst[int(record.id)], to_picture(image))
         for record, image in zip(found.records, found.images, strict=True)
     ]
     if tiles:

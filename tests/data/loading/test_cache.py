@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cellxai.data.loading import prepared
-from cellxai.data.loading.cache import key_of
+from cellxai.data.loading.cache import cache_key
 from cellxai.data.loading.prepared import prepare_all
 from cellxai.data.pixels.images import read_pixels
 from cellxai.data.pixels.transforms import Transforms
@@ -76,24 +76,24 @@ def test_no_images_at_all_are_no_error(tmp_path):
 
 
 def test_what_decides_a_pixel_decides_the_key(records, write_image):
-    key = key_of(records, TRANSFORMS)
-    assert key == key_of(list(records), replace(TRANSFORMS))
+    key = cache_key(records, TRANSFORMS)
+    assert key == cache_key(list(records), replace(TRANSFORMS))
     others = [
-        key_of(records[::-1], TRANSFORMS),
-        key_of(records[:-1], TRANSFORMS),
-        key_of(records, replace(TRANSFORMS, image_size=(10, 8))),
-        key_of(records, replace(TRANSFORMS, colour="rgb")),
-        key_of(records, replace(TRANSFORMS, clahe=False)),
-        key_of(records, replace(TRANSFORMS, sixteen_bit="full")),
-        key_of(records, replace(TRANSFORMS, percentiles=(1.0, 99.0))),
-        key_of(records, replace(TRANSFORMS, full_scale=4095)),
+        cache_key(records[::-1], TRANSFORMS),
+        cache_key(records[:-1], TRANSFORMS),
+        cache_key(records, replace(TRANSFORMS, image_size=(10, 8))),
+        cache_key(records, replace(TRANSFORMS, colour="rgb")),
+        cache_key(records, replace(TRANSFORMS, clahe=False)),
+        cache_key(records, replace(TRANSFORMS, sixteen_bit="full")),
+        cache_key(records, replace(TRANSFORMS, percentiles=(1.0, 99.0))),
+        cache_key(records, replace(TRANSFORMS, full_scale=4095)),
     ]
     assert len({key, *others}) == 9
 
 
 def test_what_is_drawn_in_every_epoch_does_not(records):
     drawn = replace(TRANSFORMS, crop=4, horizontal_flip=0.1, vertical_flip=0.2, brightness=0.3)
-    assert key_of(records, drawn) == key_of(records, TRANSFORMS)
+    assert cache_key(records, drawn) == cache_key(records, TRANSFORMS)
 
 
 def test_transforms_of_a_users_own_have_a_key_of_their_own(records):
@@ -101,7 +101,7 @@ def test_transforms_of_a_users_own_have_a_key_of_their_own(records):
         def prepare(self, image):
             return 255 - super().prepare(image)
 
-    assert key_of(records, Mine(image_size=(8, 10))) != key_of(records, TRANSFORMS)
+    assert cache_key(records, Mine(image_size=(8, 10))) != cache_key(records, TRANSFORMS)
 
 
 def test_a_changed_file_is_not_served_from_before(tmp_path, records, write_image):

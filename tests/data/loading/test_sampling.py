@@ -12,7 +12,7 @@ from cellxai.data.loading.sampling import (
     ResumableLoader,
     balanced_order,
     epoch_order,
-    share,
+    take_share,
 )
 from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.pixels.transforms import Transforms
@@ -62,7 +62,7 @@ def test_the_class_that_gets_the_odd_image_and_the_images_drawn_change_with_the_
 @given(st.integers(1, 30), st.integers(1, 4), st.integers(1, 3))
 def test_the_shares_of_a_step_are_the_batch_of_one_process(n, n_processes, images_each):
     order = np.random.default_rng(0).permutation(n)
-    shares = [share(order, rank, n_processes) for rank in range(n_processes)]
+    shares = [take_share(order, rank, n_processes) for rank in range(n_processes)]
     assert len({len(part) for part in shares}) == 1
     batch = images_each * n_processes
     for start in range(0, n - n % batch, batch):

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellxai.data.pixels.clahe import equalise_batch, mirrored
+from cellxai.data.pixels.clahe import equalise_batch, mirror_places
 from cellxai.data.pixels.transforms import CLAHE_CLIP_LIMIT, CLAHE_TILES, equalise
 
 
@@ -59,8 +59,8 @@ def test_a_batch_equals_its_images_one_by_one():
 
 
 def test_mirroring_goes_back_and_forth_between_the_ends():
-    assert mirrored(8, 3, torch.device("cpu")).tolist() == [0, 1, 2, 1, 0, 1, 2, 1]
-    assert mirrored(3, 1, torch.device("cpu")).tolist() == [0, 0, 0]
+    assert mirror_places(8, 3, torch.device("cpu")).tolist() == [0, 1, 2, 1, 0, 1, 2, 1]
+    assert mirror_places(3, 1, torch.device("cpu")).tolist() == [0, 0, 0]
 
 
 def test_a_real_image_equals_opencvs(shared_data):

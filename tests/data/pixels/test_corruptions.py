@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cellxai.data.corruption import Corruption, SeededCorruption, corrupted
+from cellxai.data.corruption import Corruption, SeededCorruption, corrupt_image
 from cellxai.data.loading.prepared import prepare_all
 from cellxai.data.pixels.corruptions import (
     SEVERITIES,
@@ -21,8 +21,8 @@ from cellxai.data.pixels.corruptions import (
     Rotate,
     StainShift,
     Transpose,
-    at_every_severity,
     corrupt_records,
+    grade_all,
 )
 from cellxai.data.pixels.images import read_image, read_pixels
 from cellxai.data.pixels.transforms import Transforms
@@ -50,7 +50,7 @@ def folder(tmp_path, write_image) -> ImageFolder:
 
 
 def once(corruption: Corruption, image: np.ndarray = GREY, image_id: str = "a", seed: int = 0):
-    return corrupted(image, image_id, [SeededCorruption(corruption, seed)])
+    return corrupt_image(image, image_id, [SeededCorruption(corruption, seed)])
 
 
 def departure(image: np.ndarray, changed: np.ndarray) -> float:
@@ -120,7 +120,7 @@ def test_an_unknown_severity_is_refused(severity):
 
 def test_a_graded_corruption_comes_five_times_and_any_other_once():
     turned = Transpose()
-    found = at_every_severity({"dim": Darken(), "turned": turned})
+    found = grade_all({"dim": Darken(), "turned": turned})
     assert list(found) == ["dim 1", "dim 2", "dim 3", "dim 4", "dim 5", "turned"]
     assert [found[f"dim {level}"] for level in range(1, 6)] == [Darken(n) for n in range(1, 6)]
     assert found["turned"] is turned

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cellxai.data.pixels.images import ImageFault, read_image, read_mask
+from cellxai.data.masks.label_maps import read_mask
+from cellxai.data.pixels.images import ImageFault, read_image
 
 GREY = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16)
 RNG = np.random.default_rng(0)
@@ -211,21 +212,6 @@ def png_header(width: int, height: int) -> bytes:
 def test_an_absurd_size_is_refused_before_its_pixels_are_read(tmp_path, size):
     (tmp_path / "bomb.png").write_bytes(png_header(*size))
     assert "too large" in fault_of(tmp_path / "bomb.png")
-
-
-def test_masks_keep_16_bit_labels_and_palette_indices(tmp_path):
-    labels = GREY.astype(np.uint16) * 300
-    Image.fromarray(labels).save(tmp_path / "deep.png")
-    np.testing.assert_array_equal(read_mask(tmp_path / "deep.png"), labels)
-    palette = Image.fromarray(GREY % 4, mode="P")
-    palette.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
-    palette.save(tmp_path / "palette.png")
-    np.testing.assert_array_equal(read_mask(tmp_path / "palette.png"), GREY % 4)
-
-
-def test_a_mask_in_colour_is_refused(tmp_path):
-    Image.fromarray(COLOUR).save(tmp_path / "mask.png")
-    assert "expected one plane" in fault_of(tmp_path / "mask.png", read_mask)
 
 
 def test_real_tiff_frames_and_their_16_bit_masks_are_read(shared_data):

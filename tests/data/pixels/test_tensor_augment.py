@@ -9,11 +9,11 @@ from cellxai.data.pixels.augmentation import Augmentation
 from cellxai.data.pixels.tensor_augment import (
     Draws,
     TensorImages,
-    as_it_is,
     augment_batch,
-    draw,
-    shifted,
-    uniforms,
+    draw_uniforms,
+    keep_batch,
+    scale_draws,
+    shift_brightness,
 )
 from cellxai.data.pixels.transforms import Transforms
 
@@ -47,8 +47,8 @@ def test_the_same_draws_give_the_pictures_of_albumentations(images, random_clahe
     transforms = Transforms(
         image_size=(20, 28), crop=crop, random_clahe=random_clahe, brightness=0.3
     )
-    table = uniforms(3, 1, len(images))
-    draws = draw(table, transforms, (20, 28))
+    table = draw_uniforms(3, 1, len(images))
+    draws = scale_draws(table, transforms, (20, 28))
     ours = augment_batch(images, np.arange(40), draws, crop).permute(0, 2, 3, 1).numpy()
     betas = 0.3 * (2 * table[:, 4] - 1)
     for i, image in enumerate(images.permute(0, 2, 3, 1).numpy()):
@@ -65,7 +65,7 @@ def test_flips_crops_and_shifts_are_as_frequent_as_albumentations_draws_them():
     transforms = Transforms(image_size=(20, 28), crop=16, horizontal_flip=0.3, brightness=0.2)
     theirs = np.stack([transforms.augment(ramp, seed) for seed in range(1500)])
     many = torch.from_numpy(ramp).permute(2, 0, 1).expand(1500, -1, -1, -1)
-    draws = draw(uniforms(0, 0, 1500), transforms, (20, 28))
+    draws = scale_draws(draw_uniforms(0, 0, 1500), transforms, (20, 28))
     ours = augment_batch(many, np.arange(1500), draws, 16).permute(0, 2, 3, 1).numpy()
     for statistic in (np.mean, np.max, np.min, lambda pixels, axis: pixels[:, 0, 0, 0]):
         one, other = (statistic(p.astype(float), axis=(1, 2, 3)) for p in (ours, theirs))
@@ -82,7 +82,7 @@ def test_flips_crops_and_shifts_are_as_frequent_as_albumentations_draws_them():
 def test_a_shift_is_the_sum_cut_off_at_black_and_white(level):
     every = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
     expected = (every.long() + level).clamp(0, 255)
-    assert torch.equal(shifted(every, np.array([level])).long(), expected)
+    assert torch.equal(shift_brightness(every, np.array([level])).long(), expected)
 
 
 def test_a_picture_depends_on_seed_epoch_and_index_and_on_no_other_image_of_its_batch():
@@ -105,7 +105,7 @@ def test_a_picture_depends_on_seed_epoch_and_index_and_on_no_other_image_of_its_
 def test_a_loader_gets_whole_batches_by_epoch_and_index():
     data = TensorImages(GREY, LABELS, SQUARE, seed=5)
     keys = [(4, index) for index in (8, 1, 30, 22, 2)]
-    loader = torch.utils.data.DataLoader(data, batch_size=3, sampler=keys, collate_fn=as_it_is)
+    loader = torch.utils.data.DataLoader(data, batch_size=3, sampler=keys, collate_fn=keep_batch)
     batches = list(loader)
     assert [len(labels) for _, labels in batches] == [3, 2]
     images = torch.cat([images for images, _ in batches])

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cellxai.data.readers.image_files import files_named, records_of_files
+from cellxai.data.readers.image_files import find_files, records_of_files
 
 
 @pytest.fixture
@@ -17,12 +17,12 @@ def test_a_name_is_a_file_a_folder_of_images_or_a_pattern(photos):
     def names(found):
         return [path.relative_to(photos).as_posix() for path in found]
 
-    assert names(files_named(str(photos / "note.txt"))) == ["note.txt"]
-    assert names(files_named(str(photos))) == ["a.tif", "b.png"]
-    assert names(files_named(str(photos / "*.png"))) == ["b.png"]
-    assert names(files_named(str(photos / "**/*.png"))) == ["b.png", "deep/c.png"]
-    assert files_named(str(photos / "*.bmp")) == []
-    assert files_named(str(photos / "nothing")) == []
+    assert names(find_files(str(photos / "note.txt"))) == ["note.txt"]
+    assert names(find_files(str(photos))) == ["a.tif", "b.png"]
+    assert names(find_files(str(photos / "*.png"))) == ["b.png"]
+    assert names(find_files(str(photos / "**/*.png"))) == ["b.png", "deep/c.png"]
+    assert find_files(str(photos / "*.bmp")) == []
+    assert find_files(str(photos / "nothing")) == []
 
 
 def test_ids_tell_folder_and_name_and_are_never_given_twice(tmp_path):

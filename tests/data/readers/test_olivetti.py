@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from cellxai.data.loading.cache import key_of
+from cellxai.data.loading.cache import cache_key
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.readers import olivetti
-from cellxai.data.readers.olivetti import OlivettiFaces, upright
+from cellxai.data.readers.olivetti import OlivettiFaces, turn_upright
 from cellxai.data.splits import SplitSettings, split_records
 
 
@@ -38,14 +38,14 @@ def test_pixels_come_from_the_one_file(faces):
 
 def test_photos_of_the_one_file_are_kept_apart_in_the_cache(faces):
     first, second, *_ = OlivettiFaces().scan().records
-    assert key_of([first], Transforms()) != key_of([second], Transforms())
+    assert cache_key([first], Transforms()) != cache_key([second], Transforms())
 
 
 def test_photos_lying_on_their_side_are_turned():
     lying = np.zeros((3, 8, 8))
     lying[:, 2:6, 1:3] = 1  # alike from top to bottom, and not from left to right
-    np.testing.assert_array_equal(upright(lying), lying.transpose(0, 2, 1))
-    np.testing.assert_array_equal(upright(upright(lying)), upright(lying))
+    np.testing.assert_array_equal(turn_upright(lying), lying.transpose(0, 2, 1))
+    np.testing.assert_array_equal(turn_upright(turn_upright(lying)), turn_upright(lying))
 
 
 def test_a_missing_file_is_named(tmp_path):

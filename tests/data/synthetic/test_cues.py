@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from cellxai.data.synthetic import (
     CLASSES,
+    SceneSettings,
     compose_scene,
     cue_map,
     part_region,
@@ -15,12 +18,12 @@ from cellxai.data.synthetic.cues import CUE_KINDS, Cue, cue_region
 from cellxai.data.synthetic.scene import choose_cue
 from cellxai.verbs.synthesize import synthesize
 
-SMALL = {"height": 96, "width": 128}
+SMALL = SceneSettings(height=96, width=128)
 
 
 @pytest.mark.parametrize("kind", CUE_KINDS)
 def test_a_cue_changes_its_own_pixels_and_no_others(kind):
-    scene = compose_scene(0, 1, **SMALL, cue=kind)
+    scene = compose_scene(0, 1, replace(SMALL, cue=kind))
     changed = render(scene) != render(scene.without_cue())
     assert changed[cue_map(scene)].mean() > 0.95
     if kind != "tint":  # which fades out
@@ -29,8 +32,8 @@ def test_a_cue_changes_its_own_pixels_and_no_others(kind):
 
 @pytest.mark.parametrize("kind", CUE_KINDS)
 def test_without_its_cue_a_scene_is_the_scene_that_never_had_one(kind):
-    planted = compose_scene(0, 1, **SMALL, cue=kind).without_cue()
-    assert (render(planted) == render(compose_scene(0, 1, **SMALL))).all()
+    planted = compose_scene(0, 1, replace(SMALL, cue=kind)).without_cue()
+    assert (render(planted) == render(compose_scene(0, 1, SMALL))).all()
     assert cue_map(planted) is None
 
 
@@ -53,12 +56,12 @@ def test_the_cue_tells_the_class_as_often_as_it_is_told_to(agreement):
 
 def test_a_cue_that_agrees_tells_the_class_of_every_scene():
     for index in range(6):
-        scene = compose_scene(0, index, 64, 64, cue="scale bar", cue_agreement=1.0)
+        scene = compose_scene(0, index, SceneSettings(64, 64, cue="scale bar"))
         assert CLASSES[scene.cue.number] == scene.label
 
 
 def test_masks_and_cause_do_not_know_the_cue():
-    plain, cued = render_image(0, 2, **SMALL), render_image(0, 2, **SMALL, cue="corner tag")
+    plain, cued = render_image(0, 2, SMALL), render_image(0, 2, replace(SMALL, cue="corner tag"))
     assert (plain.masks == cued.masks).all()
     assert (plain.cause == cued.cause).all()
     assert plain.cue is None
@@ -66,7 +69,7 @@ def test_masks_and_cause_do_not_know_the_cue():
 
 
 def test_the_region_of_a_cell_is_its_matter_with_its_processes():
-    scene = compose_scene(0, 2, **SMALL)
+    scene = compose_scene(0, 2, SMALL)
     cell = scene.cells[0]
     process = next(p.id for p in scene.parts if p.cell == cell and p.id != cell)
     whole, alone = part_region(scene, cell), part_region(scene, process)

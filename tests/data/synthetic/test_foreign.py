@@ -4,6 +4,7 @@ import pytest
 from jaxtyping import TypeCheckError
 
 from cellxai.data.synthetic import (
+    SceneSettings,
     compose_scene,
     foreign_region,
     instance_labels,
@@ -14,7 +15,7 @@ from cellxai.data.synthetic import (
 from cellxai.data.synthetic.foreign import FOREIGN_KINDS
 from cellxai.verbs.synthesize import synthesize
 
-SCENES = [compose_scene(3, index, 128, 128) for index in range(12)]
+SCENES = [compose_scene(3, index, SceneSettings(128, 128)) for index in range(12)]
 
 
 @pytest.mark.parametrize("kind", FOREIGN_KINDS)

@@ -141,7 +141,7 @@ def test_results_of_other_settings_are_never_mixed_in(run, changes, name):
 def test_a_changed_image_under_its_old_id_is_refused(run, items):
     run({"edges": Edges()})
     items[1] = replace(items[1], image=items[1].image.flip(0))
-    with pytest.raises(ValueError, match=r"image '1\.png' was crc32:"):
+    with pytest.raises(ValueError, match=r"image '1\.png' was sha256:"):
         run({"edges": Edges()})
 
 

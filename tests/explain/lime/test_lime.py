@@ -14,8 +14,8 @@ from cellxai.explain.lime.designs import Antithetic, Locality, OrthogonalArray, 
 from cellxai.explain.lime.lime import Lime, top_classes
 from cellxai.explain.lime.reference import LimeReference
 from cellxai.explain.lime.stability import Stop
-from cellxai.explain.provenance import described
 from cellxai.explain.superpixels.methods import Grid, painted
+from cellxai.files.identity import describe_settings
 
 DESIGNS = [Antithetic(), OrthogonalArray(), StratifiedSizes(), Locality()]
 
@@ -290,4 +290,4 @@ def test_a_config_names_the_design_and_the_stop():
     lime = parser.instantiate(parsed).explainer
     assert isinstance(lime.design, OrthogonalArray)
     assert lime.stop == Stop(top_k=3, jaccard=0.8)
-    assert described(lime) != described(Lime(400))
+    assert describe_settings(lime) != describe_settings(Lime(400))

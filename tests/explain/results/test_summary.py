@@ -89,7 +89,7 @@ def test_a_store_tells_all_that_tables_need(tmp_path):
         "explainer 'lime'": "cellxai.explain.lime.lime.Lime()",
         "explainer 'dots'": "cellxai.explain.controls.RandomAttribution()",
     }
-    store.bind({"model": "crc32:0", **explainers}, [GINI])
+    store.bind({"model": "sha256:0", **explainers}, [GINI])
     store.write([ROW], inapplicable=[("b", "gini")])
     found = read_results(store)
     assert (found.rows, found.measures) == (store.rows(), {"gini": GINI})

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from cellxai.explain.provenance import described
 from cellxai.explain.superpixels.cache import CachedSuperpixels
 from cellxai.explain.superpixels.instances import FromMasks
 from cellxai.explain.superpixels.methods import Grid, Slic, Superpixels
+from cellxai.files.identity import describe_settings
 
 
 class Counting(Superpixels):
@@ -79,4 +79,4 @@ def test_instances_are_part_of_the_content(images, tmp_path):
 
 
 def test_results_are_stored_as_those_of_the_method_itself(tmp_path):
-    assert described(CachedSuperpixels(Slic(9), tmp_path)) == described(Slic(9))
+    assert describe_settings(CachedSuperpixels(Slic(9), tmp_path)) == describe_settings(Slic(9))

@@ -9,9 +9,9 @@ import pytest
 
 import cellxai.explain.metrics
 from cellxai.explain.metrics.base import Criterion, ExplainerMetric, Metric
-from cellxai.explain.provenance import described
 from cellxai.explain.results.store import Store
 from cellxai.explain.standard import every_explainer, standard_explainers, standard_metrics
+from cellxai.files.identity import describe_settings
 from cellxai.verbs.benchmark import benchmark
 from gmm.commandline.parser import arguments_of
 
@@ -54,7 +54,7 @@ def test_one_run_can_be_measured_by_one_config_after_the_other():
     for config in map(arguments, ("smoke", "quick", "full")):
         assert config["truth"] == arguments("smoke")["truth"]
         for name, part in (parts | config["explainers"] | config["metrics"]).items():
-            assert told.setdefault(name, described(part)) == described(part)
+            assert told.setdefault(name, describe_settings(part)) == describe_settings(part)
 
 
 @pytest.mark.parametrize("name", ["quick", "full", "truth", "real-cells"])

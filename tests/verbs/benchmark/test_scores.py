@@ -19,7 +19,7 @@ from cellxai.explain.metrics.sanity import (
     LabelRandomisation,
     ParameterRandomisation,
 )
-from cellxai.explain.provenance import model_fingerprint
+from cellxai.explain.provenance import identify_model
 from cellxai.explain.results.store import Store
 from cellxai.explain.score import Logit, Score
 from cellxai.explain.superpixels.methods import Grid
@@ -127,7 +127,7 @@ def test_another_network_is_explained_by_the_same_score(run):
 def test_a_logit_by_any_name_goes_on_with_the_results_that_are_there(run):
     asked = {"explainers": {"edges": Edges()}, "metrics": {"deletion": DeletionAUC()}} | ASKED
     made = benchmark(run, **asked)
-    assert Store(made.path).settings()["model"] == model_fingerprint(load_run(run).classifier)
+    assert Store(made.path).settings()["model"] == identify_model(load_run(run).classifier)
     assert benchmark(run, score=Logit(), **asked).computed == 0
 
 

@@ -291,7 +291,7 @@ def test_an_explainer_and_metrics_from_a_users_file_appear_in_the_table(run, mon
     finally:
         sys.modules.pop("my_lab", None)
     told = capsys.readouterr()
-    assert "explainer 'mine' was my_lab.Red() crc32:" in told.err
+    assert "explainer 'mine' was my_lab.Red() sha256:" in told.err
     lines = {(row["explainer"], row["metric"]): row for row in
              read_csv(run / "benchmark" / "table.csv")}  # fmt: skip
     values = {item.id: item.image[0].mean().item() for item in RunItems(load_run(run), None, 1)}

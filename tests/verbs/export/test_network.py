@@ -9,10 +9,10 @@ from cellxai.data.pixels.transforms import Transforms
 from cellxai.files.config import as_config
 from cellxai.verbs.export.network import (
     build_network,
+    build_transforms,
+    keep_preparation,
+    make_portable,
     network_of,
-    only_preparation,
-    portable,
-    prepared_by,
 )
 
 MODEL = {
@@ -33,13 +33,13 @@ def test_the_network_answers_bitwise_as_the_classifier():
 
 
 def test_where_the_first_weights_came_from_is_not_passed_on():
-    recorded = portable(MODEL)["backbone"]["init_args"]
+    recorded = make_portable(MODEL)["backbone"]["init_args"]
     assert recorded == {"name": "test_efficientnet", "pretrained": False, "weights": None}
     assert MODEL["backbone"]["init_args"]["weights"] == "/home/a.pt"
 
 
 def test_a_network_is_built_from_its_record_with_every_tensor_of_the_classifier():
-    network = build_network(portable(MODEL), 5, None)
+    network = build_network(make_portable(MODEL), 5, None)
     assert network.head[-1].out_features == 5
     assert {name for name, _ in network.named_buffers()} >= {"mean", "std"}
     assert not network.training
@@ -64,7 +64,7 @@ def test_a_class_of_ones_own_is_asked_for_and_never_imported():
     ],
 )
 def test_a_record_that_is_none_is_one_line(changed, told):
-    settings = portable(MODEL)
+    settings = make_portable(MODEL)
     with pytest.raises(ValueError, match=told) as error:
         build_network({**settings, "head": {**settings["head"], **changed}}, 2, None)
     assert "\n" not in str(error.value)
@@ -72,8 +72,8 @@ def test_a_record_that_is_none_is_one_line(changed, told):
 
 def test_images_are_prepared_as_recorded_and_never_augmented():
     transforms = Transforms((24, 32), crop=16, colour="rgb", clahe=False, brightness=0.3)
-    recorded = as_config(only_preparation(transforms))
-    found = prepared_by(recorded)
+    recorded = as_config(keep_preparation(transforms))
+    found = build_transforms(recorded)
     assert (found.image_size, found.colour, found.clahe) == ((24, 32), "rgb", False)
     assert found.crop is None
     assert (found.horizontal_flip, found.vertical_flip, found.brightness) == (0, 0, 0)

@@ -11,7 +11,7 @@ from cellxai.data.readers.folder import ImageFolder
 from cellxai.data.records import Record
 from cellxai.files.folder import read_csv
 from cellxai.verbs.preview import preview
-from cellxai.verbs.preview.verb import choose, contrast_of, describe
+from cellxai.verbs.preview.verb import choose_images, contrast_of, describe_transforms
 
 SMALL = Transforms(image_size=(24, 32))
 WRITTEN = {
@@ -97,9 +97,15 @@ def test_preview_is_the_same_picture_for_the_same_seed(tmp_path):
 
 def test_every_class_has_an_image_even_if_that_makes_more_than_asked_for():
     records = [Record(f"{label}{i}", Path(), label) for label in "abc" for i in range(4)]
-    assert [record.label for record in choose(records, 1, seed=0)] == ["a", "b", "c"]
-    assert [record.label for record in choose(records, 5, seed=0)] == ["a", "a", "b", "b", "c"]
-    assert len(choose(records, 99, seed=0)) == 12
+    assert [record.label for record in choose_images(records, 1, seed=0)] == ["a", "b", "c"]
+    assert [record.label for record in choose_images(records, 5, seed=0)] == [
+        "a",
+        "a",
+        "b",
+        "b",
+        "c",
+    ]
+    assert len(choose_images(records, 99, seed=0)) == 12
 
 
 def test_preview_of_nothing_says_what_to_do(tmp_path):
@@ -110,7 +116,7 @@ def test_preview_of_nothing_says_what_to_do(tmp_path):
 
 
 def test_the_steps_are_described_in_their_order():
-    assert describe(Transforms(crop=96, colour="rgb", clahe=False)) == (
+    assert describe_transforms(Transforms(crop=96, colour="rgb", clahe=False)) == (
         "always: rgb → resize to 224×224    "
         "training only: crop 96×96 → flip left-right 50%, upside-down 50% → brightness ±10%"
     )

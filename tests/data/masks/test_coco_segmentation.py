@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from cellxai.data.readers.coco_masks import decompress, parse_segmentation, pixels_of_part
+from cellxai.data.masks.coco_segmentation import decompress, parse_segmentation, pixels_of_part
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12))
 

@@ -20,7 +20,7 @@ def decode_rle(text: str, shape: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
         shape: Height and width of the image, in pixels.
 
     Raises:
-        ValueError: If ``text`` is no run-length encoding of an image of this shape.
+        ValueError: If ``text`` is not a run-length encoding of an image of this shape.
     """
     mask = np.zeros(shape[0] * shape[1], dtype=bool)
     mask[pixels_of(parse_rle(text, mask.size))] = True
@@ -39,16 +39,16 @@ def parse_rle(text: str, n_pixels: int) -> Int64[np.ndarray, "runs 2"]:
     """Start (from 1) and length of each run, checked against an image of ``n_pixels``.
 
     Raises:
-        ValueError: If a value is no positive integer, a start lacks its length, or a run does not
-            lie within the image.
+        ValueError: If a value is not a positive integer, a start lacks its length, or a run leaves
+            the image.
     """
     if PAIRS.fullmatch(text) is None:
-        raise ValueError(f"run-length encoding has {what_is_no_pair(text)}")
+        raise ValueError(f"run-length encoding has {describe_odd_pairs(text)}")
     values = np.fromstring(text.strip(), dtype=np.int64, sep=" ")  # a lone blank would be a 0
     # Too many digits come out as the largest integer, and the sum of two of those would wrap.
     runs = np.minimum(values, n_pixels + 1).reshape(-1, 2)
     if len(runs) and (runs.min() < 1 or runs.sum(1).max() - 1 > n_pixels):
-        raise ValueError(f"run-length encoding has {first_outside(text, runs, n_pixels)}")
+        raise ValueError(f"run-length encoding has {describe_first_outside(text, runs, n_pixels)}")
     return runs
 
 
@@ -59,8 +59,8 @@ def pixels_of(runs: Int64[np.ndarray, "runs 2"]) -> Int64[np.ndarray, " p"]:
     return np.repeat(starts - 1 - before, lengths) + np.arange(lengths.sum())
 
 
-def what_is_no_pair(text: str) -> str:
-    """The first word that is no number; where all are, how many there are."""
+def describe_odd_pairs(text: str) -> str:
+    """The first word that is not a number; where all are, how many there are."""
     words = re.findall(r"\S+", text, re.ASCII)
     unlike = next((word for word in words if not (word.isascii() and word.isdigit())), None)
     if unlike is not None:
@@ -68,7 +68,7 @@ def what_is_no_pair(text: str) -> str:
     return f"{len(words)} values, expected start-length pairs"
 
 
-def first_outside(text: str, runs: Int64[np.ndarray, "runs 2"], n_pixels: int) -> str:
+def describe_first_outside(text: str, runs: Int64[np.ndarray, "runs 2"], n_pixels: int) -> str:
     """The first run that is empty or leaves the image, as it was written."""
     outside = (runs < 1).any(1) | (runs.sum(1) - 1 > n_pixels)
     start, length = text.split()[2 * int(outside.argmax()) :][:2]

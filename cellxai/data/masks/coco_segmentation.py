@@ -1,7 +1,7 @@
 """Masks as COCO writes them: run lengths, plain or compressed to text, and polygons.
 
 Runs go down the columns, background and object in turn, beginning with background, which may be
-empty. (Sartorius counts starts along the rows: :mod:`cellxai.data.readers.rle`.)
+empty. (Sartorius counts starts along the rows: :mod:`cellxai.data.masks.rle`.)
 """
 
 from typing import Any
@@ -51,7 +51,7 @@ def parse_counts(counts: Any, n_pixels: int) -> Int64[np.ndarray, " runs"]:
     """Run lengths given as numbers or as compressed text, checked against ``n_pixels``.
 
     Raises:
-        ValueError: If a length is no number from 0, or they do not add up to the image.
+        ValueError: If a length is not a number from 0, or the lengths do not add up to the image.
     """
     if not isinstance(counts, (str, list)):
         raise ValueError(f"counts {counts!r}, expected a list of run lengths or text")
@@ -71,7 +71,7 @@ def decompress(text: str) -> list[int]:
     more follow, and the highest of the value's bits is its sign.
 
     Raises:
-        ValueError: If a character is none of the code, or the text ends within a value.
+        ValueError: If a character is not one of the code, or the text ends within a value.
     """
     lengths: list[int] = []
     value, n_read = 0, 0
@@ -96,7 +96,7 @@ def parse_polygon(numbers: Any, shape: tuple[int, int]) -> Float64[np.ndarray, "
     """The corners x, y of a polygon in pixels, from the outer edge of the first pixel.
 
     Raises:
-        ValueError: If they are no pairs of numbers, fewer than three, or outside the image.
+        ValueError: If they are not pairs of numbers, fewer than three, or outside the image.
     """
     corners = corners_of(numbers)
     if len(corners) < 3:
@@ -114,7 +114,7 @@ def corners_of(numbers: Any) -> Float64[np.ndarray, "corners 2"]:
     """Numbers x, y, x, y, … as pairs.
 
     Raises:
-        ValueError: If they are no such numbers.
+        ValueError: If they are not such numbers.
     """
     try:
         return np.array(numbers, dtype=np.float64).reshape(-1, 2)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from cellxai.data.readers.rle import decode_rle, encode_rle, parse_rle, pixels_of
+from cellxai.data.masks.rle import decode_rle, encode_rle, parse_rle, pixels_of
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12))
 
