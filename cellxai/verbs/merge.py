@@ -6,7 +6,7 @@ from typing import get_args
 
 from cellxai.adapters.benchmark_files import export
 from cellxai.adapters.explained_score import ScoreName
-from cellxai.explain.benchmark.merging import merge_stores
+from cellxai.explain.benchmark.merge import merge_stores
 from cellxai.explain.benchmark.shards import WHOLE, Shard, shard_files
 from cellxai.explain.results.store import Store
 from cellxai.files.folder import RunFolder

@@ -7,22 +7,21 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.base import Attribution, Context, Explainer, Model, Truth
 from cellxai.explain.batches import clock_of
-from cellxai.explain.benchmark.items import Case
+from cellxai.explain.benchmark.items import ReadyItem
 from cellxai.explain.benchmark.plan import Judge, Task
 from cellxai.explain.cost import frozen, measured
-from cellxai.explain.metrics.base import Metric, Truth, is_degenerate
+from cellxai.explain.metrics.base import Metric, applies, chance_level, is_degenerate
 from cellxai.explain.metrics.probing import part_means
-from cellxai.explain.results.rows import Answer, Row
-from cellxai.explain.status import Status
+from cellxai.explain.results.rows import Answer, ScoreRow
 
 OF_METRIC = "metric: "  # how the reason of a row begins where the map itself is well
 NO_TARGET = -1  # of an attribution that was never made
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judgement:
     """All that is written of one attribution.
 
     Args:
@@ -32,8 +31,25 @@ class Judged:
     """
 
     answer: Answer | None
-    rows: tuple[Row, ...] = ()
+    rows: tuple[ScoreRow, ...] = ()
     inapplicable: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """An attribution, and all that metrics may ask about it.
+
+    Args:
+        item: The explained image, under the seed of the attribution.
+        explainer: What answered.
+        attribution: Its answer.
+        answer: The same as it is kept.
+    """
+
+    item: ReadyItem
+    explainer: Explainer
+    attribution: Attribution
+    answer: Answer
 
 
 class Metered(Explainer):
@@ -62,136 +78,117 @@ class Metered(Explainer):
         return attribution
 
 
-def judged(
-    case: Case, task: Task, explainers: Mapping[str, Explainer], metrics: Mapping[str, Judge]
-) -> Judged:
+def judge(
+    item: ReadyItem,
+    task: Task,
+    explainers: Mapping[str, Explainer],
+    metrics: Mapping[str, Judge],
+) -> Judgement:
     """Explains an image and asks the metrics what the map is worth."""
-    names = [name for name in task.metrics if applies(metrics[name], case.truth)]
-    lacking = tuple((case.id, name) for name in task.metrics if name not in names)
+    truth = item.case.truth
+    names = tuple(name for name in task.metrics if is_applicable(metrics[name], truth))
+    lacking = tuple((item.id, name) for name in task.metrics if name not in names)
     if not names:
-        return Judged(None, (), lacking)
-    explainer, context = explainers[task.explainer], case.with_seed(task.seed)
+        return Judgement(None, (), lacking)
+    explainer, seeded = explainers[task.explainer], item.with_seed(task.seed)
+    case = seeded.case
     try:
-        attribution = measured(explainer, case.model, case.images, case.targets, context)
+        attribution = measured(explainer, case.model, case.images, case.targets, case.context)
     except Exception as error:
-        nothing = failed(case.id, task._replace(metrics=tuple(names)), in_words(error))
-        return replace(nothing, inapplicable=lacking)
-    answer = answer_of(case, task, attribution)
+        failure = judge_failure(item.id, task._replace(metrics=names), error_line(error))
+        return replace(failure, inapplicable=lacking)
+    answer = answer_of(item, task, attribution)
+    explanation = Explanation(seeded, explainer, attribution, answer)
     with frozen(case.model):
-        rows = [
-            _row(case, answer, name, metrics[name], explainer, attribution, context)
-            for name in names
-        ]
-    return Judged(answer, tuple(rows), lacking)
+        rows = tuple(score_row(explanation, name, metrics[name]) for name in names)
+    return Judgement(answer, rows, lacking)
 
 
-def applies(metric: Judge, truth: Truth) -> bool:
+def is_applicable(metric: Judge, truth: Truth) -> bool:
     """Whether what is known of the image suffices; an error shows again in the metric's row."""
     try:
-        return metric.applies_to(truth)
+        return applies(metric, truth)
     except Exception:
         return True
 
 
-def failed(image: str, task: Task, reason: str) -> Judged:
-    """What is written of an image that could not be made ready."""
+def judge_failure(image: str, task: Task, reason: str) -> Judgement:
+    """What is written where an image could not be made ready, or not be explained."""
     answer = Answer(image, task.explainer, task.seed, NO_TARGET, "failed", reason)
-    rows = [_scored(answer, metric, "failed", reason) for metric in task.metrics]
-    return Judged(answer, tuple(rows))
+    return Judgement(answer, tuple(row_without_score(answer, name) for name in task.metrics))
 
 
-def answer_of(case: Case, task: Task, attribution: Attribution) -> Answer:
+def answer_of(item: ReadyItem, task: Task, attribution: Attribution) -> Answer:
     """An attribution as it is kept."""
     cost, degenerate = attribution.cost, bool(is_degenerate(attribution.values))
-    means = part_means(attribution.values, case.context.superpixels)[0]
+    means = part_means(attribution.values, item.case.context.superpixels)[0]
     return Answer(
-        case.id,
-        task.explainer,
-        task.seed,
-        int(case.targets),
-        attribution.status,
-        attribution.reason,
-        cost.forwards,
-        cost.backwards,
-        cost.seconds,
-        cost.peak_bytes,
-        cost.batch_size,
-        cost.dtype,
-        _number(attribution.surrogate_r2),
-        _number(attribution.ranking_stability),
-        _number(attribution.completeness_gap),
-        None if degenerate else means.double().cpu().numpy(),
+        image=item.id,
+        explainer=task.explainer,
+        seed=task.seed,
+        target=int(item.case.targets),
+        status=attribution.status,
+        reason=attribution.reason,
+        forwards=cost.forwards,
+        backwards=cost.backwards,
+        seconds=cost.seconds,
+        peak_bytes=cost.peak_bytes,
+        batch_size=cost.batch_size,
+        dtype=cost.dtype,
+        surrogate_r2=_number(attribution.surrogate_r2),
+        ranking_stability=_number(attribution.ranking_stability),
+        completeness_gap=_number(attribution.completeness_gap),
+        evidence=None if degenerate else means.double().cpu().numpy(),
     )
 
 
-def _row(
-    case: Case,
-    answer: Answer,
-    name: str,
-    metric: Judge,
-    explainer: Explainer,
-    attribution: Attribution,
-    context: Context,
-) -> Row:
+def score_row(explanation: Explanation, name: str, metric: Judge) -> ScoreRow:
     """The score of one metric with what it took."""
-    again, asked = Metered(explainer), case.remembering.forwards
-    about = case.images, case.targets, attribution, context, case.truth
+    item, attribution = explanation.item, explanation.attribution
+    case, remembering = item.case, item.remembering
+    again, asked = Metered(explanation.explainer), remembering.forwards
+    row = row_without_score(explanation.answer, name)
     start = clock_of(case.images.device)
     try:
         if isinstance(metric, Metric):
-            value = metric.score(case.remembering, *about).item()
+            value = metric.score(case.with_model(remembering), attribution).item()
         else:
-            value = metric.score(again, case.model, *about).item()
-        chance = _number(metric.chance(case.truth))
+            value = metric.score(again, case, attribution).item()
+        chance = _number(chance_level(metric, case.truth))
     except Exception as error:
-        return _scored(answer, name, "failed", OF_METRIC + in_words(error))
-    return _scored(
-        answer,
-        name,
-        answer.status,
-        answer.reason,
-        value,
-        chance,
-        case.remembering.forwards - asked + again.forwards,
-        again.backwards,
-        clock_of(case.images.device) - start,
+        return replace(row, status="failed", reason=OF_METRIC + error_line(error))
+    return replace(
+        row,
+        value=value,
+        chance=chance,
+        metric_forwards=remembering.forwards - asked + again.forwards,
+        metric_backwards=again.backwards,
+        metric_seconds=clock_of(case.images.device) - start,
     )
 
 
-def _scored(
-    answer: Answer,
-    metric: str,
-    status: Status,
-    reason: str,
-    value: float = np.nan,
-    chance: float = np.nan,
-    forwards: int = 0,
-    backwards: int = 0,
-    seconds: float = 0.0,
-) -> Row:
-    return Row(
-        answer.image,
-        answer.explainer,
-        metric,
-        answer.seed,
-        value,
-        chance,
-        status,
-        reason,
-        answer.forwards,
-        answer.backwards,
-        answer.seconds,
-        forwards,
-        backwards,
-        seconds,
+def row_without_score(answer: Answer, metric: str) -> ScoreRow:
+    """The row of an attribution under a metric that has not judged it."""
+    return ScoreRow(
+        image=answer.image,
+        explainer=answer.explainer,
+        metric=metric,
+        seed=answer.seed,
+        value=np.nan,
+        chance=np.nan,
+        status=answer.status,
+        reason=answer.reason,
+        forwards=answer.forwards,
+        backwards=answer.backwards,
+        seconds=answer.seconds,
     )
 
 
-def in_words(error: Exception) -> str:
+def error_line(error: Exception) -> str:
     """An error in one line, with its kind."""
     return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
 
 
 def _number(values: Float[Tensor, " b"] | None) -> float:
-    """Of a batch of one; NaN where there is nothing."""
+    """The value of a batch of one; NaN where there is nothing."""
     return np.nan if values is None else float(values)

@@ -20,7 +20,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Row:
+class ScoreRow:
     """One score.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from cellxai.explain.metrics.base import Direction
-from cellxai.explain.results.rows import Answer, Measure, Row
+from cellxai.explain.results.rows import Answer, Measure, ScoreRow
 from cellxai.explain.results.store import Store
 
 CONTROLS = "cellxai.explain.controls."  # how our own are stored: older files say no more of them
@@ -31,7 +31,7 @@ class Results:
         controls: Explainers that know nothing of the model.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[ScoreRow]
     answers: Sequence[Answer]
     measures: Mapping[str, Measure]
     inapplicable: frozenset[tuple[str, str]] = frozenset()
@@ -102,7 +102,7 @@ def controls_of(settings: Mapping[str, str]) -> frozenset[str]:
 
 def score_arrays(results: Results) -> list[Scores]:
     """One per metric that has rows: what a metric can prove first, then by name."""
-    by_metric: dict[str, list[Row]] = {}
+    by_metric: dict[str, list[ScoreRow]] = {}
     for row in results.rows:
         by_metric.setdefault(row.metric, []).append(row)
     found = [
@@ -130,7 +130,7 @@ def _place(scores: Scores) -> tuple[int, str, str]:
     return known, family, scores.measure.metric
 
 
-def _scores(rows: Sequence[Row], measure: Measure, explainers: tuple[str, ...]) -> Scores:
+def _scores(rows: Sequence[ScoreRow], measure: Measure, explainers: tuple[str, ...]) -> Scores:
     images = tuple(sorted({row.image for row in rows}))
     seeds: dict[tuple[str, str], list[float]] = {}
     for row in rows:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cellxai.explain.results.rows import Answer, Key, Measure, Row
+from cellxai.explain.results.rows import Answer, Key, Measure, ScoreRow
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (
@@ -50,7 +50,7 @@ KEYS = {
     "answers": ("image", "explainer", "seed"),
     "measures": ("metric",),
 }
-Kept = TypeVar("Kept", Row, Answer, Measure)
+Kept = TypeVar("Kept", ScoreRow, Answer, Measure)
 
 
 class Store:
@@ -75,7 +75,7 @@ class Store:
 
     def write(
         self,
-        rows: Iterable[Row],
+        rows: Iterable[ScoreRow],
         answer: Answer | None = None,
         inapplicable: Iterable[tuple[str, str]] = (),
     ) -> None:
@@ -89,15 +89,15 @@ class Store:
             inapplicable: Images and the metrics whose truth is not known of them.
         """
         with self._connected() as connection:
-            connection.executemany(_upsert("results", Row), map(_to_sql, rows))
+            connection.executemany(_upsert("results", ScoreRow), map(_to_sql, rows))
             if answer is not None:
                 unless = " WHERE excluded.status != 'failed' OR answers.status = 'failed'"
                 connection.execute(_upsert("answers", Answer) + unless, _to_sql(answer))
             connection.executemany("INSERT OR IGNORE INTO inapplicable VALUES (?, ?)", inapplicable)
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ScoreRow]:
         """All scores, ordered by key."""
-        return self._all("results", Row)
+        return self._all("results", ScoreRow)
 
     def answers(self) -> list[Answer]:
         """All attributions, ordered by image, explainer and seed."""
@@ -201,7 +201,7 @@ class Store:
                 connection.close()
 
 
-def _upsert(table: str, kind: type[Row | Answer | Measure]) -> str:
+def _upsert(table: str, kind: type[ScoreRow | Answer | Measure]) -> str:
     """The statement that adds a record, or puts it in the place of that of the same key."""
     names = [field.name for field in fields(kind)]
     changed = ", ".join(f"{name} = excluded.{name}" for name in names)
@@ -211,7 +211,7 @@ def _upsert(table: str, kind: type[Row | Answer | Measure]) -> str:
     )
 
 
-def _to_sql(record: Row | Answer | Measure) -> list[Any]:
+def _to_sql(record: ScoreRow | Answer | Measure) -> list[Any]:
     values = (getattr(record, field.name) for field in fields(record))
     return [v.astype(EVIDENCE).tobytes() if isinstance(v, np.ndarray) else v for v in values]
 

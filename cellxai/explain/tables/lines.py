@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cellxai.explain.results.method_agreement import agreements
-from cellxai.explain.results.rows import Answer, Row
+from cellxai.explain.results.rows import Answer, ScoreRow
 from cellxai.explain.results.score_arrays import Results, mean
 from cellxai.explain.results.standings import Standing, standings
 from cellxai.explain.results.statistics import LEVEL, PairedTest, Verdict, bootstrap_mean
@@ -58,7 +58,7 @@ def cost_lines(results: Results) -> list[CostLine]:
     answers: dict[str, list[Answer]] = {name: [] for name in results.explainers}
     for answer in results.answers:
         answers[answer.explainer].append(answer)
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[ScoreRow]] = {}
     for row in results.rows:
         rows.setdefault(row.metric, []).append(row)
     made = [
@@ -114,7 +114,7 @@ def _cost_of_explainer(name: str, answers: Sequence[Answer], control: bool) -> C
     )  # fmt: skip
 
 
-def _cost_of_metric(name: str, rows: Sequence[Row]) -> CostLine:
+def _cost_of_metric(name: str, rows: Sequence[ScoreRow]) -> CostLine:
     scored = [one for one in rows if not math.isnan(one.value)]
     return CostLine(
         "metric", name, False, len(rows), *_fates(rows),
@@ -123,7 +123,7 @@ def _cost_of_metric(name: str, rows: Sequence[Row]) -> CostLine:
     )  # fmt: skip
 
 
-def _fates(made: Sequence[Answer] | Sequence[Row]) -> tuple[int, int, int, str]:
+def _fates(made: Sequence[Answer] | Sequence[ScoreRow]) -> tuple[int, int, int, str]:
     """How many are degraded, unsupported and failed, and one reason of the worst."""
     statuses = [one.status for one in made]
     worst = max(made, key=lambda one: (SEVERITY.index(one.status), one.reason), default=None)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from cellxai.explain.batches import best_batch_size
 from cellxai.explain.benchmark import Item, Setup
+from cellxai.explain.benchmark.engine import choice_of_batch_size
 from cellxai.explain.benchmark.forecast import Forecast, Work, forecast
-from cellxai.explain.benchmark.plan import planned_keys, surveyed
-from cellxai.explain.benchmark.running import choice_of_batch_size
+from cellxai.explain.benchmark.plan import planned_keys, survey
 from cellxai.explain.results.rows import Key
 from cellxai.explain.results.store import Store
 from cellxai.verbs.benchmark.watch import in_words, tell
@@ -72,7 +72,7 @@ def planned(
         path: Of the results; need not exist.
         batch_size: Images per forward pass at most; None for that of the store, or the fastest.
     """
-    images = surveyed(items, tell)
+    images = survey(items, tell)
     keys = planned_keys(images, setup.explainers, setup.metrics, setup.seeds)
     first = items[min(place for place, _ in images.values())]
     if path.exists():

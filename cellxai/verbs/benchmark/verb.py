@@ -10,10 +10,10 @@ from cellxai.adapters.explained_score import ScoreName, name_of, scored_run
 from cellxai.explain.base import Explainer
 from cellxai.explain.baselines import Baseline, BlurBaseline
 from cellxai.explain.benchmark import Setup, run_benchmark
-from cellxai.explain.benchmark.judging import OF_METRIC
+from cellxai.explain.benchmark.judge import OF_METRIC
 from cellxai.explain.benchmark.shards import WHOLE, Shard
 from cellxai.explain.metrics.base import ExplainerMetric, Metric
-from cellxai.explain.results.rows import Row
+from cellxai.explain.results.rows import ScoreRow
 from cellxai.explain.results.store import Store
 from cellxai.explain.score import Score
 from cellxai.explain.standard import standard_explainers, standard_metrics
@@ -174,7 +174,7 @@ def found(store: Store, computed: int, joined_by: str = "") -> Benchmark:
     return Benchmark(store.path, computed, len(rows), dict(failed.most_common()), joined_by)
 
 
-def whose(row: Row) -> str:
+def whose(row: ScoreRow) -> str:
     """What a failed row is about, and why it failed."""
     name = row.metric if row.reason.startswith(OF_METRIC) else row.explainer
     return f"{name}: {row.reason.removeprefix(OF_METRIC)}"

@@ -10,7 +10,7 @@ from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.base import Attribution, Context, Explainer
 from cellxai.explain.baselines import ConstantBaseline
 from cellxai.explain.benchmark import Item, Setup, plan, run_benchmark
-from cellxai.explain.benchmark.judging import Metered
+from cellxai.explain.benchmark.judge import Metered
 from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.explain.metrics.agreement import RankCorrelation, SignAgreement, TopKOverlap
 from cellxai.explain.metrics.base import Metric
@@ -40,7 +40,7 @@ class Picky(Metric):
 
     name, family, direction, range, paper = "picky", "other", "higher", (0.0, 1.0), "none"
 
-    def measure(self, model, images, targets, attribution, context, truth):
+    def measure(self, case, attribution):
         if attribution.values.mean() < 0:
             raise ValueError("a negative mean")
         return attribution.values.mean((1, 2))

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import friedmanchisquare, rankdata
 
-from cellxai.explain.results.rows import Measure, Row
+from cellxai.explain.results.rows import Measure, ScoreRow
 from cellxai.explain.results.score_arrays import Results
 from cellxai.explain.results.standings import standings
 from cellxai.explain.results.summary import compare, summarise
 
-ROW = Row("a", "lime", "insertion", 0, 0.2, math.nan, "ok", "", 100, 0, 2.0)
+ROW = ScoreRow("a", "lime", "insertion", 0, 0.2, math.nan, "ok", "", 100, 0, 2.0)
 MEASURES = {
     name: Measure(name, name, family, direction, 0.0, 1.0, "")
     for name, family, direction in (
@@ -24,11 +24,11 @@ MEASURES = {
 NAMES = ("lime", "saliency", "occlusion", "random")
 
 
-def results_of(rows: list[Row]) -> Results:
+def results_of(rows: list[ScoreRow]) -> Results:
     return Results(rows, [], MEASURES, controls=frozenset({"random"}))
 
 
-def scored(n: int = 14, metrics=("insertion", "deletion")) -> list[Row]:
+def scored(n: int = 14, metrics=("insertion", "deletion")) -> list[ScoreRow]:
     generator = np.random.default_rng(0)
     return [
         replace(ROW, image=str(i), explainer=name, metric=metric, value=generator.normal())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from cellxai.explain.results.rows import Measure, Row
+from cellxai.explain.results.rows import Measure, ScoreRow
 from cellxai.explain.results.score_arrays import Results
 from cellxai.explain.results.store import Store
 from cellxai.explain.tables.columns import (
@@ -20,7 +20,7 @@ from cellxai.explain.tables.columns import (
 from cellxai.explain.tables.export import write_all, write_tables
 
 HOSTILE = "a|b_c & 50% <b>x</b> $y$ [z] \\end{tabular}\n~^#{}"
-ROW = Row("a", "lime", "gini", 0, 0.25, math.nan, "ok", "", 100, 0, 2.0)
+ROW = ScoreRow("a", "lime", "gini", 0, 0.25, math.nan, "ok", "", 100, 0, 2.0)
 GINI = Measure("gini", "Gini", "complexity", "higher", 0.0, 1.0, "")
 
 
