@@ -184,8 +184,13 @@ class Case:
             baseline=self.context.baseline.repeat_interleave(n, 0),
         )
         truth = {name: known.repeat_interleave(n, 0) for name, known in self.truth.items()}
-        images, targets = (each.repeat_interleave(n, 0) for each in (self.images, self.targets))
-        return replace(self, images=images, targets=targets, context=context, truth=truth)
+        return replace(
+            self,
+            images=self.images.repeat_interleave(n, 0),
+            targets=self.targets.repeat_interleave(n, 0),
+            context=context,
+            truth=truth,
+        )
 
 
 def context_of(

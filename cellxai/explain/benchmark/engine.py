@@ -86,11 +86,11 @@ def run_benchmark(
         pace, lap = Pace(_count_work(tasks)), Lap()
         for image, of_image in tasks.items():
             item = _make_ready(items, images[image][0], setup, store, batch_size)
-            pace.did(IMAGE, lap.seconds())
+            pace.note(IMAGE, lap.seconds())
             for task in of_image:
                 result = _judge(item, image, task, setup)
                 store.write(result.rows, result.answer, result.inapplicable)
-                pace.did(task.explainer, lap.seconds())
+                pace.note(task.explainer, lap.seconds())
                 done, status = done + 1, "ok" if result.answer is None else result.answer.status
                 left = pace.seconds_left
                 yield Progress(done, total, image, task.explainer, task.seed, status, left)

@@ -30,13 +30,13 @@ class Speed:
 
     Args:
         batch_size: Images per forward pass at most.
-        one: Seconds of a forward pass of one image.
+        single: Seconds of a forward pass of one image.
         batch: Seconds of a forward pass of ``batch_size`` images.
         backward: Seconds that an image takes to come back, in batches of that size.
     """
 
     batch_size: int
-    one: float
+    single: float
     batch: float
     backward: float
 
@@ -45,9 +45,9 @@ class Speed:
         size = min(max(at_once, 1), self.batch_size)
         per_image = 0.0
         if self.batch_size > 1:
-            per_image = max(self.batch - self.one, 0.0) / (self.batch_size - 1)
+            per_image = max(self.batch - self.single, 0.0) / (self.batch_size - 1)
         calls = ceil(forwards / size)
-        return calls * (self.one - per_image) + forwards * per_image + backwards * self.backward
+        return calls * (self.single - per_image) + forwards * per_image + backwards * self.backward
 
 
 @dataclass(frozen=True)
@@ -223,9 +223,9 @@ def speed_of(model: Model, images: Float[Tensor, "1 c h w"], batch_size: int) ->
     """Times passes of one image and of a batch."""
     many = images.expand(batch_size, -1, -1, -1)
     returning = many[:MOST_RETURNING]
-    one, batch, forward = (len(x) / max(rate(model, x), 1e-9) for x in (images, many, returning))
+    single, batch, forward = (len(x) / max(rate(model, x), 1e-9) for x in (images, many, returning))
     back = max(there_and_back(model, returning) - forward, 0.0) / len(returning)
-    return Speed(batch_size, one, batch, back)
+    return Speed(batch_size, single, batch, back)
 
 
 @torch.no_grad()

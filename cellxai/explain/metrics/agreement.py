@@ -65,7 +65,8 @@ class TopKOverlap(Similarity):
         self, first: Attribution, second: Attribution, context: Context
     ) -> Float[Tensor, " b"]:
         """See :meth:`Similarity.compare`."""
-        means = [part_means(each.values, context.superpixels) for each in (first, second)]
+        superpixels = context.superpixels
+        means = [part_means(values, superpixels) for values in (first.values, second.values)]
         a, b = (highest(values, self.k) for values in means)
         return (a & b).sum(1).to(first.values) / (a | b).sum(1)
 
@@ -85,7 +86,8 @@ class SignAgreement(Similarity):
         self, first: Attribution, second: Attribution, context: Context
     ) -> Float[Tensor, " b"]:
         """See :meth:`Similarity.compare`."""
-        a, b = (part_means(each.values, context.superpixels) for each in (first, second))
+        superpixels = context.superpixels
+        a, b = (part_means(values, superpixels) for values in (first.values, second.values))
         exists = ~a.isnan()
         return ((a.sign() == b.sign()) & exists).sum(1).to(first.values) / exists.sum(1)
 

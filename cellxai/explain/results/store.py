@@ -113,19 +113,19 @@ class Store:
             return list(connection.execute("SELECT image, metric FROM inapplicable ORDER BY 1, 2"))
 
     def missing(self, keys: Iterable[Key], retry_failed: bool = False) -> list[Key]:
-        """Those of ``keys`` that have no row yet and could have one, in their order.
+        """The ``keys`` that have no row yet and could have one, in their order.
 
         Args:
             keys: What is wanted.
-            retry_failed: Whether a row that failed counts as none, and truth that was not known as
-                found meanwhile.
+            retry_failed: Whether a row that failed counts as missing, and a truth that was not
+                known as known by now.
         """
         counted = "status != 'failed'" if retry_failed else "TRUE"
         query = f"SELECT image, explainer, metric, seed FROM results WHERE {counted}"
         with self._connected() as connection:
             there = set(connection.execute(query))
         hopeless = set() if retry_failed else set(self.inapplicable())
-        return [k for k in keys if k not in there and (k.image, k.metric) not in hopeless]
+        return [key for key in keys if key not in there and (key.image, key.metric) not in hopeless]
 
     def settings(self) -> dict[str, str]:
         """What the rows were made with, by name."""
@@ -174,8 +174,8 @@ class Store:
         names = ", ".join(field.name for field in fields(kind))
         order = ", ".join(KEYS[table])
         with self._connected() as connection:
-            found = connection.execute(f"SELECT {names} FROM {table} ORDER BY {order}").fetchall()
-        return [_from_sql(kind, values) for values in found]
+            rows = connection.execute(f"SELECT {names} FROM {table} ORDER BY {order}").fetchall()
+        return [_from_sql(kind, values) for values in rows]
 
     def _texts(self, table: str) -> dict[str, str]:
         with self._connected() as connection:

@@ -47,7 +47,7 @@ class DryRun:
                 "metrics, of all explainers; what one has asked, the next does not ask again",
                 *(table_line(work, width) for work in metrics),
                 f"a forward pass: {1e3 * speed.batch / speed.batch_size:.1f} ms an image in "
-                f"batches of {speed.batch_size}, {1e3 * speed.one:.1f} ms alone; "
+                f"batches of {speed.batch_size}, {1e3 * speed.single:.1f} ms alone; "
                 f"back: {1e3 * speed.backward:.1f} ms",
                 f"{self.path}: {self.n_attributions} attributions and {self.n_scores} scores "
                 f"missing on {self.n_images} images: about {format_duration(self.seconds)}",

@@ -19,7 +19,7 @@ from cellxai.explain.metrics.faithfulness import DeletionAUC, InsertionAUC
 from cellxai.explain.metrics.sanity import ParameterRandomisation
 from cellxai.explain.metrics.stability import MaxSensitivity
 from cellxai.explain.metrics.truth import RemovalCorrelation
-from cellxai.explain.results.method_agreement import agreements
+from cellxai.explain.results.method_agreement import compare_methods
 from cellxai.explain.results.store import Store
 from cellxai.explain.superpixels.methods import Grid
 
@@ -179,7 +179,7 @@ def test_evidence_tells_the_agreement_of_the_maps_themselves(run, net, images, c
     maps = {k: one.attribute(net, images, targets, seen) for k, one in explainers.items()}
     for similarity, found in zip(
         (RankCorrelation(), TopKOverlap(), SignAgreement()),
-        agreements(store.answers(), list(explainers)), strict=True,
+        compare_methods(store.answers(), list(explainers)), strict=True,
     ):  # fmt: skip
         assert similarity.name == found.similarity
         for i, one in enumerate(maps.values()):

@@ -5,8 +5,8 @@ import pytest
 
 from cellxai.explain.results.rows import Measure, ScoreRow
 from cellxai.explain.results.score_arrays import Results, read_results
+from cellxai.explain.results.score_summary import Counts, compare, summarise
 from cellxai.explain.results.store import Store
-from cellxai.explain.results.summary import Counts, compare, summarise
 
 ROW = ScoreRow("a", "lime", "gini", 0, 0.2, math.nan, "ok", "", 100, 0, 2.0)
 GINI = Measure("gini", "Gini", "complexity", "higher", 0.0, 1.0, "Chalasani et al. 2020")

@@ -1,4 +1,4 @@
-"""Tables of a benchmark from its stored rows alone: no model is needed."""
+"""What the scores of each explainer amount to, from stored rows alone: no model is needed."""
 
 import math
 from collections import Counter
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cellxai.explain.results.rows import Measure, ScoreRow
 from cellxai.explain.results.score_arrays import Results, Scores, mean, score_arrays
-from cellxai.explain.results.statistics import (
+from cellxai.explain.results.significance import (
     Interval,
     PairedTest,
     Verdict,
@@ -60,7 +60,7 @@ class Summary:
         status: The worst of its attributions' statuses.
         reason: One reason for that status.
         forwards: Mean number of images sent through the model, per attribution.
-        backwards: Likewise backwards.
+        backwards: Mean number of images sent back, per attribution.
         seconds: Mean time, per attribution.
     """
 
