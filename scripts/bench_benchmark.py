@@ -31,7 +31,7 @@ from cellxai.explain.metrics.complexity import Gini
 from cellxai.explain.metrics.faithfulness import DeletionAUC, InsertionAUC
 from cellxai.explain.metrics.faithfulness_correlation import FaithfulnessCorrelation
 from cellxai.explain.metrics.stability import SeedStability
-from cellxai.explain.results.rows import Row
+from cellxai.explain.results.rows import ScoreRow
 from cellxai.explain.results.store import Store
 from cellxai.explain.superpixels.methods import Grid
 
@@ -134,7 +134,7 @@ def resume(model: nn.Module, folder: Path) -> None:
     metrics: dict[str, Metric | ExplainerMetric] = {f"{n}": Gini() for n in range(N_METRICS)}
     names = [item.id for item in items]
     store.write(
-        Row(*key, 0.5, 0.1, "ok", "", 1, 0, 0.1)
+        ScoreRow(*key, 0.5, 0.1, "ok", "", 1, 0, 0.1)
         for key in planned_keys(names, explainers, metrics, (0,))
     )
     setup = Setup(model, explainers, metrics, *SHARED)

@@ -22,7 +22,7 @@ import torch
 from bench_metrics_peers import N_NOISES, N_STEPS, N_SUBSETS, RADIUS, network, saliency
 from torch import Tensor, nn
 
-from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.base import Attribution, Case, Context, Explainer, Model
 from cellxai.explain.batches import best_batch_size
 from cellxai.explain.metrics.base import Metric
 from cellxai.explain.metrics.faithfulness import (
@@ -76,15 +76,18 @@ def ours(model: nn.Module, inputs: dict[str, np.ndarray]) -> tuple[list[dict[str
     context = Context(
         labels, torch.zeros_like(images), batch_size=best_batch_size(model, images[:1])
     )
-    remembering, noises, found = Remembering(model), MaxSensitivity(RADIUS, N_NOISES), []
+    remembering, noises, timed = Remembering(model), MaxSensitivity(RADIUS, N_NOISES), []
+    case = Case(model, images, targets, context)
+    remembered = case.with_model(remembering)
     for maps in inputs["maps"]:
-        about = images, targets, Attribution(torch.from_numpy(maps)[:, 0]), context, {}
+        attribution = Attribution(torch.from_numpy(maps)[:, 0])
         seconds = {
-            name: seconds_of(metric.score, remembering, *about) for name, metric in OF_MAPS.items()
+            name: seconds_of(metric.score, remembered, attribution)
+            for name, metric in OF_MAPS.items()
         }
-        seconds["sensitivity"] = seconds_of(noises.score, PlainSaliency(), model, *about)
-        found.append(seconds)
-    return found, remembering.forwards
+        seconds["sensitivity"] = seconds_of(noises.score, PlainSaliency(), case, attribution)
+        timed.append(seconds)
+    return timed, remembering.forwards
 
 
 def seconds_of(compute: Callable[..., Any], *arguments: Any) -> float:
@@ -99,9 +102,10 @@ def curve_difference(
 ) -> float:
     """Largest difference to the deletion curves of Quantus, which has no starting point."""
     images, maps = torch.from_numpy(inputs["images"]), torch.from_numpy(inputs["maps"][0])[:, 0]
-    ranks = removal_ranks(maps, torch.zeros_like(maps).long(), "pixels", N_STEPS)
-    targets, black = torch.from_numpy(inputs["targets"]), torch.zeros_like(images)
-    curves = score_curves(model, images, black, targets, ranks, 32)
+    black = torch.zeros_like(images)
+    context = Context(torch.zeros_like(maps).long(), black)
+    case = Case(model, images, torch.from_numpy(inputs["targets"]), context)
+    curves = score_curves(case, black, removal_ranks(case, Attribution(maps), "pixels", N_STEPS))
     return float((torch.stack(curves)[:, 1:] - torch.tensor(said)).abs().max())
 
 
@@ -133,12 +137,12 @@ def main() -> None:
     print(f"{arguments.methods} methods, {N_IMAGES} images, {forwards} forwards by metrics of maps")
     total = {"ours": 0.0, "peers": 0.0}
     for name in mine[0]:
-        own = sum(one[name] for one in mine)
+        own = sum(seconds[name] for seconds in mine)
         total["ours"] += own
         if theirs is None:
             print(f"{name:12} {own:7.2f} s")
             continue
-        other = sum(one[name]["seconds"] for one in theirs)
+        other = sum(method[name]["seconds"] for method in theirs)
         total["peers"] += other
         print(f"{name:12} {own:7.2f} s, peers {other:7.2f} s: {other / own:5.1f} x")
     if theirs:

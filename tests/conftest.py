@@ -115,7 +115,7 @@ def invented_results():
     """
     import numpy as np
 
-    from cellxai.explain.results.rows import Answer, Measure, Row
+    from cellxai.explain.results.rows import Answer, Measure, ScoreRow
     from cellxai.explain.results.score_arrays import Results
 
     metrics = {
@@ -144,7 +144,7 @@ def invented_results():
                 worse = (0.05 if direction == "lower" else -0.05) * place
                 value = float("nan") if empty else 0.5 + worse + 0.1 * (-1) ** i
                 chance = 0.033 if family == "localisation" else float("nan")
-                rows.append(Row(*key, metric, 0, value, chance, status, reason, 500, 0, 6.1))
+                rows.append(ScoreRow(*key, metric, 0, value, chance, status, reason, 500, 0, 6.1))
     measures = {
         name: Measure(name, name, *about, 0.0, 1.0, "A. Author 2020")
         for name, about in metrics.items()

@@ -11,18 +11,18 @@ def export(folder: Path, store: Store) -> None:
     """Writes the tables, and draws the pictures anew where a number has changed: they take seconds.
 
     Args:
-        folder: Of the tables and pictures.
+        folder: Where the tables and pictures go.
         store: The results.
     """
     pictures = folder / "pictures.json"
-    before = contents(folder)
+    before = read_tables(folder)
     write_tables(folder, store)
-    if contents(folder) != before:
+    if read_tables(folder) != before:
         pictures.unlink(missing_ok=True)  # killed while drawing, the next start draws them
     if not pictures.exists():
         draw_pictures(folder, store)
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    """What the tables of a folder say."""
+def read_tables(folder: Path) -> dict[str, bytes]:
+    """Contents of the tables of a folder, by file name."""
     return {path.name: path.read_bytes() for path in folder.glob("*.csv")}

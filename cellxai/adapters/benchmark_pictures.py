@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from cellxai.explain.results.clustering import cluster_methods, mean_agreement
-from cellxai.explain.results.method_agreement import agreements
+from cellxai.explain.results.method_agreement import compare_methods
 from cellxai.explain.results.ranking import cliques, pareto_front
 from cellxai.explain.results.score_arrays import Results, mean, read_results
-from cellxai.explain.results.standings import Standing, standings
+from cellxai.explain.results.standings import Standing, rank_explainers
 from cellxai.explain.results.store import Store
 from cellxai.figures.agreement import draw_agreement
 from cellxai.figures.critical_difference import draw_critical_difference
@@ -22,13 +22,13 @@ from cellxai.files.folder import write_json
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Picture:
     """A line of ``pictures.json``.
 
     Args:
         file: Name of the PNG beside it.
         family: What it belongs to; empty for the whole benchmark.
-        alt: What it shows, for who cannot see it.
+        alt: What it shows, for a reader who cannot see it.
     """
 
     file: str
@@ -40,38 +40,44 @@ def draw_pictures(folder: Path, store: Store) -> None:
     """Draws every picture of a benchmark from its store alone, and lists them in a JSON file.
 
     ``rank_table.png`` and ``agreement.png`` are of the whole; ``critical_difference_*.png`` and
-    ``pareto_*.png`` of each family. A picture that needs two explainers is not drawn of one.
+    ``pareto_*.png`` of each family. A picture that needs two explainers is left out where
+    there is one.
 
     Args:
         folder: Where they go; usually that of the store.
         store: The results, finished or not.
     """
-    draw_all(folder, read_results(store))
+    draw_results(folder, read_results(store))
 
 
-def draw_all(folder: Path, results: Results) -> None:
+def draw_results(folder: Path, results: Results) -> None:
     """:func:`draw_pictures` of results that were read already."""
-    families = [one for one in standings(results) if one.level == "family"]
-    ranked = [one for one in families if one.friedman.n and len(one.friedman.mean_ranks) > 1]
-    drawn = []
+    families = [standing for standing in rank_explainers(results) if standing.level == "family"]
+    ranked = [family for family in families if is_ranked(family)]
+    pictures = []
     if ranked:
-        drawn.append(_rank_table(folder, ranked, results))
+        pictures.append(_rank_table(folder, ranked, results))
     for number, standing in enumerate(ranked, 1):
         # Numbered: two names that differ by a sign alone must not share a file.
         name = f"{number}_{re.sub('[^a-z0-9]+', '_', standing.name.lower()).strip('_')}.png"
-        drawn.append(
+        pictures.append(
             _critical_difference(folder / f"critical_difference_{name}", standing, results)
         )
-        drawn.append(_pareto(folder / f"pareto_{name}", standing, results))
-    drawn += _agreement(folder / "agreement.png", results)
-    write_json(folder / "pictures.json", [asdict(one) for one in drawn])
+        pictures.append(_pareto(folder / f"pareto_{name}", standing, results))
+    pictures += _agreement(folder / "agreement.png", results)
+    write_json(folder / "pictures.json", [asdict(picture) for picture in pictures])
 
 
-def _rank_table(folder: Path, families: Sequence[Standing], results: Results) -> Drawn:
+def is_ranked(standing: Standing) -> bool:
+    """Whether there is an image, and more than one explainer to rank."""
+    return bool(standing.friedman.n) and len(standing.friedman.mean_ranks) > 1
+
+
+def _rank_table(folder: Path, families: Sequence[Standing], results: Results) -> Picture:
     path = folder / "rank_table.png"
     ranks = np.array(
         [
-            [one.friedman.mean_ranks.get(name, math.nan) for one in families]
+            [family.friedman.mean_ranks.get(name, math.nan) for family in families]
             for name in results.explainers
         ]
     )
@@ -83,26 +89,32 @@ def _rank_table(folder: Path, families: Sequence[Standing], results: Results) ->
         ),
     )
     beaten = {
-        (name, one.name)
-        for one in families
-        for name, verdict in one.verdicts.items()
+        (name, family.name)
+        for family in families
+        for name, verdict in family.verdicts.items()
         if verdict.answer == "yes"
     }
     names = [results.explainers[row] for row in order]
     title = f"Mean rank by family, ordered by {families[0].name}\n✓ beats every control"
     draw_rank_table(
-        names, [one.name for one in families], ranks[order], beaten, results.controls, path, title
+        names,
+        [family.name for family in families],
+        ranks[order],
+        beaten,
+        results.controls,
+        path,
+        title,
     )
-    return Drawn(path.name, "", "Mean rank of every explainer in every family of metrics.")
+    return Picture(path.name, "", "Mean rank of every explainer in every family of metrics.")
 
 
-def _critical_difference(path: Path, standing: Standing, results: Results) -> Drawn:
+def _critical_difference(path: Path, standing: Standing, results: Results) -> Picture:
     test = standing.friedman
-    winners = [name for name, one in standing.verdicts.items() if one.answer == "yes"]
+    winners = [name for name, verdict in standing.verdicts.items() if verdict.answer == "yes"]
     groups = cliques(test.mean_ranks, test.critical_difference)
     p = "" if math.isnan(test.p) else f", Friedman p {_p_value(test.p)}"
     title = (
-        f"{capitalised(standing.name)}: mean rank over {test.n} images{p}; bold beats every control"
+        f"{capitalise(standing.name)}: mean rank over {test.n} images{p}; bold beats every control"
     )
     draw_critical_difference(
         test.mean_ranks, groups, test.critical_difference, path, title, results.controls, winners
@@ -112,10 +124,10 @@ def _critical_difference(path: Path, standing: Standing, results: Results) -> Dr
         f"Critical-difference diagram of {standing.name}: mean ranks of {len(test.mean_ranks)} "
         f"explainers, the best {best}; bars join those whose difference is not settled."
     )
-    return Drawn(path.name, standing.name, alt)
+    return Picture(path.name, standing.name, alt)
 
 
-def capitalised(name: str) -> str:
+def capitalise(name: str) -> str:
     """A name at the beginning of a title; its other letters stay as they are."""
     return name[:1].upper() + name[1:]
 
@@ -124,7 +136,7 @@ def _p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
-def _pareto(path: Path, standing: Standing, results: Results) -> Drawn:
+def _pareto(path: Path, standing: Standing, results: Results) -> Picture:
     ranks = standing.friedman.mean_ranks
     seconds = {name: _seconds(results, name) for name in ranks}
     priced = [name for name in ranks if not math.isnan(seconds[name])]
@@ -137,32 +149,32 @@ def _pareto(path: Path, standing: Standing, results: Results) -> Drawn:
         PricedMethod(name, ranks[name], seconds[name], bool(on), name in results.controls)
         for name, on in zip(priced, front, strict=True)
     ]
-    draw_pareto(dots, path, f"{capitalised(standing.name)}: rank against cost")
-    worth = ", ".join(one.name for one in dots if one.on_front)
+    draw_pareto(dots, path, f"{capitalise(standing.name)}: rank against cost")
+    worth = ", ".join(dot.name for dot in dots if dot.on_front)
     alt = f"Mean rank in {standing.name} against seconds; nobody is better and cheaper than {worth}"
-    return Drawn(path.name, standing.name, f"{alt}.")
+    return Picture(path.name, standing.name, f"{alt}.")
 
 
 def _seconds(results: Results, explainer: str) -> float:
     return mean(
-        one.seconds
-        for one in results.answers
-        if one.explainer == explainer and one.status in ("ok", "degraded")
+        answer.seconds
+        for answer in results.answers
+        if answer.explainer == explainer and answer.status in ("ok", "degraded")
     )
 
 
-def _agreement(path: Path, results: Results) -> list[Drawn]:
+def _agreement(path: Path, results: Results) -> list[Picture]:
     """By rank correlation, of those methods that have evidence at all."""
-    with_evidence = {one.explainer for one in results.answers if one.evidence is not None}
+    with_evidence = {answer.explainer for answer in results.answers if answer.evidence is not None}
     methods = [name for name in results.explainers if name in with_evidence]
     if len(methods) < 2:
         return []
-    found = agreements(results.answers, methods)[0]
-    tree = cluster_methods(methods, found.by_image)
-    title = f"Do they agree? {capitalised(found.similarity)}, {len(found.by_image)} images"
+    agreement = compare_methods(results.answers, methods)[0]
+    tree = cluster_methods(methods, agreement.by_image)
+    title = f"Do they agree? {capitalise(agreement.similarity)}, {len(agreement.by_image)} images"
     draw_agreement(
-        methods, mean_agreement(found.by_image), tree.tree, results.controls, path, title
+        methods, mean_agreement(agreement.by_image), tree.tree, results.controls, path, title
     )
     groups = "; ".join(", ".join(group) for group in tree.groups if len(group) > 1)
-    alt = f"Heat map of the {found.similarity} of every pair of explainers, and their tree. "
-    return [Drawn(path.name, "", alt + (f"Groups: {groups}." if groups else "No groups."))]
+    alt = f"Heat map of the {agreement.similarity} of every pair of explainers, and their tree. "
+    return [Picture(path.name, "", alt + (f"Groups: {groups}." if groups else "No groups."))]

@@ -17,7 +17,7 @@ from torch import Tensor
 from cellxai.data.pixels.transforms import Transforms, to_tensor
 from cellxai.data.synthetic import Scene, cue_map, part_region, render, scene_of
 from cellxai.explain.base import Model
-from cellxai.explain.metrics.probing import target_scores
+from cellxai.explain.metrics.probing import scores_of_variants
 
 Level = Literal["cells", "parts"]
 """Whole cells with their processes, or besides them every process and neurite by itself."""
@@ -112,7 +112,7 @@ def removal_effects(
     """By how much the target's score falls when each part is taken out of the scene."""
     images = torch.cat([image[None], found.images]).to(device)
     targets = torch.full((len(images),), target, device=device)
-    scores = target_scores(model, targets, lambda rows: images[rows], batch_size).float()
+    scores = scores_of_variants(model, targets, lambda rows: images[rows], batch_size).float()
     return scores[0] - scores[1:]
 
 

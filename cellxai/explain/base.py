@@ -1,12 +1,12 @@
-"""The one interface of an explainer, and what it answers with."""
+"""The one interface of an explainer, what it is asked about, and what it answers with."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from cellxai.explain.baselines import Baseline
@@ -18,6 +18,14 @@ Model = Callable[[Float[Tensor, "b c h w"]], Float[Tensor, "b k"]]
 
 Scores are logits unless the model comes in :class:`cellxai.explain.score.Scored`: explainers never
 ask what a score means, so that each of them explains probabilities and densities too.
+"""
+
+Truth = Mapping[str, Shaped[Tensor, "b ..."]]
+"""What is known of a batch of images beforehand, by name.
+
+Regions are boolean [b h w]: ``cells`` (where they are), ``cause`` (what made the label), ``cue`` (a
+planted shortcut). ``parts`` are boolean [b p h w]: what can be taken out of each scene; ``effects``
+[b p] is by how much the score truly falls without each, NaN where an image has fewer than p.
 """
 
 MOST_PIXELS = 32 * 224 * 224
@@ -125,6 +133,64 @@ class Explainer(ABC):
             targets: The class, or column of the scores, to explain; one per image.
             context: Superpixels, baseline, seed and budget, shared by all explainers.
         """
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is explained, and all that is known of it: explainers and metrics are asked about it.
+
+    Metrics change one thing and ask again: the ``with_…`` methods give a new case, and leave this
+    one as it is.
+
+    Args:
+        model: Images in [0, 1] to scores, in evaluation mode.
+        images: The explained images, in [0, 1].
+        targets: The explained class, or column of the scores; one per image.
+        context: Superpixels, baseline, seed and budget that explainers are given.
+        truth: What is known of the images beforehand; empty where nothing is known.
+    """
+
+    model: Model
+    images: Float[Tensor, "b c h w"]
+    targets: Int[Tensor, " b"]
+    context: Context
+    truth: Truth = field(default_factory=dict)
+
+    def ask(self, explainer: Explainer) -> Attribution:
+        """What an explainer answers on this case."""
+        return explainer.attribute(self.model, self.images, self.targets, self.context)
+
+    def with_model(self, model: Model) -> "Case":
+        """The same case for another model."""
+        return replace(self, model=model)
+
+    def with_images(self, images: Float[Tensor, "b c h w"]) -> "Case":
+        """As many other images; superpixels, baseline and truth stay."""
+        return replace(self, images=images)
+
+    def with_context(self, context: Context) -> "Case":
+        """The same case under other circumstances."""
+        return replace(self, context=context)
+
+    def with_seed(self, seed: int) -> "Case":
+        """The same case for another seed."""
+        return self.with_context(replace(self.context, seed=seed))
+
+    def repeat(self, n: int) -> "Case":
+        """Every image n times in a row, with its target, superpixels, baseline and truth."""
+        context = replace(
+            self.context,
+            superpixels=self.context.superpixels.repeat_interleave(n, 0),
+            baseline=self.context.baseline.repeat_interleave(n, 0),
+        )
+        truth = {name: known.repeat_interleave(n, 0) for name, known in self.truth.items()}
+        return replace(
+            self,
+            images=self.images.repeat_interleave(n, 0),
+            targets=self.targets.repeat_interleave(n, 0),
+            context=context,
+            truth=truth,
+        )
 
 
 def context_of(

@@ -6,7 +6,7 @@ from typing import get_args
 
 from cellxai.adapters.benchmark_files import export
 from cellxai.adapters.explained_score import ScoreName
-from cellxai.explain.benchmark.merging import merge_stores
+from cellxai.explain.benchmark.merge import merge_stores
 from cellxai.explain.benchmark.shards import WHOLE, Shard, shard_files
 from cellxai.explain.results.store import Store
 from cellxai.files.folder import RunFolder
@@ -36,8 +36,8 @@ class Merged:
             f"{self.folder}: {self.new} rows of {len(self.files)} shards added, "
             f"{self.rows} in results.sqlite and its tables"
         ]
-        return "\n".join(lines + [f"no file yet of shard {one.number}/{one.of}"
-                                  for one in self.absent])  # fmt: skip
+        lines += [f"no file yet of shard {shard.number}/{shard.of}" for shard in self.absent]
+        return "\n".join(lines)
 
 
 def merge(run: Path, score: str = "logit") -> Merged:
@@ -56,9 +56,9 @@ def merge(run: Path, score: str = "logit") -> Merged:
     folder = RunFolder(run).benchmark_of(score)
     files = shard_files(folder)
     if not files:
-        words = words_for("benchmark", run, score)
+        command = command_for("benchmark", run, score)
         ours = score in get_args(ScoreName)  # --score takes another by its class_path
-        way_out = f"run `{words} --shard 1/2`" if ours else f"benchmark {score} with --shard 1/2"
+        way_out = f"run `{command} --shard 1/2`" if ours else f"benchmark {score} with --shard 1/2"
         raise FileNotFoundError(f"{folder} holds no shard; {way_out} and the rest")
     with file_lock(folder / WHOLE.file, "written", "merge again when it is done"):
         store = Store(folder / WHOLE.file)
@@ -75,6 +75,6 @@ def merge(run: Path, score: str = "logit") -> Merged:
     )
 
 
-def words_for(verb: str, run: Path, score: str) -> str:
-    """The command that does something to the benchmark of a score."""
+def command_for(verb: str, run: Path, score: str) -> str:
+    """The command that runs a verb on the benchmark of a score."""
     return f"cellxai {verb} --run {run}" + ("" if score == "logit" else f" --score {score}")

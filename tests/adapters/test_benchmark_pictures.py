@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from cellxai.adapters.benchmark_pictures import draw_all
+from cellxai.adapters.benchmark_pictures import draw_results
 from cellxai.explain.results.rows import Answer
 from cellxai.explain.results.score_arrays import Results
 
@@ -12,7 +12,7 @@ from cellxai.explain.results.score_arrays import Results
 @pytest.fixture(scope="module")
 def folder(invented_results, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
-    draw_all(folder, invented_results)
+    draw_results(folder, invented_results)
     return folder
 
 
@@ -50,12 +50,12 @@ def test_a_hostile_family_stays_in_the_folder(invented_results, tmp_path):
         for name, one in invented_results.measures.items()
     }
     results = replace(invented_results, measures=measures, answers=[])
-    draw_all(tmp_path / "deep", results)
+    draw_results(tmp_path / "deep", results)
     files = {one["file"] for one in listed(tmp_path / "deep")}
     assert "critical_difference_1_faithfulness_x.png" in files
     assert {path.name for path in (tmp_path / "deep").iterdir()} == files | {"pictures.json"}
 
 
 def test_what_cannot_be_compared_is_not_drawn(tmp_path):
-    draw_all(tmp_path, Results([], [Answer("a", "lime", 0, 0, "ok", "")], {}))
+    draw_results(tmp_path, Results([], [Answer("a", "lime", 0, 0, "ok", "")], {}))
     assert listed(tmp_path) == []

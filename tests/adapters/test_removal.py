@@ -14,7 +14,7 @@ from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.synthetic import SceneSettings, compose_scene, cue_map, scene_of
 from cellxai.data.synthetic.cues import CUE_KINDS
 from cellxai.explain.backward.gradients import InputXGradient, Saliency
-from cellxai.explain.base import Attribution, Context
+from cellxai.explain.base import Attribution, Case, Context
 from cellxai.explain.controls import Edges
 from cellxai.explain.metrics.base import ModelSource
 from cellxai.explain.metrics.truth import RemovalCorrelation, ShortcutContrast
@@ -72,9 +72,8 @@ def test_what_is_known_of_an_image_is_what_the_metrics_of_truth_take(tmp_path):
     image = seen(scene_of(tmp_path, "synthetic-000002"), TRANSFORMS)
     context = Context(torch.zeros(1, 48, 64, dtype=torch.long), image[None])
     attribution = Attribution((0.5 - image).clamp(min=0).sum(0)[None])  # what the model sums
-    score = RemovalCorrelation().score(
-        darkness, image[None], torch.tensor([0]), attribution, context, truth
-    )
+    case = Case(darkness, image[None], torch.tensor([0]), context, truth)
+    score = RemovalCorrelation().score(case, attribution)
     assert score > 0.8
 
 
@@ -119,9 +118,8 @@ def test_a_gradient_finds_the_cue_in_the_model_that_reads_it_and_in_no_other(kin
     context = Context(torch.zeros(1, 48, 64, dtype=torch.long), torch.zeros_like(images))
 
     def contrast(how, model, other):
-        found = how.attribute(model, images, targets, context)
-        metric = ShortcutContrast(Held(other))
-        return metric.score(how, model, images, targets, found, context, {"cue": cue[None]}).item()
+        case = Case(model, images, targets, context, {"cue": cue[None]})
+        return ShortcutContrast(Held(other)).score(how, case, case.ask(how)).item()
 
     assert contrast(explainer, reads_cue, reads_cells) == 1
     assert contrast(explainer, reads_cells, reads_cells) == 0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cellxai.explain.results.score_arrays import Results
-from cellxai.explain.tables.export import write_all
+from cellxai.explain.tables.export import write_results
 from cellxai.figures.confusion import draw_confusion
 from cellxai.figures.curves import draw_curves
 from cellxai.figures.density import (
@@ -289,5 +289,5 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, invented_results: Res
         write_explanations,
     ):
         write(root)
-    write_all(root / "benchmark", invented_results)
+    write_results(root / "benchmark", invented_results)
     return root

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cellxai.adapters.benchmark_pictures import draw_all
-from cellxai.explain.tables.export import write_all
+from cellxai.adapters.benchmark_pictures import draw_results
+from cellxai.explain.tables.export import write_results
 from cellxai.files.folder import RunFolder
 from cellxai.report.benchmark import benchmark_section
 from cellxai.report.benchmark_families import best_means, read_score
@@ -67,7 +67,7 @@ def test_chance_troubles_and_costs_are_told(run):
 
 def test_pictures_stand_with_their_family(run, invented_results):
     assert "<img" not in section(run)
-    draw_all(run / "benchmark", invented_results)
+    draw_results(run / "benchmark", invented_results)
     found = benchmark_section(RunFolder(run), "").found
     assert [len(family.pictures) for family in found.families] == [2, 2]
     assert len(found.overview) == 2
@@ -90,7 +90,7 @@ def test_names_and_reasons_are_shown_as_they_are(invented_results, run):
     measures = {
         name: replace(one, family=attack) for name, one in invented_results.measures.items()
     }
-    write_all(run / "benchmark", replace(invented_results, rows=rows, measures=measures))
+    write_results(run / "benchmark", replace(invented_results, rows=rows, measures=measures))
     text = section(run)
     assert attack not in text
     assert "&lt;b&gt;x&lt;/b&gt;" in text

@@ -11,18 +11,16 @@ from torch import Tensor, nn
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
 from cellxai.explain.batches import clock_of, images_per_second
-from cellxai.explain.benchmark.items import Case, Item, case_of
-from cellxai.explain.benchmark.judging import OF_METRIC, judged
+from cellxai.explain.benchmark.items import Item, ReadyItem, make_ready
+from cellxai.explain.benchmark.judge import OF_METRIC, judge
 from cellxai.explain.benchmark.plan import Setup, Task
 from cellxai.explain.cost import frozen
 from cellxai.explain.metrics.base import ExplainerMetric
-from cellxai.explain.metrics.probing import Remembering
-from cellxai.explain.results.rows import Answer, Row
+from cellxai.explain.results.rows import Answer, ScoreRow
 
 REPEATS = 3  # the fastest counts: what else the machine does can only slow a pass down
 COARSE = 8  # rows and columns that the stand-in sees, to be fast
 MOST_RETURNING = 8  # images whose gradient is timed together: a large batch may not fit in memory
-WAYS = ("forwards", "backwards")
 UNKNOWN_TRUTH = "needs a truth that the first image lacks"
 
 
@@ -32,24 +30,24 @@ class Speed:
 
     Args:
         batch_size: Images per forward pass at most.
-        one: Seconds of a forward pass of one image.
+        single: Seconds of a forward pass of one image.
         batch: Seconds of a forward pass of ``batch_size`` images.
         backward: Seconds that an image takes to come back, in batches of that size.
     """
 
     batch_size: int
-    one: float
+    single: float
     batch: float
     backward: float
 
     def seconds(self, forwards: int, backwards: int, at_once: int) -> float:
-        """Of so many passes, in batches of ``at_once`` images at most."""
+        """Seconds of so many passes, in batches of ``at_once`` images at most."""
         size = min(max(at_once, 1), self.batch_size)
         per_image = 0.0
         if self.batch_size > 1:
-            per_image = max(self.batch - self.one, 0.0) / (self.batch_size - 1)
+            per_image = max(self.batch - self.single, 0.0) / (self.batch_size - 1)
         calls = ceil(forwards / size)
-        return calls * (self.one - per_image) + forwards * per_image + backwards * self.backward
+        return calls * (self.single - per_image) + forwards * per_image + backwards * self.backward
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Work:
     """What an explainer or a metric does, for one image and all seeds.
 
     Args:
-        name: In the config.
+        name: Its name in the config.
         is_metric: Whether it is a metric: its passes are those for all explainers together, each
             image asked about only once.
         forwards: Images through the model.
@@ -79,8 +77,8 @@ class Forecast:
     """What one image takes, in all.
 
     Args:
-        speed: Of the model.
-        work: Of each explainer and each metric.
+        speed: How fast the model is.
+        work: What each explainer and each metric does.
         preparing: Seconds until an image is ready: its truth, its superpixels, its baseline.
     """
 
@@ -90,8 +88,8 @@ class Forecast:
 
     @property
     def seconds(self) -> float:
-        """Per image."""
-        return self.preparing + sum(one.seconds for one in self.work)
+        """Seconds that one image takes."""
+        return self.preparing + sum(work.seconds for work in self.work)
 
 
 def forecast(setup: Setup, item: Item, batch_size: int) -> Forecast:
@@ -114,36 +112,40 @@ def forecast(setup: Setup, item: Item, batch_size: int) -> Forecast:
             scores = model(images)
         target = int(scores.argmax()) if item.target is None else item.target
         start = clock_of(images.device)
-        shape = setup.superpixels, setup.baseline, batch_size
-        case = case_of(replace(item, target=target), model, *shape)
+        shared = setup.superpixels, setup.baseline, batch_size
+        ready = make_ready(replace(item, target=target), model, *shared)
         preparing = clock_of(images.device) - start
-        speed = speed_of(model, images, case.context.batch_size)
+        speed = speed_of(model, images, ready.case.context.batch_size)
     other = stand_in(model, images, scores.shape[1])
-    return Forecast(speed, counted(replace_model(case, other), setup, speed), preparing)
+    return Forecast(speed, count_work(ready.with_model(other), setup, speed), preparing)
 
 
-def counted(case: Case, setup: Setup, speed: Speed) -> tuple[Work, ...]:
+def count_work(item: ReadyItem, setup: Setup, speed: Speed) -> tuple[Work, ...]:
     """The work of every explainer and metric on one image, each with every seed."""
-    of_explainer: dict[str, list[Answer]] = {}
-    of_metric: dict[str, list[Row]] = {name: [] for name in setup.metrics}
-    asking = [name for name, one in setup.metrics.items() if isinstance(one, ExplainerMetric)]
-    of_maps = tuple(name for name in setup.metrics if name not in asking)
-    groups = [of_maps, *((name,) for name in asking)]
+    answers: dict[str, list[Answer]] = {}
+    rows: dict[str, list[ScoreRow]] = {name: [] for name in setup.metrics}
     for seed, name in product(setup.seeds, setup.explainers):
         recalled, answer = Recalled(setup.explainers[name]), None
-        for together in groups:
+        for together in groups_of_metrics(setup):
             asked = recalled.asked
-            result = judged(case, Task(name, seed, together), {name: recalled}, setup.metrics)
+            result = judge(item, Task(name, seed, together), {name: recalled}, setup.metrics)
             answer = answer or result.answer
             if answer is None:
                 continue  # nothing can judge it
             again = recalled.asked - asked - 1
             for row in result.rows:
-                of_metric[row.metric].append(asked_again(row, answer, again))
+                rows[row.metric].append(add_repetitions(row, answer, again))
         if answer is not None:
-            of_explainer.setdefault(name, []).append(answer)
-    explainers = [work_of_explainer(name, of_explainer[name], speed) for name in of_explainer]
-    return (*explainers, *(work_of_metric(name, of_metric[name], speed) for name in of_metric))
+            answers.setdefault(name, []).append(answer)
+    explainers = [work_of_explainer(name, answers[name], speed) for name in answers]
+    return (*explainers, *(work_of_metric(name, rows[name], speed) for name in rows))
+
+
+def groups_of_metrics(setup: Setup) -> list[tuple[str, ...]]:
+    """Those of maps together, as one attribution serves all; those that ask again one by one."""
+    asking = [name for name, metric in setup.metrics.items() if isinstance(metric, ExplainerMetric)]
+    of_maps = tuple(name for name in setup.metrics if name not in asking)
+    return [of_maps, *((name,) for name in asking)]
 
 
 class Recalled(Explainer):
@@ -176,7 +178,7 @@ class Recalled(Explainer):
         return Attribution(self._map.values.expand(len(images), -1, -1))
 
 
-def asked_again(row: Row, answer: Answer, times: int) -> Row:
+def add_repetitions(row: ScoreRow, answer: Answer, times: int) -> ScoreRow:
     """A metric's row with what its explainer takes when it is asked so many times more."""
     return replace(
         row,
@@ -188,36 +190,42 @@ def asked_again(row: Row, answer: Answer, times: int) -> Row:
 
 def work_of_explainer(name: str, answers: Sequence[Answer], speed: Speed) -> Work:
     """What it took on the stand-in, and what its passes take on the model."""
-    passes = [speed.seconds(one.forwards, one.backwards, one.batch_size) for one in answers]
-    seconds = sum((one.seconds for one in answers), sum(passes, 0.0))
-    forwards, backwards = (sum(getattr(one, way) for one in answers) for way in WAYS)
-    fault = next((one.reason for one in answers if one.status == "failed"), "")
-    return Work(name, False, forwards, backwards, seconds, fault)
+    passes = [
+        speed.seconds(answer.forwards, answer.backwards, answer.batch_size) for answer in answers
+    ]
+    return Work(
+        name,
+        False,
+        forwards=sum(answer.forwards for answer in answers),
+        backwards=sum(answer.backwards for answer in answers),
+        seconds=sum((answer.seconds for answer in answers), sum(passes, 0.0)),
+        fault=next((answer.reason for answer in answers if answer.status == "failed"), ""),
+    )
 
 
-def work_of_metric(name: str, rows: Sequence[Row], speed: Speed) -> Work:
-    """Likewise, over all explainers."""
-    size = speed.batch_size
-    passes = [speed.seconds(one.metric_forwards, one.metric_backwards, size) for one in rows]
-    seconds = sum((one.metric_seconds for one in rows), sum(passes, 0.0))
-    forwards, backwards = (sum(getattr(one, f"metric_{way}") for one in rows) for way in WAYS)
-    fault = next((one.reason for one in rows if one.reason.startswith(OF_METRIC)), "")
-    return Work(name, True, forwards, backwards, seconds, fault if rows else UNKNOWN_TRUTH)
-
-
-def replace_model(case: Case, model: Model) -> Case:
-    """The same image for another model, which nothing was asked yet."""
-    return replace(case, model=model, remembering=Remembering(model))
+def work_of_metric(name: str, rows: Sequence[ScoreRow], speed: Speed) -> Work:
+    """What a metric took over all explainers, and what its passes take on the model."""
+    passes = [
+        speed.seconds(row.metric_forwards, row.metric_backwards, speed.batch_size) for row in rows
+    ]
+    fault = next((row.reason for row in rows if row.reason.startswith(OF_METRIC)), "")
+    return Work(
+        name,
+        True,
+        forwards=sum(row.metric_forwards for row in rows),
+        backwards=sum(row.metric_backwards for row in rows),
+        seconds=sum((row.metric_seconds for row in rows), sum(passes, 0.0)),
+        fault=fault if rows else UNKNOWN_TRUTH,
+    )
 
 
 def speed_of(model: Model, images: Float[Tensor, "1 c h w"], batch_size: int) -> Speed:
     """Times passes of one image and of a batch."""
     many = images.expand(batch_size, -1, -1, -1)
-    one, batch = (len(x) / max(rate(model, x), 1e-9) for x in (images, many))
     returning = many[:MOST_RETURNING]
-    forward = len(returning) / max(rate(model, returning), 1e-9)
+    single, batch, forward = (len(x) / max(rate(model, x), 1e-9) for x in (images, many, returning))
     back = max(there_and_back(model, returning) - forward, 0.0) / len(returning)
-    return Speed(batch_size, one, batch, back)
+    return Speed(batch_size, single, batch, back)
 
 
 @torch.no_grad()
@@ -229,13 +237,13 @@ def rate(model: Model, images: Float[Tensor, "b c h w"]) -> float:
 
 def there_and_back(model: Model, images: Float[Tensor, "b c h w"]) -> float:
     """Seconds of a forward pass and the gradient of its images."""
-    found = []
+    seconds = []
     for _ in range(REPEATS):
         start = clock_of(images.device)
         leaves = images.clone().requires_grad_()
         torch.autograd.grad(model(leaves)[:, 0].sum(), leaves)
-        found.append(clock_of(images.device) - start)
-    return min(found)
+        seconds.append(clock_of(images.device) - start)
+    return min(seconds)
 
 
 def stand_in(model: Model, images: Float[Tensor, "1 c h w"], n_classes: int) -> Model:

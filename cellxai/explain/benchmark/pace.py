@@ -8,8 +8,8 @@ from collections.abc import Mapping
 class Pace:
     """Time left: explainers differ by a factor of a thousand, so counting them says nothing.
 
-    What was not done yet is taken for as long as the mean of the other kinds; after the first image
-    nothing is.
+    A kind of work that was not done yet is assumed to take as long as the mean of the other kinds;
+    after the first image every kind was done.
 
     Args:
         remaining: How often each kind of work has to be done.
@@ -20,8 +20,8 @@ class Pace:
         self._seconds: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
 
-    def did(self, kind: str, seconds: float) -> None:
-        """One piece of work is done."""
+    def note(self, kind: str, seconds: float) -> None:
+        """Notes that one piece of work is done."""
         self.remaining[kind] -= 1
         self._done[kind] += 1
         self._seconds[kind] += seconds  # pyright: ignore[reportArgumentType]  a Counter sums floats

@@ -50,22 +50,22 @@ class Setup:
         parts = {"superpixels": self.superpixels, "baseline": self.baseline}
         parts |= {f"explainer '{name}'": explainer for name, explainer in self.explainers.items()}
         parts |= {f"metric '{name}'": metric for name, metric in self.metrics.items()}
-        told = {name: describe_with_code(part) for name, part in parts.items()}
-        told |= {
+        texts = {name: describe_with_code(part) for name, part in parts.items()}
+        texts |= {
             f"control '{name}'": "yes" if explainer.is_control else "no"
             for name, explainer in self.explainers.items()
         }
-        return {"model": identify_model(self.model)} | told
+        return {"model": identify_model(self.model)} | texts
 
     def measures(self) -> list[Measure]:
         """What the metrics say of themselves."""
         return [
-            Measure(name, one.name, one.family, one.direction, *one.range, one.paper)
-            for name, one in self.metrics.items()
+            Measure(name, metric.name, metric.family, metric.direction, *metric.range, metric.paper)
+            for name, metric in self.metrics.items()
         ]
 
 
-def surveyed(items: Sequence[Item], tell: Callable[[str], None]) -> dict[str, tuple[int, str]]:
+def survey(items: Sequence[Item], tell: Callable[[str], None]) -> dict[str, tuple[int, str]]:
     """Place and identity of each image, by its id; one that cannot be loaded is left out.
 
     Args:
@@ -75,17 +75,17 @@ def surveyed(items: Sequence[Item], tell: Callable[[str], None]) -> dict[str, tu
     Raises:
         ValueError: If two images share an id.
     """
-    found: dict[str, tuple[int, str]] = {}
+    images: dict[str, tuple[int, str]] = {}
     for place in range(len(items)):
         try:
             item = items[place]
         except (ValueError, OSError) as error:
             tell(f"image {place + 1} of {len(items)} left out: {error}")
             continue
-        if item.id in found:
+        if item.id in images:
             raise ValueError(f"two images have the id '{item.id}'; ids must be unique")
-        found[item.id] = (place, item.identity)
-    return found
+        images[item.id] = (place, item.identity)
+    return images
 
 
 def planned_keys(

@@ -8,7 +8,7 @@ from typing import TypeVar, overload
 
 T = TypeVar("T")
 WRITTEN = re.compile(r"(\d+)/(\d+)")
-NAMED = re.compile(r"results-(\d+)-of-(\d+)\.sqlite")
+FILE_NAME = re.compile(r"results-(\d+)-of-(\d+)\.sqlite")
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Shard:
         """
         if text is None:
             return cls()
-        if not (written := WRITTEN.fullmatch(text)):
+        if not (match := WRITTEN.fullmatch(text)):
             raise ValueError(f"shard={text!r}: expected i/n with i from 1 to n, such as 1/4")
-        return cls(int(written[1]), int(written[2]))
+        return cls(int(match[1]), int(match[2]))
 
     @property
     def file(self) -> str:
@@ -64,8 +64,8 @@ class Share(Sequence[T]):
     """Some of the items of a sequence, loaded when they are asked for.
 
     Args:
-        items: All of them.
-        places: Which.
+        items: All items.
+        places: The positions of those that belong to the share.
     """
 
     def __init__(self, items: Sequence[T], places: Sequence[int]) -> None:
@@ -87,9 +87,11 @@ class Share(Sequence[T]):
 
 def shard_files(folder: Path) -> dict[Shard, Path]:
     """The files of shards in a folder, in order."""
-    found = {
-        Shard(int(named[1]), int(named[2])): path
+    files = {
+        Shard(int(match[1]), int(match[2])): path
         for path in folder.glob("results-*-of-*.sqlite")
-        if (named := NAMED.fullmatch(path.name))
+        if (match := FILE_NAME.fullmatch(path.name))
     }
-    return dict(sorted(found.items(), key=lambda one: (one[0].of, one[0].number)))
+    return {
+        shard: files[shard] for shard in sorted(files, key=lambda shard: (shard.of, shard.number))
+    }

@@ -12,14 +12,14 @@ from torch import Tensor
 from cellxai.explain.base import Attribution, Context
 from cellxai.explain.metrics.base import Similarity
 from cellxai.explain.metrics.correlation import spearman
-from cellxai.explain.metrics.probing import Granularity, part_means, parts_of
+from cellxai.explain.metrics.probing import Granularity, part_means
 
 
 class RankCorrelation(Similarity):
     """Spearman's rank correlation of the attributions; of maps that know nothing, 0 on average.
 
     Args:
-        granularity: Of ``pixels``, or of the means of ``superpixels``.
+        granularity: Whether ``pixels`` are ranked, or the means of ``superpixels``.
         absolute: Whether sign is ignored, as Adebayo does for his second figure.
     """
 
@@ -35,12 +35,14 @@ class RankCorrelation(Similarity):
         self, first: Attribution, second: Attribution, context: Context
     ) -> Float[Tensor, " b"]:
         """See :meth:`Similarity.compare`."""
-        maps = (one.values.abs() if self.absolute else one.values for one in (first, second))
-        labels = parts_of(context, self.granularity)
-        pairs = (
-            v.flatten(1) if self.granularity == "pixels" else part_means(v, labels) for v in maps
-        )
-        return spearman(*pairs).to(first.values)
+        a, b = (self._ranked(attribution.values, context) for attribution in (first, second))
+        return spearman(a, b).to(first.values)
+
+    def _ranked(self, values: Float[Tensor, "b h w"], context: Context) -> Float[Tensor, "b n"]:
+        values = values.abs() if self.absolute else values
+        if self.granularity == "pixels":
+            return values.flatten(1)
+        return part_means(values, context.superpixels)
 
 
 class TopKOverlap(Similarity):
@@ -63,7 +65,8 @@ class TopKOverlap(Similarity):
         self, first: Attribution, second: Attribution, context: Context
     ) -> Float[Tensor, " b"]:
         """See :meth:`Similarity.compare`."""
-        means = [part_means(one.values, context.superpixels) for one in (first, second)]
+        superpixels = context.superpixels
+        means = [part_means(values, superpixels) for values in (first.values, second.values)]
         a, b = (highest(values, self.k) for values in means)
         return (a & b).sum(1).to(first.values) / (a | b).sum(1)
 
@@ -83,7 +86,8 @@ class SignAgreement(Similarity):
         self, first: Attribution, second: Attribution, context: Context
     ) -> Float[Tensor, " b"]:
         """See :meth:`Similarity.compare`."""
-        a, b = (part_means(one.values, context.superpixels) for one in (first, second))
+        superpixels = context.superpixels
+        a, b = (part_means(values, superpixels) for values in (first.values, second.values))
         exists = ~a.isnan()
         return ((a.sign() == b.sign()) & exists).sum(1).to(first.values) / exists.sum(1)
 
@@ -99,9 +103,9 @@ def agreement_matrix(
     attributions: Mapping[str, Attribution], similarity: Similarity, context: Context
 ) -> Float[Tensor, "b m m"]:
     """Similarity of every pair of methods on every image, in the order of the mapping."""
-    methods = list(attributions.values())
+    maps = list(attributions.values())
     rows = [
-        torch.stack([similarity.between(one, other, context) for other in methods], 1)
-        for one in methods
+        torch.stack([similarity.between(first, second, context) for second in maps], 1)
+        for first in maps
     ]
     return torch.stack(rows, 1)

@@ -2,27 +2,22 @@
 
 - :class:`Metric` judges a map;
 - :class:`ExplainerMetric` judges an explainer, which it asks again under changed conditions;
+- :class:`AgainstTruth` is what either of them also is where it needs something known beforehand;
 - :class:`Similarity` compares two maps: of two methods, two seeds, or two models.
+
+A metric of your own is one class in a file of your own: derive from one of the first two, state the
+class attributes, implement ``measure``.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.base import Attribution, Case, Context, Explainer, Model, Truth
 from cellxai.explain.score import Scored
-
-Truth = Mapping[str, Shaped[Tensor, "b ..."]]
-"""What is known of the images beforehand, by name.
-
-Regions are boolean [b h w]: ``cells`` (where they are), ``cause`` (what made the label), ``cue`` (a
-planted shortcut). ``parts`` are boolean [b p h w]: what can be taken out of each scene; ``effects``
-[b p] is by how much the score truly falls without each, NaN where an image has fewer than p.
-"""
 
 Direction = Literal["higher", "lower"]
 
@@ -44,108 +39,99 @@ class Criterion:
     range: ClassVar[tuple[float, float]]
     paper: ClassVar[str]
 
-    def chance(self, truth: Truth) -> Float[Tensor, " b"] | None:
-        """Expected score of a map that knows nothing, where it is known by theory."""
-        return None
-
-    def applies_to(self, truth: Truth) -> bool:
-        """Whether what is known of the images suffices; otherwise the score counts as missing."""
-        return True
-
 
 class Metric(Criterion, ABC):
-    """One number per image that says how good its attribution is.
+    """One number per image that says how good its attribution is. Subclasses are final.
 
-    Subclass it in a file of your own: implement :meth:`measure` and state the class attributes.
     Arguments of ``__init__`` are kept as attributes of the same name: results are stored with them.
-    Randomness is drawn from the image and a seed of the metric's own, never from ``context.seed``,
-    so that all methods are asked the same questions.
+    Randomness is drawn from the image and a seed of the metric's own, never from
+    ``case.context.seed``, so that all methods are asked the same questions.
     """
 
     @abstractmethod
-    def measure(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
-    ) -> Float[Tensor, " b"]:
+    def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """The scores; those of degenerate maps are replaced by NaN afterwards.
 
         Args:
-            model: Images in [0, 1] to scores, in evaluation mode.
-            images: The explained images.
-            targets: The explained class, one per image.
-            attribution: What is judged.
-            context: Superpixels, baseline, seed and budget that the explainer was given.
-            truth: What is known beforehand; empty where nothing is known.
+            case: The model, the b images [b c h w], the target of each, and what is known of them.
+            attribution: What is judged: maps [b h w].
         """
 
-    def score(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
-    ) -> Float[Tensor, " b"]:
+    def score(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """:meth:`measure`, with NaN where the map is degenerate: counted later, never dropped."""
         degenerate = is_degenerate(attribution.values)
         if degenerate.all():  # nothing to learn from the forward passes
             return attribution.values.new_full(degenerate.shape, torch.nan)
-        scores = self.measure(model, images, targets, attribution, context, truth)
-        return scores.masked_fill(degenerate, torch.nan)
+        return self.measure(case, attribution).masked_fill(degenerate, torch.nan)
 
 
 class ExplainerMetric(Criterion, ABC):
-    """One number per image that says how far an explainer can be relied on.
+    """One number per image that says how far an explainer can be relied on. Subclasses are final.
 
     It explains again what was explained already, with one thing changed: another seed, noise on the
-    image, other superpixels, another model. Subclass it like :class:`Metric`.
+    image, other superpixels, another model. Write one of your own like a :class:`Metric`.
     """
 
     @abstractmethod
     def measure(
-        self,
-        explainer: Explainer,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
+        self, explainer: Explainer, case: Case, attribution: Attribution
     ) -> Float[Tensor, " b"]:
         """The scores; those of degenerate maps are replaced by NaN afterwards.
 
         Args:
-            explainer: What is judged.
-            model: Images in [0, 1] to scores, in evaluation mode; a module, never changed.
-            images: The explained images.
-            targets: The explained class, one per image.
-            attribution: What the explainer answered already, under ``context``.
-            context: Superpixels, baseline, seed and budget that it was given.
-            truth: What is known beforehand; empty where nothing is known.
+            explainer: What is judged; ``case.ask(explainer)`` asks it again.
+            case: The model, the b images [b c h w], the target of each, and what is known of them.
+            attribution: What the explainer answered on the case already: maps [b h w].
         """
 
     def score(
-        self,
-        explainer: Explainer,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
+        self, explainer: Explainer, case: Case, attribution: Attribution
     ) -> Float[Tensor, " b"]:
         """:meth:`measure`, with NaN where the first map is degenerate, as in a :class:`Metric`."""
         degenerate = is_degenerate(attribution.values)
         if degenerate.all():
             return attribution.values.new_full(degenerate.shape, torch.nan)
-        scores = self.measure(explainer, model, images, targets, attribution, context, truth)
-        return scores.masked_fill(degenerate, torch.nan)
+        return self.measure(explainer, case, attribution).masked_fill(degenerate, torch.nan)
+
+
+class AgainstTruth(ABC):
+    """What a metric is as well if its score needs something that is known of the images.
+
+    ``class Overlap(Metric, AgainstTruth)`` is then left out where nothing is known, and its table
+    says what chance alone would score.
+    """
+
+    @abstractmethod
+    def applies_to(self, truth: Truth) -> bool:
+        """Whether what is known of the images suffices; otherwise the score counts as missing."""
+
+    @abstractmethod
+    def chance(self, truth: Truth) -> Float[Tensor, " b"] | None:
+        """Expected score of a map that knows nothing; None where theory has no answer."""
+
+
+class InRegion(AgainstTruth):
+    """A metric that needs a region with at least one pixel in every image.
+
+    Attributes:
+        region: Which of the known regions: ``cells``, ``cause`` or ``cue``.
+    """
+
+    region: str
+
+    def applies_to(self, truth: Truth) -> bool:
+        """Whether the region is known and not empty in every image."""
+        return self.region in truth and bool(truth[self.region].any((1, 2)).all())
+
+
+def applies(criterion: Criterion, truth: Truth) -> bool:
+    """Whether a metric can judge images of which this is known."""
+    return criterion.applies_to(truth) if isinstance(criterion, AgainstTruth) else True
+
+
+def chance_level(criterion: Criterion, truth: Truth) -> Float[Tensor, " b"] | None:
+    """Expected score of a map that knows nothing; None where theory has no answer."""
+    return criterion.chance(truth) if isinstance(criterion, AgainstTruth) else None
 
 
 class Similarity(ABC):

@@ -3,64 +3,43 @@
 All take the absolute attribution; sign and scale of a map do not matter.
 """
 
-from abc import abstractmethod
-
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from cellxai.explain.base import Attribution, Context, Model
-from cellxai.explain.metrics.base import Metric, Truth
+from cellxai.explain.base import Attribution, Case
+from cellxai.explain.metrics.base import Metric
 
 
-class _OfSizes(Metric):
-    family = "complexity"
-
-    def measure(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
-    ) -> Float[Tensor, " b"]:
-        """See :meth:`Metric.measure`."""
-        # In float64: float32 would lose small terms among many.
-        return self.of(attribution.values.double().abs().flatten(1)).to(attribution.values)
-
-    @abstractmethod
-    def of(self, sizes: Float[Tensor, "b n"]) -> Float[Tensor, " b"]:
-        """The score of absolute attributions."""
-
-
-class Gini(_OfSizes):
+class Gini(Metric):
     """Gini index: 0 when spread evenly, near 1 when on few pixels."""
 
     name = "gini"
+    family = "complexity"
     direction = "higher"
     range = (0.0, 1.0)
     paper = "Chalasani et al. 2020, arXiv:1810.06583"
 
-    def of(self, sizes: Float[Tensor, "b n"]) -> Float[Tensor, " b"]:
+    def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """See :func:`gini`."""
-        return gini(sizes)
+        return gini(sizes_of(attribution)).to(attribution.values)
 
 
-class Entropy(_OfSizes):
+class Entropy(Metric):
     """Entropy in nats of the attribution as a distribution over pixels, at most log(h w)."""
 
     name = "entropy"
+    family = "complexity"
     direction = "lower"
     range = (0.0, torch.inf)
     paper = "Bhatt et al. 2020, arXiv:2005.00631, definition 3 (complexity)"
 
-    def of(self, sizes: Float[Tensor, "b n"]) -> Float[Tensor, " b"]:
+    def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """See :func:`entropy`."""
-        return entropy(sizes)
+        return entropy(sizes_of(attribution)).to(attribution.values)
 
 
-class EffectiveArea(_OfSizes):
+class EffectiveArea(Metric):
     """Smallest share of the pixels that bears most of the attribution.
 
     Args:
@@ -68,6 +47,7 @@ class EffectiveArea(_OfSizes):
     """
 
     name = "effective area"
+    family = "complexity"
     direction = "lower"
     range = (0.0, 1.0)
     paper = "after Nguyen and Martínez 2020, arXiv:2007.07584 (effective complexity)"
@@ -77,17 +57,22 @@ class EffectiveArea(_OfSizes):
             raise ValueError(f"mass={mass}: expected a share of the attribution above 0, at most 1")
         self.mass = mass
 
-    def of(self, sizes: Float[Tensor, "b n"]) -> Float[Tensor, " b"]:
+    def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """See :func:`effective_area`."""
-        return effective_area(sizes, self.mass)
+        return effective_area(sizes_of(attribution), self.mass).to(attribution.values)
+
+
+def sizes_of(attribution: Attribution) -> Float[Tensor, "b n"]:
+    """Absolute values of all pixels, in float64: float32 would lose small terms among many."""
+    return attribution.values.double().abs().flatten(1)
 
 
 def gini(sizes: Float[Tensor, "b n"]) -> Float[Tensor, " b"]:
     """Gini index of non-negative numbers, 1 − 2 ∫ Lorenz curve (Hurley and Rickard 2009, eq. 4)."""
     n = sizes.shape[1]
     ascending = sizes.sort(dim=1).values
-    place = torch.arange(1, n + 1, device=sizes.device)
-    weighted = (ascending * (2 * place - n - 1)).sum(1)
+    rank = torch.arange(1, n + 1, device=sizes.device)
+    weighted = (ascending * (2 * rank - n - 1)).sum(1)
     return weighted / (n * ascending.sum(1))
 
 
@@ -100,6 +85,6 @@ def entropy(sizes: Float[Tensor, "b n"]) -> Float[Tensor, " b"]:
 def effective_area(sizes: Float[Tensor, "b n"], mass: float) -> Float[Tensor, " b"]:
     """Smallest share of the numbers whose sum is at least ``mass`` of the whole."""
     largest_first = sizes.sort(dim=1, descending=True).values.cumsum(1)
-    # A hair less, or the rounding of a sum that is exactly reached would ask for one more.
+    # A little less, or rounding would ask for one more where the sum is reached exactly.
     needed = mass * largest_first[:, -1:] * (1 - 1e-12)
     return ((largest_first < needed).sum(1) + 1).to(sizes) / sizes.shape[1]

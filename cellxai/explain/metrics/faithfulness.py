@@ -7,71 +7,26 @@ Scores depend on the baseline, so a config lists each metric under two of them, 
 :class:`FamiliarityDrop` tells how strange the model must have found what it was shown on the way.
 """
 
-from abc import abstractmethod
-
 import torch
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from cellxai.explain.base import Attribution, Context, Model
+from cellxai.explain.base import Attribution, Case
 from cellxai.explain.baselines import Baseline
-from cellxai.explain.metrics.base import Density, Metric, Truth
+from cellxai.explain.metrics.base import Density, Metric
 from cellxai.explain.metrics.probing import (
     Granularity,
     Variants,
-    followed,
+    fill_for,
+    model_for_curves,
     part_means,
-    target_scores,
+    scores_of_variants,
 )
 from cellxai.explain.perturbation import in_batches
 from cellxai.explain.superpixels.methods import painted
 
 
-class _Curve(Metric):
-    family = "faithfulness"
-
-    def __init__(
-        self,
-        granularity: Granularity = "superpixels",
-        n_steps: int = 32,
-        baseline: Baseline | None = None,
-    ) -> None:
-        if n_steps < 1:
-            raise ValueError(f"n_steps={n_steps}: a curve has steps; pass n_steps>=1")
-        self.granularity: Granularity = granularity
-        self.n_steps = n_steps
-        self.baseline = baseline
-
-    def measure(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
-    ) -> Float[Tensor, " b"]:
-        """See :meth:`Metric.measure`."""
-        fill = filled(self.baseline, images, context)
-        ranks = removal_ranks(
-            attribution.values, context.superpixels, self.granularity, self.n_steps
-        )
-        return self.area(model, images, fill, targets, ranks, context.batch_size).to(images)
-
-    @abstractmethod
-    def area(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        fill: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        ranks: Int64[Tensor, "b h w"],
-        batch_size: int,
-    ) -> Float[Tensor, " b"]:
-        """What is made of the curve along these ranks."""
-
-
-class DeletionAUC(_Curve):
+class DeletionAUC(Metric):
     """Mean target probability, or other score, while the most relevant parts are hidden first.
 
     The area under the curve over the share of pixels hidden, from 0 to 1, not rescaled by its ends.
@@ -84,24 +39,30 @@ class DeletionAUC(_Curve):
     """
 
     name = "deletion"
+    family = "faithfulness"
     direction = "lower"
     range = (0.0, 1.0)
     paper = "Petsiuk et al. 2018, arXiv:1806.07421"
 
-    def area(
+    def __init__(
         self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        fill: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        ranks: Int64[Tensor, "b h w"],
-        batch_size: int,
-    ) -> Float[Tensor, " b"]:
+        granularity: Granularity = "superpixels",
+        n_steps: int = 32,
+        baseline: Baseline | None = None,
+    ) -> None:
+        check_steps(n_steps)
+        self.granularity: Granularity = granularity
+        self.n_steps = n_steps
+        self.baseline = baseline
+
+    def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """Area under the curve from image to baseline."""
-        return areas(score_curves(model, images, fill, targets, ranks, batch_size), ranks)
+        fill = fill_for(self.baseline, case)
+        ranks = removal_ranks(case, attribution, self.granularity, self.n_steps)
+        return areas(score_curves(case, fill, ranks), ranks).to(case.images)
 
 
-class InsertionAUC(_Curve):
+class InsertionAUC(Metric):
     """Mean target probability, or other score, while the most relevant parts are shown first.
 
     The area under the curve over the share of pixels shown, from 0 to 1, not rescaled by its ends.
@@ -113,24 +74,30 @@ class InsertionAUC(_Curve):
     """
 
     name = "insertion"
+    family = "faithfulness"
     direction = "higher"
     range = (0.0, 1.0)
     paper = "Petsiuk et al. 2018, arXiv:1806.07421"
 
-    def area(
+    def __init__(
         self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        fill: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        ranks: Int64[Tensor, "b h w"],
-        batch_size: int,
-    ) -> Float[Tensor, " b"]:
+        granularity: Granularity = "superpixels",
+        n_steps: int = 32,
+        baseline: Baseline | None = None,
+    ) -> None:
+        check_steps(n_steps)
+        self.granularity: Granularity = granularity
+        self.n_steps = n_steps
+        self.baseline = baseline
+
+    def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """Area under the curve from baseline to image."""
-        return areas(score_curves(model, fill, images, targets, ranks, batch_size), ranks)
+        hidden = case.with_images(fill_for(self.baseline, case))
+        ranks = removal_ranks(case, attribution, self.granularity, self.n_steps)
+        return areas(score_curves(hidden, case.images, ranks), ranks).to(case.images)
 
 
-class Irof(_Curve):
+class Irof(Metric):
     """Iterative removal of features: area *over* the deletion curve of superpixels.
 
     The probability relative to that of the whole image, over the share of superpixels hidden, each
@@ -145,33 +112,27 @@ class Irof(_Curve):
     """
 
     name = "IROF"
+    family = "faithfulness"
     direction = "higher"
     range = (-torch.inf, 1.0)
     paper = "Rieger and Hansen 2020, arXiv:2003.08747"
 
     def __init__(self, baseline: Baseline | None = None) -> None:
-        super().__init__("superpixels", baseline=baseline)
+        self.baseline = baseline
 
-    def area(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        fill: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        ranks: Int64[Tensor, "b h w"],
-        batch_size: int,
-    ) -> Float[Tensor, " b"]:
+    def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """Area over the curve from image to baseline, in steps of one width."""
-        curves = score_curves(model, images, fill, targets, ranks, batch_size)
+        fill = fill_for(self.baseline, case)
+        curves = score_curves(case, fill, removal_ranks(case, attribution))
         areas_over = [1 - torch.trapezoid(curve / curve[0]) / (len(curve) - 1) for curve in curves]
         wholes = torch.stack([curve[0] for curve in curves])
-        return torch.stack(areas_over).masked_fill(wholes <= 0, torch.nan)
+        return torch.stack(areas_over).masked_fill(wholes <= 0, torch.nan).to(case.images)
 
 
-class FamiliarityDrop(_Curve):
+class FamiliarityDrop(Metric):
     """Nats by which the images on a deletion curve are less familiar than the image, on average.
 
-    No measure of an explanation but of the question: where it is large, deletion and insertion ask
+    It measures not the explanation but the question: where it is large, deletion and insertion ask
     about images that the model was never trained for, and say as much about that as about the map.
 
     Args:
@@ -194,54 +155,59 @@ class FamiliarityDrop(_Curve):
         n_steps: int = 32,
         baseline: Baseline | None = None,
     ) -> None:
-        super().__init__(granularity, n_steps, baseline)
+        check_steps(n_steps)
         self.density = density
+        self.granularity: Granularity = granularity
+        self.n_steps = n_steps
+        self.baseline = baseline
 
-    def area(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        fill: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        ranks: Int64[Tensor, "b h w"],
-        batch_size: int,
-    ) -> Float[Tensor, " b"]:
-        """Mean over the steps of the image's log-density less that of the step."""
-        owners, variants = steps_between(images, fill, ranks)
-        with torch.no_grad():
-            found = in_batches(
-                lambda rows: self.density.log_density(variants(rows)).double(),
-                len(owners),
-                batch_size,
-            )
-            curves = torch.cat(list(found)).split(owners.bincount().tolist())
-        return torch.stack([curve[0] - curve[1:].mean() for curve in curves])
+    def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
+        """Mean over the steps of the image's log-density minus that of the step."""
+        fill = fill_for(self.baseline, case)
+        ranks = removal_ranks(case, attribution, self.granularity, self.n_steps)
+        owners, variants = steps_between(case.images, fill, ranks)
+
+        @torch.no_grad()
+        def log_density(rows: slice) -> Float[Tensor, " m"]:
+            return self.density.log_density(variants(rows)).double()
+
+        steps = torch.cat(list(in_batches(log_density, len(owners), case.context.batch_size)))
+        curves = steps.split(owners.bincount().tolist())
+        return torch.stack([curve[0] - curve[1:].mean() for curve in curves]).to(case.images)
 
 
-def filled(
-    baseline: Baseline | None, images: Float[Tensor, "b c h w"], context: Context
-) -> Float[Tensor, "b c h w"]:
-    """What hidden parts show: a metric's own baseline, or that of the explainers."""
-    return context.baseline if baseline is None else baseline.fill(images, context.superpixels)
+def check_steps(n_steps: int) -> None:
+    """Refuses a curve without steps.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if n_steps < 1:
+        raise ValueError(f"n_steps={n_steps}: a curve has steps; pass n_steps>=1")
 
 
 def removal_ranks(
-    values: Float[Tensor, "b h w"],
-    superpixels: Int64[Tensor, "b h w"],
-    granularity: Granularity,
-    n_steps: int,
+    case: Case,
+    attribution: Attribution,
+    granularity: Granularity = "superpixels",
+    n_steps: int = 32,
 ) -> Int64[Tensor, "b h w"]:
     """The step, from 0, at which each pixel turns: those of highest mean attribution first.
 
-    Ties are broken by label, or by place in the image.
+    Ties are broken by label, or by position in the image.
     """
+    values, superpixels = attribution.values, case.context.superpixels
     if granularity == "superpixels":
-        order = part_means(values, superpixels).nan_to_num(-torch.inf)
-        places = order.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
-        return torch.stack(list(map(painted, places, superpixels)))
-    pixels = values.flatten(1)
-    places = pixels.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
-    return (places * min(n_steps, pixels.shape[1]) // pixels.shape[1]).view_as(values)
+        means = part_means(values, superpixels).nan_to_num(-torch.inf)
+        return torch.stack(list(map(painted, descending_ranks(means), superpixels)))
+    n_pixels = superpixels[0].numel()
+    ranks = descending_ranks(values.flatten(1))
+    return (ranks * min(n_steps, n_pixels) // n_pixels).view_as(values)
+
+
+def descending_ranks(values: Float[Tensor, "b n"]) -> Int64[Tensor, "b n"]:
+    """Rank of each value, 0 for the highest; of equal ones the first ranks first."""
+    return values.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
 
 
 def steps_between(
@@ -263,16 +229,18 @@ def steps_between(
 
 
 def score_curves(
-    model: Model,
-    starts: Float[Tensor, "b c h w"],
-    ends: Float[Tensor, "b c h w"],
-    targets: Int[Tensor, " b"],
-    ranks: Int64[Tensor, "b h w"],
-    batch_size: int,
+    case: Case, ends: Float[Tensor, "b c h w"], ranks: Int64[Tensor, "b h w"]
 ) -> list[Float[Tensor, " _steps"]]:
-    """What is :func:`followed` of each image after 0, 1, … steps from its start to its end."""
-    owners, variants = steps_between(starts, ends, ranks)
-    scores = target_scores(followed(model), targets[owners], variants, batch_size)
+    """The target's score of each image after 0, 1, … steps from the image of the case to its end.
+
+    Args:
+        case: Its images are the starts of the curves.
+        ends: What the images have turned into after the last step.
+        ranks: At which step each pixel turns.
+    """
+    owners, variants = steps_between(case.images, ends, ranks)
+    model, targets = model_for_curves(case.model), case.targets[owners]
+    scores = scores_of_variants(model, targets, variants, case.context.batch_size)
     return list(scores.split(owners.bincount().tolist()))
 
 

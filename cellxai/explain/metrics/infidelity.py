@@ -1,21 +1,13 @@
 """Infidelity: by how much the summed evidence of what is hidden misses the effect of hiding it."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from cellxai.explain.base import Attribution, Context, Model
+from cellxai.explain.base import Attribution, Case
 from cellxai.explain.baselines import Baseline
-from cellxai.explain.metrics.base import Metric, Truth
-from cellxai.explain.metrics.faithfulness import filled
-from cellxai.explain.metrics.probing import (
-    Granularity,
-    part_evidence,
-    parts_of,
-    random_subsets,
-    subset_effects,
-    subset_evidence,
-)
+from cellxai.explain.metrics.base import Metric
+from cellxai.explain.metrics.probing import Granularity, RandomSubsets, check_share
 
 
 class Infidelity(Metric):
@@ -30,11 +22,11 @@ class Infidelity(Metric):
         normalise: Scale each map by the factor that fits best, Σ Iᵀφ Δf / Σ (Iᵀφ)², so that methods
             of any unit can be compared; a map without evidence in any subset then scores as one of
             zeros would, the mean squared effect.
-        share: Of the parts that each subset hides.
+        share: Share of the parts that each subset hides.
         n_subsets: How many subsets.
         granularity: Whether parts are ``superpixels`` or ``pixels``.
         baseline: What hidden parts show; null for that of the explainers.
-        seed: Of the subsets.
+        seed: Seed of the subsets.
     """
 
     name = "infidelity"
@@ -52,8 +44,7 @@ class Infidelity(Metric):
         baseline: Baseline | None = None,
         seed: int = 0,
     ) -> None:
-        if not 0 < share < 1:
-            raise ValueError(f"share={share}: expected a share of the parts between 0 and 1")
+        check_share(share)
         self.normalise = normalise
         self.share = share
         self.n_subsets = n_subsets
@@ -61,22 +52,13 @@ class Infidelity(Metric):
         self.baseline = baseline
         self.seed = seed
 
-    def measure(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
-    ) -> Float[Tensor, " b"]:
+    def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """See :meth:`Metric.measure`."""
-        labels = parts_of(context, self.granularity)
-        hidden = random_subsets(images, labels, self.share, self.n_subsets, self.seed)
-        fill = filled(self.baseline, images, context)
-        effects = subset_effects(model, images, fill, targets, labels, hidden, context.batch_size)
-        evidence = subset_evidence(part_evidence(attribution, labels), hidden)
-        return infidelity(evidence, effects, self.normalise).to(images)
+        subsets = RandomSubsets(
+            self.share, self.n_subsets, self.granularity, self.baseline, self.seed
+        )
+        evidence, effects = subsets.compare(case, attribution)
+        return infidelity(evidence, effects, self.normalise).to(case.images)
 
 
 def infidelity(

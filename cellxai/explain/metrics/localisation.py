@@ -12,29 +12,12 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import hypergeom
 from torch import Tensor
 
-from cellxai.explain.base import Attribution, Context, Model
-from cellxai.explain.metrics.base import Metric, Truth
+from cellxai.explain.base import Attribution, Case, Truth
+from cellxai.explain.metrics.base import InRegion, Metric
 from cellxai.explain.metrics.correlation import midranks
 
 
-class _InRegion(Metric):
-    family = "localisation"
-    direction = "higher"
-    range = (0.0, 1.0)
-
-    def __init__(self, region: str = "cells") -> None:
-        self.region = region
-
-    def chance(self, truth: Truth) -> Float[Tensor, " b"]:
-        """The region's share of the image."""
-        return truth[self.region].float().mean((1, 2))
-
-    def applies_to(self, truth: Truth) -> bool:
-        """Whether the region is known and not empty in every image."""
-        return self.region in truth and bool(truth[self.region].any((1, 2)).all())
-
-
-class RelevanceMass(_InRegion):
+class RelevanceMass(Metric, InRegion):
     """Share of the positive attribution that lies in the region; NaN without positive values.
 
     Args:
@@ -42,22 +25,24 @@ class RelevanceMass(_InRegion):
     """
 
     name = "relevance mass"
+    family = "localisation"
+    direction = "higher"
+    range = (0.0, 1.0)
     paper = "Arras et al. 2022, arXiv:2003.07258"
 
-    def measure(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
-    ) -> Float[Tensor, " b"]:
-        """See :meth:`Metric.measure`."""
-        return relevance_mass(attribution.values, truth[self.region])
+    def __init__(self, region: str = "cells") -> None:
+        self.region = region
+
+    def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
+        """See :func:`relevance_mass`."""
+        return relevance_mass(attribution.values, case.truth[self.region])
+
+    def chance(self, truth: Truth) -> Float[Tensor, " b"]:
+        """The region's share of the image."""
+        return share_of_image(truth[self.region])
 
 
-class RankAccuracy(_InRegion):
+class RankAccuracy(Metric, InRegion):
     """Share of the K highest pixels that lie in the region, K being the region's own size.
 
     Args:
@@ -65,24 +50,26 @@ class RankAccuracy(_InRegion):
     """
 
     name = "rank accuracy"
+    family = "localisation"
+    direction = "higher"
+    range = (0.0, 1.0)
     paper = "Arras et al. 2022, arXiv:2003.07258"
 
-    def measure(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
-    ) -> Float[Tensor, " b"]:
+    def __init__(self, region: str = "cells") -> None:
+        self.region = region
+
+    def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """See :meth:`Metric.measure`."""
-        region = truth[self.region]
+        region = case.truth[self.region]
         area_px = region.sum((1, 2))
         return top_in_region(attribution.values, region, area_px) / area_px
 
+    def chance(self, truth: Truth) -> Float[Tensor, " b"]:
+        """The region's share of the image."""
+        return share_of_image(truth[self.region])
 
-class PointingGame(_InRegion):
+
+class PointingGame(Metric, InRegion):
     """Whether the highest value lies in the region, without the paper's tolerance of 15 pixels.
 
     Args:
@@ -90,49 +77,46 @@ class PointingGame(_InRegion):
     """
 
     name = "pointing game"
+    family = "localisation"
+    direction = "higher"
+    range = (0.0, 1.0)
     paper = "Zhang et al. 2018, arXiv:1608.00507"
 
-    def measure(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
-    ) -> Float[Tensor, " b"]:
-        """See :meth:`Metric.measure`."""
-        return pointing_game(attribution.values, truth[self.region])
+    def __init__(self, region: str = "cells") -> None:
+        self.region = region
+
+    def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
+        """See :func:`pointing_game`."""
+        return pointing_game(attribution.values, case.truth[self.region])
+
+    def chance(self, truth: Truth) -> Float[Tensor, " b"]:
+        """The region's share of the image."""
+        return share_of_image(truth[self.region])
 
 
-class TopKIou(_InRegion):
+class TopKIou(Metric, InRegion):
     """Intersection over union of the highest pixels with the region.
 
     Args:
         region: Which of the known regions: ``cells``, ``cause`` or ``cue``.
-        share: Of the pixels that count as the highest.
+        share: Share of the pixels that count as the highest.
     """
 
     name = "top-k IoU"
+    family = "localisation"
+    direction = "higher"
+    range = (0.0, 1.0)
     paper = "after Theiner et al. 2022, arXiv:2104.14995 (top-k intersection)"
 
     def __init__(self, region: str = "cells", share: float = 0.1) -> None:
         if not 0 < share < 1:
             raise ValueError(f"share={share}: expected a share of the pixels between 0 and 1")
-        super().__init__(region)
+        self.region = region
         self.share = share
 
-    def measure(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
-    ) -> Float[Tensor, " b"]:
+    def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """See :meth:`Metric.measure`."""
-        region = truth[self.region]
+        region = case.truth[self.region]
         k = self._k(region)
         both = top_in_region(attribution.values, region, k)
         return both / (k + region.sum((1, 2)) - both)
@@ -149,7 +133,7 @@ class TopKIou(_InRegion):
         return torch.full((len(region),), k, device=region.device)
 
 
-class RegionAuc(_InRegion):
+class RegionAuc(Metric, InRegion):
     """Probability that a pixel of the region has a higher value than one outside: ROC AUC.
 
     NaN where the region is the whole image.
@@ -159,23 +143,26 @@ class RegionAuc(_InRegion):
     """
 
     name = "AUC"
+    family = "localisation"
+    direction = "higher"
+    range = (0.0, 1.0)
     paper = "Fawcett 2006, doi:10.1016/j.patrec.2005.10.010"
 
-    def measure(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
-    ) -> Float[Tensor, " b"]:
-        """See :meth:`Metric.measure`."""
-        return region_auc(attribution.values, truth[self.region])
+    def __init__(self, region: str = "cells") -> None:
+        self.region = region
+
+    def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
+        """See :func:`region_auc`."""
+        return region_auc(attribution.values, case.truth[self.region])
 
     def chance(self, truth: Truth) -> Float[Tensor, " b"]:
         """One half, whatever the region's area."""
-        return torch.full_like(super().chance(truth), 0.5)
+        return torch.full_like(share_of_image(truth[self.region]), 0.5)
+
+
+def share_of_image(region: Bool[Tensor, "b h w"]) -> Float[Tensor, " b"]:
+    """The region's share of the image: what a map that knows nothing hits."""
+    return region.float().mean((1, 2))
 
 
 def relevance_mass(

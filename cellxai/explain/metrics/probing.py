@@ -1,6 +1,7 @@
 """Asking a model about changed images: in batches across images, and each image only once."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -9,7 +10,8 @@ from jaxtyping import Bool, Float, Int, Int64
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from cellxai.explain.base import Attribution, Context, Model
+from cellxai.explain.base import Attribution, Case, Context, Model
+from cellxai.explain.baselines import Baseline
 from cellxai.explain.perturbation import in_batches
 from cellxai.explain.score import Logit, Scored
 from cellxai.explain.seeding import image_seed
@@ -64,21 +66,28 @@ class Remembering:
         return (words * self._factors).sum(1).tolist()
 
 
-def followed(model: Model) -> Model:
-    """The probabilities of a model of logits; of another or a single score, the model itself."""
+def model_for_curves(model: Model) -> Model:
+    """What curves follow: logits as probabilities; another score, or a single one, as it is."""
     asked = model.model if isinstance(model, Remembering) else model
     if isinstance(asked, Scored) and not isinstance(asked.score, Logit):
         return model
 
-    def answers(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
+    def probabilities(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
         scores = model(images)
         return scores.softmax(-1) if scores.shape[1] > 1 else scores
 
-    return answers
+    return probabilities
+
+
+def fill_for(baseline: Baseline | None, case: Case) -> Float[Tensor, "b c h w"]:
+    """What hidden parts show: a metric's own baseline, or that of the explainers."""
+    if baseline is None:
+        return case.context.baseline
+    return baseline.fill(case.images, case.context.superpixels)
 
 
 @torch.no_grad()
-def target_scores(
+def scores_of_variants(
     model: Model, targets: Int[Tensor, " n"], variants: Variants, batch_size: int
 ) -> Float[Tensor, " n"]:
     """The target's score of n changed images, in float64."""
@@ -91,25 +100,20 @@ def target_scores(
 
 
 def subset_effects(
-    model: Model,
-    images: Float[Tensor, "b c h w"],
+    case: Case,
     fill: Float[Tensor, "b c h w"],
-    targets: Int[Tensor, " b"],
     labels: Int64[Tensor, "b h w"],
     hidden: Bool[Tensor, "b n s"],
-    batch_size: int,
 ) -> Float[Tensor, "b n"]:
     """By how much the target's score falls when each of n subsets of an image's parts is hidden.
 
     Args:
-        model: Images to scores.
-        images: What is changed.
+        case: The model, and the images that are changed.
         fill: What stands where something is hidden.
-        targets: One per image.
         labels: Parts 0…s−1 of each image.
         hidden: Which parts each subset hides.
-        batch_size: Images per forward pass at most.
     """
+    images, targets, batch_size = case.images, case.targets, case.context.batch_size
     b, n, _ = hidden.shape
     owners = torch.arange(b, device=images.device).repeat_interleave(n)
     flat, subsets = labels.flatten(1), hidden.flatten(0, 1)
@@ -119,8 +123,8 @@ def subset_effects(
         replaced = subsets[rows].gather(1, flat[own]).view(-1, 1, *labels.shape[1:])
         return torch.where(replaced, fill[own], images[own])
 
-    after = target_scores(model, targets[owners], variants, batch_size).view(b, n)
-    before = target_scores(model, targets, lambda rows: images[rows], batch_size)
+    after = scores_of_variants(case.model, targets[owners], variants, batch_size).view(b, n)
+    before = scores_of_variants(case.model, targets, lambda rows: images[rows], batch_size)
     return before[:, None] - after
 
 
@@ -158,6 +162,44 @@ def part_means(
     return pad_sequence(means, batch_first=True, padding_value=torch.nan)
 
 
+@dataclass(frozen=True)
+class RandomSubsets:
+    """What several metrics ask of a model: to go without random subsets of an image's parts.
+
+    Args:
+        share: Share of the parts that each subset hides.
+        n: How many subsets.
+        granularity: Whether parts are ``superpixels`` or ``pixels``.
+        baseline: What hidden parts show; None for that of the explainers.
+        seed: Seed of the subsets.
+    """
+
+    share: float
+    n: int
+    granularity: Granularity
+    baseline: Baseline | None
+    seed: int
+
+    def compare(
+        self, case: Case, attribution: Attribution
+    ) -> tuple[Float[Tensor, "b n"], Float[Tensor, "b n"]]:
+        """Summed evidence of each subset, and its effect: the fall of the score without it."""
+        labels = parts_of(case.context, self.granularity)
+        hidden = random_subsets(case.images, labels, self.share, self.n, self.seed)
+        effects = subset_effects(case, fill_for(self.baseline, case), labels, hidden)
+        return subset_evidence(part_evidence(attribution, labels), hidden), effects
+
+
+def check_share(share: float) -> None:
+    """Refuses a share of the parts that hides nothing or everything.
+
+    Raises:
+        ValueError: If it does.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share={share}: expected a share of the parts between 0 and 1")
+
+
 def random_subsets(
     images: Float[Tensor, "b c h w"],
     labels: Int64[Tensor, "b h w"],
@@ -167,8 +209,8 @@ def random_subsets(
 ) -> Bool[Tensor, "b n s"]:
     """Subsets of each image's parts, each of the same share of them, uniformly at random.
 
-    They depend on the image, its parts and the seed alone: every method is asked the same, and the
-    answers are had only once.
+    They depend on the image, its parts and the seed alone: every method is asked the same, and each
+    answer is computed only once.
     """
     counts = labels.flatten(1).amax(1).tolist()
     return torch.stack(

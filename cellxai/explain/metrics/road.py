@@ -5,9 +5,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from cellxai.explain.base import Attribution, Context, Model
+from cellxai.explain.base import Attribution, Case
 from cellxai.explain.inpainting import conjugate_gradients
-from cellxai.explain.metrics.base import Metric, Truth
+from cellxai.explain.metrics.base import Metric
 from cellxai.explain.metrics.faithfulness import removal_ranks
 from cellxai.explain.perturbation import in_batches
 from cellxai.explain.seeding import generator_of
@@ -25,9 +25,9 @@ class Road(Metric):
     IndexError. A score of the image alone predicts no class: a ValueError says so.
 
     Args:
-        shares: Of the pixels that are removed.
+        shares: Shares of the pixels that are removed.
         noise: Standard deviation of the noise, in grey levels of [0, 1].
-        seed: Of the noise.
+        seed: Seed of the noise.
     """
 
     name = "ROAD"
@@ -48,31 +48,23 @@ class Road(Metric):
         self.noise = noise
         self.seed = seed
 
-    def measure(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
-    ) -> Float[Tensor, " b"]:
+    def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """See :meth:`Metric.measure`."""
-        n_pixels = images[0, 0].numel()
-        places = removal_ranks(attribution.values, context.superpixels, "pixels", n_pixels)
+        images, n_pixels = case.images, case.images[0, 0].numel()
+        ranks = removal_ranks(case, attribution, "pixels", n_pixels)
         noise = self.noise * normal_like(images, self.seed)
         limits = n_pixels * images.new_tensor(self.shares).repeat(len(images))
         owners = torch.arange(len(images), device=images.device).repeat_interleave(len(self.shares))
 
         @torch.no_grad()
-        def survived(rows: slice) -> Bool[Tensor, " m"]:
+        def survives(rows: slice) -> Bool[Tensor, " m"]:
             own = owners[rows]
-            removed = places[own] < limits[rows, None, None]
+            removed = ranks[own] < limits[rows, None, None]
             imputed = linear_imputation(images[own], removed) + removed[:, None] * noise[own]
-            return classes_of(model(imputed)) == targets[own]
+            return classes_of(case.model(imputed)) == case.targets[own]
 
-        found = torch.cat(list(in_batches(survived, len(owners), context.batch_size)))
-        return found.view(len(images), -1).to(images).mean(1)
+        survived = torch.cat(list(in_batches(survives, len(owners), case.context.batch_size)))
+        return survived.view(len(images), -1).to(images).mean(1)
 
 
 def classes_of(scores: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:

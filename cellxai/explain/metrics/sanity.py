@@ -9,18 +9,12 @@ from collections.abc import Iterator
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.base import Attribution, Case, Explainer
 from cellxai.explain.metrics.agreement import RankCorrelation
-from cellxai.explain.metrics.base import (
-    ExplainerMetric,
-    ModelSource,
-    Similarity,
-    Truth,
-    is_degenerate,
-)
+from cellxai.explain.metrics.base import ExplainerMetric, ModelSource, Similarity, is_degenerate
 from cellxai.explain.score import Around
 
 Order = Literal["cascading", "independent"]
@@ -38,7 +32,7 @@ class ParameterRandomisation(ExplainerMetric):
             ``independent``, one stage at a time.
         n_stages: Layers are gone through in so many groups; no more than there are layers.
         similarity: How maps are compared; null for the rank correlation of superpixels.
-        seed: Of the random weights.
+        seed: Seed of the random weights.
     """
 
     name = "parameter randomisation"
@@ -62,27 +56,18 @@ class ParameterRandomisation(ExplainerMetric):
         self.seed = seed
 
     def measure(
-        self,
-        explainer: Explainer,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
+        self, explainer: Explainer, case: Case, attribution: Attribution
     ) -> Float[Tensor, " b"]:
         """See :meth:`ExplainerMetric.measure`."""
-        if not isinstance(model, nn.Module):
+        if not isinstance(case.model, nn.Module):
             return torch.full_like(attribution.values[:, 0, 0], torch.nan)
         similarity = self.similarity or RankCorrelation()
-        stages = randomised(model, self.order, self.n_stages, self.seed, images[:1])
-        found = [
-            similarity.between(
-                attribution, explainer.attribute(one, images, targets, context), context
-            )
-            for one in stages
+        stages = random_copies(case.model, self.order, self.n_stages, self.seed, case.images[:1])
+        similarities = [
+            similarity.between(attribution, case.with_model(stage).ask(explainer), case.context)
+            for stage in stages
         ]
-        return torch.stack(found).nan_to_num(0).mean(0)
+        return torch.stack(similarities).nan_to_num(0).mean(0)
 
 
 class EfficientRandomisation(ExplainerMetric):
@@ -93,8 +78,8 @@ class EfficientRandomisation(ExplainerMetric):
     it takes. NaN for a model that is no module, and where ξ(trained) is 0.
 
     Args:
-        n_bins: Of the histogram.
-        seed: Of the random weights.
+        n_bins: Bins of the histogram.
+        seed: Seed of the random weights.
     """
 
     name = "efficient randomisation"
@@ -108,20 +93,13 @@ class EfficientRandomisation(ExplainerMetric):
         self.seed = seed
 
     def measure(
-        self,
-        explainer: Explainer,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
+        self, explainer: Explainer, case: Case, attribution: Attribution
     ) -> Float[Tensor, " b"]:
         """See :meth:`ExplainerMetric.measure`."""
-        if not isinstance(model, nn.Module):
+        if not isinstance(case.model, nn.Module):
             return torch.full_like(attribution.values[:, 0, 0], torch.nan)
-        (random,) = randomised(model, "cascading", 1, self.seed)
-        after = explainer.attribute(random, images, targets, context).values.detach()
+        (random,) = random_copies(case.model, "cascading", 1, self.seed)
+        after = case.with_model(random).ask(explainer).values.detach()
         before = histogram_entropy(attribution.values.detach(), self.n_bins)
         rise = (histogram_entropy(after, self.n_bins) - before) / before
         return rise.masked_fill(is_degenerate(after) | (before == 0), torch.nan)
@@ -131,7 +109,7 @@ class LabelRandomisation(ExplainerMetric):
     """Similarity of the map to that of a model which was trained on random labels.
 
     Args:
-        other: Where that model is; of the same classes.
+        other: Where that model is; it has the same classes.
         similarity: How maps are compared; null for the rank correlation of superpixels.
     """
 
@@ -146,23 +124,16 @@ class LabelRandomisation(ExplainerMetric):
         self.similarity = similarity
 
     def measure(
-        self,
-        explainer: Explainer,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
+        self, explainer: Explainer, case: Case, attribution: Attribution
     ) -> Float[Tensor, " b"]:
         """See :meth:`ExplainerMetric.measure`; NaN where the other model's map is degenerate."""
-        other = self.other.beside(model, images.device)
-        again = explainer.attribute(other, images, targets, context)
+        other = self.other.beside(case.model, case.images.device)
+        again = case.with_model(other).ask(explainer)
         similarity = self.similarity or RankCorrelation()
-        return similarity.between(attribution, again, context)
+        return similarity.between(attribution, again, case.context)
 
 
-def randomised(
+def random_copies(
     model: nn.Module,
     order: Order,
     n_stages: int,
@@ -177,25 +148,25 @@ def randomised(
         model: With parameters in at least one layer.
         order: ``cascading`` randomises from the last layer on, in the order of registration.
         n_stages: Groups of layers, as equal as can be.
-        seed: Of the weights: a layer gets the same ones in any order and number of stages.
+        seed: Seed of the weights: a layer gets the same ones in any order and number of stages.
         image: Tells which layers a wrapper such as a density of features asks at all: others are
             left as they are. None for all layers.
     """
-    asked = {*model.parameters()} if image is None else parameters_asked(model, image)
-    layers = [i for i, layer in enumerate(model.modules()) if asked & {*own_parameters(layer)}]
+    in_use = {*model.parameters()} if image is None else parameters_in_use(model, image)
+    layers = [i for i, layer in enumerate(model.modules()) if in_use & {*own_parameters(layer)}]
     generator = torch.Generator().manual_seed(seed)
     seeds = torch.randint(2**62, (len(layers),), generator=generator).tolist()
     copied = copy.deepcopy(model)
     for group in torch.arange(len(layers)).tensor_split(min(n_stages, len(layers))):
         if order == "independent":
             copied = copy.deepcopy(model)
-        found = list(copied.modules())
-        for place in group.tolist():
-            randomise(found[layers[~place]], seeds[place])
+        modules = list(copied.modules())
+        for position in group.tolist():
+            randomise(modules[layers[~position]], seeds[position])
         yield copied
 
 
-def parameters_asked(model: nn.Module, image: Float[Tensor, "1 c h w"]) -> set[nn.Parameter]:
+def parameters_in_use(model: nn.Module, image: Float[Tensor, "1 c h w"]) -> set[nn.Parameter]:
     """Those that the scores depend on: all but where a wrapper stops at an early layer."""
     own = list(model.parameters())
     if not isinstance(model, Around):
@@ -203,8 +174,8 @@ def parameters_asked(model: nn.Module, image: Float[Tensor, "1 c h w"]) -> set[n
     copied = copy.deepcopy(model).requires_grad_()
     with torch.enable_grad():
         total = copied(image).sum()
-    found = torch.autograd.grad(total, list(copied.parameters()), allow_unused=True)
-    return {mine for mine, gradient in zip(own, found, strict=True) if gradient is not None}
+    gradients = torch.autograd.grad(total, list(copied.parameters()), allow_unused=True)
+    return {mine for mine, gradient in zip(own, gradients, strict=True) if gradient is not None}
 
 
 @torch.no_grad()

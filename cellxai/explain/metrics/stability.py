@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.base import Attribution, Case, Context, Explainer
 from cellxai.explain.baselines import Baseline
 from cellxai.explain.metrics.agreement import RankCorrelation
-from cellxai.explain.metrics.base import ExplainerMetric, Similarity, Truth
+from cellxai.explain.metrics.base import ExplainerMetric, Similarity
 from cellxai.explain.seeding import generator_of
 from cellxai.explain.superpixels.methods import Superpixels
 
@@ -24,7 +24,7 @@ class MaxSensitivity(ExplainerMetric):
     Args:
         radius: Half the side of the cube, in grey levels of [0, 1].
         n_samples: How many δ.
-        seed: Of the δ.
+        seed: Seed of the δ.
     """
 
     name = "max-sensitivity"
@@ -39,25 +39,13 @@ class MaxSensitivity(ExplainerMetric):
         self.seed = seed
 
     def measure(
-        self,
-        explainer: Explainer,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
+        self, explainer: Explainer, case: Case, attribution: Attribution
     ) -> Float[Tensor, " b"]:
         """See :meth:`ExplainerMetric.measure`; NaN where a changed image has a map of NaN."""
         n = self.n_samples
-        noise = torch.stack([uniform_cube(image, n, self.seed) for image in images])
-        noisy = (images[:, None] + self.radius * noise).flatten(0, 1)
-        repeated = replace(
-            context,
-            superpixels=context.superpixels.repeat_interleave(n, 0),
-            baseline=context.baseline.repeat_interleave(n, 0),
-        )
-        again = explainer.attribute(model, noisy, targets.repeat_interleave(n), repeated)
+        noise = torch.stack([uniform_cube(image, n, self.seed) for image in case.images])
+        noisy = (case.images[:, None] + self.radius * noise).flatten(0, 1)
+        again = case.repeat(n).with_images(noisy).ask(explainer)
         before = attribution.values.detach()
         changes = again.values.detach().unflatten(0, (-1, n)) - before[:, None]
         return changes.flatten(2).norm(dim=2).amax(1) / before.flatten(1).norm(dim=1)
@@ -86,22 +74,13 @@ class SeedStability(ExplainerMetric):
         self.n_seeds = n_seeds
 
     def measure(
-        self,
-        explainer: Explainer,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
+        self, explainer: Explainer, case: Case, attribution: Attribution
     ) -> Float[Tensor, " b"]:
         """See :meth:`ExplainerMetric.measure`."""
-        seeds = range(context.seed + 1, context.seed + self.n_seeds)
-        found = [attribution]
-        for seed in seeds:
-            found.append(explainer.attribute(model, images, targets, replace(context, seed=seed)))
+        seeds = range(case.context.seed + 1, case.context.seed + self.n_seeds)
+        maps = [attribution, *(case.with_seed(seed).ask(explainer) for seed in seeds)]
         similarity = self.similarity or RankCorrelation()
-        return mean_similarity(found, similarity, context)
+        return mean_similarity(maps, similarity, case.context)
 
 
 class SegmentationStability(ExplainerMetric):
@@ -131,22 +110,15 @@ class SegmentationStability(ExplainerMetric):
         self.similarity = similarity
 
     def measure(
-        self,
-        explainer: Explainer,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
+        self, explainer: Explainer, case: Case, attribution: Attribution
     ) -> Float[Tensor, " b"]:
         """See :meth:`ExplainerMetric.measure`."""
-        other = replace(context, superpixels=self.superpixels.segment(images))
+        other = replace(case.context, superpixels=self.superpixels.segment(case.images))
         if self.baseline is not None:
-            other = replace(other, baseline=self.baseline.fill(images, other.superpixels))
-        again = explainer.attribute(model, images, targets, other)
+            other = replace(other, baseline=self.baseline.fill(case.images, other.superpixels))
+        again = case.with_context(other).ask(explainer)
         similarity = self.similarity or RankCorrelation("pixels")
-        return similarity.between(attribution, again, context)
+        return similarity.between(attribution, again, case.context)
 
 
 def mean_similarity(
@@ -154,9 +126,9 @@ def mean_similarity(
 ) -> Float[Tensor, " b"]:
     """Mean over all pairs; NaN where one of the maps is degenerate."""
     pairs = [
-        similarity.between(one, other, context)
-        for i, one in enumerate(attributions)
-        for other in attributions[:i]
+        similarity.between(later, earlier, context)
+        for i, later in enumerate(attributions)
+        for earlier in attributions[:i]
     ]
     return torch.stack(pairs).mean(0)
 

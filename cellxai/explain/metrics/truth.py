@@ -6,16 +6,23 @@ again, so that nothing is masked and no image is off the data; and planted short
 """
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from cellxai.explain.base import Attribution, Context, Explainer, Model
-from cellxai.explain.metrics.base import ExplainerMetric, Metric, ModelSource, Truth, is_degenerate
+from cellxai.explain.base import Attribution, Case, Explainer, Truth
+from cellxai.explain.metrics.base import (
+    AgainstTruth,
+    ExplainerMetric,
+    InRegion,
+    Metric,
+    ModelSource,
+    is_degenerate,
+)
 from cellxai.explain.metrics.correlation import spearman
 from cellxai.explain.metrics.localisation import region_auc
 
 
-class RemovalCorrelation(Metric):
+class RemovalCorrelation(Metric, AgainstTruth):
     """Rank correlation over the parts: the evidence in each with its true effect.
 
     Evidence is the sum of the map over the part's pixels. NaN for an image with fewer than two
@@ -28,18 +35,10 @@ class RemovalCorrelation(Metric):
     range = (-1.0, 1.0)
     paper = "after Hesse et al. 2023, arXiv:2308.06248 (FunnyBirds)"
 
-    def measure(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
-    ) -> Float[Tensor, " b"]:
+    def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """See :meth:`Metric.measure`."""
-        evidence = evidence_in(attribution.values, truth["parts"])
-        return spearman(evidence, truth["effects"]).to(images)
+        evidence = evidence_in(attribution.values, case.truth["parts"])
+        return spearman(evidence, case.truth["effects"]).to(case.images)
 
     def chance(self, truth: Truth) -> Float[Tensor, " b"]:
         """0: what knows nothing does not correlate."""
@@ -51,10 +50,10 @@ class RemovalCorrelation(Metric):
         return known and bool(((~truth["effects"].isnan()).sum(1) > 1).all())
 
 
-class ShortcutContrast(ExplainerMetric):
+class ShortcutContrast(ExplainerMetric, InRegion):
     """Does the map rank a planted cue higher in a model that uses it than in one that does not?
 
-    AUC of the cue's pixels under the given model, shown to use the cue, less that under another,
+    AUC of the cue's pixels under the given model, shown to use the cue, minus that under another,
     shown not to. 1 finds the shortcut where it is and there only; 0 draws the cue either way.
 
     Args:
@@ -73,29 +72,18 @@ class ShortcutContrast(ExplainerMetric):
         self.region = region
 
     def measure(
-        self,
-        explainer: Explainer,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        attribution: Attribution,
-        context: Context,
-        truth: Truth,
+        self, explainer: Explainer, case: Case, attribution: Attribution
     ) -> Float[Tensor, " b"]:
         """See :meth:`ExplainerMetric.measure`; NaN where the other model's map is degenerate."""
-        other = self.other.beside(model, images.device)
-        without = explainer.attribute(other, images, targets, context).values.detach()
-        cue = truth[self.region]
+        other = self.other.beside(case.model, case.images.device)
+        without = case.with_model(other).ask(explainer).values.detach()
+        cue = case.truth[self.region]
         contrast = region_auc(attribution.values, cue) - region_auc(without, cue)
         return contrast.masked_fill(is_degenerate(without), torch.nan)
 
     def chance(self, truth: Truth) -> Float[Tensor, " b"]:
         """0: what knows nothing of the models cannot tell them apart."""
         return torch.zeros_like(truth[self.region][:, 0, 0], dtype=torch.float32)
-
-    def applies_to(self, truth: Truth) -> bool:
-        """Whether every image bears the cue."""
-        return self.region in truth and bool(truth[self.region].any((1, 2)).all())
 
 
 def evidence_in(

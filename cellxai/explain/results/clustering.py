@@ -32,8 +32,8 @@ def cluster_methods(
     A pair that is comparable on no image is as far apart as the farthest that is.
 
     Args:
-        names: Of the methods.
-        agreement: Of every pair on every image, at most 1; NaN where a map is degenerate.
+        names: Names of the methods.
+        agreement: Agreement of every pair on every image, at most 1; NaN where a map is degenerate.
         closer_than: Distance below which methods form a group.
 
     Raises:

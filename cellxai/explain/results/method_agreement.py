@@ -15,7 +15,7 @@ from torch import Tensor
 from cellxai.explain.metrics.agreement import highest
 from cellxai.explain.metrics.correlation import spearman
 from cellxai.explain.results.rows import Answer
-from cellxai.explain.results.statistics import Interval, bootstrap_mean
+from cellxai.explain.results.significance import Interval, bootstrap_mean
 
 Alike = Callable[[Float[Tensor, "b s"], Float[Tensor, "b s"]], Float[Tensor, " b"]]
 Evidence = Mapping[str, Float[np.ndarray, " s"]]
@@ -64,7 +64,7 @@ SIMILARITIES: Mapping[str, Alike] = {
 """As :mod:`cellxai.explain.metrics.agreement` defines them on maps."""
 
 
-def agreements(answers: Sequence[Answer], methods: Sequence[str]) -> list[Agreement]:
+def compare_methods(answers: Sequence[Answer], methods: Sequence[str]) -> list[Agreement]:
     """Every pair of methods under every similarity; answers of one seed meet, then seeds average.
 
     Args:
@@ -72,28 +72,28 @@ def agreements(answers: Sequence[Answer], methods: Sequence[str]) -> list[Agreem
         methods: Names of those that are compared.
     """
     images: dict[str, dict[int, dict[str, Float[np.ndarray, " s"]]]] = {}
-    for one in sorted(answers, key=lambda one: (one.image, one.seed)):
-        seeds = images.setdefault(one.image, {}).setdefault(one.seed, {})
-        if one.evidence is not None:
-            seeds[one.explainer] = one.evidence
-    found = []
+    for answer in sorted(answers, key=lambda answer: (answer.image, answer.seed)):
+        seeds = images.setdefault(answer.image, {}).setdefault(answer.seed, {})
+        if answer.evidence is not None:
+            seeds[answer.explainer] = answer.evidence
+    agreements = []
     for name, alike in SIMILARITIES.items():
         by_image = [
             _mean([_matrix(evidence, methods, alike) for evidence in seeds.values()])
             for seeds in images.values()
         ]
         stacked = np.stack(by_image) if by_image else np.empty((0, len(methods), len(methods)))
-        found.append(Agreement(name, tuple(methods), stacked))
-    return found
+        agreements.append(Agreement(name, tuple(methods), stacked))
+    return agreements
 
 
 def _matrix(evidence: Evidence, methods: Sequence[str], alike: Alike) -> Float[np.ndarray, "m m"]:
     """Similarity of all methods on one image; NaN beside those without evidence."""
     matrix = np.full((len(methods), len(methods)), np.nan)
-    known = np.array([place for place, name in enumerate(methods) if name in evidence], dtype=int)
+    known = np.array([i for i, name in enumerate(methods) if name in evidence], dtype=int)
     if not len(known):
         return matrix
-    maps = torch.from_numpy(np.stack([evidence[methods[int(place)]] for place in known]))
+    maps = torch.from_numpy(np.stack([evidence[methods[int(i)]] for i in known]))
     first, second = np.triu_indices(len(known))
     rows, columns = known[first], known[second]
     values = alike(maps[first], maps[second]).numpy()

@@ -20,7 +20,7 @@ class Friedman:
     """Whether any of several methods ranks differently from the others.
 
     Args:
-        mean_ranks: Of each method over the images; 1 is the best.
+        mean_ranks: Mean rank of each method over the images; 1 is the best.
         statistic: Chi-squared with k − 1 degrees of freedom, corrected for ties.
         p: NaN with fewer than two images or methods; 1 where no image tells methods apart.
         n: Images on which the methods were ranked.
@@ -41,7 +41,7 @@ def friedman(
 
     Args:
         methods: Names of the columns.
-        ranks: Of each method on each image, as :func:`image_ranks` gives them.
+        ranks: Rank of each method on each image, as :func:`image_ranks` gives them.
         level: Confidence of the critical difference.
     """
     n, k = ranks.shape
@@ -92,12 +92,12 @@ def critical_difference(n_methods: int, n_images: int, level: float = 0.95) -> f
 def cliques(mean_ranks: Mapping[str, float], difference: float) -> list[tuple[str, ...]]:
     """Largest groups of methods that lie within a critical difference: the bars of the picture."""
     order = sorted(mean_ranks, key=lambda name: mean_ranks[name])
-    found: list[tuple[str, ...]] = []
+    groups: list[tuple[str, ...]] = []
     for start, first in enumerate(order):
         near = tuple(m for m in order[start:] if mean_ranks[m] - mean_ranks[first] <= difference)
-        if len(near) > 1 and not (found and near[-1] == found[-1][-1]):
-            found.append(near)
-    return found
+        if len(near) > 1 and not (groups and near[-1] == groups[-1][-1]):
+            groups.append(near)
+    return groups
 
 
 def pareto_front(
@@ -106,8 +106,8 @@ def pareto_front(
     """Methods that no other beats in one of quality and cost without losing in the other.
 
     Args:
-        quality: Of each method; a NaN is never on the front and beats nothing.
-        cost: Of each method, lower is better; likewise.
+        quality: Quality of each method; a NaN is never on the front and beats no method.
+        cost: Cost of each method, lower is better; a NaN is treated in the same way.
         direction: Whether a ``higher`` or a ``lower`` quality is better.
     """
     loss = -quality if direction == "higher" else quality

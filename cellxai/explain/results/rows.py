@@ -20,7 +20,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Row:
+class ScoreRow:
     """One score.
 
     Args:
@@ -30,7 +30,8 @@ class Row:
         seed: Seed of the explainer.
         value: The score; NaN for a degenerate map, and where status is ``failed``.
         chance: Score of a map that knows nothing; NaN where theory has no answer.
-        status: Of the attribution; ``failed`` also where only this metric stopped with an error.
+        status: Status of the attribution; ``failed`` also where only this metric stopped with an
+            error.
         reason: Why the status is not ``ok``.
         forwards: Images that the explainer sent through the model.
         backwards: Images that it sent back.
@@ -69,7 +70,7 @@ class Answer:
     Args:
         image: Identifier of the image.
         explainer: Name of the explainer in the config.
-        seed: Of the explainer.
+        seed: Seed of the explainer.
         target: The explained class.
         status: See :class:`cellxai.explain.base.Attribution`, or ``failed``.
         reason: Why the status is not ``ok``.
@@ -78,9 +79,9 @@ class Answer:
         seconds: Until the map was there.
         peak_bytes: Most memory in use beyond what was held before; None where nothing tells.
         batch_size: Images in the largest forward pass.
-        dtype: Of the scores.
+        dtype: Type of the scores.
         surrogate_r2: Weighted R² of the surrogate model; NaN where there is none.
-        ranking_stability: Expected Jaccard index of the top superpixels; NaN likewise.
+        ranking_stability: Expected Jaccard index of the top superpixels; NaN where there is none.
         completeness_gap: In units of the score; NaN for methods that promise nothing.
         evidence: Mean of the map on each superpixel; None where the map ranks nothing.
     """

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from cellxai.explain.metrics.base import Direction
-from cellxai.explain.results.rows import Answer, Measure, Row
+from cellxai.explain.results.rows import Answer, Measure, ScoreRow
 from cellxai.explain.results.store import Store
 
 CONTROLS = "cellxai.explain.controls."  # how our own are stored: older files say no more of them
@@ -31,7 +31,7 @@ class Results:
         controls: Explainers that know nothing of the model.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[ScoreRow]
     answers: Sequence[Answer]
     measures: Mapping[str, Measure]
     inapplicable: frozenset[tuple[str, str]] = frozenset()
@@ -40,13 +40,13 @@ class Results:
     @property
     def explainers(self) -> tuple[str, ...]:
         """All of the benchmark, in alphabetical order, the controls last."""
-        names = {one.explainer for one in (*self.rows, *self.answers)}
+        names = {record.explainer for record in (*self.rows, *self.answers)}
         return tuple(sorted(names, key=lambda name: (name in self.controls, name)))
 
     @property
     def planned(self) -> frozenset[tuple[str, int]]:
         """Images and seeds of the whole benchmark, as far as it has come."""
-        return frozenset((one.image, one.seed) for one in (*self.rows, *self.answers))
+        return frozenset((record.image, record.seed) for record in (*self.rows, *self.answers))
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +73,14 @@ class Scores:
         return self.measure.direction
 
     def of(self, explainers: Iterable[str]) -> dict[str, Float[np.ndarray, " n"]]:
-        """The scores by explainer, as :mod:`cellxai.explain.results.statistics` takes them."""
+        """The scores by explainer, as :mod:`cellxai.explain.results.significance` takes them."""
         return {name: self.values[:, self.explainers.index(name)] for name in explainers}
 
     @property
     def scored(self) -> tuple[str, ...]:
         """Explainers with a score on any image."""
-        found = np.flatnonzero(~np.isnan(self.values).all(0))
-        return tuple(self.explainers[place] for place in found)
+        columns = np.flatnonzero(~np.isnan(self.values).all(0))
+        return tuple(self.explainers[column] for column in columns)
 
 
 def read_results(store: Store) -> Results:
@@ -96,20 +96,21 @@ def read_results(store: Store) -> Results:
 
 def controls_of(settings: Mapping[str, str]) -> frozenset[str]:
     """Explainers that know nothing of the model, by what they said of themselves."""
-    ours = [one for one, kind in _about("explainer", settings) if kind.startswith(CONTROLS)]
-    return frozenset(ours + [one for one, told in _about("control", settings) if told == "yes"])
+    ours = [name for name, kind in _about("explainer", settings) if kind.startswith(CONTROLS)]
+    said_so = [name for name, answer in _about("control", settings) if answer == "yes"]
+    return frozenset(ours + said_so)
 
 
 def score_arrays(results: Results) -> list[Scores]:
     """One per metric that has rows: what a metric can prove first, then by name."""
-    by_metric: dict[str, list[Row]] = {}
+    by_metric: dict[str, list[ScoreRow]] = {}
     for row in results.rows:
         by_metric.setdefault(row.metric, []).append(row)
-    found = [
+    scores = [
         _scores(own, results.measures[metric], results.explainers)
         for metric, own in by_metric.items()
     ]
-    return sorted(found, key=_place)
+    return sorted(scores, key=_position)
 
 
 def mean(values: Iterable[float]) -> float:
@@ -124,13 +125,13 @@ def _about(kind: str, settings: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(key[len(start) : -1], text) for key, text in settings.items() if key.startswith(start)]
 
 
-def _place(scores: Scores) -> tuple[int, str, str]:
+def _position(scores: Scores) -> tuple[int, str, str]:
     family = scores.measure.family
     known = FAMILIES.index(family) if family in FAMILIES else len(FAMILIES)
     return known, family, scores.measure.metric
 
 
-def _scores(rows: Sequence[Row], measure: Measure, explainers: tuple[str, ...]) -> Scores:
+def _scores(rows: Sequence[ScoreRow], measure: Measure, explainers: tuple[str, ...]) -> Scores:
     images = tuple(sorted({row.image for row in rows}))
     seeds: dict[tuple[str, str], list[float]] = {}
     for row in rows:

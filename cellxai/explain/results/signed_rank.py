@@ -19,7 +19,7 @@ def signed_rank_p(
     """P-value of Wilcoxon (1945) that paired differences scatter about 0.
 
     Zeros are left out, as Wilcoxon did, and ties get their mean rank. The law of the statistic is
-    that of all 2ⁿ signs of the ranks found: SciPy falls back on random permutations there, which
+    that of all 2ⁿ signs of these ranks: SciPy falls back on random permutations there, which
     takes half a second per pair, and scores such as a hit or a miss are nothing but ties.
 
     Args:
@@ -34,13 +34,13 @@ def signed_rank_p(
     return above if alternative == "greater" else min(1.0, 2 * min(above, below))
 
 
-def _tails(doubled: np.ndarray, found: int) -> tuple[float, float]:
-    """Probability of a sum of positive ranks at least, and at most, as large as found."""
+def _tails(doubled: np.ndarray, observed: int) -> tuple[float, float]:
+    """Probability of a sum of positive ranks at least, and at most, as large as observed."""
     if len(doubled) > MOST_EXACT:
-        z = (found - doubled.sum() / 2) / sqrt(np.square(doubled).sum() / 4)
+        z = (observed - doubled.sum() / 2) / sqrt(np.square(doubled).sum() / 4)
         return float(norm.sf(z)), float(norm.cdf(z))
     law = _law(tuple(sorted(doubled.tolist())))
-    return float(law[found:].sum()), float(law[: found + 1].sum())
+    return float(law[observed:].sum()), float(law[: observed + 1].sum())
 
 
 @lru_cache(maxsize=256)  # without ties it depends on n alone

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from cellxai.explain.results.ranking import Friedman, friedman, image_ranks, joint_ranks
 from cellxai.explain.results.score_arrays import Results, Scores, score_arrays
-from cellxai.explain.results.statistics import Verdict, beat_controls
+from cellxai.explain.results.significance import Verdict, beat_controls
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Standing:
 
     Args:
         level: Whether it is that of a ``family`` or of a ``metric``.
-        name: Of the family or metric.
-        family: Of the metric, or the family itself.
+        name: Name of the family or metric.
+        family: Family of the metric, or the family itself.
         n_metrics: Metrics that took part.
         friedman: Ranks of those explainers that have a score at all, and the test.
         left_out: Images on which some ranked explainer was not judged, under any metric.
@@ -42,14 +42,14 @@ class Standing:
     verdicts: dict[str, Verdict]
 
 
-def standings(results: Results) -> list[Standing]:
-    """Of each family, followed by those of its metrics."""
-    found = []
-    for family, members in groupby(score_arrays(results), lambda one: one.measure.family):
-        scores = list(members)
-        found.append(_of_family(family, scores, results.controls))
-        found += [_of_metric(one, results.controls) for one in scores]
-    return found
+def rank_explainers(results: Results) -> list[Standing]:
+    """The standing in each family, followed by those under its metrics."""
+    standings = []
+    for family, members in groupby(score_arrays(results), lambda scores: scores.measure.family):
+        by_metric = list(members)
+        standings.append(_of_family(family, by_metric, results.controls))
+        standings += [_of_metric(scores, results.controls) for scores in by_metric]
+    return standings
 
 
 def _of_metric(scores: Scores, controls: Collection[str]) -> Standing:
@@ -70,12 +70,12 @@ def _of_metric(scores: Scores, controls: Collection[str]) -> Standing:
 
 
 def _of_family(family: str, members: Sequence[Scores], controls: Collection[str]) -> Standing:
-    scored = {name for one in members for name in one.scored}
+    scored = {name for scores in members for name in scores.scored}
     ranked = [name for name in members[0].explainers if name in scored]
-    images = sorted({image for one in members for image in one.images})
-    by_metric = np.stack([_ranks_on(images, one, ranked) for one in members])
+    images = sorted({image for scores in members for image in scores.images})
+    by_metric = np.stack([_ranks_on(images, scores, ranked) for scores in members])
     ranks = joint_ranks(by_metric)
-    places = dict(zip(ranked, ranks.T, strict=True))
+    ranks_by_name = dict(zip(ranked, ranks.T, strict=True))
     return Standing(
         "family",
         family,
@@ -83,7 +83,7 @@ def _of_family(family: str, members: Sequence[Scores], controls: Collection[str]
         int((~np.isnan(by_metric)).any((1, 2)).sum()),
         friedman(ranked, ranks),
         len(images) - len(ranks),
-        beat_controls(places, controls, "lower"),
+        beat_controls(ranks_by_name, controls, "lower"),
     )
 
 
@@ -95,6 +95,6 @@ def _ranks_on(
     complete = np.flatnonzero(scores.judged[:, columns].all(1))
     kept = scores.values[complete][:, columns]
     ranks = np.full((len(images), len(ranked)), np.nan)
-    places = [images.index(scores.images[row]) for row in complete]
-    ranks[places] = image_ranks(kept, scores.direction)
+    rows = [images.index(scores.images[row]) for row in complete]
+    ranks[rows] = image_ranks(kept, scores.direction)
     return ranks

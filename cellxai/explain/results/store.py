@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cellxai.explain.results.rows import Answer, Key, Measure, Row
+from cellxai.explain.results.rows import Answer, Key, Measure, ScoreRow
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (
@@ -50,7 +50,7 @@ KEYS = {
     "answers": ("image", "explainer", "seed"),
     "measures": ("metric",),
 }
-Kept = TypeVar("Kept", Row, Answer, Measure)
+Kept = TypeVar("Kept", ScoreRow, Answer, Measure)
 
 
 class Store:
@@ -75,7 +75,7 @@ class Store:
 
     def write(
         self,
-        rows: Iterable[Row],
+        rows: Iterable[ScoreRow],
         answer: Answer | None = None,
         inapplicable: Iterable[tuple[str, str]] = (),
     ) -> None:
@@ -89,15 +89,15 @@ class Store:
             inapplicable: Images and the metrics whose truth is not known of them.
         """
         with self._connected() as connection:
-            connection.executemany(_upsert("results", Row), map(_to_sql, rows))
+            connection.executemany(_upsert("results", ScoreRow), map(_to_sql, rows))
             if answer is not None:
                 unless = " WHERE excluded.status != 'failed' OR answers.status = 'failed'"
                 connection.execute(_upsert("answers", Answer) + unless, _to_sql(answer))
             connection.executemany("INSERT OR IGNORE INTO inapplicable VALUES (?, ?)", inapplicable)
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ScoreRow]:
         """All scores, ordered by key."""
-        return self._all("results", Row)
+        return self._all("results", ScoreRow)
 
     def answers(self) -> list[Answer]:
         """All attributions, ordered by image, explainer and seed."""
@@ -113,19 +113,19 @@ class Store:
             return list(connection.execute("SELECT image, metric FROM inapplicable ORDER BY 1, 2"))
 
     def missing(self, keys: Iterable[Key], retry_failed: bool = False) -> list[Key]:
-        """Those of ``keys`` that have no row yet and could have one, in their order.
+        """The ``keys`` that have no row yet and could have one, in their order.
 
         Args:
             keys: What is wanted.
-            retry_failed: Whether a row that failed counts as none, and truth that was not known as
-                found meanwhile.
+            retry_failed: Whether a row that failed counts as missing, and a truth that was not
+                known as known by now.
         """
         counted = "status != 'failed'" if retry_failed else "TRUE"
         query = f"SELECT image, explainer, metric, seed FROM results WHERE {counted}"
         with self._connected() as connection:
             there = set(connection.execute(query))
         hopeless = set() if retry_failed else set(self.inapplicable())
-        return [k for k in keys if k not in there and (k.image, k.metric) not in hopeless]
+        return [key for key in keys if key not in there and (key.image, key.metric) not in hopeless]
 
     def settings(self) -> dict[str, str]:
         """What the rows were made with, by name."""
@@ -174,8 +174,8 @@ class Store:
         names = ", ".join(field.name for field in fields(kind))
         order = ", ".join(KEYS[table])
         with self._connected() as connection:
-            found = connection.execute(f"SELECT {names} FROM {table} ORDER BY {order}").fetchall()
-        return [_from_sql(kind, values) for values in found]
+            rows = connection.execute(f"SELECT {names} FROM {table} ORDER BY {order}").fetchall()
+        return [_from_sql(kind, values) for values in rows]
 
     def _texts(self, table: str) -> dict[str, str]:
         with self._connected() as connection:
@@ -201,7 +201,7 @@ class Store:
                 connection.close()
 
 
-def _upsert(table: str, kind: type[Row | Answer | Measure]) -> str:
+def _upsert(table: str, kind: type[ScoreRow | Answer | Measure]) -> str:
     """The statement that adds a record, or puts it in the place of that of the same key."""
     names = [field.name for field in fields(kind)]
     changed = ", ".join(f"{name} = excluded.{name}" for name in names)
@@ -211,7 +211,7 @@ def _upsert(table: str, kind: type[Row | Answer | Measure]) -> str:
     )
 
 
-def _to_sql(record: Row | Answer | Measure) -> list[Any]:
+def _to_sql(record: ScoreRow | Answer | Measure) -> list[Any]:
     values = (getattr(record, field.name) for field in fields(record))
     return [v.astype(EVIDENCE).tobytes() if isinstance(v, np.ndarray) else v for v in values]
 

@@ -11,7 +11,7 @@ class ScoreLine:
     """``table.csv`` and ``table.parquet``: one explainer under one metric.
 
     Args:
-        family: Of the metric.
+        family: Family of the metric.
         metric: Its name in the config.
         direction: Whether a ``higher`` or a ``lower`` score is better.
         explainer: Its name in the config.
@@ -24,16 +24,16 @@ class ScoreLine:
         beats_controls: ``yes``, ``no`` or ``untestable``; empty for a control.
         p_controls: One-sided, against the hardest control, Holm-corrected over the explainers.
         n_rows: Images × seeds that are done: scored, degenerate, unsupported or failed.
-        n_degenerate: Of them without a score although there is a map.
-        n_unsupported: Of them where the method cannot explain the model.
-        n_failed: Of them where the method or the metric stopped with an error.
+        n_degenerate: Rows without a score although there is a map.
+        n_unsupported: Rows where the method cannot explain the model.
+        n_failed: Rows where the method or the metric stopped with an error.
         n_missing: Not done yet.
         n_inapplicable: Images × seeds that lack the truth which the metric needs.
         n_degraded: Done, but the method is not what its name says on this model.
         status: The worst of its rows.
         reason: One reason for that status.
-        forwards: Mean images through the model, per attribution.
-        backwards: Likewise backwards.
+        forwards: Mean number of images through the model, per attribution.
+        backwards: Mean number of images back through it, per attribution.
         seconds: Mean time, per attribution.
     """
 
@@ -71,7 +71,7 @@ class ComparisonLine:
         metric: Its name in the config.
         first: One explainer.
         second: The other.
-        median_difference: Of first − second over the images.
+        median_difference: Median of first − second over the images.
         n_images: On which both have a score.
         p: Two-sided.
         p_holm: Corrected for all pairs of this metric.
@@ -95,7 +95,7 @@ class RankLine:
     Args:
         level: ``family`` or ``metric``.
         family: The family, or that of the metric.
-        name: Of the family or metric.
+        name: Name of the family or metric.
         explainer: Its name in the config.
         control: Whether it is one.
         mean_rank: Over the complete images, 1 the best; none for an explainer without any score.
@@ -106,7 +106,7 @@ class RankLine:
         friedman_p: Its p-value.
         critical_difference: Nemenyi's, at 5 %: mean ranks further apart than this differ.
         beats_controls: As in :class:`ScoreLine`; for a family, by the ranks of the images.
-        p_controls: Likewise.
+        p_controls: As in :class:`ScoreLine`, too.
     """
 
     level: Literal["family", "metric"]
@@ -154,15 +154,15 @@ class CostLine:
 
     Args:
         kind: ``explainer`` or ``metric``.
-        name: In the config.
+        name: Its name in the config.
         control: Whether it is one.
-        n: Attributions or scores.
-        n_degraded: Of them, not what the name says.
-        n_unsupported: Of them, impossible on this model.
-        n_failed: Of them, stopped with an error.
+        n: Number of attributions or scores.
+        n_degraded: How many of them are not what the name says.
+        n_unsupported: How many of them are impossible on this model.
+        n_failed: How many of them stopped with an error.
         reason: One reason of the worst of them.
-        forwards: Mean images through the model.
-        backwards: Likewise backwards.
+        forwards: Mean number of images through the model.
+        backwards: Mean number of images back through it.
         seconds: Mean time.
         seconds_low: Lower end of its bootstrap 95 % interval over images.
         seconds_high: Upper end.

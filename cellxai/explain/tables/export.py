@@ -19,7 +19,7 @@ from cellxai.explain.tables.columns import (
     RankLine,
     ScoreLine,
 )
-from cellxai.explain.tables.latex import latex
+from cellxai.explain.tables.latex import to_latex
 from cellxai.explain.tables.lines import (
     agreement_lines,
     comparison_lines,
@@ -27,7 +27,7 @@ from cellxai.explain.tables.lines import (
     rank_lines,
     score_lines,
 )
-from cellxai.explain.tables.markdown import markdown
+from cellxai.explain.tables.markdown import to_markdown
 from cellxai.explain.tables.wide import wide_tables
 from cellxai.files.folder import atomic
 
@@ -40,23 +40,24 @@ def write_tables(folder: Path, store: Store) -> None:
     ``table`` is the benchmark: as ``.csv`` and ``.parquet`` with a line per explainer and metric
     (:class:`ScoreLine`), as ``.md`` and ``.tex`` with explainers down and the metrics of a family
     across. ``comparisons.csv``, ``ranks.csv``, ``agreement.csv`` and ``cost.csv`` hold what
-    :mod:`cellxai.explain.tables.columns` says. Numbers are not rounded but in ``.md`` and ``.tex``.
+    :mod:`cellxai.explain.tables.columns` says. Numbers are rounded in ``.md`` and ``.tex``
+    alone.
 
     Args:
         folder: Where they go; usually that of the store.
         store: The results, finished or not.
     """
-    write_all(folder, read_results(store))
+    write_results(folder, read_results(store))
 
 
-def write_all(folder: Path, results: Results) -> None:
+def write_results(folder: Path, results: Results) -> None:
     """:func:`write_tables` of results that were read already."""
     scores, ranks = score_lines(results), rank_lines(results)
     write_lines(folder / "table.csv", ScoreLine, scores)
     write_parquet(folder / "table.parquet", ScoreLine, scores)
     wide = wide_tables(scores, ranks)
-    write_text(folder / "table.md", markdown(wide))
-    write_text(folder / "table.tex", latex(wide))
+    write_text(folder / "table.md", to_markdown(wide))
+    write_text(folder / "table.tex", to_latex(wide))
     write_lines(folder / "ranks.csv", RankLine, ranks)
     write_lines(folder / "comparisons.csv", ComparisonLine, comparison_lines(results))
     write_lines(folder / "agreement.csv", AgreementLine, agreement_lines(results))

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellxai.explain.results.method_agreement import agreements
-from cellxai.explain.results.rows import Answer, Row
+from cellxai.explain.results.method_agreement import compare_methods
+from cellxai.explain.results.rows import Answer, ScoreRow
 from cellxai.explain.results.score_arrays import Results, mean
-from cellxai.explain.results.standings import Standing, standings
-from cellxai.explain.results.statistics import LEVEL, PairedTest, Verdict, bootstrap_mean
-from cellxai.explain.results.summary import Summary, compare, summarise
+from cellxai.explain.results.score_summary import Summary, compare, summarise
+from cellxai.explain.results.significance import LEVEL, PairedTest, Verdict, bootstrap_mean
+from cellxai.explain.results.standings import Standing, rank_explainers
 from cellxai.explain.status import SEVERITY
 from cellxai.explain.tables.columns import (
     AgreementLine,
@@ -23,7 +23,7 @@ from cellxai.explain.tables.columns import (
 
 def score_lines(results: Results) -> list[ScoreLine]:
     """By family, metric and explainer, the controls last."""
-    return [_score(one) for one in summarise(results)]
+    return [_score(summary) for summary in summarise(results)]
 
 
 def comparison_lines(results: Results) -> list[ComparisonLine]:
@@ -39,7 +39,7 @@ def rank_lines(results: Results) -> list[RankLine]:
     """Every explainer in every family, each followed by its metrics."""
     return [
         _rank(standing, name, name in results.controls)
-        for standing in standings(results)
+        for standing in rank_explainers(results)
         for name in results.explainers
     ]
 
@@ -47,9 +47,9 @@ def rank_lines(results: Results) -> list[RankLine]:
 def agreement_lines(results: Results) -> list[AgreementLine]:
     """Every pair of explainers under every similarity."""
     return [
-        AgreementLine(one.similarity, *pair, score.mean, score.low, score.high, score.n)
-        for one in agreements(results.answers, results.explainers)
-        for pair, score in one.pairs().items()
+        AgreementLine(agreement.similarity, *pair, score.mean, score.low, score.high, score.n)
+        for agreement in compare_methods(results.answers, results.explainers)
+        for pair, score in agreement.pairs().items()
     ]
 
 
@@ -58,7 +58,7 @@ def cost_lines(results: Results) -> list[CostLine]:
     answers: dict[str, list[Answer]] = {name: [] for name in results.explainers}
     for answer in results.answers:
         answers[answer.explainer].append(answer)
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[ScoreRow]] = {}
     for row in results.rows:
         rows.setdefault(row.metric, []).append(row)
     made = [
@@ -67,19 +67,19 @@ def cost_lines(results: Results) -> list[CostLine]:
     return made + [_cost_of_metric(name, own) for name, own in sorted(rows.items())]
 
 
-def _score(one: Summary) -> ScoreLine:
-    verdict, counts, score = one.verdict, one.counts, one.score
+def _score(summary: Summary) -> ScoreLine:
+    measure, counts, score = summary.measure, summary.counts, summary.score
     return ScoreLine(
-        one.measure.family, one.measure.metric, one.measure.direction, one.explainer, one.control,
-        score.mean, score.low, score.high, score.n, one.chance,
-        *_told(verdict),
+        measure.family, measure.metric, measure.direction, summary.explainer, summary.control,
+        score.mean, score.low, score.high, score.n, summary.chance,
+        *_beats_controls(summary.verdict),
         counts.rows, counts.degenerate, counts.unsupported, counts.failed, counts.missing,
         counts.inapplicable, counts.degraded,
-        one.status, one.reason, one.forwards, one.backwards, one.seconds,
+        summary.status, summary.reason, summary.forwards, summary.backwards, summary.seconds,
     )  # fmt: skip
 
 
-def _told(verdict: Verdict | None) -> tuple[str, float]:
+def _beats_controls(verdict: Verdict | None) -> tuple[str, float]:
     return ("", math.nan) if verdict is None else (verdict.answer, verdict.p_holm)
 
 
@@ -94,7 +94,7 @@ def _comparison(metric: str, direction: str, test: PairedTest) -> ComparisonLine
 
 def _rank(standing: Standing, name: str, control: bool) -> RankLine:
     test, verdict = standing.friedman, standing.verdicts.get(name)
-    answer, p_controls = _told(verdict)
+    answer, p_controls = _beats_controls(verdict)
     return RankLine(
         standing.level, standing.family, standing.name, name, control,
         test.mean_ranks.get(name, math.nan), len(test.mean_ranks), test.n, standing.left_out,
@@ -104,31 +104,35 @@ def _rank(standing: Standing, name: str, control: bool) -> RankLine:
 
 
 def _cost_of_explainer(name: str, answers: Sequence[Answer], control: bool) -> CostLine:
-    ran = [one for one in answers if one.status in ("ok", "degraded")]
-    peaks = [one.peak_bytes for one in ran if one.peak_bytes is not None]
+    ran = [answer for answer in answers if answer.status in ("ok", "degraded")]
+    peaks = [answer.peak_bytes for answer in ran if answer.peak_bytes is not None]
     return CostLine(
         "explainer", name, control, len(answers), *_fates(answers),
-        mean(one.forwards for one in ran), mean(one.backwards for one in ran),
-        *_seconds([(one.image, one.seconds) for one in ran]),
+        mean(answer.forwards for answer in ran), mean(answer.backwards for answer in ran),
+        *_seconds([(answer.image, answer.seconds) for answer in ran]),
         float(max(peaks, default=math.nan)),
     )  # fmt: skip
 
 
-def _cost_of_metric(name: str, rows: Sequence[Row]) -> CostLine:
-    scored = [one for one in rows if not math.isnan(one.value)]
+def _cost_of_metric(name: str, rows: Sequence[ScoreRow]) -> CostLine:
+    scored = [row for row in rows if not math.isnan(row.value)]
     return CostLine(
         "metric", name, False, len(rows), *_fates(rows),
-        mean(one.metric_forwards for one in scored), mean(one.metric_backwards for one in scored),
-        *_seconds([(one.image, one.metric_seconds) for one in scored]), math.nan,
+        mean(row.metric_forwards for row in scored), mean(row.metric_backwards for row in scored),
+        *_seconds([(row.image, row.metric_seconds) for row in scored]), math.nan,
     )  # fmt: skip
 
 
-def _fates(made: Sequence[Answer] | Sequence[Row]) -> tuple[int, int, int, str]:
+def _fates(records: Sequence[Answer] | Sequence[ScoreRow]) -> tuple[int, int, int, str]:
     """How many are degraded, unsupported and failed, and one reason of the worst."""
-    statuses = [one.status for one in made]
-    worst = max(made, key=lambda one: (SEVERITY.index(one.status), one.reason), default=None)
+    statuses = [record.status for record in records]
+    worst = max(records, key=_severity, default=None)
     degraded, unsupported, failed = (statuses.count(status) for status in SEVERITY[1:])
     return degraded, unsupported, failed, worst.reason if worst else ""
+
+
+def _severity(record: Answer | ScoreRow) -> tuple[int, str]:
+    return SEVERITY.index(record.status), record.reason
 
 
 def _seconds(timed: Sequence[tuple[str, float]]) -> tuple[float, float, float]:
@@ -136,5 +140,5 @@ def _seconds(timed: Sequence[tuple[str, float]]) -> tuple[float, float, float]:
     images: dict[str, list[float]] = {}
     for image, seconds in timed:
         images.setdefault(image, []).append(seconds)
-    found = bootstrap_mean(np.array([mean(images[image]) for image in sorted(images)]))
-    return found.mean, found.low, found.high
+    interval = bootstrap_mean(np.array([mean(images[image]) for image in sorted(images)]))
+    return interval.mean, interval.low, interval.high

@@ -17,7 +17,7 @@ class WideTable:
         family: Its name.
         metrics: Names and directions of the columns.
         lines: Explainers, best mean rank first, then the controls.
-        chance: Of each metric; NaN where theory has no answer.
+        chance: Chance level of each metric; NaN where theory has no answer.
         standing: One line of the family's ranks, for what all share: images and tests.
     """
 
@@ -33,7 +33,7 @@ class WideLine:
     """One explainer in the table of a family.
 
     Args:
-        rank: Of the explainer in the family.
+        rank: Rank of the explainer in the family.
         cells: Its score under each metric.
         best: Whether each is the best of its metric, controls left aside.
     """
@@ -67,22 +67,22 @@ def remarks(cell: ScoreLine) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
-def digits(value: float) -> str:
-    """``0.315``; three that count where three after the point would not show the size."""
+def format_digits(value: float) -> str:
+    """``0.315``; three significant digits where three decimals would not show the size."""
     plain = value == 0 or 0.01 <= abs(value) < 1000
     return f"{value:.3f}" if plain else f"{value:.3g}"
 
 
 def what_ranks_rest_on(table: WideTable) -> str:
     """How many images the ranks rest on, and whether they differ at all."""
-    one = table.standing
-    left_out = f" ({one.n_left_out} more incomplete)" if one.n_left_out else ""
-    images = f"{one.n_images} complete image{'' if one.n_images == 1 else 's'}{left_out}"
-    if math.isnan(one.friedman_p):
+    standing = table.standing
+    left_out = f" ({standing.n_left_out} more incomplete)" if standing.n_left_out else ""
+    images = f"{standing.n_images} complete image{'' if standing.n_images == 1 else 's'}{left_out}"
+    if math.isnan(standing.friedman_p):
         return f"ranks over {images}"
     return (
-        f"ranks over {images}; Friedman p = {one.friedman_p:.2g}; "
-        f"mean ranks differ beyond {one.critical_difference:.1f}"
+        f"ranks over {images}; Friedman p = {standing.friedman_p:.2g}; "
+        f"mean ranks differ beyond {standing.critical_difference:.1f}"
     )
 
 
@@ -91,7 +91,7 @@ def _table(scores: Sequence[ScoreLine], ranks: Sequence[RankLine]) -> WideTable:
     cells = {(line.explainer, line.metric): line for line in scores}
     tops = [_top([line for line in scores if line.metric == name]) for name, _ in metrics]
     lines = []
-    for rank in sorted(ranks, key=_place):
+    for rank in sorted(ranks, key=_position):
         own = tuple(cells[rank.explainer, name] for name, _ in metrics)
         best = (not rank.control and cell.mean == top for cell, top in zip(own, tops, strict=True))
         lines.append(WideLine(rank, own, tuple(best)))
@@ -99,7 +99,7 @@ def _table(scores: Sequence[ScoreLine], ranks: Sequence[RankLine]) -> WideTable:
     return WideTable(ranks[0].family, metrics, tuple(lines), chance, ranks[0])
 
 
-def _place(rank: RankLine) -> tuple[bool, float, str]:
+def _position(rank: RankLine) -> tuple[bool, float, str]:
     unranked = math.isnan(rank.mean_rank)
     return rank.control, math.inf if unranked else rank.mean_rank, rank.explainer
 

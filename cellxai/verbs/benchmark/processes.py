@@ -10,7 +10,7 @@ import torch.distributed as dist
 
 from cellxai.explain.benchmark.shards import Shard
 
-PATIENCE = timedelta(days=30)  # of the process that is done first; one that dies is noticed at once
+PATIENCE = timedelta(days=30)  # of the first to be done; one that dies is noticed at once
 
 
 @contextmanager
@@ -38,8 +38,8 @@ def share_of_this_process(asked: Shard) -> Iterator[Shard]:
         dist.destroy_process_group()
 
 
-def all_are_done() -> bool:
-    """Waits until every process has come here; whether this is the one to finish the work."""
+def wait_for_all() -> bool:
+    """Waits until every process has come here; True for the one that finishes the work."""
     if not dist.is_initialized():
         return True
     dist.barrier()

@@ -10,7 +10,7 @@ from cellxai.adapters.removal import Level, known_truth
 from cellxai.data.records import Record
 from cellxai.explain.base import Model
 from cellxai.explain.benchmark import Item
-from cellxai.explain.benchmark.items import Known
+from cellxai.explain.benchmark.items import ImageTruth
 from cellxai.trained.run import TrainedRun
 
 
@@ -82,8 +82,8 @@ class RunItems(Sequence[Item]):
     def _record(self, place: int) -> Record:
         return self.trained.images.records(self.part)[self.places[place]]
 
-    def _known(self, record: Record, target: int) -> Known:
-        regions: Known = known_regions(self.trained, record)
+    def _known(self, record: Record, target: int) -> ImageTruth:
+        regions: ImageTruth = known_regions(self.trained, record)
         if self.scenes is None:
             return regions
         trained, scenes = self.trained, self.scenes

@@ -6,27 +6,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cellxai.adapters.benchmark_files import export
-from cellxai.adapters.explained_score import ScoreName, name_of, scored_run
+from cellxai.adapters.explained_score import ScoreName
 from cellxai.explain.base import Explainer
 from cellxai.explain.baselines import Baseline, BlurBaseline
-from cellxai.explain.benchmark import Setup, run_benchmark
-from cellxai.explain.benchmark.judging import OF_METRIC
+from cellxai.explain.benchmark import run_benchmark
+from cellxai.explain.benchmark.judge import OF_METRIC
 from cellxai.explain.benchmark.shards import WHOLE, Shard
 from cellxai.explain.metrics.base import ExplainerMetric, Metric
-from cellxai.explain.results.rows import Row
+from cellxai.explain.results.rows import ScoreRow
 from cellxai.explain.results.store import Store
 from cellxai.explain.score import Score
-from cellxai.explain.standard import standard_explainers, standard_metrics
+from cellxai.explain.standard import standard_explainers
 from cellxai.explain.superpixels.cache import CachedSuperpixels
 from cellxai.explain.superpixels.methods import Slic, Superpixels
 from cellxai.files.lock import file_lock
-from cellxai.trained.run import load_run
 from cellxai.training.settings import Device
-from cellxai.verbs.benchmark.dry_run import Planned, planned
-from cellxai.verbs.benchmark.processes import all_are_done, share_of_this_process
-from cellxai.verbs.benchmark.run_images import RunItems, SceneTruth
+from cellxai.verbs.benchmark.dry_run import DryRun, plan_run
+from cellxai.verbs.benchmark.processes import share_of_this_process, wait_for_all
+from cellxai.verbs.benchmark.question import Assignment, Question, assign
+from cellxai.verbs.benchmark.run_images import SceneTruth
 from cellxai.verbs.benchmark.watch import tell, watch
-from cellxai.verbs.merge import merge, words_for
+from cellxai.verbs.merge import command_for, merge
 
 MOST_REASONS = 5  # that are told; the tables count all
 
@@ -87,7 +87,7 @@ def benchmark(
     shard: str | None = None,
     retry_failed: bool = False,
     dry_run: bool = False,
-) -> Benchmark | Planned:
+) -> Benchmark | DryRun:
     """Measures explainers on many images; a second start computes only what is missing.
 
     Several processes that torchrun starts share the images, and the first joins their results.
@@ -124,67 +124,73 @@ def benchmark(
         ValueError: If the folder holds results of the same names made with other settings, or
             another process computes them.
     """
+    question = Question(
+        run=run,
+        explainers=explainers or standard_explainers(),
+        metrics=metrics,
+        superpixels=superpixels or Slic(),
+        baseline=baseline or BlurBaseline(),
+        truth=truth,
+        images_per_class=images_per_class,
+        part=part,
+        score=score,
+        seeds=tuple(seeds),
+        batch_size=batch_size,
+        device=device,
+        shard=shard,
+        retry_failed=retry_failed,
+    )
     with share_of_this_process(Shard.parse(shard)) as share:
-        trained, name = load_run(run, device), name_of(score)
-        model = trained.classifier if name == "logit" else scored_run(trained, score).model
-        items = RunItems(trained, part, images_per_class, truth, model)
-        setup = Setup(
-            model,
-            explainers or standard_explainers(),
-            metrics or standard_metrics(regions_of(items)),
-            superpixels or Slic(),
-            baseline or BlurBaseline(),
-            tuple(seeds),
-        )
-        path, mine = trained.folder.benchmark_of(name) / share.file, share.of_items(items)
+        assignment = assign(question, share)
         if dry_run:
-            return planned(setup, mine, path, batch_size)
-        cached = CachedSuperpixels(setup.superpixels, trained.folder.explain / "superpixels")
-        with file_lock(path, "written", "share the images by --shard i/n"):
-            setup, store = replace(setup, superpixels=cached), Store(path)
-            steps = run_benchmark(setup, mine, store, batch_size, retry_failed, tell)
-            return finished(run, name, store, watch(steps, path), share, wait=shard is None)
+            return plan_run(assignment.setup, assignment.items, assignment.path, batch_size)
+        return compute(assignment)
 
 
-def finished(
-    run: Path, score: str, store: Store, computed: int, share: Shard, wait: bool
-) -> Benchmark:
+def compute(assignment: Assignment) -> Benchmark:
+    """Computes what is missing of an assignment, and writes the tables.
+
+    Raises:
+        ValueError: If the file holds results of the same names made with other settings, or another
+            process computes them.
+    """
+    path, question = assignment.path, assignment.question
+    cached = CachedSuperpixels(assignment.setup.superpixels, assignment.superpixels_folder)
+    with file_lock(path, "written", "share the images by --shard i/n"):
+        setup, store = replace(assignment.setup, superpixels=cached), Store(path)
+        steps = run_benchmark(
+            setup, assignment.items, store, question.batch_size, question.retry_failed, tell
+        )
+        return finish(assignment, store, watch(steps, path))
+
+
+def finish(assignment: Assignment, store: Store, computed: int) -> Benchmark:
     """Writes the tables, of all shards where processes share the images and all are done.
 
     Args:
-        run: The run folder.
-        score: The name of what is explained.
-        store: What this process computed.
+        assignment: What this process had to do.
+        store: What it computed.
         computed: Attributions made by it.
-        share: Its shard.
-        wait: Whether other processes of the same start have the other shards.
     """
+    question, share = assignment.question, assignment.share
+    shared_by_processes = share != WHOLE and question.shard is None
     if share == WHOLE:
         export(store.path.parent, store)
-    elif wait and all_are_done():
-        merge(run, score)
-        return found(Store(store.path.parent / WHOLE.file), computed)
-    return found(store, computed, "" if share == WHOLE else words_for("merge", run, score))
+    elif shared_by_processes and wait_for_all():
+        merge(question.run, assignment.score)
+        return summarise_store(Store(store.path.parent / WHOLE.file), computed)
+    joined_by = "" if share == WHOLE else command_for("merge", question.run, assignment.score)
+    return summarise_store(store, computed, joined_by)
 
 
-def found(store: Store, computed: int, joined_by: str = "") -> Benchmark:
+def summarise_store(store: Store, computed: int, joined_by: str = "") -> Benchmark:
     """What a store holds, in numbers."""
     rows = store.rows()
-    failed = Counter(whose(row) for row in rows if row.status == "failed")
+    failed = Counter(name_failure(row) for row in rows if row.status == "failed")
     return Benchmark(store.path, computed, len(rows), dict(failed.most_common()), joined_by)
 
 
-def whose(row: Row) -> str:
+def name_failure(row: ScoreRow) -> str:
     """What a failed row is about, and why it failed."""
     name = row.metric if row.reason.startswith(OF_METRIC) else row.explainer
     return f"{name}: {row.reason.removeprefix(OF_METRIC)}"
-
-
-def regions_of(items: RunItems) -> set[str]:
-    """Regions that are known of some image, by what its data set says without reading them."""
-    records = items.trained.images.records(items.part)
-    known = {
-        "cells": any(record.load_mask is not None for record in records),
-        "cause": any(record.load_cause is not None for record in records),
-    }
-    return {name for name, there in known.items() if there}

@@ -32,7 +32,7 @@ def watch(steps: Iterable[Progress], path: Path) -> int:
             for step in steps:
                 bar.update(
                     task, completed=step.done, total=step.total, description=step.explainer,
-                    left=f"{in_words(step.seconds_left)} left",
+                    left=f"{format_duration(step.seconds_left)} left",
                 )  # fmt: skip
     except KeyboardInterrupt:
         done = "nothing was" if step is None else f"{step.done} of {step.total} attributions were"
@@ -42,7 +42,7 @@ def watch(steps: Iterable[Progress], path: Path) -> int:
     return 0 if step is None else step.done
 
 
-def in_words(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A time with one unit and a half: ``45 s``, ``12 min``, ``3 h 20 min``, ``2 d 5 h``."""
     if math.isnan(seconds):
         return "unknown time"

@@ -113,7 +113,7 @@ def test_neither_the_model_nor_the_random_numbers_change(item):
 
 
 def test_the_time_of_passes_is_that_of_their_batches():
-    speed = Speed(batch_size=10, one=2.0, batch=11.0, backward=3.0)  # a call 1 s, an image 1 s
+    speed = Speed(batch_size=10, single=2.0, batch=11.0, backward=3.0)  # a call 1 s, an image 1 s
     assert speed.seconds(1, 0, 1) == pytest.approx(2.0)
     assert speed.seconds(10, 0, 10) == pytest.approx(11.0)
     assert speed.seconds(25, 0, 10) == pytest.approx(3 + 25)

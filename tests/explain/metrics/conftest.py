@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cellxai.explain.base import Attribution, Context
+from cellxai.explain.base import Attribution, Case, Context
 from cellxai.explain.superpixels.methods import Grid
 
 
@@ -23,14 +23,16 @@ def quantus():
         conv.weight.copy_(torch.tensor(toy["conv"]))
         conv.bias.copy_(torch.tensor(toy["bias"]))
         head.weight.copy_(torch.tensor(toy["head"]))
+    net = nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head).eval()
+    context = Context(Grid(size_px=1).segment(images), torch.zeros_like(images))
+    targets, truth = torch.tensor(toy["targets"]), {"cells": torch.tensor(toy["region"])[:, 0] > 0}
     return SimpleNamespace(
         images=images,
-        targets=torch.tensor(toy["targets"]),
         attribution=Attribution(torch.tensor(toy["maps"])[:, 0]),
-        truth={"cells": torch.tensor(toy["region"])[:, 0] > 0},
+        truth=truth,
         subsets=torch.tensor(toy["subsets"]).view(-1, 2, len(toy["subsets"][0])).movedim(1, 0),
-        net=nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head).eval(),
-        context=Context(Grid(size_px=1).segment(images), torch.zeros_like(images)),
+        context=context,
+        case=Case(net, images, targets, context, truth),
         said=stored["quantus"],
     )
 

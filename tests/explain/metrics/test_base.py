@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cellxai.explain import metrics
-from cellxai.explain.base import Attribution, Explainer, unsupported
+from cellxai.explain.base import Attribution, Case, Explainer, unsupported
 from cellxai.explain.metrics.agreement import RankCorrelation
 from cellxai.explain.metrics.base import (
     Criterion,
@@ -14,6 +14,8 @@ from cellxai.explain.metrics.base import (
     ExplainerMetric,
     Metric,
     ModelSource,
+    applies,
+    chance_level,
     is_degenerate,
 )
 from cellxai.explain.metrics.complexity import EffectiveArea, Entropy, Gini
@@ -106,9 +108,14 @@ def truth():
     return {"cells": cells, "cue": cells, "parts": parts, "effects": effects}
 
 
-def score(metric, net, images, targets, attribution, context, truth):
+@pytest.fixture
+def case(net, images, targets, context, truth):
+    return Case(net, images, targets, context, truth)
+
+
+def score(metric, case, attribution):
     explainer = (Blue(),) if isinstance(metric, ExplainerMetric) else ()
-    return metric.score(*explainer, net, images, targets, attribution, context, truth)
+    return metric.score(*explainer, case, attribution)
 
 
 def test_every_metric_there_is_is_tested_here():
@@ -141,44 +148,39 @@ def test_maps_that_rank_nothing_are_degenerate():
 
 
 @pytest.mark.parametrize("metric", [*OF_MAPS, *OF_EXPLAINERS], ids=lambda m: m.name)
-def test_a_degenerate_map_scores_nan_and_its_neighbour_as_if_alone(
-    metric, net, images, targets, context, truth
-):
-    values = Blue().attribute(net, images, targets, context).values
-    expected = score(metric, net, images, targets, Attribution(values), context, truth)
+def test_a_degenerate_map_scores_nan_and_its_neighbour_as_if_alone(metric, case):
+    values = case.ask(Blue()).values
+    expected = score(metric, case, Attribution(values))
     assert not expected.isnan().any()
     broken = values.clone()
     broken[0], broken[2, 3, 3] = 0.0, torch.nan
-    scores = score(metric, net, images, targets, Attribution(broken), context, truth)
+    scores = score(metric, case, Attribution(broken))
     assert scores.isnan().tolist() == [True, False, True]
     torch.testing.assert_close(scores[1], expected[1])
 
 
 @pytest.mark.parametrize("metric", [*OF_MAPS, *OF_EXPLAINERS], ids=lambda m: m.name)
-def test_nothing_but_degenerate_maps_never_asks_the_model(metric, images, targets, context, truth):
+def test_nothing_but_degenerate_maps_never_asks_the_model(metric, case):
     def model(images):
         raise AssertionError("asked")
 
-    attribution = unsupported(images, "no reason")
-    assert score(metric, model, images, targets, attribution, context, truth).isnan().all()
+    attribution = unsupported(case.images, "no reason")
+    assert score(metric, case.with_model(model), attribution).isnan().all()
 
 
 @pytest.mark.parametrize("metric", OF_MAPS, ids=lambda m: m.name)
-def test_scores_stay_in_the_stated_range(metric, net, images, targets, context, truth):
+def test_scores_stay_in_the_stated_range(metric, case):
     for seed in range(3):
         values = torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(seed))
-        scores = score(metric, net, images, targets, Attribution(values), context, truth)
+        scores = score(metric, case, Attribution(values))
         low, high = metric.range
         assert ((scores >= low) & (scores <= high)).all()
-        assert scores.dtype == images.dtype
+        assert scores.dtype == case.images.dtype
 
 
 @pytest.mark.parametrize("metric", OF_EXPLAINERS, ids=lambda m: m.name)
-def test_judging_an_explainer_stays_in_the_stated_range(
-    metric, net, images, targets, context, truth
-):
-    attribution = Blue().attribute(net, images, targets, context)
-    scores = score(metric, net, images, targets, attribution, context, truth)
+def test_judging_an_explainer_stays_in_the_stated_range(metric, case):
+    scores = score(metric, case, case.ask(Blue()))
     low, high = metric.range
     assert ((scores >= low - 1e-6) & (scores <= high + 1e-6)).all()
 
@@ -187,14 +189,13 @@ def test_a_metric_of_a_users_own_needs_one_method(net, images, targets, context)
     class Peak(Metric):
         name, direction, range, paper = "peak", "higher", (0.0, 1.0), "mine"
 
-        def measure(self, model, images, targets, attribution, context, truth):
+        def measure(self, case, attribution):
             return attribution.values.amax((1, 2))
 
-    attribution = Attribution(images[:, 0])
-    scores = Peak().score(net, images, targets, attribution, context, {})
+    scores = Peak().score(Case(net, images, targets, context), Attribution(images[:, 0]))
     assert torch.equal(scores, images[:, 0].amax((1, 2)))
-    assert Peak().chance({}) is None
-    assert Peak().applies_to({})
+    assert chance_level(Peak(), {}) is None
+    assert applies(Peak(), {})
     assert Peak().family == "other"
 
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from cellxai.explain.base import Attribution
+from cellxai.explain.base import Attribution, Case
 from cellxai.explain.metrics.complexity import (
     EffectiveArea,
     Entropy,
@@ -27,18 +27,17 @@ def test_even_spread_is_0_and_a_single_pixel_is_1_less_its_share():
 
 @pytest.mark.parametrize("metric", [Gini(), Entropy(), EffectiveArea()], ids=lambda m: m.name)
 def test_sign_and_scale_of_a_map_do_not_matter(metric, net, images, targets, context, values):
-    scores = [
-        metric.score(net, images, targets, Attribution(v), context, {})
-        for v in (values, -1e-6 * values)
-    ]
+    case = Case(net, images, targets, context)
+    scores = [metric.score(case, Attribution(maps)) for maps in (values, -1e-6 * values)]
     torch.testing.assert_close(*scores)
 
 
 def test_scores_are_those_of_quantus(quantus):
     q = quantus
-    about = q.net, q.images, q.targets, q.attribution, q.context, {}
-    assert Gini().score(*about).tolist() == pytest.approx(q.said["gini"], abs=1e-5)
-    assert Entropy().score(*about).tolist() == pytest.approx(q.said["entropy"], abs=1e-5)
+    gini_of_both = Gini().score(q.case, q.attribution)
+    assert gini_of_both.tolist() == pytest.approx(q.said["gini"], abs=1e-5)
+    entropy_of_both = Entropy().score(q.case, q.attribution)
+    assert entropy_of_both.tolist() == pytest.approx(q.said["entropy"], abs=1e-5)
 
 
 def test_entropy_is_0_on_one_pixel_and_log_n_on_all():

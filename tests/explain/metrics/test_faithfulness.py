@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cellxai.explain.base import Attribution, Context
+from cellxai.explain.base import Attribution, Case, Context
 from cellxai.explain.baselines import ConstantBaseline
 from cellxai.explain.metrics.base import Density
 from cellxai.explain.metrics.faithfulness import (
@@ -37,9 +37,9 @@ def test_areas_equal_a_slow_loop(net, images, targets, context, values, batch_si
     labels = Grid(size_px=6).segment(images)  # squares of unequal size: 6×6, 6×4, 4×4
     labels[1] = Grid(size_px=9).segment(images)[1]
     context = Context(labels, context.baseline, batch_size=batch_size)
-    attribution = Attribution(values)
-    deletion = DeletionAUC().score(net, images, targets, attribution, context, {})
-    insertion = InsertionAUC().score(net, images, targets, attribution, context, {})
+    case, attribution = Case(net, images, targets, context), Attribution(values)
+    deletion = DeletionAUC().score(case, attribution)
+    insertion = InsertionAUC().score(case, attribution)
     for i, target in enumerate(targets.tolist()):
         ends = images[i], context.baseline[i]
         slow = slow_auc(net, *ends, target, values[i], labels[i])
@@ -57,9 +57,9 @@ def test_a_step_function_has_the_area_known_by_hand(images, targets, context):
 
     quarter_first = torch.zeros(3, 16, 16)
     quarter_first[:, :8, :8] = 1.0
-    target = torch.zeros(3, dtype=torch.long)
-    deletion = DeletionAUC().score(model, images, target, Attribution(quarter_first), context, {})
-    insertion = InsertionAUC().score(model, images, target, Attribution(quarter_first), context, {})
+    case = Case(model, images, torch.zeros(3, dtype=torch.long), context)
+    deletion = DeletionAUC().score(case, Attribution(quarter_first))
+    insertion = InsertionAUC().score(case, Attribution(quarter_first))
     torch.testing.assert_close(deletion, torch.full((3,), 0.125))
     torch.testing.assert_close(insertion, torch.full((3,), 0.875))
 
@@ -70,15 +70,12 @@ def test_no_order_deletes_faster_than_the_true_contributions_of_a_linear_model(
     two_classes = torch.nn.Sequential(linear, TargetAgainstNothing(targets[0]))
     first, target = slice(0, 1), torch.zeros(1, dtype=torch.long)
     context = Context(context.superpixels[first], context.baseline[first])
+    case = Case(two_classes, images[first], target, context)
     truth_map = contributions[0][context.superpixels[0]][None]
-    best = DeletionAUC().score(
-        two_classes, images[first], target, Attribution(truth_map), context, {}
-    )
+    best = DeletionAUC().score(case, Attribution(truth_map))
     for seed in range(10):
         other = torch.randn(1, 16, 16, generator=torch.Generator().manual_seed(seed))
-        score = DeletionAUC().score(
-            two_classes, images[first], target, Attribution(other), context, {}
-        )
+        score = DeletionAUC().score(case, Attribution(other))
         assert score >= best - 1e-6
 
 
@@ -96,7 +93,7 @@ class TargetAgainstNothing(torch.nn.Module):
 @pytest.mark.parametrize("n_steps", [1, 7, 256, 1000])
 def test_curves_by_pixels_equal_a_slow_loop(net, images, targets, context, values, n_steps):
     metric = DeletionAUC("pixels", n_steps=n_steps)
-    found = metric.score(net, images, targets, Attribution(values), context, {})
+    found = metric.score(Case(net, images, targets, context), Attribution(values))
     n = min(n_steps, 256)
     for i, target in enumerate(targets.tolist()):
         order = values[i].flatten().argsort(descending=True)
@@ -113,8 +110,8 @@ def test_curves_by_pixels_equal_a_slow_loop(net, images, targets, context, value
 def test_the_curve_by_pixels_is_that_of_quantus(quantus):
     """Quantus leaves out where the curve starts, and has the number of steps for the width."""
     q = quantus
-    ranks = removal_ranks(q.attribution.values, q.context.superpixels, "pixels", 8)
-    curves = score_curves(q.net, q.images, q.context.baseline, q.targets, ranks, 32)
+    ranks = removal_ranks(q.case, q.attribution, "pixels", 8)
+    curves = score_curves(q.case, q.context.baseline, ranks)
     for curve, said in zip(curves, q.said["pixel flipping"], strict=True):
         assert curve[1:].tolist() == pytest.approx(said, abs=1e-5)
 
@@ -124,15 +121,15 @@ def test_a_metrics_own_baseline_takes_the_place_of_the_explainers(
 ):
     for kind in (DeletionAUC, InsertionAUC, Irof):
         own = kind(baseline=ConstantBaseline(0.1))
-        black = Context(context.superpixels, torch.full_like(images, 0.1))
-        about = net, images, targets, Attribution(values)
-        assert torch.equal(own.score(*about, context, {}), kind().score(*about, black, {}))
-        assert (own.score(*about, context, {}) != kind().score(*about, context, {})).all()
+        case, attribution = Case(net, images, targets, context), Attribution(values)
+        black = case.with_context(Context(context.superpixels, torch.full_like(images, 0.1)))
+        assert torch.equal(own.score(case, attribution), kind().score(black, attribution))
+        assert (own.score(case, attribution) != kind().score(case, attribution)).all()
 
 
 def test_irof_equals_a_slow_loop(net, images, targets, context, values, quarters):
     """Quantus 0.6 cuts superpixels of its own, leaves out the first step, divides by nothing."""
-    found = Irof().score(net, images, targets, Attribution(values), context, {})
+    found = Irof().score(Case(net, images, targets, context), Attribution(values))
     for i, target in enumerate(targets.tolist()):
         parts = sorted(range(4), key=lambda part: -values[i][quarters == part].mean())
         changed, over = images[i].clone(), 0.0
@@ -158,7 +155,7 @@ def test_the_drop_in_familiarity_is_the_mean_along_the_deletion_curve(
         raise AssertionError("the model is not asked")
 
     metric = FamiliarityDrop(Brightness(), baseline=ConstantBaseline(0.0))
-    found = metric.score(unasked, images, targets, Attribution(values), context, {})
+    found = metric.score(Case(unasked, images, targets, context), Attribution(values))
     for i in range(3):
         parts = sorted(range(4), key=lambda part: -values[i][quarters == part].mean())
         lost = [100 * (images[i] * (quarters == part)).mean().item() for part in parts]
@@ -176,5 +173,5 @@ def test_a_ratio_to_a_score_that_is_not_positive_is_none(net, images, targets, c
     with torch.no_grad():
         wholes = model(images).gather(1, targets[:, None])[:, 0]
     assert (wholes <= 0).any()
-    found = Irof().score(model, images, targets, Attribution(values), context, {})
+    found = Irof().score(Case(model, images, targets, context), Attribution(values))
     assert torch.equal(found.isnan(), wholes <= 0)

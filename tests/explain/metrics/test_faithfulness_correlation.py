@@ -2,7 +2,7 @@ import pytest
 import torch
 from scipy.stats import pearsonr, spearmanr
 
-from cellxai.explain.base import Attribution
+from cellxai.explain.base import Attribution, Case
 from cellxai.explain.baselines import ConstantBaseline
 from cellxai.explain.metrics.correlation import pearson
 from cellxai.explain.metrics.faithfulness_correlation import (
@@ -24,12 +24,11 @@ def painted(contributions, quarters):
 def test_true_contributions_to_a_linear_model_correlate_by_1(
     metric, linear, images, targets, context, contributions, quarters
 ):
-    found = metric.score(
-        linear, images, targets, painted(contributions, quarters), context, truth={}
-    )
+    case = Case(linear, images, targets, context)
+    found = metric.score(case, painted(contributions, quarters))
     torch.testing.assert_close(found, torch.ones(3), rtol=0, atol=1e-5)
     opposite = painted(-contributions, quarters)
-    found = metric.score(linear, images, targets, opposite, context, truth={})
+    found = metric.score(case, opposite)
     torch.testing.assert_close(found, -torch.ones(3), rtol=0, atol=1e-5)
 
 
@@ -37,8 +36,7 @@ def test_correlation_over_given_subsets_is_that_of_quantus(quantus):
     q = quantus
     hidden = torch.zeros(2, q.subsets.shape[1], 64, dtype=torch.bool).scatter_(2, q.subsets, True)
     labels = q.context.superpixels
-    fill = q.context.baseline
-    effects = subset_effects(q.net, q.images, fill, q.targets, labels, hidden, batch_size=8)
+    effects = subset_effects(q.case, q.context.baseline, labels, hidden)
     evidence = subset_evidence(q.attribution.values.flatten(1).double(), hidden)
     said = q.said["faithfulness correlation"]
     assert pearson(evidence, effects).tolist() == pytest.approx(said, abs=1e-4)
@@ -46,7 +44,7 @@ def test_correlation_over_given_subsets_is_that_of_quantus(quantus):
 
 def test_the_estimate_is_that_of_quantus(quantus):
     q = quantus
-    found = FaithfulnessEstimate().score(q.net, q.images, q.targets, q.attribution, q.context, {})
+    found = FaithfulnessEstimate().score(q.case, q.attribution)
     assert found.tolist() == pytest.approx(q.said["faithfulness estimate"], abs=1e-4)
 
 
@@ -58,7 +56,7 @@ def test_parts_hidden_alone_equal_a_slow_loop(net, images, targets, context, val
             changed[:, quarters == part] = 0.2
             effects.append((net(images[i : i + 1]) - net(changed[None]))[0, target].item())
         sums = [values[i][quarters == part].sum().item() for part in range(4)]
-        about = net, images, targets, Attribution(values), context, {}
+        about = Case(net, images, targets, context), Attribution(values)
         grey = ConstantBaseline(0.2)
         assert FaithfulnessEstimate(grey).score(*about)[i].item() == pytest.approx(
             pearsonr(sums, effects).statistic, abs=1e-4
@@ -69,7 +67,7 @@ def test_parts_hidden_alone_equal_a_slow_loop(net, images, targets, context, val
 
 
 def test_sensitivity_n_is_the_mean_over_subset_sizes(net, images, targets, context, values):
-    about = net, images, targets, Attribution(values), context, {}
+    about = Case(net, images, targets, context), Attribution(values)
     found = SensitivityN((0.25, 0.5), n_subsets=30, granularity="pixels", seed=3).score(*about)
     sizes = [FaithfulnessCorrelation(s, 30, "pixels", seed=3).score(*about) for s in (0.25, 0.5)]
     torch.testing.assert_close(found, (sizes[0] + sizes[1]) / 2)
@@ -79,14 +77,16 @@ def test_a_model_that_never_changes_its_score_judges_nobody(images, targets, con
     def model(batch):
         return torch.ones(len(batch), 3)
 
+    case = Case(model, images, targets, context)
     for metric in ALL:
-        assert metric.score(model, images, targets, Attribution(values), context, {}).isnan().all()
+        assert metric.score(case, Attribution(values)).isnan().all()
 
 
 def test_maps_that_know_nothing_correlate_by_0_on_average(net, images, targets, context):
     noise = torch.randn(60, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     metric = FaithfulnessCorrelation(granularity="pixels", n_subsets=30)
-    scores = [metric.score(net, images, targets, Attribution(v), context, {}) for v in noise]
+    case = Case(net, images, targets, context)
+    scores = [metric.score(case, Attribution(values)) for values in noise]
     assert torch.stack(scores).mean().abs() < 0.05
 
 

@@ -2,7 +2,7 @@ import captum.metrics
 import pytest
 import torch
 
-from cellxai.explain.base import Attribution
+from cellxai.explain.base import Attribution, Case
 from cellxai.explain.metrics.infidelity import Infidelity, infidelity
 from cellxai.explain.metrics.probing import random_subsets
 
@@ -25,7 +25,7 @@ def test_it_is_that_of_captum_on_the_same_perturbations(
         target=targets, n_perturb_samples=n, normalize=normalise,
     )  # fmt: skip
     metric = Infidelity(normalise, n_subsets=n)
-    found = metric.score(net, images, targets, Attribution(values), context, {})
+    found = metric.score(Case(net, images, targets, context), Attribution(values))
     torch.testing.assert_close(found, expected.detach(), rtol=1e-4, atol=1e-7)
 
 
@@ -35,16 +35,13 @@ def test_true_contributions_to_a_linear_model_miss_by_nothing(
     values = contributions[:, quarters].float()
     truth = Attribution(values, superpixel_values=contributions.float())
     for normalise in (False, True):
-        found = Infidelity(normalise).score(linear, images, targets, truth, context, {})
+        found = Infidelity(normalise).score(Case(linear, images, targets, context), truth)
         torch.testing.assert_close(found, torch.zeros(3), rtol=0, atol=1e-10)
 
 
 def test_normalised_the_scale_of_a_map_does_not_matter(net, images, targets, context, values):
-    about = net, images, targets
-    scores = [
-        Infidelity().score(*about, Attribution(factor * values), context, {})
-        for factor in (1, 1000, -1e-3)
-    ]
+    case = Case(net, images, targets, context)
+    scores = [Infidelity().score(case, Attribution(factor * values)) for factor in (1, 1000, -1e-3)]
     torch.testing.assert_close(scores[0], scores[1])
     torch.testing.assert_close(scores[0], scores[2])
 

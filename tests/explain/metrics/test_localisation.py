@@ -4,7 +4,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from cellxai.explain.base import Attribution
+from cellxai.explain.base import Attribution, Case
 from cellxai.explain.metrics.localisation import (
     PointingGame,
     RankAccuracy,
@@ -51,7 +51,7 @@ def test_the_chance_level_is_what_random_maps_score(kind, net, images, targets, 
     truth, metric = {"cause": region}, kind("cause")
     maps = Attribution(torch.rand(600, 8, 8, generator=torch.Generator().manual_seed(0)))
     many = torch.zeros(600, 3, 8, 8), torch.zeros(600, dtype=torch.long)
-    mean_score = metric.score(net, *many, maps, context, truth).mean()
+    mean_score = metric.score(Case(net, *many, context, truth), maps).mean()
     chance = metric.chance(truth).unique().item()
     assert mean_score == pytest.approx(chance, abs=0.04)
     if kind not in (TopKIou, RegionAuc):
@@ -88,22 +88,25 @@ def test_rank_accuracy_takes_as_many_pixels_as_the_region_has(net, images, targe
     values[:, 0, :6], values[:, 5, 5] = torch.arange(6.0) + 1, -1
     region = torch.zeros(3, 16, 16, dtype=torch.bool)
     region[:, 0, 3:8] = True
-    truth = {"cells": region}
-    found = RankAccuracy().score(net, images, targets, Attribution(values), context, truth)
+    case = Case(net, images, targets, context, {"cells": region})
+    found = RankAccuracy().score(case, Attribution(values))
     torch.testing.assert_close(found, torch.full((3,), 3 / 5))
 
 
 def test_the_scores_are_those_of_quantus(quantus):
     q = quantus
-    about = q.net, q.images, q.targets, q.attribution, q.context, q.truth
     for name, kind in [("rank accuracy", RankAccuracy), ("pointing game", PointingGame)]:
-        assert kind().score(*about).tolist() == pytest.approx(q.said[name])
-    assert RegionAuc().score(*about).tolist() == pytest.approx(q.said["AUC"], abs=1e-6)
+        assert kind().score(q.case, q.attribution).tolist() == pytest.approx(q.said[name])
+    assert RegionAuc().score(q.case, q.attribution).tolist() == pytest.approx(
+        q.said["AUC"], abs=1e-6
+    )
     both = top_in_region(q.attribution.values, q.truth["cells"], torch.tensor([12, 12]))
     assert (both / 12).tolist() == pytest.approx(q.said["top-k intersection"])
     # Quantus takes the absolute map; ours is made so before.
-    about = *about[:3], Attribution(q.attribution.values.abs()), *about[4:]
-    assert RelevanceMass().score(*about).tolist() == pytest.approx(q.said["relevance mass"])
+    absolute = Attribution(q.attribution.values.abs())
+    assert RelevanceMass().score(q.case, absolute).tolist() == pytest.approx(
+        q.said["relevance mass"]
+    )
 
 
 @pytest.mark.parametrize("kind", ALL)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cellxai.explain.base import Attribution, Context
+from cellxai.explain.base import Attribution, Case, Context
 from cellxai.explain.metrics.faithfulness import DeletionAUC, InsertionAUC, Irof
 from cellxai.explain.metrics.faithfulness_correlation import (
     FaithfulnessCorrelation,
@@ -11,7 +11,7 @@ from cellxai.explain.metrics.faithfulness_correlation import (
 from cellxai.explain.metrics.infidelity import Infidelity
 from cellxai.explain.metrics.probing import (
     Remembering,
-    followed,
+    model_for_curves,
     part_evidence,
     random_subsets,
     subset_effects,
@@ -55,9 +55,10 @@ def test_the_same_image_twice_in_a_batch_is_asked_once(net, images):
 def test_metrics_that_ask_the_same_share_their_forwards(net, images, targets, context, values):
     def forwards(metrics, attributions):
         remembering = Remembering(net)
+        case = Case(remembering, images, targets, context)
         for attribution in attributions:
             for metric in metrics:
-                metric.score(remembering, images, targets, attribution, context, {})
+                metric.score(case, attribution)
         return remembering.forwards
 
     one, other = Attribution(values), Attribution(values.flip(1))
@@ -75,7 +76,8 @@ def test_effects_of_subsets_equal_a_slow_loop(net, images, targets):
     labels[1] = Grid(size_px=9).segment(images)[1]  # four parts where the others have nine
     fill = torch.rand(images.shape, generator=torch.Generator().manual_seed(2))
     hidden = random_subsets(images, labels, 0.3, 5, seed=0)
-    found = subset_effects(net, images, fill, targets, labels, hidden, batch_size=4)
+    case = Case(net, images, targets, Context(labels, fill, batch_size=4))
+    found = subset_effects(case, fill, labels, hidden)
     for i, target in enumerate(targets.tolist()):
         for j in range(5):
             changed = images[i].clone()
@@ -125,13 +127,12 @@ def test_a_context_of_unequal_images_gives_each_what_it_gets_alone(net, images, 
     fill = torch.full_like(images, 0.5)
     metrics = [FaithfulnessCorrelation(), SinglePartEffect(), Infidelity(), DeletionAUC(), Irof()]
     for metric in metrics:
-        context = Context(labels, fill, batch_size=7)
-        together = metric.score(net, images, targets, Attribution(values), context, {})
+        case = Case(net, images, targets, Context(labels, fill, batch_size=7))
+        together = metric.score(case, Attribution(values))
         for i in range(3):
             own = slice(i, i + 1)
-            context = Context(labels[own], fill[own])
-            attribution = Attribution(values[own])
-            alone = metric.score(net, images[own], targets[own], attribution, context, {})
+            case = Case(net, images[own], targets[own], Context(labels[own], fill[own]))
+            alone = metric.score(case, Attribution(values[own]))
             torch.testing.assert_close(together[own], alone, rtol=1e-4, atol=1e-6)
 
 
@@ -139,14 +140,14 @@ def test_curves_follow_the_probability_or_another_score_itself(net, images):
     with torch.no_grad():
         p = net(images).softmax(1)
         for model in (net, Scored(net, Logit()), Scored(net, Probability())):
-            torch.testing.assert_close(followed(model)(images), p)
-            torch.testing.assert_close(followed(Remembering(model))(images), p)
+            torch.testing.assert_close(model_for_curves(model)(images), p)
+            torch.testing.assert_close(model_for_curves(Remembering(model))(images), p)
         odds = Remembering(Scored(net, LogOdds()))
-        torch.testing.assert_close(followed(odds)(images), (p / (1 - p)).log())
+        torch.testing.assert_close(model_for_curves(odds)(images), (p / (1 - p)).log())
 
 
 def test_a_model_of_one_score_is_followed_itself(images):
     def brightness(batch):
         return batch.mean((1, 2, 3))[:, None]
 
-    assert torch.equal(followed(brightness)(images), brightness(images))
+    assert torch.equal(model_for_curves(brightness)(images), brightness(images))

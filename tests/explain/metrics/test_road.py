@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cellxai.explain.base import Attribution
+from cellxai.explain.base import Attribution, Case
 from cellxai.explain.metrics.road import NEIGHBOUR_WEIGHTS, Road, linear_imputation
 from cellxai.explain.score import LogDensity, Scored
 
@@ -64,9 +64,9 @@ def test_the_score_is_the_share_of_removals_that_the_prediction_survives(images,
     knows, knows_not = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 0.5
     knows[:, 2, 2], knows_not[:, 2, 2] = 1.0, -1.0
     targets = torch.zeros(3, dtype=torch.long)
-    about = model, images, targets
-    assert Road().score(*about, Attribution(knows), context, {}).tolist() == [0, 0, 0]
-    assert Road().score(*about, Attribution(knows_not), context, {}).tolist() == [1, 1, 1]
+    case = Case(model, images, targets, context)
+    assert Road().score(case, Attribution(knows)).tolist() == [0, 0, 0]
+    assert Road().score(case, Attribution(knows_not)).tolist() == [1, 1, 1]
 
 
 def test_noise_is_the_same_in_any_batch_and_falls_on_removed_pixels_alone(images, context, values):
@@ -77,9 +77,10 @@ def test_noise_is_the_same_in_any_batch_and_falls_on_removed_pixels_alone(images
         return torch.zeros(len(batch), 2)
 
     targets = torch.zeros(3, dtype=torch.long)
-    Road((0.5,)).score(model, images, targets, Attribution(values), context, {})
+    Road((0.5,)).score(Case(model, images, targets, context), Attribution(values))
     alone = type(context)(context.superpixels[1:2], context.baseline[1:2])
-    Road((0.5,)).score(model, images[1:2], targets[:1], Attribution(values[1:2]), alone, {})
+    case = Case(model, images[1:2], targets[:1], alone)
+    Road((0.5,)).score(case, Attribution(values[1:2]))
     torch.testing.assert_close(batches[0][1], batches[1][0])
     changed = (batches[1][0] != images[1]).any(0)
     assert changed.sum() == 128
@@ -93,5 +94,6 @@ def test_shares_that_remove_nothing_or_all_are_errors():
 
 def test_a_score_without_classes_predicts_none(net, images, targets, context, values):
     model = Scored(net, LogDensity(lambda features: features.sum(1)))
+    case = Case(model, images, targets, context)
     with pytest.raises(ValueError, match="a score of the image alone predicts none; leave it out"):
-        Road().score(model, images, targets, Attribution(values), context, {})
+        Road().score(case, Attribution(values))

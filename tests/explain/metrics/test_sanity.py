@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from cellxai.explain.backward.gradients import Saliency
-from cellxai.explain.base import Attribution, Explainer
+from cellxai.explain.base import Attribution, Case, Explainer
 from cellxai.explain.controls import Edges
 from cellxai.explain.metrics.agreement import RankCorrelation
 from cellxai.explain.metrics.base import ModelSource
@@ -15,7 +15,7 @@ from cellxai.explain.metrics.sanity import (
     ParameterRandomisation,
     histogram_entropy,
     own_parameters,
-    randomised,
+    random_copies,
 )
 from cellxai.explain.score import Around, LogDensity, Probability, Scored
 
@@ -29,8 +29,8 @@ class Other(ModelSource):
 
 
 def about(explainer, net, images, targets, context):
-    attribution = explainer.attribute(net, images, targets, context)
-    return explainer, net, images, targets, attribution, context, {}
+    case = Case(net, images, targets, context)
+    return explainer, case, case.ask(explainer)
 
 
 def changed_layers(model, original):
@@ -47,11 +47,11 @@ def changed_layers(model, original):
 
 def test_cascading_goes_down_from_the_output_and_independent_takes_one_at_a_time(net):
     layers = ["7", "5", "2", "0"]  # of the fixture, from the output
-    cascading = [changed_layers(m, net) for m in randomised(net, "cascading", 9, seed=0)]
+    cascading = [changed_layers(m, net) for m in random_copies(net, "cascading", 9, seed=0)]
     assert cascading == [set(layers[: i + 1]) for i in range(4)]
-    independent = [changed_layers(m, net) for m in randomised(net, "independent", 9, seed=0)]
+    independent = [changed_layers(m, net) for m in random_copies(net, "independent", 9, seed=0)]
     assert independent == [{name} for name in layers]
-    halves = [changed_layers(m, net) for m in randomised(net, "cascading", 2, seed=0)]
+    halves = [changed_layers(m, net) for m in random_copies(net, "cascading", 2, seed=0)]
     assert halves == [{"7", "5"}, {"7", "5", "2", "0"}]
 
 
@@ -66,7 +66,7 @@ def test_random_weights_have_the_mean_and_spread_of_the_trained_ones():
     layer = nn.Linear(300, 300)
     with torch.no_grad():
         layer.weight.mul_(20).add_(5)
-    (random,) = randomised(layer, "cascading", 1, seed=0)
+    (random,) = random_copies(layer, "cascading", 1, seed=0)
     assert random.weight.mean().item() == pytest.approx(layer.weight.mean().item(), rel=0.01)
     assert random.weight.std().item() == pytest.approx(layer.weight.std().item(), rel=0.02)
     correlation = torch.corrcoef(torch.stack([random.weight.flatten(), layer.weight.flatten()]))
@@ -79,9 +79,9 @@ def test_the_score_is_the_mean_similarity_over_stages(net, images, targets, cont
     args = about(Saliency(), net, images, targets, context)
     found = ParameterRandomisation(order, 4, similarity, seed=5).score(*args)
     slow = []
-    for model in randomised(net, order, 4, seed=5):
+    for model in random_copies(net, order, 4, seed=5):
         again = Saliency().attribute(model, images, targets, context)
-        slow.append(similarity.between(args[4], again, context))
+        slow.append(similarity.between(args[2], again, context))
     torch.testing.assert_close(found, torch.stack(slow).mean(0))
 
 
@@ -110,19 +110,19 @@ def test_a_function_has_no_weights_to_randomise(net, images, targets, context):
 
 
 def test_the_map_of_another_model_is_compared(net, images, targets, context):
-    (other,) = randomised(net, "cascading", 1, seed=1)
+    (other,) = random_copies(net, "cascading", 1, seed=1)
     args = about(Saliency(), net, images, targets, context)
     found = LabelRandomisation(Other(other)).score(*args)
     again = Saliency().attribute(other, images, targets, context)
-    assert torch.equal(found, RankCorrelation().between(args[4], again, context))
+    assert torch.equal(found, RankCorrelation().between(args[2], again, context))
 
 
 def test_the_other_model_is_explained_by_the_score_that_is_explained(net, images, targets, context):
-    (other,) = randomised(net, "cascading", 1, seed=1)
+    (other,) = random_copies(net, "cascading", 1, seed=1)
     args = about(Saliency(), Scored(net, Probability()), images, targets, context)
     found = LabelRandomisation(Other(other)).score(*args)
     again = Saliency().attribute(Scored(other, Probability()), images, targets, context)
-    assert torch.equal(found, RankCorrelation().between(args[4], again, context))
+    assert torch.equal(found, RankCorrelation().between(args[2], again, context))
 
 
 def test_a_density_of_features_says_nothing_of_another_network(net, images, targets, context):
@@ -139,18 +139,18 @@ class EarlyStop(Around):
         return self.model[:-1](images)
 
 
-def test_only_layers_that_a_score_asks_are_randomised(net, images):
+def test_only_layers_that_a_score_asks_are_random_copies(net, images):
     early = Scored(EarlyStop(net), LogDensity(lambda features: -features.square().sum(1)))
     stages = [
         changed_layers(copied.model.model, net)
-        for copied in randomised(early, "cascading", 9, 0, images[:1])
+        for copied in random_copies(early, "cascading", 9, 0, images[:1])
     ]
     assert stages == [{"5"}, {"5", "2"}, {"5", "2", "0"}]
 
 
 def test_a_score_has_the_random_weights_of_its_network(net, images):
-    plain = randomised(net, "cascading", 4, 0)
-    scored = randomised(Scored(net, Probability()), "cascading", 4, 0, images[:1])
+    plain = random_copies(net, "cascading", 4, 0)
+    scored = random_copies(Scored(net, Probability()), "cascading", 4, 0, images[:1])
     for one, other in zip(plain, scored, strict=True):
         torch.testing.assert_close(other(images), one(images).softmax(1))
 

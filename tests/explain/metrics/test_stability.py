@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from cellxai.explain.backward.gradients import Saliency
-from cellxai.explain.base import Attribution, Explainer
+from cellxai.explain.base import Attribution, Case, Explainer
 from cellxai.explain.baselines import SuperpixelMeanBaseline
 from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.explain.metrics.agreement import RankCorrelation, TopKOverlap
@@ -26,15 +26,8 @@ class Means(Explainer):
 
 
 def about(explainer, net, images, targets, context):
-    return (
-        explainer,
-        net,
-        images,
-        targets,
-        explainer.attribute(net, images, targets, context),
-        context,
-        {},
-    )
+    case = Case(net, images, targets, context)
+    return explainer, case, case.ask(explainer)
 
 
 def test_max_sensitivity_is_that_of_captum_on_the_same_noise(net, images, targets, context):

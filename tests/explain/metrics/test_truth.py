@@ -2,7 +2,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from cellxai.explain.base import Attribution, Explainer
+from cellxai.explain.base import Attribution, Case, Explainer
 from cellxai.explain.metrics.base import ModelSource
 from cellxai.explain.metrics.truth import RemovalCorrelation, ShortcutContrast, evidence_in
 
@@ -27,7 +27,7 @@ def test_evidence_in_the_parts_is_ranked_against_their_effects(
 ):
     truth = {"parts": parts, "effects": effects}
     metric = RemovalCorrelation()
-    found = metric.score(net, images, targets, Attribution(values), context, truth)
+    found = metric.score(Case(net, images, targets, context, truth), Attribution(values))
     for i, n in enumerate((5, 5, 3)):
         sums = [values[i][parts[i, j]].sum().item() for j in range(n)]
         expected = spearmanr(sums, effects[i, :n]).statistic
@@ -41,10 +41,10 @@ def test_a_map_of_the_effects_themselves_scores_1(net, images, targets, context,
         parts[:, part, part] = True  # one row of pixels each
     values = torch.einsum("bp,bphw->bhw", effects.nan_to_num(), parts.float())
     truth = {"parts": parts, "effects": effects}
-    about = net, images, targets
-    found = RemovalCorrelation().score(*about, Attribution(values), context, truth)
+    case = Case(net, images, targets, context, truth)
+    found = RemovalCorrelation().score(case, Attribution(values))
     torch.testing.assert_close(found, torch.ones(3))
-    found = RemovalCorrelation().score(*about, Attribution(-values), context, truth)
+    found = RemovalCorrelation().score(case, Attribution(-values))
     torch.testing.assert_close(found, -torch.ones(3))
 
 
@@ -94,10 +94,8 @@ def test_a_shortcut_is_found_where_it_is_used_and_there_only(images, targets, co
     truth = {"cue": cue}
 
     def contrast(model, other):
-        attribution = Cued().attribute(model, images, targets, context)
-        return ShortcutContrast(Clean(other)).score(
-            Cued(), model, images, targets, attribution, context, truth
-        )
+        case = Case(model, images, targets, context, truth)
+        return ShortcutContrast(Clean(other)).score(Cued(), case, case.ask(Cued()))
 
     assert (contrast(uses_the_cue, does_not) > 0.25).all()
     assert contrast(does_not, does_not).tolist() == [0, 0, 0]

@@ -9,7 +9,7 @@ from cellxai.explain.metrics.agreement import (
     TopKOverlap,
     agreement_matrix,
 )
-from cellxai.explain.results.method_agreement import SIMILARITIES, TOP_K, agreements
+from cellxai.explain.results.method_agreement import SIMILARITIES, TOP_K, compare_methods
 from cellxai.explain.results.rows import Answer
 from cellxai.explain.superpixels.methods import superpixel_means
 
@@ -32,7 +32,7 @@ def test_evidence_by_superpixel_agrees_as_the_maps_do():
     ]
     attributions = {name: Attribution(values) for name, values in maps.items()}
     expected = (RankCorrelation(), TopKOverlap(TOP_K), SignAgreement())
-    for found, similarity in zip(agreements(answers, METHODS), expected, strict=True):
+    for found, similarity in zip(compare_methods(answers, METHODS), expected, strict=True):
         matrix = agreement_matrix(attributions, similarity, context)
         assert found.similarity == similarity.name
         assert found.by_image == pytest.approx(matrix.numpy(), abs=1e-6)
@@ -46,7 +46,7 @@ def test_seeds_meet_their_own_and_are_averaged_within_an_image():
         answer("a", "lime", 1, other), answer("a", "saliency", 1, -other),
         answer("b", "lime", 0, same), answer("b", "saliency", 0, same),
     ]  # fmt: skip
-    rank = agreements(answers, METHODS[:2])[0]
+    rank = compare_methods(answers, METHODS[:2])[0]
     assert rank.by_image[:, 0, 1] == pytest.approx([0, 1])
     pair = rank.pairs()["lime", "saliency"]
     assert (pair.mean, pair.n) == (pytest.approx(0.5), 2)
@@ -59,13 +59,13 @@ def test_a_map_that_ranks_nothing_agrees_with_nobody_and_is_not_counted():
         for image in "ab"
         for name in METHODS
     ]
-    for found in agreements(answers, METHODS):
+    for found in compare_methods(answers, METHODS):
         counts = {pair: score.n for pair, score in found.pairs().items()}
         assert counts["lime", "random"] == counts["lime", "saliency"] == 1
         assert counts["saliency", "random"] == 2
 
 
 def test_no_answer_is_an_empty_matrix():
-    assert [one.by_image.shape for one in agreements([], METHODS)] == [(0, 3, 3)] * len(
+    assert [one.by_image.shape for one in compare_methods([], METHODS)] == [(0, 3, 3)] * len(
         SIMILARITIES
     )

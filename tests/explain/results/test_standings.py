@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import friedmanchisquare, rankdata
 
-from cellxai.explain.results.rows import Measure, Row
+from cellxai.explain.results.rows import Measure, ScoreRow
 from cellxai.explain.results.score_arrays import Results
-from cellxai.explain.results.standings import standings
-from cellxai.explain.results.summary import compare, summarise
+from cellxai.explain.results.score_summary import compare, summarise
+from cellxai.explain.results.standings import rank_explainers
 
-ROW = Row("a", "lime", "insertion", 0, 0.2, math.nan, "ok", "", 100, 0, 2.0)
+ROW = ScoreRow("a", "lime", "insertion", 0, 0.2, math.nan, "ok", "", 100, 0, 2.0)
 MEASURES = {
     name: Measure(name, name, family, direction, 0.0, 1.0, "")
     for name, family, direction in (
@@ -24,11 +24,11 @@ MEASURES = {
 NAMES = ("lime", "saliency", "occlusion", "random")
 
 
-def results_of(rows: list[Row]) -> Results:
+def results_of(rows: list[ScoreRow]) -> Results:
     return Results(rows, [], MEASURES, controls=frozenset({"random"}))
 
 
-def scored(n: int = 14, metrics=("insertion", "deletion")) -> list[Row]:
+def scored(n: int = 14, metrics=("insertion", "deletion")) -> list[ScoreRow]:
     generator = np.random.default_rng(0)
     return [
         replace(ROW, image=str(i), explainer=name, metric=metric, value=generator.normal())
@@ -40,7 +40,7 @@ def scored(n: int = 14, metrics=("insertion", "deletion")) -> list[Row]:
 
 def test_a_metric_has_the_test_of_scipy():
     rows = scored(metrics=("insertion",))
-    _, standing = standings(results_of(rows))
+    _, standing = rank_explainers(results_of(rows))
     columns = [[row.value for row in rows if row.explainer == name] for name in NAMES]
     expected = friedmanchisquare(*columns)
     assert (standing.friedman.n, standing.left_out) == (14, 0)
@@ -50,7 +50,7 @@ def test_a_metric_has_the_test_of_scipy():
 
 def test_a_family_ranks_the_mean_ranks_of_each_image_and_sees_it_once():
     rows = scored()
-    family = standings(results_of(rows))[0]
+    family = rank_explainers(results_of(rows))[0]
     by_metric = []
     for metric, sign in (("insertion", -1), ("deletion", 1)):
         own = {(row.image, row.explainer): row.value for row in rows if row.metric == metric}
@@ -64,13 +64,13 @@ def test_a_family_ranks_the_mean_ranks_of_each_image_and_sees_it_once():
 
 
 def test_a_family_of_one_metric_stands_like_its_metric():
-    family, metric = standings(results_of(scored(metrics=("insertion",))))
+    family, metric = rank_explainers(results_of(scored(metrics=("insertion",))))
     assert family.friedman == metric.friedman
 
 
 def test_an_image_where_somebody_was_not_judged_is_left_out_and_counted():
     rows = [row for row in scored() if (row.image, row.explainer) != ("3", "lime")]
-    family, *metrics = standings(results_of(rows))
+    family, *metrics = rank_explainers(results_of(rows))
     assert [(one.friedman.n, one.left_out) for one in (family, *metrics)] == [(13, 1)] * 3
 
 
@@ -79,8 +79,8 @@ def test_a_degenerate_map_ranks_last_and_its_image_stays():
         replace(row, value=math.nan) if (row.image, row.explainer) == ("3", "lime") else row
         for row in scored(metrics=("insertion",))
     ]
-    _, before = standings(results_of(scored(metrics=("insertion",))))
-    _, after = standings(results_of(rows))
+    _, before = rank_explainers(results_of(scored(metrics=("insertion",))))
+    _, after = rank_explainers(results_of(rows))
     assert after.friedman.n == 14
     assert after.friedman.mean_ranks["lime"] >= before.friedman.mean_ranks["lime"]
     assert sum(after.friedman.mean_ranks.values()) == pytest.approx(10)
@@ -91,14 +91,14 @@ def test_who_has_no_score_at_all_is_not_ranked_and_costs_the_others_nothing():
     nothing = [replace(row, value=math.nan) for row in rows if row.explainer == "lime"]
     with_it = [replace(row, explainer="unsupported") for row in nothing]
     for one, other in zip(
-        standings(results_of(rows + with_it)), standings(results_of(rows)), strict=True
+        rank_explainers(results_of(rows + with_it)), rank_explainers(results_of(rows)), strict=True
     ):
         assert one.friedman == other.friedman
 
 
 def test_an_image_counts_in_a_family_with_the_metrics_that_judged_it():
     rows = [row for row in scored() if row.metric == "insertion" or int(row.image) < 5]
-    family = standings(results_of(rows))[0]
+    family = rank_explainers(results_of(rows))[0]
     assert (family.friedman.n, family.left_out) == (14, 0)
 
 
@@ -109,6 +109,6 @@ def test_the_order_of_the_rows_changes_nothing(random):
     rows += [replace(row, seed=1, value=row.value / 3) for row in rows]
     shuffled = random.sample(rows, len(rows))
     one, other = results_of(rows), results_of(shuffled)
-    assert standings(one) == standings(other)
+    assert rank_explainers(one) == rank_explainers(other)
     assert compare(one) == compare(other)
     assert [str(line) for line in summarise(one)] == [str(line) for line in summarise(other)]

@@ -5,10 +5,10 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from cellxai.explain.results.rows import Answer, Key, Measure, Row
+from cellxai.explain.results.rows import Answer, Key, Measure, ScoreRow
 from cellxai.explain.results.store import Store
 
-ROW = Row("a.png", "lime", "gini", 0, 0.25, 0.1, "ok", "", 1000, 0, 2.5)
+ROW = ScoreRow("a.png", "lime", "gini", 0, 0.25, 0.1, "ok", "", 1000, 0, 2.5)
 
 
 @pytest.fixture

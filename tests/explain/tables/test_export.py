@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from cellxai.explain.results.rows import Measure, Row
+from cellxai.explain.results.rows import Measure, ScoreRow
 from cellxai.explain.results.score_arrays import Results
 from cellxai.explain.results.store import Store
 from cellxai.explain.tables.columns import (
@@ -17,17 +17,17 @@ from cellxai.explain.tables.columns import (
     RankLine,
     ScoreLine,
 )
-from cellxai.explain.tables.export import write_all, write_tables
+from cellxai.explain.tables.export import write_results, write_tables
 
 HOSTILE = "a|b_c & 50% <b>x</b> $y$ [z] \\end{tabular}\n~^#{}"
-ROW = Row("a", "lime", "gini", 0, 0.25, math.nan, "ok", "", 100, 0, 2.0)
+ROW = ScoreRow("a", "lime", "gini", 0, 0.25, math.nan, "ok", "", 100, 0, 2.0)
 GINI = Measure("gini", "Gini", "complexity", "higher", 0.0, 1.0, "")
 
 
 @pytest.fixture(scope="module")
 def folder(invented_results, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tables")
-    write_all(folder, invented_results)
+    write_results(folder, invented_results)
     return folder
 
 
@@ -147,7 +147,7 @@ def test_markdown_marks_the_best_method_and_the_controls(folder):
 
 def test_a_control_is_never_bold_even_if_it_is_the_best(tmp_path):
     rows = [ROW, replace(ROW, explainer="random", value=0.9)]
-    write_all(tmp_path, Results(rows, [], {"gini": GINI}, controls=frozenset({"random"})))
+    write_results(tmp_path, Results(rows, [], {"gini": GINI}, controls=frozenset({"random"})))
     text = (tmp_path / "table.md").read_text(encoding="utf-8")
     assert ("**0.250**" in text, "**0.900**" in text) == (True, False)
 
@@ -163,7 +163,7 @@ def hostile_results() -> Results:
 
 
 def test_hostile_names_keep_the_shape_of_both_tables(tmp_path):
-    write_all(tmp_path, hostile_results())
+    write_results(tmp_path, hostile_results())
     table = [
         line for line in (tmp_path / "table.md").read_text(encoding="utf-8").split("\n")
         if line.startswith("|")

@@ -10,7 +10,7 @@ import pytest
 from cellxai import cli
 from cellxai.adapters.explained_images import subjects
 from cellxai.explain.base import Explainer
-from cellxai.explain.benchmark import running
+from cellxai.explain.benchmark import engine
 from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.explain.metrics.complexity import Gini
 from cellxai.explain.metrics.faithfulness import DeletionAUC
@@ -226,7 +226,7 @@ def test_a_dry_run_writes_nothing_and_says_what_is_missing(run):
 
 def test_the_batch_size_is_tried_once_and_kept(run, monkeypatch):
     sizes = iter([2, 4])
-    monkeypatch.setattr(running, "best_batch_size", lambda model, image: next(sizes))
+    monkeypatch.setattr(engine, "best_batch_size", lambda model, image: next(sizes))
     for part in ("train", "test"):
         benchmark(run, EXPLAINERS, METRICS, REGIONS, images_per_class=1, part=part)
     assert stored(run).choice("images per forward pass on cpu") == "2"
@@ -254,13 +254,13 @@ class Mean(Metric):
     name, family, direction, range, paper = "mean", "mine", "higher", (0.0, 1.0), "none"
     def __init__(self, factor: float = 1.0) -> None:
         self.factor = factor
-    def measure(self, model, images, targets, attribution, context, truth):
+    def measure(self, case, attribution):
         return self.factor * attribution.values.mean((1, 2))
 
 class Again(ExplainerMetric):
     name, family, direction, range, paper = "again", "mine", "lower", (0.0, 1.0), "none"
-    def measure(self, explainer, model, images, targets, attribution, context, truth):
-        again = explainer.attribute(model, images, targets, context).values
+    def measure(self, explainer, case, attribution):
+        again = case.ask(explainer).values
         return (again - attribution.values).abs().amax((1, 2))
 """
 MY_CONFIG = """

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from cellxai.explain.results.rows import Answer, Key, Row
+from cellxai.explain.results.rows import Answer, Key, ScoreRow
 from cellxai.explain.results.store import Store
 
 
@@ -18,29 +18,29 @@ def merge_stores(into: Store, path: Path) -> int:
         path: The file of the other, which is not changed.
 
     Raises:
-        ValueError: If the two were made with different settings, models or images, or tell
+        ValueError: If the two were made with different settings, models or images, or have
             different scores of one key.
     """
     other = Store(path)
     into.bind(other.settings(), list(other.measures().values()))
-    rows, answers = {row.key: row for row in into.rows()}, _answers(into)
+    rows, answers = {row.key: row for row in into.rows()}, _answers_by_key(into)
     new = [row for row in other.rows() if _is_new(row, rows, into, path)]
-    wanted: dict[tuple[str, str, int], list[Row]] = {}
+    wanted: dict[tuple[str, str, int], list[ScoreRow]] = {}
     for row in new:
         wanted.setdefault((row.image, row.explainer, row.seed), []).append(row)
     with into.kept_open():
-        for key, answer in _answers(other).items():
+        for key, answer in _answers_by_key(other).items():
             if key in wanted or key not in answers:
                 into.write(wanted.pop(key, []), answer)
         into.write([row for left in wanted.values() for row in left], None, other.inapplicable())
     return len(new)
 
 
-def _answers(store: Store) -> dict[tuple[str, str, int], Answer]:
-    return {(one.image, one.explainer, one.seed): one for one in store.answers()}
+def _answers_by_key(store: Store) -> dict[tuple[str, str, int], Answer]:
+    return {(answer.image, answer.explainer, answer.seed): answer for answer in store.answers()}
 
 
-def _is_new(row: Row, known: Mapping[Key, Row], into: Store, path: Path) -> bool:
+def _is_new(row: ScoreRow, known: Mapping[Key, ScoreRow], into: Store, path: Path) -> bool:
     """Whether a row adds something.
 
     Raises:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from cellxai.explain.base import Model
 from cellxai.explain.batches import best_batch_size
-from cellxai.explain.benchmark.items import Case, Item, case_of
-from cellxai.explain.benchmark.judging import Judged, failed, in_words, judged
+from cellxai.explain.benchmark.items import Item, ReadyItem, make_ready
+from cellxai.explain.benchmark.judge import Judgement, error_line, judge, judge_failure
 from cellxai.explain.benchmark.pace import Pace
-from cellxai.explain.benchmark.plan import Setup, Task, planned_keys, surveyed, tasks_of
+from cellxai.explain.benchmark.plan import Setup, Task, planned_keys, survey, tasks_of
 from cellxai.explain.cost import frozen
 from cellxai.explain.results.store import Store
 from cellxai.explain.status import Status
@@ -28,11 +28,11 @@ class Progress:
     Args:
         done: Attributions made and judged, by this start.
         total: Attributions that were missing when it started.
-        image: Of the last one.
-        explainer: Of the last one.
-        seed: Of the last one.
-        status: Of the last one.
-        seconds_left: By what each explainer took so far; NaN where nothing is left to go by.
+        image: Image of the last attribution.
+        explainer: Explainer of the last attribution.
+        seed: Seed of the last attribution.
+        status: Status of the last attribution.
+        seconds_left: Estimated from what each explainer took so far.
     """
 
     done: int
@@ -60,8 +60,8 @@ def run_benchmark(
 
     Args:
         setup: What judges what.
-        items: Gone through twice and never held, so a sequence that loads lazily keeps one image in
-            memory.
+        items: The images. They are gone through twice and never held, so that a sequence that loads
+            lazily keeps one image in memory.
         store: Where the rows go, and where finished ones are found.
         batch_size: Images per forward pass at most; None for what is fastest, tried at the first
             start and kept in the store.
@@ -77,43 +77,43 @@ def run_benchmark(
             with other settings, another model or other images.
     """
     with store.kept_open(), frozen(setup.model):
-        found = surveyed(items, tell)
-        images = {f"image '{name}'": content for name, (_, content) in found.items()}
-        store.bind(setup.settings() | images, setup.measures())
-        keys = planned_keys(found, setup.explainers, setup.metrics, setup.seeds)
+        images = survey(items, tell)
+        contents = {f"image '{name}'": content for name, (_, content) in images.items()}
+        store.bind(setup.settings() | contents, setup.measures())
+        keys = planned_keys(images, setup.explainers, setup.metrics, setup.seeds)
         tasks = tasks_of(store.missing(keys, retry_failed))
         total, done = sum(map(len, tasks.values())), 0
-        pace, lap = Pace(_work(tasks)), Lap()
+        pace, lap = Pace(_count_work(tasks)), Lap()
         for image, of_image in tasks.items():
-            case = _prepared(items, found[image][0], setup, store, batch_size)
-            pace.did(IMAGE, lap.seconds())
+            item = _make_ready(items, images[image][0], setup, store, batch_size)
+            pace.note(IMAGE, lap.seconds())
             for task in of_image:
-                result = _judged(case, image, task, setup)
+                result = _judge(item, image, task, setup)
                 store.write(result.rows, result.answer, result.inapplicable)
-                pace.did(task.explainer, lap.seconds())
+                pace.note(task.explainer, lap.seconds())
                 done, status = done + 1, "ok" if result.answer is None else result.answer.status
                 left = pace.seconds_left
                 yield Progress(done, total, image, task.explainer, task.seed, status, left)
 
 
-def _prepared(
+def _make_ready(
     items: Sequence[Item], place: int, setup: Setup, store: Store, batch_size: int | None
-) -> Case | str:
+) -> ReadyItem | str:
     """An image made ready; where that fails, why."""
     try:
         item = items[place]
         size = batch_size or fastest_batch_size(store, setup.model, item)
-        case = case_of(item, setup.model, setup.superpixels, setup.baseline, size)
+        ready = make_ready(item, setup.model, setup.superpixels, setup.baseline, size)
     except Exception as error:
-        return f"image: {in_words(error)}"
-    store.bind(truth_settings(case))
-    return case
+        return f"image: {error_line(error)}"
+    store.bind(truth_settings(ready))
+    return ready
 
 
-def _judged(case: Case | str, image: str, task: Task, setup: Setup) -> Judged:
-    if isinstance(case, str):
-        return failed(image, task, case)
-    return judged(case, task, setup.explainers, setup.metrics)
+def _judge(item: ReadyItem | str, image: str, task: Task, setup: Setup) -> Judgement:
+    if isinstance(item, str):
+        return judge_failure(image, task, item)
+    return judge(item, task, setup.explainers, setup.metrics)
 
 
 def fastest_batch_size(store: Store, model: Model, item: Item) -> int:
@@ -131,16 +131,16 @@ def choice_of_batch_size(store: Store, item: Item) -> int | None:
     return None if chosen is None else int(chosen)
 
 
-def truth_settings(case: Case) -> dict[str, str]:
-    """Regions, as they must be at the next start; effects are none, but a model's rounding."""
+def truth_settings(item: ReadyItem) -> dict[str, str]:
+    """Regions, as they must be at the next start; not effects, which a model may round anew."""
     return {
-        f"region '{name}' of image '{case.id}'": shorten(hash_tensors({name: region}))
-        for name, region in case.truth.items()
+        f"region '{name}' of image '{item.id}'": shorten(hash_tensors({name: region}))
+        for name, region in item.case.truth.items()
         if not region.is_floating_point()
     }
 
 
-def _work(tasks: Mapping[str, Sequence[Task]]) -> Counter[str]:
+def _count_work(tasks: Mapping[str, Sequence[Task]]) -> Counter[str]:
     """How often each explainer is asked, and how many images are made ready."""
     asked = Counter(task.explainer for of_image in tasks.values() for task in of_image)
     return asked + Counter({IMAGE: len(tasks)})

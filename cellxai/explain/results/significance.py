@@ -13,9 +13,9 @@ from cellxai.explain.metrics.base import Direction
 from cellxai.explain.results.signed_rank import signed_rank_p
 
 LEVEL = 0.05
-"""Of every test in a table: a p-value above it settles nothing."""
+"""Level of every test in a table: a p-value above it settles nothing."""
 
-Answer = Literal["yes", "no", "untestable"]
+BeatsControls = Literal["yes", "no", "untestable"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Interval:
     Args:
         mean: NaN without images.
         low: Lower end; NaN with fewer than two images, as one says nothing of the spread.
-        high: Upper end, likewise.
+        high: Upper end; NaN where the lower end is.
         n: Images with a score.
     """
 
@@ -42,7 +42,7 @@ class PairedTest:
     Args:
         first: Name of one method.
         second: Name of the other.
-        median_difference: Of first − second.
+        median_difference: Median of first − second.
         n: Images compared.
         p: Two-sided p-value of this pair alone; 1 without any difference.
         p_holm: Corrected for all pairs compared.
@@ -68,7 +68,7 @@ class Verdict:
         n: Images compared with that control.
     """
 
-    answer: Answer
+    answer: BeatsControls
     p: float
     p_holm: float
     n: int
@@ -125,17 +125,18 @@ def beat_controls(
     direction: Direction,
     level: float = LEVEL,
 ) -> dict[str, Verdict]:
-    """Of every method that is no control, whether it beats all controls.
+    """Whether each method that is no control beats all controls.
 
     One-sided signed-rank tests. To beat *every* control is an intersection-union test (Berger
     1982): its p-value is the largest of them and needs no correction for their number; Holm
     corrects for the methods.
 
     Args:
-        scores: Of every method and control, one per image; the same images in the same order.
-        controls: Those of the names that know nothing of the model.
+        scores: Scores of every method and control, one per image; the same images in the same
+            order.
+        controls: Names of those that know nothing of the model.
         direction: Whether a ``higher`` or a ``lower`` score is better.
-        level: Of the test.
+        level: Level of the test.
     """
     gains = {name: values if direction == "higher" else -values for name, values in scores.items()}
     rivals = [gains[name] for name in controls if name in gains]

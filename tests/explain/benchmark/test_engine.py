@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cellxai.explain.backward.gradcam import GradCam
-from cellxai.explain.base import Attribution, Explainer
+from cellxai.explain.base import Attribution, Case, Explainer
 from cellxai.explain.baselines import ConstantBaseline
 from cellxai.explain.benchmark import Item, Setup, planned_keys, run_benchmark
 from cellxai.explain.controls import Edges, RandomAttribution
@@ -83,8 +83,8 @@ def test_every_key_gets_its_row_with_score_chance_and_cost(run, net, items):
 
 def test_scores_are_those_of_a_plain_loop(run, net, items, images, targets, context):
     run({"edges": Edges()}, metrics={"deletion": DeletionAUC()}, seeds=(0,))
-    attribution = Edges().attribute(net, images, targets, context)
-    expected = DeletionAUC().score(net, images, torch.arange(3), attribution, context, truth={})
+    case = Case(net, images, torch.arange(3), context)
+    expected = DeletionAUC().score(case, case.ask(Edges()))
     scores = [row.value for row in run.store.rows()]
     assert scores == pytest.approx(expected.tolist())
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap, wilcoxon
 
-from cellxai.explain.results.statistics import beat_controls, bootstrap_mean, holm, paired_tests
+from cellxai.explain.results.significance import beat_controls, bootstrap_mean, holm, paired_tests
 
 
 def test_the_interval_is_scipys_percentile_bootstrap():

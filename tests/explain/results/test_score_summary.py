@@ -3,17 +3,17 @@ from dataclasses import replace
 
 import pytest
 
-from cellxai.explain.results.rows import Measure, Row
+from cellxai.explain.results.rows import Measure, ScoreRow
 from cellxai.explain.results.score_arrays import Results, read_results
+from cellxai.explain.results.score_summary import Counts, compare, summarise
 from cellxai.explain.results.store import Store
-from cellxai.explain.results.summary import Counts, compare, summarise
 
-ROW = Row("a", "lime", "gini", 0, 0.2, math.nan, "ok", "", 100, 0, 2.0)
+ROW = ScoreRow("a", "lime", "gini", 0, 0.2, math.nan, "ok", "", 100, 0, 2.0)
 GINI = Measure("gini", "Gini", "complexity", "higher", 0.0, 1.0, "Chalasani et al. 2020")
 OVERLAP = Measure("overlap", "mass", "localisation", "higher", 0.0, 1.0, "")
 
 
-def results_of(rows: list[Row], *inapplicable: tuple[str, str], controls=()) -> Results:
+def results_of(rows: list[ScoreRow], *inapplicable: tuple[str, str], controls=()) -> Results:
     measures = {one.metric: one for one in (GINI, OVERLAP)}
     return Results(rows, [], measures, frozenset(inapplicable), frozenset(controls))
 

@@ -6,17 +6,17 @@ import torch
 
 from cellxai.explain.baselines import ConstantBaseline
 from cellxai.explain.benchmark import Item, Setup, run_benchmark
-from cellxai.explain.benchmark.merging import merge_stores
+from cellxai.explain.benchmark.merge import merge_stores
 from cellxai.explain.benchmark.shards import Shard
 from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.explain.metrics.complexity import Gini
 from cellxai.explain.metrics.faithfulness import DeletionAUC
 from cellxai.explain.metrics.localisation import RelevanceMass
-from cellxai.explain.results.rows import Answer, Row
+from cellxai.explain.results.rows import Answer, ScoreRow
 from cellxai.explain.results.store import Store
 from cellxai.explain.superpixels.methods import Grid
 
-ROW = Row("a", "lime", "gini", 0, 0.25, 0.1, "ok", "", 1000, 0, 2.5)
+ROW = ScoreRow("a", "lime", "gini", 0, 0.25, 0.1, "ok", "", 1000, 0, 2.5)
 ANSWER = Answer("a", "lime", 0, 2, "ok", "", 1000, 0, 2.5, evidence=np.array([1.0, -2.0]))
 
 

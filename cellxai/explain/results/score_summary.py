@@ -1,13 +1,13 @@
-"""Tables of a benchmark from its stored rows alone: no model is needed."""
+"""What the scores of each explainer amount to, from stored rows alone: no model is needed."""
 
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cellxai.explain.results.rows import Measure, Row
+from cellxai.explain.results.rows import Measure, ScoreRow
 from cellxai.explain.results.score_arrays import Results, Scores, mean, score_arrays
-from cellxai.explain.results.statistics import (
+from cellxai.explain.results.significance import (
     Interval,
     PairedTest,
     Verdict,
@@ -60,7 +60,7 @@ class Summary:
         status: The worst of its attributions' statuses.
         reason: One reason for that status.
         forwards: Mean number of images sent through the model, per attribution.
-        backwards: Likewise backwards.
+        backwards: Mean number of images sent back, per attribution.
         seconds: Mean time, per attribution.
     """
 
@@ -80,7 +80,7 @@ class Summary:
 
 def summarise(results: Results) -> list[Summary]:
     """One line per metric and explainer, by family; those that were not judged at all included."""
-    cells: dict[tuple[str, str], list[Row]] = {}
+    cells: dict[tuple[str, str], list[ScoreRow]] = {}
     for row in results.rows:
         cells.setdefault((row.metric, row.explainer), []).append(row)
     planned, lines = results.planned, []
@@ -107,7 +107,7 @@ def compare(results: Results) -> dict[str, list[PairedTest]]:
     }
 
 
-def count(rows: Sequence[Row], planned: int, inapplicable: int) -> Counts:
+def count(rows: Sequence[ScoreRow], planned: int, inapplicable: int) -> Counts:
     """What became of the rows of one explainer under one metric.
 
     Args:
@@ -128,14 +128,14 @@ def count(rows: Sequence[Row], planned: int, inapplicable: int) -> Counts:
     )
 
 
-def _fate(row: Row) -> str:
+def _fate(row: ScoreRow) -> str:
     if not math.isnan(row.value):
         return "scored"
     return row.status if row.status in ("unsupported", "failed") else "degenerate"
 
 
 def _summary(
-    name: str, scores: Scores, verdict: Verdict | None, counts: Counts, rows: Sequence[Row]
+    name: str, scores: Scores, verdict: Verdict | None, counts: Counts, rows: Sequence[ScoreRow]
 ) -> Summary:
     worst = max(rows, key=lambda row: (SEVERITY.index(row.status), row.reason), default=None)
     return Summary(

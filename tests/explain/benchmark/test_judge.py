@@ -10,7 +10,7 @@ from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.base import Attribution, Context, Explainer
 from cellxai.explain.baselines import ConstantBaseline
 from cellxai.explain.benchmark import Item, Setup, plan, run_benchmark
-from cellxai.explain.benchmark.judging import Metered
+from cellxai.explain.benchmark.judge import Metered
 from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.explain.metrics.agreement import RankCorrelation, SignAgreement, TopKOverlap
 from cellxai.explain.metrics.base import Metric
@@ -19,7 +19,7 @@ from cellxai.explain.metrics.faithfulness import DeletionAUC, InsertionAUC
 from cellxai.explain.metrics.sanity import ParameterRandomisation
 from cellxai.explain.metrics.stability import MaxSensitivity
 from cellxai.explain.metrics.truth import RemovalCorrelation
-from cellxai.explain.results.method_agreement import agreements
+from cellxai.explain.results.method_agreement import compare_methods
 from cellxai.explain.results.store import Store
 from cellxai.explain.superpixels.methods import Grid
 
@@ -40,7 +40,7 @@ class Picky(Metric):
 
     name, family, direction, range, paper = "picky", "other", "higher", (0.0, 1.0), "none"
 
-    def measure(self, model, images, targets, attribution, context, truth):
+    def measure(self, case, attribution):
         if attribution.values.mean() < 0:
             raise ValueError("a negative mean")
         return attribution.values.mean((1, 2))
@@ -179,7 +179,7 @@ def test_evidence_tells_the_agreement_of_the_maps_themselves(run, net, images, c
     maps = {k: one.attribute(net, images, targets, seen) for k, one in explainers.items()}
     for similarity, found in zip(
         (RankCorrelation(), TopKOverlap(), SignAgreement()),
-        agreements(store.answers(), list(explainers)), strict=True,
+        compare_methods(store.answers(), list(explainers)), strict=True,
     ):  # fmt: skip
         assert similarity.name == found.similarity
         for i, one in enumerate(maps.values()):
