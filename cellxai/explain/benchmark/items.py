@@ -37,7 +37,7 @@ class Item:
     truth: ImageTruth | Callable[[int], ImageTruth] = field(default_factory=dict)
 
     @property
-    def shorten(hash_tensors(self)) -> str:
+    def identity(self) -> str:
         """Identity of image and target: whether results of this id are still its own.
 
         A target of None follows from the image and the model, which is remembered as well.
