@@ -120,7 +120,7 @@ def put_scale(axes: Axes, axis: Axis) -> None:
     axes.minorticks_off()
 
 
-def in_nats(value: float) -> str:
+def format_nats(value: float) -> str:
     """``−38.0 nats``, and from a million on ``−2.7·10⁷ nats``."""
     if not np.isfinite(value):
         return "no finite score"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cellxai.adapters.benchmark_files import export
-from cellxai.adapters.explained_score import ScoreName, name_of, scored_run
+from cellxai.adapters.explained_score import ScoreName, attach_score, name_of
 from cellxai.explain.base import Explainer
 from cellxai.explain.baselines import Baseline, BlurBaseline
 from cellxai.explain.benchmark import Setup, run_benchmark
@@ -126,7 +126,7 @@ def benchmark(
     """
     with share_of_this_process(Shard.parse(shard)) as share:
         trained, name = load_run(run, device), name_of(score)
-        model = trained.classifier if name == "logit" else scored_run(trained, score).model
+        model = trained.classifier if name == "logit" else attach_score(trained, score).model
         items = RunItems(trained, part, images_per_class, truth, model)
         setup = Setup(
             model,

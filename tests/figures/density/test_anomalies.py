@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from cellxai.figures.density.anomalies import ExplainedAnomaly, draw_anomalies
-from cellxai.figures.explanations import tint_by_sign
+from cellxai.figures.overlay import tint_by_sign
 
 IMAGE = np.full((40, 40, 3), 0.5)
 REGION = np.zeros((40, 40), int)

@@ -23,10 +23,16 @@ def test_images_without_a_finite_score_are_below_all_others():
 
 
 @pytest.mark.parametrize("unseen", [UNSEEN, np.array([np.nan, -7e7]), np.array([np.inf])])
-def test_any_scores_make_a_picture(tmp_path, unseen):
+def test_any_scores_make_a_picture(tmp_path, drawn, unseen):
     draw_gap({"train": SEEN, "test": unseen}, -15.0, tmp_path / "gap.png")
     with Image.open(tmp_path / "gap.png") as picture:
         assert picture.width > picture.height
+    (axes,) = drawn.panels
+    labels = [str(line.get_label()) for line in axes.lines]
+    assert "train: 0.0 % of 3 below the threshold" in labels
+    share = 100 * (~(unseen >= -15.0)).mean()
+    assert f"test: {share:.1f} % of {len(unseen)} below the threshold" in labels
+    assert axes.get_ylabel() == "share of the set below"
 
 
 @pytest.mark.parametrize("sets", [{}, {"train": SEEN}, {"train": SEEN, "test": np.array([])}])

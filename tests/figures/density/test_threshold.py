@@ -32,12 +32,18 @@ def test_any_shares_make_a_picture(tmp_path, shares):
         assert picture.width > picture.height
 
 
-def test_one_threshold_alone_makes_a_picture(tmp_path):
-    one = ThresholdReliability(
+def test_one_threshold_alone_makes_a_picture(tmp_path, drawn):
+    kind = ThresholdReliability(
         *(np.array([share]) for share in (0.04, 0.0, 0.0, 0.07)), n_images=51
     )
-    draw_threshold_reliability({"given": one}, tmp_path / "r.png", percent=4)
+    draw_threshold_reliability({"given": kind}, tmp_path / "r.png", percent=4)
     assert (tmp_path / "r.png").exists()
+    (axes,) = drawn.panels
+    chance, curve, ring = axes.lines
+    assert chance.get_xydata().tolist() == [[0, 0], [1, 1]]
+    assert curve.get_xydata().tolist() == ring.get_xydata().tolist() == [[0.04, 0.0]]
+    assert "given, 51 images, 95 % interval" in drawn.texts
+    assert verdict(kind, 4) in drawn.texts
 
 
 def test_nothing_to_draw_is_an_error_that_names_the_picture(tmp_path):

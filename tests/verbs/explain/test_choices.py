@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cellxai.adapters.explained_score import scored_run
+from cellxai.adapters.explained_score import attach_score
 from cellxai.adapters.nearest import NearestInRun
 from cellxai.adapters.second_run import RunDensity
 from cellxai.density import PipelineSettings
@@ -15,8 +15,8 @@ from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.explain.hiding.occlusion import FeatureAblation
 from cellxai.explain.lime.reference import LimeReference
 from cellxai.explain.superpixels.methods import Grid
-from cellxai.figures.explanation_grid import draw_grid
 from cellxai.figures.explanations import draw_comparison
+from cellxai.figures.explanations.grid import draw_grid
 from cellxai.files.config import build_arguments
 from cellxai.trained.run import load_run
 from cellxai.verbs.density.verb import density_of_run
@@ -74,7 +74,7 @@ def test_the_score_that_is_explained_is_told(run, score, words):
         first = saved["superpixels"] == 0
         image, regions = saved["image"][None], saved["superpixels"][None]
         hidden = torch.where(first, BlurBaseline().fill(image, regions), image)
-        scored = scored_run(trained, score).model
+        scored = attach_score(trained, score).model
         with torch.no_grad():
             before, after = scored(image), scored(hidden)
         fall = (before - after)[0, trained.classes.index(one["predicted"])]
@@ -140,9 +140,9 @@ def test_every_picture_shows_an_explainer_of_ones_own(run, tmp_path, monkeypatch
     monkeypatch.undo()
     drawn: dict[str, list[str]] = {"strip": [], "grid": []}
 
-    def strip(image, maps, path, title, **also):
-        drawn["strip"] += [name for name in maps if name in also["notes"]]
-        draw_comparison(image, maps, path, title, **also)
+    def strip(comparison, path):
+        drawn["strip"] += [name for name in comparison.maps if name in comparison.notes]
+        draw_comparison(comparison, path)
 
     def grid(rows, path):
         drawn["grid"] += [name for row in rows for name in row.maps]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cellxai.adapters.explained_images import subjects
+from cellxai.adapters.explained_images import choose_subjects
 from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.base import Attribution, Explainer, context_of, unsupported
 from cellxai.explain.baselines import BlurBaseline
@@ -66,7 +66,7 @@ def test_one_image_of_each_class_is_explained_by_every_explainer(explained):
 
 def test_saved_maps_are_what_the_explainers_answer(explained):
     trained = load_run(explained.folder.parent)
-    for subject in subjects(trained, per_class=1):
+    for subject in choose_subjects(trained, per_class=1):
         context = context_of(subject.image, REGIONS, BlurBaseline(), seed=3)
         target = torch.tensor([subject.target])
         saved = maps(explained, subject.record.id)
@@ -77,7 +77,7 @@ def test_saved_maps_are_what_the_explainers_answer(explained):
 
 def test_the_image_and_its_superpixels_are_saved_beside_the_maps(explained):
     trained = load_run(explained.folder.parent)
-    for subject in subjects(trained, per_class=1):
+    for subject in choose_subjects(trained, per_class=1):
         saved = load_file(explained.folder / "maps" / f"{subject.record.id}.safetensors")
         assert torch.equal(saved["image"], subject.image[0])
         assert torch.equal(saved["superpixels"], REGIONS.segment(subject.image)[0])
