@@ -23,7 +23,8 @@ from cellxai.figures.evaluation.confusion import draw_confusion
 from cellxai.figures.evaluation.mistakes import MistakePanel, draw_mistakes
 from cellxai.figures.evaluation.reliability import ReliabilityPanel, draw_reliability
 from cellxai.figures.evaluation.roc import Curve, draw_roc
-from cellxai.figures.explanations import draw_comparison, draw_lime_panels
+from cellxai.figures.explanations.comparison import Comparison, draw_comparison
+from cellxai.figures.explanations.lime_panels import draw_lime_panels
 from cellxai.figures.training_curves import draw_curves
 
 CLASSES = ("astro", "cort", "shsy5y")

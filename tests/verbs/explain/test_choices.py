@@ -15,7 +15,7 @@ from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.explain.hiding.occlusion import FeatureAblation
 from cellxai.explain.lime.reference import LimeReference
 from cellxai.explain.superpixels.methods import Grid
-from cellxai.figures.explanations import draw_comparison
+from cellxai.figures.explanations.comparison import draw_comparison
 from cellxai.figures.explanations.grid import draw_grid
 from cellxai.files.config import build_arguments
 from cellxai.trained.run import load_run
