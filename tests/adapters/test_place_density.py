@@ -17,7 +17,7 @@ from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.provenance import model_fingerprint
 from cellxai.explain.superpixels.methods import Grid
 from cellxai.trained.run import load_run
-from cellxai.verbs.explain.maps import settings_of
+from cellxai.verbs.explain.maps import digest_settings
 
 SETTINGS = PlaceSettings(["backbone.blocks.0"], smoothing=0.0)
 TARGET = torch.zeros(1, dtype=torch.int64)
@@ -88,7 +88,7 @@ def test_the_map_explains_no_other_model(trained, image):
 def test_maps_of_two_densities_of_places_are_told_apart(trained):
     def told():
         scored = attach_score(trained, "places")
-        maps = settings_of(scored.model, {"map": PlaceMap()}, scored.score, seed=0)
+        maps = digest_settings(scored.model, {"map": PlaceMap()}, scored.score, seed=0)
         return model_fingerprint(scored.model), maps
 
     first = told()

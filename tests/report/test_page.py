@@ -72,7 +72,7 @@ def test_the_page_is_one_file_that_fetches_nothing_and_runs_nothing(finished_run
     assert not {"script", "link", "iframe", "object", "form"} & {tag for tag, _ in page.tags}
     assert "http:" not in page.html
     assert "https:" not in page.html
-    policy = [one["content"] for one in page.all("meta") if "http-equiv" in one]
+    policy = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
     assert policy == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
     assert "url(" not in page.html
 

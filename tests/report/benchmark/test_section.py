@@ -10,10 +10,10 @@ import pytest
 from cellxai.adapters.benchmark_pictures import draw_all
 from cellxai.explain.tables.export import write_all
 from cellxai.files.folder import RunFolder
-from cellxai.report.benchmark import benchmark_section
-from cellxai.report.benchmark_families import best_means, read_score
-from cellxai.report.benchmark_words import sentence
-from cellxai.report.reading import read_rows
+from cellxai.report.benchmark.families import best_means, read_score
+from cellxai.report.benchmark.section import benchmark_section
+from cellxai.report.benchmark.words import winners_sentence
+from cellxai.report.saved_files import read_rows
 from cellxai.verbs.report import report
 
 
@@ -31,9 +31,9 @@ def run(finished_run, tmp_path) -> Path:
 
 
 def test_it_opens_with_who_beats_the_controls_in_which_family(run):
-    found = benchmark_section(RunFolder(run), "").found
-    assert [family.name for family in found.families] == ["faithfulness", "localisation"]
-    faithfulness, localisation = found.families
+    content = benchmark_section(RunFolder(run), "").content
+    assert [family.name for family in content.families] == ["faithfulness", "localisation"]
+    faithfulness, localisation = content.families
     assert faithfulness.winners == ("lime", "saliency", "occlusion", "grad_cam")
     assert faithfulness.sentence == (
         "lime, saliency, occlusion and grad_cam beat every control; 1 could not be tested."
@@ -44,7 +44,7 @@ def test_it_opens_with_who_beats_the_controls_in_which_family(run):
 
 
 def test_controls_stand_last_and_are_marked_and_the_best_has_a_star(run):
-    family = benchmark_section(RunFolder(run), "").found.families[0]
+    family = benchmark_section(RunFolder(run), "").content.families[0]
     assert [line.explainer for line in family.lines][-2:] == ["edges", "random"]
     assert [line.control for line in family.lines][-3:] == [False, True, True]
     assert family.lines[0].best == (True, True)
@@ -53,10 +53,10 @@ def test_controls_stand_last_and_are_marked_and_the_best_has_a_star(run):
 
 
 def test_chance_troubles_and_costs_are_told(run):
-    found = benchmark_section(RunFolder(run), "").found
-    assert found.families[1].columns[0].chance == 0.033
-    troubles = {one.explainer: dict(zip(found.fates, one.counts, strict=True))
-                for one in found.troubles}  # fmt: skip
+    content = benchmark_section(RunFolder(run), "").content
+    assert content.families[1].columns[0].chance == 0.033
+    troubles = {trouble.explainer: dict(zip(content.statuses, trouble.counts, strict=True))
+                for trouble in content.troubles}  # fmt: skip
     assert troubles["grad_cam"]["degenerate"] == 3
     assert troubles["guided_backprop"]["unsupported"] == 12 + 12 + 9
     assert set(troubles) == {"grad_cam", "guided_backprop"}
@@ -68,9 +68,9 @@ def test_chance_troubles_and_costs_are_told(run):
 def test_pictures_stand_with_their_family(run, invented_results):
     assert "<img" not in section(run)
     draw_all(run / "benchmark", invented_results)
-    found = benchmark_section(RunFolder(run), "").found
-    assert [len(family.pictures) for family in found.families] == [2, 2]
-    assert len(found.overview) == 2
+    content = benchmark_section(RunFolder(run), "").content
+    assert [len(family.pictures) for family in content.families] == [2, 2]
+    assert len(content.overview) == 2
     assert section(run).count("<img") == 6
 
 
@@ -88,7 +88,7 @@ def test_names_and_reasons_are_shown_as_they_are(invented_results, run):
         for row in invented_results.rows
     ]  # fmt: skip
     measures = {
-        name: replace(one, family=attack) for name, one in invented_results.measures.items()
+        name: replace(measure, family=attack) for name, measure in invented_results.measures.items()
     }
     write_all(run / "benchmark", replace(invented_results, rows=rows, measures=measures))
     text = section(run)
@@ -113,27 +113,30 @@ def test_a_file_that_is_not_there_is_no_problem(run, name):
     [
         (("yes", "no"), "a beats every control, 1 other does not."),
         (("yes", "yes"), "a and b beat every control."),
-        (("no", "no"), "nobody beats every control."),
-        (("no", "untestable"), "nobody beats every control; 1 could not be tested."),
+        (("no", "no"), "no method beats every control."),
+        (("no", "untestable"), "no method beats every control; 1 could not be tested."),
         (("untestable", ""),
-         "nobody can be told from the controls: there are none, or too few images."),
+         "no method could be tested: there are no controls, or too few images."),
     ],
 )  # fmt: skip
 def test_the_sentence_says_no_more_than_was_found(answers, told):
-    assert sentence(answers, ("a", "b")) == told
+    assert winners_sentence(answers, ("a", "b")) == told
 
 
 def test_many_winners_are_counted():
     names = [f"m{i}" for i in range(9)]
-    assert sentence(["yes"] * 9, names) == "m0, m1, m2, m3, m4, m5 and 3 more beat every control."
+    assert (
+        winners_sentence(["yes"] * 9, names)
+        == "m0, m1, m2, m3, m4, m5 and 3 more beat every control."
+    )
 
 
 def test_the_best_is_the_lowest_where_lower_is_better(run):
     scores = [read_score(row) for row in read_rows(run / "benchmark" / "table.csv")]
     best = best_means(scores)
     assert best["deletion"] == min(
-        one.mean for one in scores if one.metric == "deletion" and not one.control
-        and one.mean == one.mean
+        score.mean for score in scores if score.metric == "deletion" and not score.control
+        and score.mean == score.mean
     )  # fmt: skip
     assert best["insertion"] == pytest.approx(0.5)
 

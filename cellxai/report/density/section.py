@@ -1,4 +1,4 @@
-"""Section about which images the classifier knows at all."""
+"""Which images the classifier knows at all."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -7,19 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from cellxai.files.folder import RunFolder
-from cellxai.report.detectors import Detectors, read_detectors
-from cellxai.report.numbers import nats, percent
-from cellxai.report.reading import (
-    Card,
-    Picture,
-    Section,
-    attempt,
-    embed,
-    embed_if_drawn,
-    read_json,
-    read_rows,
-)
-from cellxai.report.threshold import Promise, read_promise
+from cellxai.report.density.detectors import Detectors, read_detectors
+from cellxai.report.density.threshold import Promise, read_promise
+from cellxai.report.pieces import Card, Picture, Section
+from cellxai.report.printed_numbers import nats, percent
+from cellxai.report.saved_files import attempt, embed, embed_if_drawn, read_json, read_rows
 
 N_UNUSUAL = 3  # of each set
 MOST_NAMED = 3  # sets in a sentence
@@ -63,12 +55,12 @@ class Density:
 
     Args:
         sets: One row per set of images.
-        told: What was found, in sentences.
+        sentences: What the figures say.
         mixture: What was fitted, in words.
         threshold: In nats.
         calibration: How the threshold was chosen, in words.
         warnings: As the fit gave them.
-        histogram: The picture.
+        histogram: Log-densities of every set.
         extremes: The sheet of the most and the least typical images.
         promise: What the threshold does to unseen known images; ``None`` in old results.
         detectors: Others beside the density; ``None`` where there are none.
@@ -78,7 +70,7 @@ class Density:
     """
 
     sets: tuple[ImageSet, ...]
-    told: tuple[str, ...]
+    sentences: tuple[str, ...]
     mixture: str
     threshold: float
     calibration: str
@@ -95,7 +87,7 @@ class Density:
 def density_section(folder: RunFolder, command: str) -> Section:
     """Threshold, share flagged per set, other detectors, and the most unusual images."""
     source = folder.density / "summary.json"
-    found, problem = attempt(source, lambda: _read_density(folder, source))
+    density, problem = attempt(source, lambda: _read_density(folder, source))
     return Section(
         "density",
         "Density: does the model know this image?",
@@ -103,24 +95,30 @@ def density_section(folder: RunFolder, command: str) -> Section:
         "lower log-density than the threshold is flagged as unfamiliar. A flag says that the "
         "prediction rests on nothing seen before, not that it is wrong.",
         command,
-        found,
+        density,
         problem,
-        () if found is None or not found.sets else (_card(found.sets),),
+        () if density is None or not density.sets else (_card(density.sets),),
     )
 
 
 def _card(sets: tuple[ImageSet, ...]) -> Card:
     shown, others = _known_and_others(sets)
-    shares = "".join(f"; {percent(one.share_flagged)} of {one.name}" for one in others[:MOST_NAMED])
-    return Card("Unfamiliar", percent(shown.share_flagged), f"of {shown.name} images{shares}")
+    parts = [f"of {shown.name} images", *_flagged_shares(others)]
+    return Card("Unfamiliar", percent(shown.share_flagged), "; ".join(parts))
+
+
+def _flagged_shares(sets: list[ImageSet]) -> list[str]:
+    """``58.3 % of other objective`` for the first sets."""
+    shown = sets[:MOST_NAMED]
+    return [f"{percent(image_set.share_flagged)} of {image_set.name}" for image_set in shown]
 
 
 def _known_and_others(sets: tuple[ImageSet, ...]) -> tuple[ImageSet, list[ImageSet]]:
     """The known images that say most, and the sets that should not be known."""
-    by_name = {found.name: found for found in sets}
+    by_name = {image_set.name: image_set for image_set in sets}
     shown = next((by_name[name] for name in MOST_TRUSTED if name in by_name), sets[0])
     known = {"train", *MOST_TRUSTED, shown.name}
-    return shown, [found for found in sets if found.name not in known]
+    return shown, [image_set for image_set in sets if image_set.name not in known]
 
 
 def _read_density(folder: RunFolder, source: Path) -> Density:
@@ -129,43 +127,45 @@ def _read_density(folder: RunFolder, source: Path) -> Density:
     unusual, problem = attempt(scores, lambda: _read_unusual(scores))
     nominal = float(saved["percent"])
     (promise, unkept), (detectors, unread) = read_promise(folder, nominal), read_detectors(folder)
-    sets = tuple(_read_set(name, one, saved["auroc"]) for name, one in saved["sets"].items())
+    sets = tuple(
+        _read_set(name, saved_set, saved["auroc"]) for name, saved_set in saved["sets"].items()
+    )
     problem = problem if scores.exists() else "density/scores.csv is missing"
     return Density(
         sets,
         (*_sentences(sets, saved.get("gap_nats")), *([promise.verdict] if promise else ())),
-        _mixture(saved),
+        _describe_mixture(saved),
         float(saved["threshold_nats"]),
         f"the {nominal:g} % quantile of {int(saved['n_calibration'])} "
         f"{saved['calibrated_on']} images",
         tuple(map(str, saved["warnings"])),
-        _histogram(folder, tuple(map(str, saved["sets"]))),
+        _read_histogram(folder, tuple(map(str, saved["sets"]))),
         embed(folder.root, folder.density / "extremes.png", SHEET),
         promise,
         detectors,
-        _pictures(folder),
+        _read_pictures(folder),
         unusual or (),
         tuple(line for line in (unkept, unread, problem) if line),
     )
 
 
 def _sentences(sets: tuple[ImageSet, ...], gap: float | None) -> tuple[str, ...]:
-    """What was found of the sets, and how much of it is memory."""
+    """What is flagged in each set, and how much of the log-density is memory."""
     if not sets:
         return ()
     shown, others = _known_and_others(sets)
-    parts = [f"{percent(one.share_flagged)} of {one.name}" for one in others[:MOST_NAMED]]
-    told = f"{percent(shown.share_flagged)} of {shown.n_images} {shown.name} images are flagged"
+    parts = _flagged_shares(others)
+    known = f"{percent(shown.share_flagged)} of {shown.n_images} {shown.name} images are flagged"
     n_more = len(others) - MOST_NAMED
     more = f" ({n_more} more sets in the table)" if n_more > 0 else ""
-    first = f"{told}, and {', '.join(parts)}{more}." if parts else f"{told}."
+    first = f"{known}, and {', '.join(parts)}{more}." if parts else f"{known}."
     if gap is None:
         return (first,)
     where = "above" if gap >= 0 else "below"
     return first, f"Images of the fit score {nats(abs(gap))} nats {where} unseen ones (medians)."
 
 
-def _mixture(saved: Mapping[str, Any]) -> str:
+def _describe_mixture(saved: Mapping[str, Any]) -> str:
     n_components, n_mixtures = int(saved["n_components"]), int(saved.get("n_mixtures", 1))
     described = (
         f"{n_components} component{'s' * (n_components != 1)}, {saved['covariance_type']} "
@@ -174,12 +174,12 @@ def _mixture(saved: Mapping[str, Any]) -> str:
     return described if n_mixtures == 1 else f"{n_mixtures} mixtures, the first of {described}"
 
 
-def _histogram(folder: RunFolder, sets: tuple[str, ...]) -> Picture:
+def _read_histogram(folder: RunFolder, sets: tuple[str, ...]) -> Picture:
     alt = f"Histograms of the log-density of {', '.join(sets)}, with the threshold."
     return embed(folder.root, folder.density / "histogram.png", alt)
 
 
-def _pictures(folder: RunFolder) -> dict[str, Picture]:
+def _read_pictures(folder: RunFolder) -> dict[str, Picture]:
     drawn = {
         name: embed_if_drawn(folder.root, folder.density / f"{name}.png", alt)
         for name, alt in PICTURES.items()

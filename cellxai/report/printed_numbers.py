@@ -1,4 +1,4 @@
-"""Numbers as the page prints them; what is no finite number becomes a dash."""
+"""Numbers as the page prints them; whatever is not finite becomes a dash."""
 
 from math import floor, isfinite, log10
 

@@ -1,4 +1,4 @@
-"""Section about how often the classifier is right, and where it is not."""
+"""How often the classifier is right, and where it is not."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from cellxai.files.folder import RunFolder
-from cellxai.report.calibration import Calibration, read_calibration
-from cellxai.report.numbers import percent
-from cellxai.report.reading import (
-    Card,
-    Picture,
-    Section,
+from cellxai.report.evaluation.calibration import Calibration, read_calibration
+from cellxai.report.pieces import Card, Picture, Section
+from cellxai.report.printed_numbers import percent
+from cellxai.report.saved_files import (
     attempt,
     dig,
     embed,
@@ -27,7 +25,6 @@ CAVEATS = {
     "train": "The classifier learnt from these very images: this is no estimate at all.",
 }
 MOST_MISTAKES = 25  # more are in predictions.csv; the page is to be read
-
 
 Interval = tuple[float, float] | None
 
@@ -56,15 +53,15 @@ class Part:
 
     Args:
         name: ``test``, ``validation`` …
-        n_images: In this part.
-        n_right: Classified as labelled.
-        accuracy: Share of the images that is.
+        n_images: How many images it has.
+        n_right: How many are classified as labelled.
+        accuracy: Share of its images that are classified as labelled.
         balanced_accuracy: Mean recall of the classes, which a frequent class cannot dominate.
         interval: 95 % confidence interval of the accuracy (Wilson).
-        balanced_interval: Likewise of the balanced accuracy (bootstrap); ``None`` where it says
-            nothing, as of a part without a mistake.
-        auroc: Mean over the classes.
-        auroc_interval: Bootstrap.
+        balanced_interval: 95 % interval of the balanced accuracy (bootstrap); ``None`` where it
+            says nothing, as for a part without a mistake.
+        auroc: Mean AUROC of the classes.
+        auroc_interval: 95 % interval of it (bootstrap).
         classes: One row per class.
     """
 
@@ -91,7 +88,7 @@ class Floor:
 
 @dataclass(frozen=True)
 class Mistake:
-    """An image that is classified otherwise than labelled; ``confidence`` in [0, 1]."""
+    """An image whose predicted class is not the labelled one; ``confidence`` in [0, 1]."""
 
     id: str
     part: str
@@ -105,15 +102,15 @@ class Evaluation:
     """What the template draws.
 
     Args:
-        parts: The one to quote first.
+        parts: All parts, the one to quote first.
         caveats: What to keep in mind, one sentence each.
-        confusion: The picture.
-        floors: The network and what it has to beat, best known first; empty in old results.
+        confusion: The confusion matrix.
+        floors: The network, then what it has to beat; empty in old results.
         curves: ROC and precision-recall; ``None`` where they were not drawn.
         calibration: Whether confidences are true; ``None`` in old results.
         sheet: The worst mistakes as pictures; ``None`` without any.
         mistakes: Of the part to quote first, the most confident first, at most ``MOST_MISTAKES``.
-        n_mistakes: All of them.
+        n_mistakes: How many there are in all.
         problem: Why the mistakes cannot be listed.
     """
 
@@ -132,16 +129,16 @@ class Evaluation:
 def evaluation_section(folder: RunFolder, command: str) -> Section:
     """Accuracy, classes, confusion matrix and mistakes."""
     source = folder.evaluation / "report.json"
-    found, problem = attempt(source, lambda: _read_evaluation(folder, source))
+    evaluation, problem = attempt(source, lambda: _read_evaluation(folder, source))
     return Section(
         "evaluation",
         "Evaluation",
         "How often the predicted class is the labelled one. Precision: of the images called so, "
         "the share that is so; recall: of the images that are so, the share that is found.",
         command,
-        found,
+        evaluation,
         problem,
-        () if found is None else (_card(found.parts[0]),),
+        () if evaluation is None else (_card(evaluation.parts[0]),),
     )
 
 
@@ -179,7 +176,7 @@ def _read_evaluation(folder: RunFolder, source: Path) -> Evaluation:
 
 
 def _order(judged_part: Any) -> Callable[[str], int]:
-    """Place of a part by name: the one to quote first, then by how little it chose."""
+    """Rank of a part by its name: the one to quote first, then by how little it chose."""
     names = (judged_part, *MOST_TRUSTED)
     return lambda part: names.index(part) if part in names else len(names)
 
@@ -240,4 +237,4 @@ def _read_mistakes(path: Path, order: Callable[[str], int]) -> list[Mistake]:
         Mistake(row["id"], row["part"], row["label"], row["predicted"], float(row["confidence"]))
         for row in wrong
     ]
-    return sorted(mistakes, key=lambda one: (order(one.part), -one.confidence))
+    return sorted(mistakes, key=lambda mistake: (order(mistake.part), -mistake.confidence))

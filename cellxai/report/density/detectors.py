@@ -1,4 +1,4 @@
-"""Detectors of unfamiliar images beside the density, on every set of such images."""
+"""Detectors of unfamiliar images beside the density, judged on every set of such images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,21 +6,22 @@ from math import isfinite
 from pathlib import Path
 
 from cellxai.files.folder import RunFolder
-from cellxai.report.reading import Picture, attempt, embed_if_drawn, read_rows
+from cellxai.report.pieces import Picture
+from cellxai.report.saved_files import attempt, embed_if_drawn, read_rows
 
 ALT = "AUROC of every detector on every set of unfamiliar images, with 95 % intervals."
 SEVERITY = "AUROC of the detectors against the severity of each corruption."
 
 
 @dataclass(frozen=True)
-class Figures:
+class DetectorFigures:
     """One detector on one set; all of them shares in [0, 1].
 
     Args:
         auroc: Area under the ROC curve, unfamiliar being positive.
-        auroc_interval: 95 % of it.
+        auroc_interval: 95 % interval of it.
         fpr95: Share of known images flagged where 95 % of the unfamiliar ones are.
-        fpr95_interval: 95 % of it.
+        fpr95_interval: 95 % interval of it.
         aupr_in: Average precision with the known images as positives.
         aupr_out: Average precision with the unfamiliar ones as positives.
     """
@@ -34,14 +35,14 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Stranger:
+class UnfamiliarSet:
     """A set of unfamiliar images.
 
     Args:
-        name: Of the set.
+        name: Name of the set.
         n_in: Known images that it is compared with, at most over the detectors.
-        n_out: Its images.
-        best: Detectors of the highest AUROC.
+        n_out: How many images it has.
+        best: The detectors of highest AUROC.
     """
 
     name: str
@@ -55,16 +56,16 @@ class Detectors:
     """What the template draws.
 
     Args:
-        names: Of the detectors, by mean AUROC over the sets, the best first.
+        names: Names of the detectors, by mean AUROC over the sets, the best first.
         sets: The sets, in the order of the table.
         figures: By detector and set.
-        picture: ``None`` where it was not drawn.
-        severity: Likewise.
+        picture: AUROC by detector and set; ``None`` where it was not drawn.
+        severity: AUROC by severity; ``None`` where it was not drawn.
     """
 
     names: tuple[str, ...]
-    sets: tuple[Stranger, ...]
-    figures: Mapping[tuple[str, str], Figures]
+    sets: tuple[UnfamiliarSet, ...]
+    figures: Mapping[tuple[str, str], DetectorFigures]
     picture: Picture | None
     severity: Picture | None
 
@@ -91,27 +92,27 @@ def _read_detectors(folder: RunFolder, source: Path) -> Detectors:
     )
 
 
-def _read_figures(row: Mapping[str, str]) -> Figures:
+def _read_figures(row: Mapping[str, str]) -> DetectorFigures:
     auroc, fpr95 = (
         (float(row[name]), (float(row[f"{name}_low"]), float(row[f"{name}_high"])))
         for name in ("auroc", "fpr95")
     )
-    return Figures(*auroc, *fpr95, float(row["aupr_in"]), float(row["aupr_out"]))
+    return DetectorFigures(*auroc, *fpr95, float(row["aupr_in"]), float(row["aupr_out"]))
 
 
-def _mean_auroc(name: str, figures: Mapping[tuple[str, str], Figures]) -> float:
-    found = [one.auroc for (detector, _), one in figures.items() if detector == name]
-    known = [area for area in found if isfinite(area)]
+def _mean_auroc(name: str, figures: Mapping[tuple[str, str], DetectorFigures]) -> float:
+    areas = [row.auroc for (detector, _), row in figures.items() if detector == name]
+    known = [area for area in areas if isfinite(area)]
     return sum(known) / len(known) if known else -1.0
 
 
 def _read_set(
-    name: str, rows: list[dict[str, str]], figures: Mapping[tuple[str, str], Figures]
-) -> Stranger:
+    name: str, rows: list[dict[str, str]], figures: Mapping[tuple[str, str], DetectorFigures]
+) -> UnfamiliarSet:
     mine = [row for row in rows if row["set"] == name]
     areas = {row["detector"]: round(figures[row["detector"], name].auroc, 3) for row in mine}
     highest = max((area for area in areas.values() if isfinite(area)), default=None)
-    return Stranger(
+    return UnfamiliarSet(
         name,
         max(int(row["n_in"]) for row in mine),
         max(int(row["n_out"]) for row in mine),

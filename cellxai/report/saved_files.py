@@ -1,16 +1,18 @@
-"""Saved results, read so that a missing or broken file is a line on the page and never a crash."""
+"""Saved results, read so that a missing or broken file is a line on the page, never a crash."""
 
 import csv
 import json
 from base64 import b64encode
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from cellxai.files.folder import read_csv
+from cellxai.report.pieces import Picture
+
+CsvRow = Mapping[str, str]
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MALFORMED = (
@@ -23,74 +25,10 @@ MALFORMED = (
     RecursionError,
     csv.Error,
 )
-"""What reading a file raises that somebody cut, edited or wrote with another version."""
+"""What is raised by reading a file that was cut off, edited, or written by another version."""
 
 
-@dataclass(frozen=True)
-class Card:
-    """One figure at the top of the page.
-
-    Args:
-        name: What it is.
-        value: The figure.
-        detail: Of what, and how sure.
-    """
-
-    name: str
-    value: str
-    detail: str
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture to embed.
-
-    Args:
-        alt: What it shows, for who cannot see it.
-        uri: The ``data:`` address; empty if it cannot be shown.
-        width: In pixels.
-        height: In pixels.
-        problem: Why it cannot be shown.
-    """
-
-    alt: str
-    uri: str = ""
-    width: int = 0
-    height: int = 0
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class Section:
-    """One section of the page.
-
-    Args:
-        key: The name of the macro that draws it.
-        title: Its heading.
-        explanation: For a newcomer, what it says and what it does not.
-        command: Makes it, where it is missing.
-        found: What the template draws; ``None`` where there is nothing to draw.
-        problem: Why a file that is there cannot be shown, in one line.
-        cards: Its figures for the top of the page.
-        of: What tells it from others of its key; empty for the first.
-    """
-
-    key: str
-    title: str
-    explanation: str
-    command: str
-    found: Any = None
-    problem: str = ""
-    cards: tuple[Card, ...] = ()
-    of: str = ""
-
-    @property
-    def anchor(self) -> str:
-        """Its place on the page."""
-        return f"{self.key}-{self.of}" if self.of else self.key
-
-
-def one_line(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """The message of an error on one line, with its type where that is half of the message."""
     text = " ".join(str(error).split())
     return text if type(error) is ValueError else f"{type(error).__name__}: {text}"
@@ -103,7 +41,7 @@ def attempt(source: Path, read: Callable[[], Any]) -> tuple[Any, str]:
     try:
         return read(), ""
     except MALFORMED as error:
-        return None, f"{source.parent.name}/{source.name} cannot be shown ({one_line(error)})"
+        return None, f"{source.parent.name}/{source.name} cannot be shown ({describe_error(error)})"
 
 
 def read_json(path: Path) -> Any:
@@ -115,7 +53,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file, at least one.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If the table has no row.
     """
     rows = read_csv(path)
     if not rows:
@@ -127,12 +65,12 @@ def read_yaml(path: Path) -> Any:
     """The value of a YAML file; tags that would build Python objects are refused.
 
     Raises:
-        ValueError: If it is no YAML.
+        ValueError: If it is not valid YAML.
     """
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise ValueError(f"no valid YAML, {error}") from None
+        raise ValueError(f"not valid YAML, {error}") from None
 
 
 def dig(value: Any, *keys: str) -> Any:
@@ -151,7 +89,7 @@ def read_pair(value: Any) -> tuple[float, float] | None:
 
 
 def embed(run: Path, path: Path, alt: str) -> Picture:
-    """The picture as a ``data:`` address, if it is a PNG that lies in the run folder.
+    """The picture as a ``data:`` address, if it is a PNG inside the run folder.
 
     The name may come from a file that anyone edited, and the page is made to be passed on: a name
     or a link that leads out of the run folder would publish some other file.
@@ -163,12 +101,12 @@ def embed(run: Path, path: Path, alt: str) -> Picture:
     except (OSError, ValueError) as error:
         return Picture(alt, problem=f"{path.name} cannot be shown ({type(error).__name__})")
     if not content.startswith(PNG_SIGNATURE) or len(content) < 24:
-        return Picture(alt, problem=f"{path.name} cannot be shown (no PNG)")
+        return Picture(alt, problem=f"{path.name} cannot be shown (not a PNG)")
     # A PNG opens with its signature, then length and name of the header, then width and height.
     width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
     return Picture(alt, "data:image/png;base64," + b64encode(content).decode(), width, height)
 
 
 def embed_if_drawn(run: Path, path: Path, alt: str) -> Picture | None:
-    """:func:`embed`, or ``None`` where the picture is not there, as from an older version."""
+    """:func:`embed`, or ``None`` where there is no picture, as in a run of an older version."""
     return embed(run, path, alt) if path.exists() else None

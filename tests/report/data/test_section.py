@@ -1,15 +1,15 @@
-"""Where the run comes from."""
+"""The section about the data."""
 
 from pathlib import Path
 
 from cellxai.files.folder import RunFolder, write_csv
-from cellxai.report.training import data_section
+from cellxai.report.data.section import data_section
 
 
 def warnings_of(folder: Path, rows: list[tuple[str, str, str]]) -> tuple[str, ...]:
     table = [{"id": i, "label": "a", "group": group, "part": part} for i, group, part in rows]
     write_csv(folder / "split.csv", table)
-    return data_section(RunFolder(folder)).found.warnings
+    return data_section(RunFolder(folder)).content.warnings
 
 
 def test_a_sound_split_has_no_warning(tmp_path):

@@ -4,20 +4,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellxai.files.folder import RunFolder
-from cellxai.report.numbers import interval, percent
-from cellxai.report.reading import Picture, attempt, embed_if_drawn, read_rows
+from cellxai.report.pieces import Picture
+from cellxai.report.printed_numbers import interval, percent
+from cellxai.report.saved_files import attempt, embed_if_drawn, read_rows
 
 ALT = "Measured against nominal share of flagged known images, with 95 % intervals."
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredThreshold:
     """One threshold on known images that neither fitted the mixture nor set it; shares in [0, 1].
 
     Args:
         nominal: Share that it was set to flag.
         share: Share that it flags.
-        interval: 95 % of it.
+        interval: 95 % interval of it.
         n_images: Known images that it was measured on.
     """
 
@@ -37,25 +38,25 @@ class Promise:
     """What the template draws.
 
     Args:
-        rows: By nominal share.
-        used: That of the threshold in use.
-        picture: ``None`` where it was not drawn.
+        rows: One per nominal share.
+        used: The row of the threshold in use.
+        picture: Measured against nominal share; ``None`` where it was not drawn.
     """
 
-    rows: tuple[Measured, ...]
-    used: Measured
+    rows: tuple[MeasuredThreshold, ...]
+    used: MeasuredThreshold
     picture: Picture | None
 
     @property
     def verdict(self) -> str:
         """What the row in use says, in a sentence."""
-        one = self.used
-        told = (
-            f"Set to flag {percent(one.nominal)} of known images, the threshold flags "
-            f"{percent(one.share)} of {one.n_images} that it has not seen (95 % interval "
-            f"{interval(one.interval, 1)})"
+        row = self.used
+        finding = (
+            f"Set to flag {percent(row.nominal)} of known images, the threshold flags "
+            f"{percent(row.share)} of {row.n_images} that it has not seen (95 % interval "
+            f"{interval(row.interval, 1)})"
         )
-        return f"{told}: as promised." if one.kept else f"{told}: not what was promised."
+        return f"{finding}: {'as promised' if row.kept else 'not what was promised'}."
 
 
 def read_promise(folder: RunFolder, nominal_percent: float) -> tuple[Promise | None, str]:
@@ -69,9 +70,9 @@ def read_promise(folder: RunFolder, nominal_percent: float) -> tuple[Promise | N
     return Promise(rows, used, picture), problem
 
 
-def _read_rows(source: Path) -> tuple[Measured, ...]:
+def _read_rows(source: Path) -> tuple[MeasuredThreshold, ...]:
     return tuple(
-        Measured(
+        MeasuredThreshold(
             float(row["nominal_percent"]) / 100,
             float(row["measured_share"]),
             (float(row["low"]), float(row["high"])),

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cellxai.files.folder import RunFolder
-from cellxai.report.density import density_section
-from cellxai.report.detectors import read_detectors
-from cellxai.report.threshold import Measured, Promise, read_promise
+from cellxai.report.density.detectors import read_detectors
+from cellxai.report.density.section import density_section
+from cellxai.report.density.threshold import MeasuredThreshold, Promise, read_promise
 from cellxai.verbs.report import report
 
 NEW = ("reliability.csv", "detectors.csv", "gap.png", "reliability.png", "detectors.png")
@@ -21,8 +21,8 @@ def run(finished_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished_run, tmp_path / "sartorius"))
 
 
-def found_in(run: Path):
-    return density_section(RunFolder(run), "cellxai density").found
+def read_section(run: Path):
+    return density_section(RunFolder(run), "cellxai density").content
 
 
 def section(run: Path) -> str:
@@ -45,19 +45,19 @@ def change_table(path: Path, **values: str) -> None:
 
 
 def test_the_first_sentences_say_what_is_flagged_and_what_is_memory(run):
-    told = found_in(run).told
-    assert told[0] == "0.0 % of 12 test images are flagged, and 100.0 % of phc_u373."
-    assert told[1] == "Images of the fit score 2.3 nats above unseen ones (medians)."
+    sentences = read_section(run).sentences
+    assert sentences[0] == "0.0 % of 12 test images are flagged, and 100.0 % of phc_u373."
+    assert sentences[1] == "Images of the fit score 2.3 nats above unseen ones (medians)."
 
 
 def test_many_sets_are_counted_in_the_sentence_and_listed_in_the_table(run):
-    one = {"n_images": 9, "share_flagged": 0.5, "median": -50.0}
+    blurred = {"n_images": 9, "share_flagged": 0.5, "median": -50.0}
     test = {"n_images": 12, "share_flagged": 0.25, "median": -22.0}
-    sets = {"out of fold": test, **{f"blur {number}": one for number in range(5)}}
+    sets = {"out of fold": test, **{f"blur {number}": blurred for number in range(5)}}
     change_summary(run, sets=sets, auroc={})
-    told = found_in(run).told[0]
-    assert told.startswith("25.0 % of 12 out of fold images are flagged, and 50.0 % of blur 0,")
-    assert told.endswith("50.0 % of blur 2 (2 more sets in the table).")
+    first = read_section(run).sentences[0]
+    assert first.startswith("25.0 % of 12 out of fold images are flagged, and 50.0 % of blur 0,")
+    assert first.endswith("50.0 % of blur 2 (2 more sets in the table).")
     assert all(f'<th scope="row">blur {number}</th>' in section(run) for number in range(5))
 
 
@@ -70,7 +70,7 @@ def test_a_promise_is_kept_where_the_interval_holds_the_nominal_share(run):
         "Set to flag 4.0 % of known images, the threshold flags 41.7 % of 12 that it has not seen "
         "(95 % interval 19.3 % to 68.1 %): not what was promised."
     )
-    kept = Measured(0.04, 0.05, (0.02, 0.1), 100)
+    kept = MeasuredThreshold(0.04, 0.05, (0.02, 0.1), 100)
     assert Promise((kept,), kept, None).verdict.endswith(": as promised.")
 
 

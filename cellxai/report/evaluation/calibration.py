@@ -4,19 +4,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from cellxai.files.folder import RunFolder
-from cellxai.report.reading import Picture, dig, embed_if_drawn
+from cellxai.report.pieces import Picture
+from cellxai.report.saved_files import dig, embed_if_drawn
 
 BINNINGS = {"equal_width": "ECE, bins of equal width", "equal_mass": "ECE, bins of equal counts"}
 
 
 @dataclass(frozen=True)
-class Row:
+class CalibrationFigure:
     """One figure of calibration; lower is better.
 
     Args:
-        name: Which.
-        before: As trained.
-        after: With temperature; ``None`` without one.
+        name: Which figure it is.
+        before: Its value as trained.
+        after: Its value after temperature scaling; ``None`` where there was none.
         by_chance: What a perfectly calibrated network would show at most, in 95 % of all sets of as
             many images; ``None`` for figures without such a limit.
     """
@@ -33,14 +34,14 @@ class Calibration:
 
     Args:
         picture: Reliability; ``None`` where it was not drawn.
-        rows: The figures.
+        rows: One per figure.
         temperature: Fitted on the validation images; ``None`` where it could not be.
-        problem: Why not; empty where it could.
+        problem: Why it could not be fitted; empty where it could.
         verdict: What the figures say, in a sentence.
     """
 
     picture: Picture | None
-    rows: tuple[Row, ...]
+    rows: tuple[CalibrationFigure, ...]
     temperature: float | None
     problem: str
     verdict: str
@@ -48,20 +49,21 @@ class Calibration:
 
 def read_calibration(folder: RunFolder, saved: Any, part: str) -> Calibration | None:
     """Calibration of the judged part, from the values of ``report.json``."""
-    found = dig(saved, "parts", part, "calibration")
-    if found is None:
+    saved_calibration = dig(saved, "parts", part, "calibration")
+    if saved_calibration is None:
         return None
     temperature = dig(saved, "temperature")
     after = dig(temperature, "after") if dig(temperature, "judged_on") == part else None
     rows = [
-        Row(
-            title, found[name]["ece"], dig(after, f"ece_{name}"),
-            found[name]["if_calibrated"]["quantile_95"],
+        CalibrationFigure(
+            title, saved_calibration[name]["ece"], dig(after, f"ece_{name}"),
+            saved_calibration[name]["if_calibrated"]["quantile_95"],
         )
         for name, title in BINNINGS.items()
     ]  # fmt: skip
     likelihood = "negative_log_likelihood"
-    rows.append(Row("cross-entropy (nats)", found[likelihood], dig(after, likelihood), None))
+    entropy = saved_calibration[likelihood], dig(after, likelihood), None
+    rows.append(CalibrationFigure("cross-entropy (nats)", *entropy))
     alt = "Share of right images against confidence, with the number of images in each bin."
     return Calibration(
         embed_if_drawn(folder.root, folder.evaluation / "reliability.png", alt),
@@ -72,8 +74,8 @@ def read_calibration(folder: RunFolder, saved: Any, part: str) -> Calibration | 
     )
 
 
-def _verdict(row: Row) -> str:
-    """By the bins of equal counts: those of equal width hold single images where few are unsure."""
+def _verdict(row: CalibrationFigure) -> str:
+    """By the bins of equal counts: bins of equal width hold single images where few are unsure."""
     if row.by_chance is not None and row.before <= row.by_chance:
         return "So many images of a perfectly calibrated network could look the same."
     return "More than chance: do not take a confidence for the probability of being right."

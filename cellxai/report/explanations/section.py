@@ -1,4 +1,4 @@
-"""Section about what the classifier looks at, image by image."""
+"""What the classifier looks at, image by image."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,17 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from cellxai.files.folder import RunFolder
-from cellxai.report.numbers import percent
-from cellxai.report.reading import (
-    MALFORMED,
-    Card,
-    Picture,
-    Section,
-    attempt,
-    embed,
-    one_line,
-    read_json,
-)
+from cellxai.report.pieces import Card, Picture, Section
+from cellxai.report.printed_numbers import percent
+from cellxai.report.saved_files import MALFORMED, attempt, describe_error, embed, read_json
 
 
 @dataclass(frozen=True)
@@ -71,7 +63,7 @@ class Explanations:
 def explanation_section(folder: RunFolder, command: str) -> Section:
     """LIME's three panels, the comparison strip and the costs, for each image."""
     source = folder.explain / "index.json"
-    found, problem = attempt(source, lambda: _read_explanations(folder, source))
+    explanations, problem = attempt(source, lambda: _read_explanations(folder, source))
     return Section(
         "explanations",
         "Explanations: what is it looking at?",
@@ -79,36 +71,38 @@ def explanation_section(folder: RunFolder, command: str) -> Section:
         "sees it. A map shows what moves this network's output, which need not be what a "
         "biologist would point at; where methods disagree, at least one of them misleads.",
         command,
-        found,
+        explanations,
         problem,
-        () if found is None else (_card(found),),
+        () if explanations is None else (_card(explanations),),
     )
 
 
-def _card(found: Explanations) -> Card:
-    names = {explainer.name for image in found.images for explainer in image.explainers}
-    return Card("Explainers", str(len(names)), f"compared on {len(found.images)} images")
+def _card(explanations: Explanations) -> Card:
+    names = {explainer.name for image in explanations.images for explainer in image.explainers}
+    return Card("Explainers", str(len(names)), f"compared on {len(explanations.images)} images")
 
 
 def _read_explanations(folder: RunFolder, source: Path) -> Explanations:
     saved = read_json(source)
-    images = tuple(_read_or_tell(folder, entry) for entry in saved["images"])
-    return Explanations(images, _in_words(saved["superpixels"]), _in_words(saved["baseline"]))
+    images = tuple(_read_or_say_why(folder, entry) for entry in saved["images"])
+    return Explanations(
+        images, _describe_setting(saved["superpixels"]), _describe_setting(saved["baseline"])
+    )
 
 
-def _in_words(setting: Any) -> str:
+def _describe_setting(setting: Any) -> str:
     if not isinstance(setting, dict):
         return str(setting)
     return ", ".join(f"{name}: {value}" for name, value in setting.items())
 
 
-def _read_or_tell(folder: RunFolder, entry: Any) -> ExplainedImage:
+def _read_or_say_why(folder: RunFolder, entry: Any) -> ExplainedImage:
     """One broken entry must not hide the images beside it."""
     try:
         return _read_image(folder, entry)
     except MALFORMED as error:
         name = str(entry.get("id", "image")) if isinstance(entry, dict) else "image"
-        return ExplainedImage(name, problem=f"cannot be shown ({one_line(error)})")
+        return ExplainedImage(name, problem=f"cannot be shown ({describe_error(error)})")
 
 
 def _read_image(folder: RunFolder, entry: Mapping[str, Any]) -> ExplainedImage:
@@ -132,11 +126,13 @@ def _read_image(folder: RunFolder, entry: Mapping[str, Any]) -> ExplainedImage:
 
 
 def _summary(entry: Mapping[str, Any]) -> str:
-    """Label, prediction, what was explained, and how far off the data the baseline is."""
+    """Label, prediction, what was explained, and how much less likely the baseline is."""
     label = f"labelled {entry['label']}, " if entry["label"] else ""
-    said = f"predicted {entry['predicted']} with probability {percent(float(entry['probability']))}"
+    prediction = (
+        f"predicted {entry['predicted']} with probability {percent(float(entry['probability']))}"
+    )
     explained = entry.get("explained") or f"class {entry['target']}"
-    summary = f"{label}{said}; explained: {explained}; {entry['part']} image"
+    summary = f"{label}{prediction}; explained: {explained}; {entry['part']} image"
     nats = entry.get("baseline_off_data_nats")
     if nats is None:
         return summary
