@@ -19,7 +19,7 @@ class Origin:
     Args:
         facts: Name and value, for the head of the page.
         versions: Name and version of each package.
-        command: As it was typed; empty if not recorded.
+        command: The command as it was typed; empty if not recorded.
         config: The text of ``config.yaml``.
         cards: Its figures for the top of the page.
         problems: Files that could not be read, one line each.

@@ -26,8 +26,8 @@ class Picture:
     Args:
         alt: What it shows, for readers who cannot see it.
         uri: The ``data:`` address; empty if it cannot be shown.
-        width: In pixels.
-        height: In pixels.
+        width: Width in pixels.
+        height: Height in pixels.
         problem: Why it cannot be shown.
     """
 
@@ -50,7 +50,7 @@ class Section:
         content: What the template draws; ``None`` where there is nothing to draw.
         problem: Why a file that is there cannot be shown, in one line.
         cards: Its figures for the top of the page.
-        variant: What tells it from other sections of its key; empty for the first.
+        variant: What distinguishes it from other sections of its key; empty for the first.
     """
 
     key: str

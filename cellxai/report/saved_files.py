@@ -4,13 +4,14 @@ import csv
 import json
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from cellxai.files.folder import read_csv
-from cellxai.report.pieces import Picture
+from cellxai.report.pieces import Card, Picture, Section
 
 CsvRow = Mapping[str, str]
 
@@ -42,6 +43,25 @@ def attempt(source: Path, read: Callable[[], Any]) -> tuple[Any, str]:
         return read(), ""
     except MALFORMED as error:
         return None, f"{source.parent.name}/{source.name} cannot be shown ({describe_error(error)})"
+
+
+def fill(
+    empty: Section,
+    source: Path,
+    read: Callable[[], Any],
+    cards: Callable[[Any], tuple[Card, ...]] = lambda content: (),
+) -> Section:
+    """A section with what ``source`` holds, or with the problem why it cannot be shown.
+
+    Args:
+        empty: The section without content.
+        source: The file that the section lives on.
+        read: Reads the content.
+        cards: Makes the cards of the content.
+    """
+    content, problem = attempt(source, read)
+    made = () if content is None else cards(content)
+    return replace(empty, content=content, problem=problem, cards=made)
 
 
 def read_json(path: Path) -> Any:

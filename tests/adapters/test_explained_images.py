@@ -29,9 +29,9 @@ def test_the_first_of_each_class_by_id_are_taken(tmp_path):
 def test_a_subject_is_what_the_network_sees_and_says(trained):
     logits, _ = trained.outputs("test")
     ids = [record.id for record in trained.images.records("test")]
-    found = choose_subjects(trained)
-    assert sorted(subject.record.id for subject in found) == sorted(ids)
-    for subject in found:
+    subjects = choose_subjects(trained)
+    assert sorted(subject.record.id for subject in subjects) == sorted(ids)
+    for subject in subjects:
         row = logits[ids.index(subject.record.id)]
         assert subject.part == "test"
         assert subject.target == int(row.argmax())
@@ -52,8 +52,8 @@ def test_truth_is_the_masks_of_cells_and_cause_in_the_geometry_of_the_image(trai
 
 
 def test_so_many_of_each_class(trained):
-    found = choose_subjects(trained, "train", per_class=2)
-    assert [subject.record.label for subject in found] == sorted(trained.classes * 2)
+    subjects = choose_subjects(trained, "train", per_class=2)
+    assert [subject.record.label for subject in subjects] == sorted(trained.classes * 2)
 
 
 def test_a_part_or_number_that_gives_nothing_is_refused(trained):
@@ -69,11 +69,11 @@ def test_names_are_ids_files_folders_and_patterns_each_image_once(trained, tmp_p
     for name in ("a.png", "b.png"):
         shutil.copy(own.path, tmp_path / "photos" / name)
     names = [own.id, str(own.path), str(tmp_path / "photos/b.png"), str(tmp_path / "photos/*.png")]
-    found, faults = find_subjects(trained, names)
-    assert [subject.record.id for subject in found] == [own.id, "photos__b", "photos__a"]
-    assert [subject.part for subject in found] == ["train", OUTSIDE, OUTSIDE]
+    subjects, faults = find_subjects(trained, names)
+    assert [subject.record.id for subject in subjects] == [own.id, "photos__b", "photos__a"]
+    assert [subject.part for subject in subjects] == ["train", OUTSIDE, OUTSIDE]
     assert faults == ()
-    same, stranger, _ = found
+    same, stranger, _ = subjects
     assert torch.equal(same.image, stranger.image)
     assert same.target == stranger.target
     assert same.probability == pytest.approx(stranger.probability, abs=1e-5)
@@ -86,8 +86,8 @@ def test_broken_files_are_reported_and_the_rest_is_kept(trained, tmp_path):
     shutil.copy(own.path, tmp_path / "sound.png")
     (tmp_path / "cut.png").write_bytes(own.path.read_bytes()[:200])
     (tmp_path / "note.txt").write_text("no image")
-    found, faults = find_subjects(trained, [str(tmp_path / "*.png"), str(tmp_path / "note.txt")])
-    assert [subject.record.path.name for subject in found] == ["sound.png"]
+    subjects, faults = find_subjects(trained, [str(tmp_path / "*.png"), str(tmp_path / "note.txt")])
+    assert [subject.record.path.name for subject in subjects] == ["sound.png"]
     assert sorted(str(fault).rsplit("/", 1)[-1].split(":")[0] for fault in faults) == [
         "cut.png", "note.txt",
     ]  # fmt: skip

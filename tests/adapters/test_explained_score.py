@@ -47,13 +47,13 @@ def image(trained) -> torch.Tensor:
 def test_scores_by_name_are_made_of_the_logits(trained, image):
     with torch.no_grad():
         logits = trained.classifier(image)
-        found = {
+        scored = {
             n: attach_score(trained, n).model(image) for n in ("logit", "probability", "log_odds")
         }
     p = logits.softmax(1)
-    assert torch.equal(found["logit"], logits)
-    assert torch.equal(found["probability"], p)
-    torch.testing.assert_close(found["log_odds"], (p / (1 - p)).log(), rtol=1e-3, atol=1e-4)
+    assert torch.equal(scored["logit"], logits)
+    assert torch.equal(scored["probability"], p)
+    torch.testing.assert_close(scored["log_odds"], (p / (1 - p)).log(), rtol=1e-3, atol=1e-4)
 
 
 def test_what_is_explained_is_said_with_its_units(trained):
@@ -77,16 +77,16 @@ def test_a_density_that_the_run_has_not_is_named(tiny_run, tmp_path):
 
 def test_the_density_of_an_image_is_explained_down_to_its_pixels(trained, image):
     density_of_run(trained)
-    found = attach_score(trained, "density")
+    scored = attach_score(trained, "density")
     with torch.no_grad():
         expected = RunDensity(trained.folder.root).log_density(image)
-        torch.testing.assert_close(found.model(image)[:, 0], expected)
-    assert (found.explained("astro"), found.column(2)) == ("log-density of the image (nats)", 0)
+        torch.testing.assert_close(scored.model(image)[:, 0], expected)
+    assert (scored.explained("astro"), scored.column(2)) == ("log-density of the image (nats)", 0)
     context = context_of(image, Grid(16), BlurBaseline())
     column = torch.tensor([0])
-    gradient = Saliency().attribute(found.model, image, column, context)
+    gradient = Saliency().attribute(scored.model, image, column, context)
     assert gradient.values.abs().sum() > 0
-    gradcam = GradCam().attribute(found.model, image, column, context)
+    gradcam = GradCam().attribute(scored.model, image, column, context)
     assert gradcam.status == "ok"
     assert gradcam.values.std() > 0
 

@@ -1,4 +1,4 @@
-"""The critical-difference diagram (Demšar 2006): who is better, and where that is not settled."""
+"""The critical-difference diagram (Demšar 2006): which method is better, and if that is settled."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ def draw_critical_difference(
     """Draws mean ranks on a line, and a bar over methods whose difference is not settled.
 
     Args:
-        mean_ranks: By method, 1 the best.
+        mean_ranks: Mean rank by method, 1 the best.
         cliques: Methods that lie within the critical difference of each other.
         difference: The critical difference; NaN where there is none.
         path: The PNG to write.

@@ -93,7 +93,7 @@ def _draw_front(axes: Axes, ordered: Sequence[PricedMethod]) -> None:
     front = sorted((method for method in ordered if method.on_front), key=_price)
     if front:
         x, y = np.array([[_price(method), method.rank] for method in front]).T
-        # A step: whoever pays a little less gets the next one below, and nothing between.
+        # A step: for a little less time there is the next method below, and nothing in between.
         axes.step(x, y, where="post", color=BLUE, linewidth=1.2, linestyle="--", zorder=2)
 
 

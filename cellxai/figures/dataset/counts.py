@@ -13,7 +13,7 @@ def draw_counts(counts: Mapping[str, int], path: Path) -> None:
     """Draws how many images each class has.
 
     Args:
-        counts: By class, in the order of the logits.
+        counts: Images by class, in the order of the logits.
         path: The PNG to write.
     """
     total = sum(counts.values())

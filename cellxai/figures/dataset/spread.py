@@ -17,7 +17,7 @@ def draw_spread(
     """Draws one number of every image as a dot, a row per class and a panel per number.
 
     Args:
-        panels: By the name of the number, its values by class.
+        panels: For each number by its name, the values of each class.
         path: The PNG to write.
         title: What the numbers tell.
     """

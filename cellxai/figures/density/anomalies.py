@@ -45,7 +45,7 @@ def draw_anomalies(images: Sequence[ExplainedAnomaly], path: Path, threshold: fl
     """Draws a row per image: itself with its score and verdict, then the map of every explainer.
 
     Args:
-        images: With the same explainers each; the first ``MOST_ROWS`` are drawn.
+        images: All with the same explainers; the first ``MOST_ROWS`` are drawn.
         path: The PNG to write.
         threshold: In nats, for the title.
 

@@ -24,7 +24,7 @@ class Axis:
     Args:
         linear_width: Nats from the threshold at which the scale turns logarithmic.
         stretch: Decades that the linear part is as wide as, on either side.
-        edges: Of the bins, in nats from the threshold, of equal width on this scale.
+        edges: Edges of the bins, in nats from the threshold, of equal width on this scale.
         ticks: Round numbers of nats from the threshold, far enough apart to be read.
     """
 

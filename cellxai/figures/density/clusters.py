@@ -71,14 +71,14 @@ def _draw_strip(
 def draw_generated(
     images: Sequence[np.ndarray], path: Path, nearest: Sequence[np.ndarray] = (), title: str = ""
 ) -> None:
-    """Draws images that were sampled from the mixture, over the most alike image of the fit each.
+    """Draws images sampled from the mixture, each above the most similar image of the fit.
 
     A sampled image beside its nearest shows whether it is new or remembered.
 
     Args:
         images: [h w] or [h w 3] of one size, in [0, 1] or uint8.
         path: The PNG to write.
-        nearest: The most alike image of the fit for each, or none.
+        nearest: The most similar image of the fit for each, or none.
         title: Over everything; empty for none.
 
     Raises:

@@ -22,7 +22,7 @@ class DetectorScore:
     """One detector on one set of unfamiliar images.
 
     Args:
-        detector: Its name.
+        detector: Name of the detector.
         set: Name of the set.
         auroc: Area under the ROC curve, unfamiliar being positive.
         low: Lower end of its interval.
@@ -40,7 +40,8 @@ def draw_detectors(scores: Sequence[DetectorScore], path: Path, accent: Sequence
     """Draws a panel per set, in it a row per detector with its AUROC and interval.
 
     Args:
-        scores: In any order; detectors are sorted by their mean over all sets, the best on top.
+        scores: Scores in any order; detectors are sorted by their mean over all sets, the best
+            on top.
         path: The PNG to write.
         accent: Detectors in colour, such as that in use; the others are grey.
 

@@ -29,8 +29,8 @@ class PlaneMixture:
 
     Args:
         weights: One per component, summing to 1.
-        means: In the units of the picture.
-        covariances: In the units of the picture, squared.
+        means: One per component, in the units of the picture.
+        covariances: One per component, in the squared units of the picture.
     """
 
     weights: Float[np.ndarray, " k"]

@@ -19,7 +19,7 @@ class SeverityScore:
     """One detector on one corruption at one severity.
 
     Args:
-        detector: Its name.
+        detector: Name of the detector.
         corruption: Name of the corruption.
         severity: How strong; any increasing scale.
         auroc: Area under the ROC curve against the unchanged images.
@@ -39,7 +39,7 @@ def draw_severity(scores: Sequence[SeverityScore], path: Path, accent: Sequence[
     """Draws a panel per corruption, in it a curve per detector.
 
     Args:
-        scores: In any order.
+        scores: Scores in any order.
         path: The PNG to write.
         accent: Detectors in colour and with their interval, at most six; the others are thin and
             grey. Without any, the first six are.

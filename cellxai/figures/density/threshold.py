@@ -40,7 +40,8 @@ def draw_threshold_reliability(
     """Draws the measured share of flagged known images against the nominal one, with intervals.
 
     Args:
-        kinds: By how the threshold was set, such as on held-out images; the first is the one used.
+        kinds: One per way of setting the threshold, such as on held-out images; the first is the
+            one in use.
         path: The PNG to write.
         percent: The nominal share of the threshold in use, in percent, for the title.
 

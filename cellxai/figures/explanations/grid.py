@@ -40,7 +40,7 @@ def draw_grid(rows: Sequence[GridRow], path: Path) -> None:
     More explainers than fit beside each other go on below, beside the same images again.
 
     Args:
-        rows: With the same explainers each.
+        rows: Images, all with the same explainers.
         path: The PNG to write.
     """
     names = list(rows[0].maps)

@@ -28,7 +28,7 @@ def draw_lime_panels(
     Args:
         image: In [0, 1].
         superpixels: Labels 0…s−1.
-        coefficients: Of the surrogate, one per superpixel; NaN is padding.
+        coefficients: Coefficients of the surrogate, one per superpixel; NaN is padding.
         path: The PNG to write.
         title: Which image, which class.
         n_top: How many superpixels stay in the second panel.

@@ -112,11 +112,11 @@ class Family:
     Args:
         name: Name of the family.
         about: What it measures, for a newcomer.
-        sentence: Who beats the controls in it.
+        sentence: Which methods beat the controls in it.
         winners: Explainers that beat every control.
         n_methods: Number of explainers that are not controls.
         ranked: How many images the ranks rest on, and whether they differ.
-        columns: Its metrics.
+        columns: One per metric.
         lines: Explainers, best mean rank first, then the controls.
         pictures: Pictures of this family.
     """

@@ -16,7 +16,7 @@ from cellxai.report.benchmark.families import (
 )
 from cellxai.report.benchmark.words import parse_number
 from cellxai.report.pieces import Card, Picture, Section
-from cellxai.report.saved_files import CsvRow, attempt, embed, read_json, read_rows
+from cellxai.report.saved_files import CsvRow, attempt, embed, fill, read_json, read_rows
 
 MOST_OPEN = 2  # families that are seen without a click, where there are more than three
 
@@ -95,8 +95,7 @@ def benchmarks_of_scores(folder: RunFolder) -> list[Section]:
 
 
 def _section(folder: RunFolder, source: Path, command: str) -> Section:
-    benchmark, problem = attempt(source, lambda: _read_benchmark(folder, source))
-    return Section(
+    empty = Section(
         "benchmark",
         "Benchmark: can the explanation be believed?",
         "Each explainer is measured on the same images, beside controls that know nothing of the "
@@ -104,15 +103,15 @@ def _section(folder: RunFolder, source: Path, command: str) -> Section:
         "evidence; its seeds are averaged first. A method beats every control if a signed-rank "
         "test over the images says so, with Holm's correction, at 5 %.",
         command,
-        benchmark,
-        problem,
-        () if benchmark is None else (_card(benchmark.families[0]),),
     )
+    return fill(empty, source, lambda: _read_benchmark(folder, source), _make_cards)
 
 
-def _card(family: Family) -> Card:
+def _make_cards(benchmark: Benchmark) -> tuple[Card, ...]:
+    family = benchmark.families[0]
     value = f"{len(family.winners)} of {family.n_methods}"
-    return Card("Explainers that beat the controls", value, f"in {family.name}, {family.ranked}")
+    detail = f"in {family.name}, {family.ranked}"
+    return (Card("Explainers that beat the controls", value, detail),)
 
 
 def _read_benchmark(folder: RunFolder, source: Path) -> Benchmark:

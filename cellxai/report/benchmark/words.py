@@ -21,7 +21,7 @@ ABOUT = {
 
 
 def winners_sentence(answers: Sequence[str], methods: Sequence[str]) -> str:
-    """Who beats the controls: ``lime and occlusion beat every control, 4 others do not``.
+    """Which methods beat the controls: ``lime and occlusion beat every control, 4 others do not``.
 
     Args:
         answers: Whether each beats every control.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cellxai.files.folder import RunFolder
 from cellxai.report.pieces import Card, Section
 from cellxai.report.printed_numbers import decimal
-from cellxai.report.saved_files import attempt, dig, read_json, read_rows
+from cellxai.report.saved_files import attempt, dig, fill, read_json, read_rows
 
 PARTS = ("train", "validation", "test")
 
@@ -33,25 +33,21 @@ class Counts:
 
 def data_section(folder: RunFolder) -> Section:
     """Images by class and part, and what is doubtful about them."""
-    counts, problem = attempt(folder.split, lambda: _read_counts(folder))
-    return Section(
+    empty = Section(
         "data",
         "Data and split",
         "The images were divided before training: the classifier learns from one part, its best "
         "state is chosen on the validation part, and only a test part that neither saw says what "
         "to expect on new images.",
         f"cellxai fit --config {shlex.quote(str(folder.config))}",
-        counts,
-        problem,
-        () if counts is None else (_image_card(counts),),
     )
+    return fill(empty, folder.split, lambda: _read_counts(folder), _make_cards)
 
 
-def _image_card(counts: Counts) -> Card:
+def _make_cards(counts: Counts) -> tuple[Card, ...]:
     parts = zip(counts.totals, counts.parts, strict=False)
-    return Card(
-        "Images", decimal(counts.totals[-1], 0), " · ".join(f"{n} {part}" for n, part in parts)
-    )
+    detail = " · ".join(f"{n_images} {part}" for n_images, part in parts)
+    return (Card("Images", decimal(counts.totals[-1], 0), detail),)
 
 
 def _read_counts(folder: RunFolder) -> Counts:

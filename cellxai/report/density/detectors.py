@@ -58,7 +58,7 @@ class Detectors:
     Args:
         names: Names of the detectors, by mean AUROC over the sets, the best first.
         sets: The sets, in the order of the table.
-        figures: By detector and set.
+        figures: Figures by detector and set.
         picture: AUROC by detector and set; ``None`` where it was not drawn.
         severity: AUROC by severity; ``None`` where it was not drawn.
     """

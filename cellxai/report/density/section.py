@@ -11,7 +11,7 @@ from cellxai.report.density.detectors import Detectors, read_detectors
 from cellxai.report.density.threshold import Promise, read_promise
 from cellxai.report.pieces import Card, Picture, Section
 from cellxai.report.printed_numbers import nats, percent
-from cellxai.report.saved_files import attempt, embed, embed_if_drawn, read_json, read_rows
+from cellxai.report.saved_files import attempt, embed, embed_if_drawn, fill, read_json, read_rows
 
 N_UNUSUAL = 3  # of each set
 MOST_NAMED = 3  # sets in a sentence
@@ -23,7 +23,7 @@ PICTURES = {
     "selection": "The criteria of choice over the number of components and the covariance type.",
     "anomalies": "Unusual images, and which of their pixels make them so.",
     "clusters": "Images of each component of the mixture.",
-    "generated": "Images drawn from the mixture, over the most alike image of the fit.",
+    "generated": "Images drawn from the mixture, each above the most similar image of the fit.",
 }
 
 
@@ -59,12 +59,12 @@ class Density:
         mixture: What was fitted, in words.
         threshold: In nats.
         calibration: How the threshold was chosen, in words.
-        warnings: As the fit gave them.
+        warnings: Warnings of the fit.
         histogram: Log-densities of every set.
         extremes: The sheet of the most and the least typical images.
         promise: What the threshold does to unseen known images; ``None`` in old results.
         detectors: Others beside the density; ``None`` where there are none.
-        pictures: By name in ``PICTURES``, those that were drawn.
+        pictures: The pictures that were drawn, by name in ``PICTURES``.
         unusual: The ``N_UNUSUAL`` images of lowest log-density of each set.
         problems: Why something cannot be shown, one line each.
     """
@@ -87,24 +87,23 @@ class Density:
 def density_section(folder: RunFolder, command: str) -> Section:
     """Threshold, share flagged per set, other detectors, and the most unusual images."""
     source = folder.density / "summary.json"
-    density, problem = attempt(source, lambda: _read_density(folder, source))
-    return Section(
+    empty = Section(
         "density",
         "Density: does the model know this image?",
         "A Gaussian mixture learnt where the network's features of known images lie; an image of "
         "lower log-density than the threshold is flagged as unfamiliar. A flag says that the "
         "prediction rests on nothing seen before, not that it is wrong.",
         command,
-        density,
-        problem,
-        () if density is None or not density.sets else (_card(density.sets),),
     )
+    return fill(empty, source, lambda: _read_density(folder, source), _make_cards)
 
 
-def _card(sets: tuple[ImageSet, ...]) -> Card:
-    shown, others = _known_and_others(sets)
+def _make_cards(density: Density) -> tuple[Card, ...]:
+    if not density.sets:
+        return ()
+    shown, others = _known_and_others(density.sets)
     parts = [f"of {shown.name} images", *_flagged_shares(others)]
-    return Card("Unfamiliar", percent(shown.share_flagged), "; ".join(parts))
+    return (Card("Unfamiliar", percent(shown.share_flagged), "; ".join(parts)),)
 
 
 def _flagged_shares(sets: list[ImageSet]) -> list[str]:

@@ -14,6 +14,7 @@ from cellxai.report.saved_files import (
     dig,
     embed,
     embed_if_drawn,
+    fill,
     read_json,
     read_pair,
     read_rows,
@@ -109,7 +110,7 @@ class Evaluation:
         curves: ROC and precision-recall; ``None`` where they were not drawn.
         calibration: Whether confidences are true; ``None`` in old results.
         sheet: The worst mistakes as pictures; ``None`` without any.
-        mistakes: Of the part to quote first, the most confident first, at most ``MOST_MISTAKES``.
+        mistakes: At most ``MOST_MISTAKES`` of the part to quote first, the most confident first.
         n_mistakes: How many there are in all.
         problem: Why the mistakes cannot be listed.
     """
@@ -129,25 +130,24 @@ class Evaluation:
 def evaluation_section(folder: RunFolder, command: str) -> Section:
     """Accuracy, classes, confusion matrix and mistakes."""
     source = folder.evaluation / "report.json"
-    evaluation, problem = attempt(source, lambda: _read_evaluation(folder, source))
-    return Section(
+    empty = Section(
         "evaluation",
         "Evaluation",
-        "How often the predicted class is the labelled one. Precision: of the images called so, "
-        "the share that is so; recall: of the images that are so, the share that is found.",
+        "How often the predicted class is the labelled one. Precision: of the images that are "
+        "predicted to be of a class, the share that is; recall: of the images that are of a class, "
+        "the share that is found.",
         command,
-        evaluation,
-        problem,
-        () if evaluation is None else (_card(evaluation.parts[0]),),
     )
+    return fill(empty, source, lambda: _read_evaluation(folder, source), _make_cards)
 
 
-def _card(part: Part) -> Card:
+def _make_cards(evaluation: Evaluation) -> tuple[Card, ...]:
+    part = evaluation.parts[0]
     detail = f"{part.n_right} of {part.n_images} {part.name} images"
     if part.interval is not None:
         low, high = part.interval
         detail += f"; 95 % interval {percent(low, 0)} to {percent(high, 0)}"
-    return Card("Accuracy", percent(part.accuracy), detail)
+    return (Card("Accuracy", percent(part.accuracy), detail),)
 
 
 def _read_evaluation(folder: RunFolder, source: Path) -> Evaluation:

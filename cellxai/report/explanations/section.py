@@ -8,7 +8,7 @@ from typing import Any
 from cellxai.files.folder import RunFolder
 from cellxai.report.pieces import Card, Picture, Section
 from cellxai.report.printed_numbers import percent
-from cellxai.report.saved_files import MALFORMED, attempt, describe_error, embed, read_json
+from cellxai.report.saved_files import MALFORMED, describe_error, embed, fill, read_json
 
 
 @dataclass(frozen=True)
@@ -63,23 +63,21 @@ class Explanations:
 def explanation_section(folder: RunFolder, command: str) -> Section:
     """LIME's three panels, the comparison strip and the costs, for each image."""
     source = folder.explain / "index.json"
-    explanations, problem = attempt(source, lambda: _read_explanations(folder, source))
-    return Section(
+    empty = Section(
         "explanations",
         "Explanations: what is it looking at?",
         "Green pixels speak for the explained class and orange ones against it, as each method "
         "sees it. A map shows what moves this network's output, which need not be what a "
         "biologist would point at; where methods disagree, at least one of them misleads.",
         command,
-        explanations,
-        problem,
-        () if explanations is None else (_card(explanations),),
     )
+    return fill(empty, source, lambda: _read_explanations(folder, source), _make_cards)
 
 
-def _card(explanations: Explanations) -> Card:
+def _make_cards(explanations: Explanations) -> tuple[Card, ...]:
     names = {explainer.name for image in explanations.images for explainer in image.explainers}
-    return Card("Explainers", str(len(names)), f"compared on {len(explanations.images)} images")
+    detail = f"compared on {len(explanations.images)} images"
+    return (Card("Explainers", str(len(names)), detail),)
 
 
 def _read_explanations(folder: RunFolder, source: Path) -> Explanations:

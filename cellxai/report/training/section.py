@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cellxai.files.folder import RunFolder
 from cellxai.report.pieces import Picture, Section
-from cellxai.report.saved_files import attempt, embed, read_rows
+from cellxai.report.saved_files import embed, fill, read_rows
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,15 @@ class Training:
 
 def training_section(folder: RunFolder) -> Section:
     """The curves and the last epoch."""
-    training, problem = attempt(folder.metrics, lambda: _read_training(folder))
-    return Section(
+    empty = Section(
         "training",
         "Training",
         "Both losses should fall together; a validation loss that rises while the training loss "
         "falls means that the classifier has begun to memorise. The best checkpoint was chosen on "
         "the validation images, so their accuracy flatters it a little.",
         f"cellxai fit --config {shlex.quote(str(folder.config))}",
-        training,
-        problem,
     )
+    return fill(empty, folder.metrics, lambda: _read_training(folder))
 
 
 def _read_training(folder: RunFolder) -> Training:

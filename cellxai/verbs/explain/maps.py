@@ -86,7 +86,7 @@ def digest_settings(
 
     Args:
         model: What is explained.
-        explainers: By name.
+        explainers: Explainers by name.
         parts: Other settings objects: superpixels, baseline.
         seed: Seed of every random choice.
 

@@ -185,7 +185,7 @@ def question_images(
 def explain_once(
     work: Work, subject: Subject, batch_size: int, computed: list[SavedMaps]
 ) -> SavedMaps:
-    """The maps of one image: those on disk if they were made alike, or else computed and written.
+    """The maps of one image: read if the same settings made them, else computed and written.
 
     Args:
         work: What is done to the image.

@@ -68,5 +68,5 @@ def test_no_bin_holds_both_flagged_and_known_images(scores, threshold):
 
 def test_nats_are_told_with_the_digits_that_say_something():
     values = [-38.04, -12_345.6, -2.71e7, np.nan]
-    told = ["−38.0 nats", "−12\u202f345.6 nats", "−2.7·10⁷ nats", "no finite score"]
-    assert [format_nats(value) for value in values] == told
+    texts = ["−38.0 nats", "−12\u202f345.6 nats", "−2.7·10⁷ nats", "no finite score"]
+    assert [format_nats(value) for value in values] == texts

@@ -10,16 +10,16 @@ SEEN, UNSEEN = np.array([-10.0, -12.0, -14.0]), np.array([-20.0, -22.0])
 
 
 def test_the_gap_is_that_of_the_medians():
-    told = gap_line({"train": SEEN, "test": UNSEEN})
+    line = gap_line({"train": SEEN, "test": UNSEEN})
     assert (
-        told == "Unseen images score 9.0 nats lower: median of train −12.0 nats, of test −21.0 nats"
+        line == "Unseen images score 9.0 nats lower: median of train −12.0 nats, of test −21.0 nats"
     )
     assert "9.0 nats higher" in gap_line({"train": UNSEEN, "test": SEEN})
 
 
 def test_images_without_a_finite_score_are_below_all_others():
-    told = gap_line({"train": SEEN, "test": np.array([np.nan, -np.inf, -20.0])})
-    assert told == "Median of train −12.0 nats, of test no finite score"
+    line = gap_line({"train": SEEN, "test": np.array([np.nan, -np.inf, -20.0])})
+    assert line == "Median of train −12.0 nats, of test no finite score"
 
 
 @pytest.mark.parametrize("unseen", [UNSEEN, np.array([np.nan, -7e7]), np.array([np.inf])])

@@ -24,8 +24,8 @@ def test_the_least_is_chosen_by_the_named_criterion():
 
 
 def test_excess_is_in_nats_per_image():
-    found = excess(np.array([700.0, 900.0, np.inf, np.nan]), n_samples=50)
-    np.testing.assert_array_equal(found, [0.0, 2.0, np.inf, np.nan])
+    nats = excess(np.array([700.0, 900.0, np.inf, np.nan]), n_samples=50)
+    np.testing.assert_array_equal(nats, [0.0, 2.0, np.inf, np.nan])
 
 
 @pytest.mark.parametrize("values", [BIC, HELD_OUT, np.full(6, 5.0)])

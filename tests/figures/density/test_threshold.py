@@ -14,13 +14,13 @@ NOMINAL = np.array([0.01, 0.04, 0.1])
 
 
 def measured(shares: list[float]) -> ThresholdReliability:
-    found = np.array(shares)
-    return ThresholdReliability(NOMINAL, found, np.maximum(found - 0.03, 0), found + 0.03, 51)
+    flagged = np.array(shares)
+    return ThresholdReliability(NOMINAL, flagged, np.maximum(flagged - 0.03, 0), flagged + 0.03, 51)
 
 
 def test_a_threshold_keeps_its_promise_where_the_interval_holds_the_nominal_share():
-    told = "Set to flag 4 %, flags 5.0 % (2.0 to 8.0) of 51 unseen images: as promised"
-    assert verdict(measured([0.01, 0.05, 0.1]), percent=4) == told
+    sentence = "Set to flag 4 %, flags 5.0 % (2.0 to 8.0) of 51 unseen images: as promised"
+    assert verdict(measured([0.01, 0.05, 0.1]), percent=4) == sentence
     assert verdict(measured([0.01, 0.3, 0.1]), percent=4).endswith("unseen images: not as promised")
 
 

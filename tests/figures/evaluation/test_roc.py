@@ -15,8 +15,8 @@ def curve(name: str, problem: str = "") -> Curve:
 
 
 def test_a_class_without_a_curve_is_named_with_its_reason():
-    told = headline([curve("a"), curve("b", "no image of this class in this part")], "test")
-    assert told.endswith("no curve: b (no image of this class in this part)")
+    title = headline([curve("a"), curve("b", "no image of this class in this part")], "test")
+    assert title.endswith("no curve: b (no image of this class in this part)")
     assert "no curve" not in headline([curve("a")], "test")
     assert headline([curve("a", "none")] * 5, "test").endswith("…")
 
