@@ -73,7 +73,7 @@ def draw_anomalies(images: Sequence[ExplainedAnomaly], path: Path, threshold: fl
         outlined = any(anomaly.region is not None for anomaly in shown)
         draw_signed_scale(
             figure,
-            grid.ravel(),
+            list(grid.ravel()),
             {-1: "makes it unusual", 1: "speaks for a known image"},
             aspect=50,
             remark="; yellow: foreign region" if outlined else "",

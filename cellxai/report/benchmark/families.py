@@ -1,6 +1,6 @@
 """Families of metrics as the page shows them, from ``benchmark/table.csv`` and ``ranks.csv``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isnan, nan
 
@@ -134,11 +134,13 @@ class Family:
 
 def read_score(row: CsvRow) -> MetricScore:
     """A line of ``table.csv``."""
-    numbers = (parse_number(row[name]) for name in ("mean", "low", "high", "chance"))
+    mean, low, high, chance = (
+        parse_number(row[name]) for name in ("mean", "low", "high", "chance")
+    )
     counts = tuple(int(row[f"n_{status}"] or 0) for status in STATUSES)
     return MetricScore(
         row["explainer"], row["control"] == "yes", row["metric"], row["family"], row["direction"],
-        *numbers, row["beats_controls"], counts, row["reason"],
+        mean, low, high, chance, row["beats_controls"], counts, row["reason"],
     )  # fmt: skip
 
 
@@ -168,24 +170,8 @@ def read_family(
         ranks: Those of its explainers; empty where there is no ``ranks.csv``.
         pictures: Pictures of this family.
     """
-    columns = tuple(
-        MetricColumn(
-            metric, own[0].direction, next((s.chance for s in own if not isnan(s.chance)), nan)
-        )
-        for metric in dict.fromkeys(score.metric for score in scores)
-        if (own := [score for score in scores if score.metric == metric])
-    )
-    by_explainer = {rank.explainer: rank for rank in ranks}
-    lines = [
-        _line(
-            [score for score in scores if score.explainer == explainer],
-            columns,
-            by_explainer,
-            scores,
-        )
-        for explainer in dict.fromkeys(score.explainer for score in scores)
-    ]
-    lines.sort(key=_order)
+    columns = _read_columns(scores)
+    lines = _read_lines(scores, columns, {rank.explainer: rank for rank in ranks})
     methods = [line for line in lines if not line.control]
     return Family(
         name,
@@ -200,6 +186,31 @@ def read_family(
         tuple(lines),
         tuple(pictures),
     )
+
+
+def _read_columns(scores: Sequence[MetricScore]) -> tuple[MetricColumn, ...]:
+    """The metrics of a family, in the order of the table."""
+    by_metric: dict[str, list[MetricScore]] = {}
+    for score in scores:
+        by_metric.setdefault(score.metric, []).append(score)
+    return tuple(
+        MetricColumn(metric, own[0].direction, _first_number(score.chance for score in own))
+        for metric, own in by_metric.items()
+    )
+
+
+def _first_number(values: Iterable[float]) -> float:
+    return next((value for value in values if not isnan(value)), nan)
+
+
+def _read_lines(
+    scores: Sequence[MetricScore], columns: Sequence[MetricColumn], ranks: Mapping[str, FamilyRank]
+) -> list[FamilyLine]:
+    """The explainers of a family, best mean rank first, then the controls."""
+    by_explainer: dict[str, list[MetricScore]] = {}
+    for score in scores:
+        by_explainer.setdefault(score.explainer, []).append(score)
+    return sorted((_line(own, columns, ranks, scores) for own in by_explainer.values()), key=_order)
 
 
 def best_means(scores: Sequence[MetricScore]) -> dict[str, float]:

@@ -32,11 +32,11 @@ def draw_pictures(
     lime, (method, coefficients) = f"{subject.record.id}_lime.png", surrogate
     superpixels = context.superpixels[0].cpu().numpy()
     title = f"{method} on {title}"
-    draw_lime_panels(as_picture(subject), superpixels, coefficients, folder / lime, title)
+    draw_lime_panels(picture_of(subject), superpixels, coefficients, folder / lime, title)
     return {"lime": lime, "comparison": comparison}
 
 
-def as_picture(subject: Subject) -> Float[np.ndarray, "h w 3"]:
+def picture_of(subject: Subject) -> Float[np.ndarray, "h w 3"]:
     """The image as a picture takes it: colours last."""
     return subject.image[0].permute(1, 2, 0).cpu().numpy()
 
@@ -53,7 +53,7 @@ def compare(
     }
     notes = {name: describe_cost(attribution) for name, attribution in attributions.items()}
     return Comparison(
-        title, as_picture(subject), maps, notes, regions.get("cells"), regions.get("cause"), score
+        title, picture_of(subject), maps, notes, regions.get("cells"), regions.get("cause"), score
     )
 
 

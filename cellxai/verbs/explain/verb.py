@@ -143,15 +143,8 @@ def explain_run(trained: TrainedRun, question: Question) -> Explained:
     Maps, pictures and the index are written image by image: whenever it is stopped, what is done
     is there.
     """
-    subjects, left_out = question_images(trained, question)
-    work = Work(
-        trained,
-        attach_score(trained, question.score),
-        question.explainers,
-        CachedSuperpixels(question.superpixels, trained.folder.explain / "superpixels"),
-        question.baseline,
-        question.seed,
-    )
+    subjects, left_out = read_images(trained, question)
+    work = prepare_work(trained, question)
     size = question.batch_size or remembered_batch_size(
         work.folder / "batch_size.json", trained.classifier, subjects[0].image
     )
@@ -173,9 +166,19 @@ def explain_run(trained: TrainedRun, question: Question) -> Explained:
     )
 
 
-def question_images(
-    trained: TrainedRun, question: Question
-) -> tuple[list[Subject], tuple[Fault, ...]]:
+def prepare_work(trained: TrainedRun, question: Question) -> Work:
+    """What a question asks to be done to every image."""
+    return Work(
+        trained,
+        attach_score(trained, question.score),
+        question.explainers,
+        CachedSuperpixels(question.superpixels, trained.folder.explain / "superpixels"),
+        question.baseline,
+        question.seed,
+    )
+
+
+def read_images(trained: TrainedRun, question: Question) -> tuple[list[Subject], tuple[Fault, ...]]:
     """The images of a question, and those it names that could not be read."""
     if question.images is None:
         return choose_subjects(trained, question.part, question.images_per_class), ()
