@@ -30,7 +30,7 @@ VERBS = {
 
 
 def main() -> None:
-    """Entry point of the console script; of several processes that train together one reports."""
+    """Entry point of the console script; of processes that train together only one prints."""
     if os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) != "0":
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
     sys.exit(run("cellxai", ABOUT, VERBS))

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cellxai.adapters.explained_images import Subject, subjects
+from cellxai.adapters.explained_images import Subject, choose_subjects
 from cellxai.explain.base import Model, context_of
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.cost import frozen
@@ -28,7 +28,8 @@ from cellxai.explain.lime.stability import jaccard_of_top, ranking_stability
 from cellxai.explain.lime.surrogate import Surrogate, fit, locality
 from cellxai.explain.perturbation import perturbed_scores
 from cellxai.explain.superpixels.methods import Slic
-from cellxai.figures.style import SERIES, drawing
+from cellxai.figures.colours import SERIES
+from cellxai.figures.style import drawing
 from cellxai.trained.run import load_run
 
 POOL = 3328
@@ -81,7 +82,7 @@ def evaluated(run: Path, n_images: int, folder: Path) -> Iterator[Evaluated]:
     trained = load_run(run, "cpu")
     trained.classifier.to(memory_format=torch.channels_last)  # half as long, the same numbers
     per_class = -(-n_images // len(trained.classes))
-    for i, subject in enumerate(subjects(trained, None, per_class)[:n_images]):
+    for i, subject in enumerate(choose_subjects(trained, None, per_class)[:n_images]):
         path = folder / f"{i:03}.npz"
         if not path.exists():
             with frozen(trained.classifier):

@@ -31,12 +31,12 @@ def verb_of(config: Path) -> str:
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 class TestEveryConfig:
     def test_opens_with_its_command_its_cost_and_its_expected_result(self, config):
-        told = header(config)
-        assert told.startswith(
+        opening = header(config)
+        assert opening.startswith(
             f"cellxai {verb_of(config)} --config {config.relative_to(REPOSITORY)}"
         )
-        assert "cost: " in told
-        assert "expect: " in told.partition("cost: ")[2]
+        assert "cost: " in opening
+        assert "expect: " in opening.partition("cost: ")[2]
 
     def test_leaves_no_word_to_be_filled_in(self, config):
         words = set(header(config).replace(":", " ").replace(";", " ").split())

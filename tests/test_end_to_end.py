@@ -133,9 +133,9 @@ def test_from_pixels_to_a_page_with_every_verb(desk):
     assert "; 0 attributions computed" in succeed(desk, "cellxai", *benchmark)
     export = ("export", "--run=runs/new", "--out=exported", "--device=cpu")
     assert "bitwise equal" in succeed(desk, "cellxai", *export)
-    told = succeed(desk, "cellxai", "report", "--run=runs/new")
-    assert "not in it yet" not in told
-    assert "not readable" not in told
+    output = succeed(desk, "cellxai", "report", "--run=runs/new")
+    assert "not in it yet" not in output
+    assert "not readable" not in output
     page = (desk / "runs/new/report/index.html").read_text()
     for shown in ("LIME", "mine", "mass in cells", "synthetic-"):
         assert shown in page
@@ -145,8 +145,8 @@ def test_from_pixels_to_a_page_with_every_verb(desk):
 def test_a_network_and_an_explainer_of_ones_own_need_a_yaml_alone(desk):
     succeed(desk, "cellxai", "fit", "--config=fit.yaml", "--run=runs/own")
     assert "class_path: my_lab.SmallNet" in (desk / "runs/own/config.yaml").read_text()
-    told = succeed(desk, "cellxai", "explain", "--config=explain.yaml", "--run=runs/own")
-    assert "3 explainers on" in told
+    output = succeed(desk, "cellxai", "explain", "--config=explain.yaml", "--run=runs/own")
+    assert "3 explainers on" in output
     # Another folder than the one that holds my_lab.py: the run cannot be read, and it is said why.
     elsewhere = desk / "elsewhere"
     elsewhere.mkdir()
@@ -207,10 +207,10 @@ def test_a_run_that_is_not_there_is_told(desk):
 def test_a_broken_image_is_left_out_of_the_training_and_told(desk):
     synthesize(desk / "broken", n_images=18, height=64, width=64)
     (desk / "broken" / "train" / "synthetic-000004.png").write_bytes(b"\x89PNG and then nothing")
-    told = succeed(
+    output = succeed(
         desk, "cellxai", "fit", "--config=fit.yaml", "--data.root=broken", "--run=runs/broken"
     )
-    assert "1 faulty images or rows left out" in told
+    assert "1 faulty images or rows left out" in output
     assert "synthetic-000004" in (desk / "runs/broken/environment.json").read_text()
 
 
@@ -245,5 +245,5 @@ def test_a_mistake_of_the_mixtures_command_line_is_one_line(tmp_path):
 
 def test_both_overviews_name_every_verb(tmp_path):
     for program, verbs in (("cellxai", VERBS), ("gmm", MIXTURE_VERBS)):
-        told = succeed(tmp_path, program, "--help")
-        assert all(f"  {name} " in told for name in verbs)
+        output = succeed(tmp_path, program, "--help")
+        assert all(f"  {name} " in output for name in verbs)

@@ -14,10 +14,10 @@ from cellxai.explain.results.ranking import cliques, pareto_front
 from cellxai.explain.results.score_arrays import Results, mean, read_results
 from cellxai.explain.results.standings import Standing, rank_explainers
 from cellxai.explain.results.store import Store
-from cellxai.figures.agreement import draw_agreement
-from cellxai.figures.critical_difference import draw_critical_difference
-from cellxai.figures.pareto import PricedMethod, draw_pareto
-from cellxai.figures.rank_table import draw_rank_table
+from cellxai.figures.benchmark.agreement import draw_agreement
+from cellxai.figures.benchmark.critical_difference import draw_critical_difference
+from cellxai.figures.benchmark.pareto import PricedMethod, draw_pareto
+from cellxai.figures.benchmark.rank_table import draw_rank_table
 from cellxai.files.folder import write_json
 
 

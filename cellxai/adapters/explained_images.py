@@ -17,7 +17,7 @@ from cellxai.data.records import Fault, MaskLoader, Record
 from cellxai.data.splits import PARTS
 from cellxai.trained.run import TrainedRun
 
-OUTSIDE = "outside"  # the part of an image that is none of the run's
+OUTSIDE = "outside"  # the part of an image that does not belong to the run
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Subject:
 
     Args:
         record: What it is; the label of an image from outside the run is empty.
-        part: Which part it belongs to; ``outside`` where it is none of the run's images.
+        part: Which part it belongs to; ``outside`` where it does not belong to the run.
         image: As the network sees it, in [0, 1], on the device of the run.
         target: The explained class: the predicted one, right or wrong.
-        probability: Of the predicted class.
+        probability: Probability of the predicted class.
         truth: Known regions by name: ``cells`` from masks, ``cause`` where it was planted.
     """
 
@@ -41,7 +41,7 @@ class Subject:
     truth: dict[str, Bool[Tensor, "h w"]]
 
 
-def subjects(
+def choose_subjects(
     trained: TrainedRun,
     part: str | None = None,
     per_class: int | None = None,
@@ -52,21 +52,21 @@ def subjects(
 
     Args:
         trained: The run.
-        part: Which part; by default the one that had least say in the training.
-        per_class: The first so many of each class; ``None`` for all.
+        part: Which part; by default the one that influenced the training least.
+        per_class: How many of each class, the first by id; ``None`` for all.
 
     Raises:
         ValueError: If the part has no image, or ``per_class`` is not positive.
     """
-    chosen, indices = places_of_each_class(trained, part, per_class)
+    chosen, indices = choose_indices(trained, part, per_class)
     logits, _ = trained.outputs(chosen)
-    return [subject(trained, chosen, index, logits[index]) for index in indices]
+    return [read_subject(trained, chosen, index, logits[index]) for index in indices]
 
 
-def places_of_each_class(
+def choose_indices(
     trained: TrainedRun, part: str | None, per_class: int | None
 ) -> tuple[str, list[int]]:
-    """A part, and the places in it that :func:`subjects` takes.
+    """A part, and the indices of the images in it that :func:`choose_subjects` takes.
 
     Raises:
         ValueError: If the part has no image, or ``per_class`` is not positive.
@@ -81,7 +81,7 @@ def places_of_each_class(
     return chosen, first_of_each_class(trained.images.records(chosen), per_class)
 
 
-def named_subjects(
+def find_subjects(
     trained: TrainedRun, names: Sequence[str]
 ) -> tuple[list[Subject], tuple[Fault, ...]]:
     """The images that are named, in this order, and what of them could not be read.
@@ -91,31 +91,35 @@ def named_subjects(
     its label and masks; any other is prepared like the run's own.
 
     Raises:
-        ValueError: If no image is named or none can be read, or a name is neither; tells the
-            nearest ids.
+        ValueError: If no image is named, none can be read, or a name is neither an id nor a file;
+            the message names the nearest ids.
     """
-    known = places_of_ids(trained)
+    known = index_by_id(trained)
     by_file = {trained.images.records(p)[i].path.resolve(): name for name, (p, i) in known.items()}
     wanted: dict[str | Path, None] = {}  # in order, each once
     for name in names:
-        chosen = [name] if name in known else find_files(name)
-        if not chosen:
-            refuse_unknown(trained, name, [*known])
-        wanted |= {by_file.get(one.resolve(), one) if isinstance(one, Path) else one: None
-                   for one in chosen}  # fmt: skip
+        if name in known:
+            wanted[name] = None
+            continue
+        for path in find_files(name) or refuse_unknown(trained, name, [*known]):
+            wanted[by_file.get(path.resolve(), path)] = None
     if not wanted:
         raise ValueError(
             "images=[] names none; pass ids of the run, files, folders or patterns, or leave it "
             "out for the first of each class"
         )
-    strangers, faults = outside_subjects(trained, [one for one in wanted if isinstance(one, Path)])
-    own = {name: own_subject(trained, *known[name]) for name in wanted if isinstance(name, str)}
+    strangers, faults = read_outside_subjects(
+        trained, [name for name in wanted if isinstance(name, Path)]
+    )
+    own = {
+        name: read_own_subject(trained, *known[name]) for name in wanted if isinstance(name, str)
+    }
     readable = own | strangers
-    return [readable[one] for one in wanted if one in readable], faults
+    return [readable[name] for name in wanted if name in readable], faults
 
 
-def places_of_ids(trained: TrainedRun) -> dict[str, tuple[str, int]]:
-    """Part and place of every readable image of a run by its id."""
+def index_by_id(trained: TrainedRun) -> dict[str, tuple[str, int]]:
+    """Part and index of every readable image of a run by its id."""
     return {
         record.id: (part, index)
         for part in trained.parts
@@ -124,7 +128,7 @@ def places_of_ids(trained: TrainedRun) -> dict[str, tuple[str, int]]:
 
 
 def refuse_unknown(trained: TrainedRun, name: str, known: Sequence[str]) -> NoReturn:
-    """Refuses a name that is neither a file nor an image of the run; names the nearest ids.
+    """Refuses a name that is neither an id nor a file, and names the nearest ids.
 
     Raises:
         ValueError: Always.
@@ -136,15 +140,15 @@ def refuse_unknown(trained: TrainedRun, name: str, known: Sequence[str]) -> NoRe
     )
 
 
-def own_subject(trained: TrainedRun, part: str, index: int) -> Subject:
-    """The image at a place of a part."""
-    return subject(trained, part, index, trained.outputs(part)[0][index])
+def read_own_subject(trained: TrainedRun, part: str, index: int) -> Subject:
+    """The image at an index of a part."""
+    return read_subject(trained, part, index, trained.outputs(part)[0][index])
 
 
-def outside_subjects(
+def read_outside_subjects(
     trained: TrainedRun, paths: Sequence[Path]
 ) -> tuple[dict[str | Path, Subject], tuple[Fault, ...]]:
-    """Images of no part by their file, prepared like the run's own, and what cannot be read.
+    """Images from outside the run by their file, prepared like its own, and what is unreadable.
 
     Raises:
         ValueError: If there are files, and none of them can be read.
@@ -152,19 +156,19 @@ def outside_subjects(
     if not paths:
         return {}, ()
     taken = [record.id for record in trained.images.all_records]
-    found = prepare_all(records_of_files(paths, taken), trained.transforms)
-    check_any_readable([found])
-    images = to_batch(found.images).split(1)
+    prepared = prepare_all(records_of_files(paths, taken), trained.transforms)
+    check_any_readable([prepared])
+    images = to_batch(prepared.images).split(1)
     subjects = {}
-    for record, image in zip(found.records, images, strict=True):
+    for record, image in zip(prepared.records, images, strict=True):
         with torch.inference_mode():
             logits = trained.classifier(image.to(trained.device))[0].cpu()
-        subjects[record.path] = seen_as(record, OUTSIDE, image.to(trained.device), logits)
-    return subjects, found.faults
+        subjects[record.path] = predict_subject(record, OUTSIDE, image.to(trained.device), logits)
+    return subjects, prepared.faults
 
 
 def first_of_each_class(records: tuple[Record, ...], per_class: int | None) -> list[int]:
-    """Places of the first records of each class, in the order of class and id."""
+    """Indices of the first records of each class, in the order of class and id."""
     order = sorted(range(len(records)), key=lambda i: (records[i].label, records[i].id))
     taken: dict[str, int] = {}
     chosen = []
@@ -176,32 +180,34 @@ def first_of_each_class(records: tuple[Record, ...], per_class: int | None) -> l
     return chosen
 
 
-def subject(trained: TrainedRun, part: str, index: int, logits: Float[Tensor, " k"]) -> Subject:
+def read_subject(
+    trained: TrainedRun, part: str, index: int, logits: Float[Tensor, " k"]
+) -> Subject:
     """One image of a run with its predicted class and known regions."""
     record = trained.images.records(part)[index]
-    pixels, regions = trained.pixels(part, index), known_regions(trained, record)
-    return seen_as(record, part, pixels, logits, regions)
+    pixels, regions = trained.pixels(part, index), read_known_regions(trained, record)
+    return predict_subject(record, part, pixels, logits, regions)
 
 
-def seen_as(
+def predict_subject(
     record: Record,
     part: str,
     image: Float[Tensor, "1 3 h w"],
     logits: Float[Tensor, " k"],
     truth: dict[str, Bool[Tensor, "h w"]] | None = None,
 ) -> Subject:
-    """An image with the class that its logits say."""
+    """An image with the class that its logits predict."""
     probability = float(logits.softmax(-1).max())
     return Subject(record, part, image, int(logits.argmax()), probability, truth or {})
 
 
-def known_regions(trained: TrainedRun, record: Record) -> dict[str, Bool[Tensor, "h w"]]:
+def read_known_regions(trained: TrainedRun, record: Record) -> dict[str, Bool[Tensor, "h w"]]:
     """``cells`` and ``cause`` of an image, as far as its data set knows them."""
     loaders = {"cells": record.load_mask, "cause": record.load_cause}
-    return {name: region(trained, load) for name, load in loaders.items() if load is not None}
+    return {name: read_region(trained, load) for name, load in loaders.items() if load is not None}
 
 
-def region(trained: TrainedRun, load: MaskLoader) -> Bool[Tensor, "h w"]:
+def read_region(trained: TrainedRun, load: MaskLoader) -> Bool[Tensor, "h w"]:
     """A known region in the geometry of what the network sees."""
     labels = trained.transforms.prepare_mask(load())
     return torch.from_numpy(labels != 0).to(trained.device)

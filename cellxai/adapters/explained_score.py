@@ -22,7 +22,7 @@ class ScoredRun:
     Args:
         model: Images to scores.
         score: What the scores are.
-        of_classes: Whether there is a score per class, or one of the image alone.
+        of_classes: Whether there is one score per class, or a single one of the image.
     """
 
     model: Scored
@@ -38,8 +38,8 @@ class ScoredRun:
         """The score that is explained of an image of that predicted class."""
         return predicted if self.of_classes else 0
 
-    def in_words(self, predicted: str) -> str:
-        """What is explained of such an image, with its units."""
+    def explained(self, predicted: str) -> str:
+        """What is explained of an image of that predicted class, in words, with its units."""
         units = f" ({self.score.units})" if self.score.units else ""
         return f"{self.name} of {predicted if self.of_classes else 'the image'}{units}"
 
@@ -49,10 +49,12 @@ def name_of(score: ScoreName | Score) -> str:
     if isinstance(score, str):
         return score
     kind = type(score)
-    return next((name for name, one in SCORES.items() if one is kind), kind.__name__)
+    return next(
+        (name for name, score_class in SCORES.items() if score_class is kind), kind.__name__
+    )
 
 
-def scored_run(trained: TrainedRun, score: ScoreName | Score = "logit") -> ScoredRun:
+def attach_score(trained: TrainedRun, score: ScoreName | Score = "logit") -> ScoredRun:
     """A run's network with a score by its name, or one of your own.
 
     Raises:

@@ -1,7 +1,4 @@
-"""The look that all pictures share, and how one gets to disk.
-
-The colours are Okabe and Ito's eight (2008), which stay apart for every kind of colour vision.
-"""
+"""The look that all pictures share, and how a picture gets to disk."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,32 +7,14 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from cellxai.figures.colours import FAINT, GREY, INK
 from cellxai.files.folder import atomic
 
 DPI = 120
-
-INK = "#1f2933"
-GREY = "#7b8794"
-FAINT = "#e4e7eb"
-BLUE = "#0072B2"
-SKY = "#56B4E9"
-ORANGE = "#E69F00"
-GREEN = "#009E73"
-VERMILLION = "#D55E00"
-PURPLE = "#CC79A7"
-YELLOW = "#F0E442"
-
-SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
-"""One colour per set or curve, in this order."""
-
-POSITIVE = GREEN  # what speaks for the explained class, in every picture
-NEGATIVE = VERMILLION
-
-SIGNED = LinearSegmentedColormap.from_list("signed", [NEGATIVE, "#ffffff", POSITIVE])
-SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9ccbe6", BLUE, "#003d63"])
+PAGE_WIDTH = 9.6  # inches: pictures of the report are as wide as its page
+TITLE_LETTERS = 96  # across a page
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
@@ -97,6 +76,6 @@ def picture_axes(axes: Axes, title: str = "") -> Axes:
     return axes
 
 
-def short(name: str, most: int = 18) -> str:
+def shorten(name: str, most: int = 18) -> str:
     """A name that fits: its end is cut where it is longer than ``most`` letters."""
     return name if len(name) <= most else f"{name[: most - 1]}…"

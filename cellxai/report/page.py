@@ -7,13 +7,15 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cellxai.files.folder import RunFolder
-from cellxai.report.benchmark import benchmark_section, benchmarks_of_scores
-from cellxai.report.density import density_section
-from cellxai.report.evaluation import evaluation_section
-from cellxai.report.explanations import explanation_section
-from cellxai.report.numbers import decimal, duration, figure, interval, nats, percent
-from cellxai.report.reading import Section
-from cellxai.report.training import Origin, data_section, training_section
+from cellxai.report.benchmark.section import benchmark_section, benchmarks_of_scores
+from cellxai.report.data.section import data_section
+from cellxai.report.density.section import density_section
+from cellxai.report.evaluation.section import evaluation_section
+from cellxai.report.explanations.section import explanation_section
+from cellxai.report.origin import Origin
+from cellxai.report.pieces import Section
+from cellxai.report.printed_numbers import decimal, duration, figure, interval, nats, percent
+from cellxai.report.training.section import training_section
 
 CARD_ORDER = ("evaluation", "density", "benchmark", "explanations", "data")
 
@@ -36,9 +38,9 @@ def _command(verb: str, folder: RunFolder) -> str:
 
 
 def render(folder: RunFolder, origin: Origin, sections: tuple[Section, ...]) -> str:
-    """The page as HTML. Whatever comes from the run folder is escaped."""
-    found = {section.anchor: section.cards for section in sections}
-    cards = [card for key in CARD_ORDER for card in found[key]] + list(origin.cards)
+    """The page as HTML. Everything that comes from the run folder is escaped."""
+    by_section = {section.anchor: section.cards for section in sections}
+    cards = [card for key in CARD_ORDER for card in by_section[key]] + list(origin.cards)
     page = _environment().get_template("page.html.jinja")
     return page.render(
         name=folder.root.resolve().name,

@@ -13,7 +13,7 @@ from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault, Record, Source
 from cellxai.data.splits import PARTS, SplitSettings, write_split
-from cellxai.figures.curves import draw_curves
+from cellxai.figures.training_curves import draw_curves
 from cellxai.files.config import as_config, read_config, write_config
 from cellxai.files.folder import RunFolder, read_csv, read_json, remove_leftovers, write_json
 from cellxai.files.lock import run_lock

@@ -4,19 +4,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellxai.files.folder import RunFolder, atomic
+from cellxai.report.origin import read_origin
 from cellxai.report.page import read_sections, render
-from cellxai.report.training import read_origin
 
 
 @dataclass(frozen=True)
 class ReportPage:
-    """Where the page lies and what it lacks.
+    """Where the page is, and what it lacks.
 
     Args:
-        path: The page, one self-contained file.
-        n_bytes: Its size.
-        missing: Commands that make the sections which the run folder has no results for.
-        problems: Files that are there and cannot be shown, one line each.
+        path: Path of the page, one self-contained file.
+        n_bytes: Size of the page.
+        missing: Commands that make the sections for which the run folder has no results.
+        problems: Files that exist and cannot be shown, one line each.
     """
 
     path: Path
@@ -31,16 +31,16 @@ class ReportPage:
 
 
 def report(run: Path) -> ReportPage:
-    """Make one self-contained HTML page from the results in a run folder.
+    """Makes one self-contained HTML page from the results in a run folder.
 
-    Reads saved results only: it needs no model, no data set and no GPU, and can be repeated after
-    every other verb.
+    It reads saved results only: it needs no model, no data set and no GPU, and can be repeated
+    after every other verb.
 
     Args:
         run: The run folder, as ``fit`` made it.
 
     Raises:
-        FileNotFoundError: If it is no run folder.
+        FileNotFoundError: If it is not a run folder.
     """
     folder = RunFolder(run)
     if not folder.config.is_file():
@@ -52,9 +52,10 @@ def report(run: Path) -> ReportPage:
     with atomic(folder.report) as temporary:
         # A label may hold half a surrogate pair, which JSON can spell and UTF-8 cannot.
         temporary.write_text(html, encoding="utf-8", errors="xmlcharrefreplace")
+    empty = [section for section in sections if not (section.content or section.problem)]
     return ReportPage(
         folder.report,
         folder.report.stat().st_size,
-        tuple(dict.fromkeys(one.command for one in sections if not (one.found or one.problem))),
-        (*origin.problems, *(one.problem for one in sections if one.problem)),
+        tuple(dict.fromkeys(section.command for section in empty)),
+        (*origin.problems, *(section.problem for section in sections if section.problem)),
     )

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from cellxai.adapters.explained_images import OUTSIDE, first_of_each_class, named_subjects, subjects
+from cellxai.adapters.explained_images import (
+    OUTSIDE,
+    choose_subjects,
+    find_subjects,
+    first_of_each_class,
+)
 from cellxai.data.records import Record
 from cellxai.trained.run import load_run
 
@@ -24,9 +29,9 @@ def test_the_first_of_each_class_by_id_are_taken(tmp_path):
 def test_a_subject_is_what_the_network_sees_and_says(trained):
     logits, _ = trained.outputs("test")
     ids = [record.id for record in trained.images.records("test")]
-    found = subjects(trained)
-    assert sorted(subject.record.id for subject in found) == sorted(ids)
-    for subject in found:
+    subjects = choose_subjects(trained)
+    assert sorted(subject.record.id for subject in subjects) == sorted(ids)
+    for subject in subjects:
         row = logits[ids.index(subject.record.id)]
         assert subject.part == "test"
         assert subject.target == int(row.argmax())
@@ -36,7 +41,7 @@ def test_a_subject_is_what_the_network_sees_and_says(trained):
 
 
 def test_truth_is_the_masks_of_cells_and_cause_in_the_geometry_of_the_image(trained):
-    for subject in subjects(trained, "validation", per_class=1):
+    for subject in choose_subjects(trained, "validation", per_class=1):
         record = subject.record
         for name, load in (("cells", record.load_mask), ("cause", record.load_cause)):
             assert load is not None
@@ -47,15 +52,15 @@ def test_truth_is_the_masks_of_cells_and_cause_in_the_geometry_of_the_image(trai
 
 
 def test_so_many_of_each_class(trained):
-    found = subjects(trained, "train", per_class=2)
-    assert [subject.record.label for subject in found] == sorted(trained.classes * 2)
+    subjects = choose_subjects(trained, "train", per_class=2)
+    assert [subject.record.label for subject in subjects] == sorted(trained.classes * 2)
 
 
 def test_a_part_or_number_that_gives_nothing_is_refused(trained):
     with pytest.raises(ValueError, match=r"part='tset': no image .*expected one of train, val"):
-        subjects(trained, "tset")
+        choose_subjects(trained, "tset")
     with pytest.raises(ValueError, match="images_per_class=0: expected at least 1"):
-        subjects(trained, per_class=0)
+        choose_subjects(trained, per_class=0)
 
 
 def test_names_are_ids_files_folders_and_patterns_each_image_once(trained, tmp_path):
@@ -64,11 +69,11 @@ def test_names_are_ids_files_folders_and_patterns_each_image_once(trained, tmp_p
     for name in ("a.png", "b.png"):
         shutil.copy(own.path, tmp_path / "photos" / name)
     names = [own.id, str(own.path), str(tmp_path / "photos/b.png"), str(tmp_path / "photos/*.png")]
-    found, faults = named_subjects(trained, names)
-    assert [subject.record.id for subject in found] == [own.id, "photos__b", "photos__a"]
-    assert [subject.part for subject in found] == ["train", OUTSIDE, OUTSIDE]
+    subjects, faults = find_subjects(trained, names)
+    assert [subject.record.id for subject in subjects] == [own.id, "photos__b", "photos__a"]
+    assert [subject.part for subject in subjects] == ["train", OUTSIDE, OUTSIDE]
     assert faults == ()
-    same, stranger, _ = found
+    same, stranger, _ = subjects
     assert torch.equal(same.image, stranger.image)
     assert same.target == stranger.target
     assert same.probability == pytest.approx(stranger.probability, abs=1e-5)
@@ -81,18 +86,18 @@ def test_broken_files_are_reported_and_the_rest_is_kept(trained, tmp_path):
     shutil.copy(own.path, tmp_path / "sound.png")
     (tmp_path / "cut.png").write_bytes(own.path.read_bytes()[:200])
     (tmp_path / "note.txt").write_text("no image")
-    found, faults = named_subjects(trained, [str(tmp_path / "*.png"), str(tmp_path / "note.txt")])
-    assert [subject.record.path.name for subject in found] == ["sound.png"]
+    subjects, faults = find_subjects(trained, [str(tmp_path / "*.png"), str(tmp_path / "note.txt")])
+    assert [subject.record.path.name for subject in subjects] == ["sound.png"]
     assert sorted(str(fault).rsplit("/", 1)[-1].split(":")[0] for fault in faults) == [
         "cut.png", "note.txt",
     ]  # fmt: skip
     with pytest.raises(ValueError, match="none of 1 images can be read"):
-        named_subjects(trained, [str(tmp_path / "note.txt")])
+        find_subjects(trained, [str(tmp_path / "note.txt")])
 
 
 def test_names_that_name_nothing_are_refused_in_one_line(trained):
     with pytest.raises(ValueError, match=r"^images=\[\] names none; pass ids of the run.*\Z"):
-        named_subjects(trained, [])
+        find_subjects(trained, [])
     known = trained.images.records("test")[0].id
     with pytest.raises(ValueError, match=rf"no such file, and .* near it: .*{known}"):
-        named_subjects(trained, [known + "x"])
+        find_subjects(trained, [known + "x"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cellxai.adapters.explained_score import scored_run
+from cellxai.adapters.explained_score import attach_score
 from cellxai.adapters.place_density import PlaceMap, place_density, places_file
 from cellxai.adapters.second_run import RunModel
 from cellxai.density.places import PlaceDensity
@@ -17,7 +17,7 @@ from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.provenance import identify_model
 from cellxai.explain.superpixels.methods import Grid
 from cellxai.trained.run import load_run
-from cellxai.verbs.explain.maps import settings_of
+from cellxai.verbs.explain.maps import hash_settings
 
 SETTINGS = PlaceSettings(["backbone.blocks.0"], smoothing=0.0)
 TARGET = torch.zeros(1, dtype=torch.int64)
@@ -53,15 +53,15 @@ def explained(method, model, image):
 
 
 def test_what_is_explained_is_what_the_density_answers(trained, image):
-    found = scored_run(trained, "places")
+    found = attach_score(trained, "places")
     assert torch.equal(found.model(image), place_density(trained)(image))
     assert found.model(image).shape == (1, 1)
     told = "log-density of the least known places of the image (nats)"
-    assert (found.in_words("astro"), found.column(2)) == (told, 0)
+    assert (found.explained("astro"), found.column(2)) == (told, 0)
 
 
 def test_explainers_of_classifiers_explain_it(trained, image):
-    model = scored_run(trained, "places").model
+    model = attach_score(trained, "places").model
     gradient = explained(Saliency(), model, image)
     assert gradient.status == "ok"
     assert gradient.values.abs().sum() > 0
@@ -70,7 +70,7 @@ def test_explainers_of_classifiers_explain_it(trained, image):
 
 def test_the_map_is_the_densitys_own_above_its_mean(trained, image):
     density = place_density(trained)
-    found = explained(PlaceMap(), scored_run(trained, "places").model, image)
+    found = explained(PlaceMap(), attach_score(trained, "places").model, image)
     assert torch.equal(found.values, explained(PlaceMap(), density, image).values)
     assert found.values.shape == (1, *image.shape[-2:])
     assert found.values.mean().item() == pytest.approx(0, abs=1e-3)
@@ -81,14 +81,14 @@ def test_the_map_is_the_densitys_own_above_its_mean(trained, image):
 
 
 def test_the_map_explains_no_other_model(trained, image):
-    for model in (trained.classifier, scored_run(trained, "logit").model):
+    for model in (trained.classifier, attach_score(trained, "logit").model):
         assert explained(PlaceMap(), model, image).status == "unsupported"
 
 
 def test_maps_of_two_densities_of_places_are_told_apart(trained):
     def told():
-        scored = scored_run(trained, "places")
-        maps = settings_of(scored.model, {"map": PlaceMap()}, scored.score, seed=0)
+        scored = attach_score(trained, "places")
+        maps = hash_settings(scored.model, {"map": PlaceMap()}, scored.score, seed=0)
         return identify_model(scored.model), maps
 
     first = told()
@@ -107,11 +107,11 @@ def test_without_a_density_of_places_the_command_is_named(tiny_run, tmp_path):
         FileNotFoundError,
         match=rf"run `cellxai density --run {bare.folder.root} --config .*/places\.yaml`",
     ) as caught:
-        scored_run(bare, "places")
+        attach_score(bare, "places")
     assert "\n" not in str(caught.value)
 
 
 def test_places_of_one_network_say_nothing_of_another(trained):
-    scored = scored_run(trained, "places").model
+    scored = attach_score(trained, "places").model
     with pytest.raises(ValueError, match="least known places is of one model's features"):
         RunModel(trained.folder.root).beside(scored, torch.device("cpu"))

@@ -9,8 +9,6 @@ import pytest
 
 from cellxai.explain.results.score_arrays import Results
 from cellxai.explain.tables.export import write_results
-from cellxai.figures.confusion import draw_confusion
-from cellxai.figures.curves import draw_curves
 from cellxai.figures.density import (
     DetectorScore,
     ScoredImage,
@@ -21,10 +19,13 @@ from cellxai.figures.density import (
     draw_scored_images,
     draw_threshold_reliability,
 )
-from cellxai.figures.explanations import draw_comparison, draw_lime_panels
-from cellxai.figures.mistakes import MistakePanel, draw_mistakes
-from cellxai.figures.reliability import ReliabilityPanel, draw_reliability
-from cellxai.figures.roc import Curve, draw_roc
+from cellxai.figures.evaluation.confusion import draw_confusion
+from cellxai.figures.evaluation.mistakes import MistakePanel, draw_mistakes
+from cellxai.figures.evaluation.reliability import ReliabilityPanel, draw_reliability
+from cellxai.figures.evaluation.roc import Curve, draw_roc
+from cellxai.figures.explanations.comparison import Comparison, draw_comparison
+from cellxai.figures.explanations.lime_panels import draw_lime_panels
+from cellxai.figures.training_curves import draw_curves
 
 CLASSES = ("astro", "cort", "shsy5y")
 PARTS = {"train": 30, "validation": 9, "test": 12}
@@ -260,7 +261,7 @@ def write_explanations(root: Path) -> None:
         values: np.ndarray = coefficients[superpixels]
         maps = dict.fromkeys(EXPLAINERS, values)
         notes = dict.fromkeys(EXPLAINERS, "500 forwards, 6.1 s, ok")
-        draw_comparison(image, maps, folder / f"{name}.png", title, notes=notes)
+        draw_comparison(Comparison(title, image, maps, notes), folder / f"{name}.png")
         cost = {"status": "ok", "reason": "", "forwards": 500, "backwards": 0, "seconds": 6.1}
         costs = {key: cost | {"surrogate_r2": None} for key in EXPLAINERS}
         costs["lime"]["surrogate_r2"] = 0.71

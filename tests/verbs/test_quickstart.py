@@ -34,8 +34,8 @@ def test_a_small_quickstart_reaches_its_page_and_a_second_start_finds_it_done(tm
     run = tmp_path / "run"
     small = ("--n_images=30", "--transforms.image_size=[64, 64]", "--training.epochs=1")
     small = (*small, "--model.backbone.name=test_efficientnet")
-    told = quickstart(run, *small)
-    assert f"open the report: {run / 'report' / 'index.html'}" in told
+    output = quickstart(run, *small)
+    assert f"open the report: {run / 'report' / 'index.html'}" in output
     page = (run / "report" / "index.html").read_text(encoding="utf-8")
     assert "data:image/png;base64" in page
     checkpoint = run / "checkpoints" / "best.ckpt"
@@ -47,10 +47,10 @@ def test_a_small_quickstart_reaches_its_page_and_a_second_start_finds_it_done(tm
 @pytest.mark.slow
 def test_the_quickstart_as_shipped_reaches_95_percent_and_its_page(tmp_path):
     run = tmp_path / "run"
-    told = quickstart(run)
+    output = quickstart(run)
     report = json.loads((run / "evaluation" / "report.json").read_text())
     assert report["parts"]["validation"]["accuracy"] >= 0.95
-    assert f"validation accuracy {report['parts']['validation']['accuracy']:.3f}" in told
+    assert f"validation accuracy {report['parts']['validation']['accuracy']:.3f}" in output
     with (run / "split.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 720
     assert (run / "report" / "index.html").stat().st_size > 100_000

@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 
-from cellxai.figures.density.axis import in_nats
-from cellxai.figures.explanations import Regions, outline, robust_limit, tint_by_sign
-from cellxai.figures.style import BLUE, SIGNED, VERMILLION, YELLOW, drawing, picture_axes, short
+from cellxai.figures.colours import BLUE, CAUSE_OUTLINE, VERMILLION
+from cellxai.figures.density.axis import format_nats
+from cellxai.figures.overlay import Regions, draw_signed_scale, outline, robust_limit, tint_by_sign
+from cellxai.figures.style import drawing, picture_axes, shorten
 
 PANEL_WIDTH = 2.1  # inches
 CAPTION_HEIGHT = 0.42
@@ -47,7 +45,7 @@ def draw_anomalies(images: Sequence[ExplainedAnomaly], path: Path, threshold: fl
     """Draws a row per image: itself with its score and verdict, then the map of every explainer.
 
     Args:
-        images: With the same explainers each; the first ``MOST_ROWS`` are drawn.
+        images: All with the same explainers; the first ``MOST_ROWS`` are drawn.
         path: The PNG to write.
         threshold: In nats, for the title.
 
@@ -59,48 +57,46 @@ def draw_anomalies(images: Sequence[ExplainedAnomaly], path: Path, threshold: fl
     shown = images[:MOST_ROWS]
     names = list(shown[0].maps)
     heights = [
-        PANEL_WIDTH * one.image.shape[0] / one.image.shape[1] + CAPTION_HEIGHT for one in shown
+        PANEL_WIDTH * anomaly.image.shape[0] / anomaly.image.shape[1] + CAPTION_HEIGHT
+        for anomaly in shown
     ]
     width = max(PANEL_WIDTH * (1 + len(names)), 2.6 * PANEL_WIDTH)
     with drawing(path, width, sum(heights) + 0.9, sheet=True) as figure:
         shape = {"squeeze": False, "height_ratios": heights}
         grid = figure.subplots(len(shown), 1 + len(names), **shape)
-        for one, panels in zip(shown, grid, strict=True):
-            _draw_image(panels[0], one)
+        for anomaly, panels in zip(shown, grid, strict=True):
+            _draw_image(panels[0], anomaly)
             for axes, name in zip(panels[1:], names, strict=True):
-                _draw_map(axes, one, name)
+                _draw_map(axes, anomaly, name)
         for axes, name in zip(grid[0, 1:], names, strict=True):
-            axes.set_title(short(name, 26), fontsize=9)
-        _colour_scale(figure, grid, any(one.region is not None for one in shown))
-        figure.suptitle(f"What makes an image unusual (threshold {in_nats(threshold)})")
+            axes.set_title(shorten(name, 26), fontsize=9)
+        outlined = any(anomaly.region is not None for anomaly in shown)
+        draw_signed_scale(
+            figure,
+            list(grid.ravel()),
+            {-1: "makes it unusual", 1: "speaks for a known image"},
+            aspect=50,
+            remark="; yellow: foreign region" if outlined else "",
+        )
+        figure.suptitle(f"What makes an image unusual (threshold {format_nats(threshold)})")
 
 
-def _draw_image(axes: Axes, one: ExplainedAnomaly) -> None:
-    picture_axes(axes).imshow(one.image, vmin=0, vmax=1)
-    axes.set_title(short(one.name, 30), fontsize=8)
-    if one.region is not None:
-        outline(axes, one.region != 0, YELLOW, 1.3)
-    told = "unfamiliar" if one.flagged else "known"
-    axes.set_xlabel(f"{in_nats(one.log_density)}: {told}", fontsize=8)
-    axes.xaxis.label.set_color(VERMILLION if one.flagged else BLUE)
+def _draw_image(axes: Axes, anomaly: ExplainedAnomaly) -> None:
+    picture_axes(axes).imshow(anomaly.image, vmin=0, vmax=1)
+    axes.set_title(shorten(anomaly.name, 30), fontsize=8)
+    if anomaly.region is not None:
+        outline(axes, anomaly.region != 0, CAUSE_OUTLINE, 1.3)
+    verdict = "unfamiliar" if anomaly.flagged else "known"
+    axes.set_xlabel(f"{format_nats(anomaly.log_density)}: {verdict}", fontsize=8)
+    axes.xaxis.label.set_color(VERMILLION if anomaly.flagged else BLUE)
 
 
-def _draw_map(axes: Axes, one: ExplainedAnomaly, name: str) -> None:
-    values = one.maps[name]
-    picture_axes(axes).imshow(tint_by_sign(one.image, values, robust_limit(values)))
-    if one.region is not None:
-        outline(axes, one.region != 0, YELLOW, 1.0)
-    if one.hits is not None:
-        axes.set_xlabel("hits the region" if name in one.hits else "misses the region", fontsize=7)
-
-
-def _colour_scale(figure: Figure, grid: np.ndarray, outlined: bool) -> None:
-    place = {"orientation": "horizontal", "fraction": 0.03, "aspect": 50, "pad": 0.02}
-    bar = figure.colorbar(ScalarMappable(Normalize(-1, 1), SIGNED), ax=grid, ticks=[-1, 1], **place)
-    bar.ax.set_xticklabels(["makes it unusual", "speaks for a known image"])
-    for label, side in zip(bar.ax.get_xticklabels(), ("left", "right"), strict=True):
-        label.set_horizontalalignment(side)
-    bar.ax.tick_params(length=0, labelsize=8)
-    bar.outline.set_visible(False)  # type: ignore[operator]
-    yellow = "; yellow: foreign region" if outlined else ""
-    bar.set_label(f"full colour at each map's own 99th percentile of strength{yellow}", fontsize=7)
+def _draw_map(axes: Axes, anomaly: ExplainedAnomaly, name: str) -> None:
+    values = anomaly.maps[name]
+    picture_axes(axes).imshow(tint_by_sign(anomaly.image, values, robust_limit(values)))
+    if anomaly.region is not None:
+        outline(axes, anomaly.region != 0, CAUSE_OUTLINE, 1.0)
+    if anomaly.hits is not None:
+        axes.set_xlabel(
+            "hits the region" if name in anomaly.hits else "misses the region", fontsize=7
+        )

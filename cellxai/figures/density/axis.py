@@ -24,7 +24,7 @@ class Axis:
     Args:
         linear_width: Nats from the threshold at which the scale turns logarithmic.
         stretch: Decades that the linear part is as wide as, on either side.
-        edges: Of the bins, in nats from the threshold, of equal width on this scale.
+        edges: Edges of the bins, in nats from the threshold, of equal width on this scale.
         ticks: Round numbers of nats from the threshold, far enough apart to be read.
     """
 
@@ -135,7 +135,7 @@ def put_scale(axes: Axes, axis: Axis) -> None:
     axes.minorticks_off()
 
 
-def in_nats(value: float) -> str:
+def format_nats(value: float) -> str:
     """``−38.0 nats``, and from a million on ``−2.7·10⁷ nats``."""
     if not np.isfinite(value):
         return "no finite score"

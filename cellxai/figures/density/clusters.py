@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Int
 from matplotlib.figure import Figure
 
-from cellxai.figures.density.sheet import headed, image_height, panel, show
-from cellxai.figures.style import GREY, INK, drawing
+from cellxai.figures.colours import GREY, INK
+from cellxai.figures.density.sheet import image_height, place_panel, show, write_title
+from cellxai.figures.style import drawing
 
 STRIP_IMAGES = 10  # of a cluster; the caption says how many there are
 SMALL_WIDTH = 0.62  # inches of an image in a strip
@@ -38,16 +39,16 @@ def draw_clusters(
     """
     if not len(images):
         raise ValueError(f"{path}: no image to draw, expected at least one")
-    found, counts = np.unique(labels, return_counts=True)
-    rows = -(-len(found) // STRIPS_ACROSS) if len(found) > FEW else len(found)
+    components, counts = np.unique(labels, return_counts=True)
+    rows = -(-len(components) // STRIPS_ACROSS) if len(components) > FEW else len(components)
     strip = MARGIN + min(STRIP_IMAGES, int(counts.max())) * (SMALL_WIDTH + GAP) + GAP
     height = image_height(images[:1], SMALL_WIDTH)
     start, step = TITLE_HEIGHT if title else GAP, height + 2 * GAP
-    width = max(-(-len(found) // rows) * strip, NARROWEST)
+    width = max(-(-len(components) // rows) * strip, NARROWEST)
     with drawing(path, width, start + rows * step, sheet=True) as figure:
-        headed(figure, title)
-        for place, (label, count) in enumerate(zip(found, counts, strict=True)):
-            column, row = divmod(place, rows)
+        write_title(figure, title)
+        for position, (label, count) in enumerate(zip(components, counts, strict=True)):
+            column, row = divmod(position, rows)
             members = [images[index] for index in np.flatnonzero(labels == label)[:STRIP_IMAGES]]
             caption = f"{label}\n{count} image{'' if count == 1 else 's'}"
             _draw_strip(figure, members, column * strip, start + row * step, caption)
@@ -60,7 +61,7 @@ def _draw_strip(
     height = image_height(images, SMALL_WIDTH)
     for number, image in enumerate(images):
         at = left + MARGIN + number * (SMALL_WIDTH + GAP)
-        axes = panel(figure, at, top, SMALL_WIDTH, height)
+        axes = place_panel(figure, at, top, SMALL_WIDTH, height)
         show(axes, image)
         if number == 0:
             style = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 7, "color": INK}
@@ -70,14 +71,14 @@ def _draw_strip(
 def draw_generated(
     images: Sequence[np.ndarray], path: Path, nearest: Sequence[np.ndarray] = (), title: str = ""
 ) -> None:
-    """Draws images that were sampled from the mixture, over the most alike image of the fit each.
+    """Draws images sampled from the mixture, each above the most similar image of the fit.
 
     A sampled image beside its nearest shows whether it is new or remembered.
 
     Args:
         images: [h w] or [h w 3] of one size, in [0, 1] or uint8.
         path: The PNG to write.
-        nearest: The most alike image of the fit for each, or none.
+        nearest: The most similar image of the fit for each, or none.
         title: Over everything; empty for none.
 
     Raises:
@@ -100,8 +101,8 @@ def draw_generated(
         for number, (name, row) in enumerate(rows):
             for column, image in enumerate(row):
                 at = 0.25 + column * (LARGE_WIDTH + GAP), start + number * (height + GAP)
-                axes = panel(figure, *at, LARGE_WIDTH, height)
+                axes = place_panel(figure, *at, LARGE_WIDTH, height)
                 show(axes, image)
                 if column == 0:
                     axes.set_ylabel(name, fontsize=7, color=GREY if name == "nearest" else INK)
-        headed(figure, title)
+        write_title(figure, title)

@@ -8,15 +8,16 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from cellxai.figures.colours import GREY, SERIES, VERMILLION
 from cellxai.figures.density.axis import (
     Axis,
     choose_axis,
-    in_nats,
+    format_nats,
     offset_label,
     origin_of,
     put_scale,
 )
-from cellxai.figures.style import GREY, SERIES, VERMILLION, drawing, short
+from cellxai.figures.style import drawing, shorten
 
 
 def draw_gap(scores: Mapping[str, Float[np.ndarray, " _"]], threshold: float, path: Path) -> None:
@@ -42,8 +43,10 @@ def draw_gap(scores: Mapping[str, Float[np.ndarray, " _"]], threshold: float, pa
         if np.isfinite(threshold):
             axes.axvline(0, color=VERMILLION, linewidth=1.4)
         for (name, values), colour in zip(scores.items(), _colours(len(scores)), strict=True):
-            _shares_below(axes, name, values - origin, axis, colour)
-        _bridge(axes, *[np.median(_ranked(values)) - origin for values in scores.values()][:2])
+            _draw_shares_below(axes, name, values - origin, axis, colour)
+        _join_medians(
+            axes, *[np.median(_ranked(values)) - origin for values in scores.values()][:2]
+        )
         put_scale(axes, axis)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
         axes.set(ylim=(-0.02, 1.02), ylabel="share of the set below")
@@ -56,15 +59,16 @@ def gap_line(scores: Mapping[str, Float[np.ndarray, " _"]]) -> str:
     """``Unseen images score 4.4 nats lower: median of train −18.0 nats, of test −22.4 nats``."""
     (seen, fitted), (unseen, held_out) = list(scores.items())[:2]
     first, second = (float(np.median(_ranked(values))) for values in (fitted, held_out))
-    medians = f"median of {short(seen)} {in_nats(first)}, of {short(unseen)} {in_nats(second)}"
+    of_seen, of_unseen = format_nats(first), format_nats(second)
+    medians = f"median of {shorten(seen)} {of_seen}, of {shorten(unseen)} {of_unseen}"
     if not np.isfinite(first - second):
         return medians.capitalize()
     order = "lower" if first >= second else "higher"
-    return f"Unseen images score {in_nats(abs(first - second))} {order}: {medians}"
+    return f"Unseen images score {format_nats(abs(first - second))} {order}: {medians}"
 
 
 def _ranked(scores: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Sorted; what is no number is below all others, as when it is flagged."""
+    """Sorted; NaN is below all others, as when it is flagged."""
     return np.sort(np.where(np.isnan(scores), -np.inf, scores))
 
 
@@ -72,18 +76,18 @@ def _colours(n_sets: int) -> list[str]:
     return [SERIES[number % len(SERIES)] for number in range(n_sets)]
 
 
-def _shares_below(
+def _draw_shares_below(
     axes: Axes, name: str, offsets: Float[np.ndarray, " n"], axis: Axis, colour: str
 ) -> None:
-    places = np.clip(_ranked(offsets), axis.edges[0], axis.edges[-1])
-    shares = np.arange(1, len(places) + 1) / len(places)
+    nats = np.clip(_ranked(offsets), axis.edges[0], axis.edges[-1])
+    shares = np.arange(1, len(nats) + 1) / len(nats)
     below = float((~(offsets >= 0)).mean())
-    label = f"{short(name, 40)}: {100 * below:.1f} % of {len(offsets)} below the threshold"
-    x, y = np.r_[axis.edges[0], places, axis.edges[-1]], np.r_[0, shares, 1]
+    label = f"{shorten(name, 40)}: {100 * below:.1f} % of {len(offsets)} below the threshold"
+    x, y = np.r_[axis.edges[0], nats, axis.edges[-1]], np.r_[0, shares, 1]
     axes.step(x, y, where="post", color=colour, label=label)
 
 
-def _bridge(axes: Axes, seen: float, unseen: float) -> None:
+def _join_medians(axes: Axes, seen: float, unseen: float) -> None:
     """Joins the two medians, at half of the images."""
     if np.isfinite([seen, unseen]).all():
         axes.plot([seen, unseen], [0.5, 0.5], color=GREY, linewidth=1, marker="o", markersize=5)

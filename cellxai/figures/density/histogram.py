@@ -8,15 +8,16 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from cellxai.figures.colours import SERIES, VERMILLION
 from cellxai.figures.density.axis import (
     Axis,
     choose_axis,
-    in_nats,
+    format_nats,
     offset_label,
     origin_of,
     put_scale,
 )
-from cellxai.figures.style import SERIES, VERMILLION, drawing, short
+from cellxai.figures.style import drawing, shorten
 
 MOST_SETS = 16  # more would make a picture longer than any screen
 ROOMY_SETS = 8  # up to which each has its full height
@@ -45,21 +46,15 @@ def draw_histogram(
     with drawing(path, 9.6, 1.2 + each * len(drawn)) as figure:
         panels = figure.subplots(len(drawn), 1, sharex=True, squeeze=False)[:, 0]
         for number, (axes, (name, values)) in enumerate(zip(panels, drawn.items(), strict=True)):
-            _bars(axes, values - origin, axis, SERIES[number % len(SERIES)])
+            _draw_bars(axes, values - origin, axis, SERIES[number % len(SERIES)])
             if np.isfinite(threshold):
                 axes.axvspan(axis.edges[0], 0, color=VERMILLION, alpha=0.07, linewidth=0)
                 axes.axvline(0, color=VERMILLION, linewidth=1.4)
             axes.set_title(set_line(name, values, threshold))
         panels[-1].set_xlabel(offset_label(threshold))
         figure.supylabel("images", fontsize=9)
-        figure.suptitle(
-            title_line(threshold, percent)
-            + (
-                f"\nthe first {len(drawn)} of {len(scores)} sets"
-                if len(drawn) < len(scores)
-                else ""
-            )
-        )
+        cut = f"\nthe first {len(drawn)} of {len(scores)} sets" if len(drawn) < len(scores) else ""
+        figure.suptitle(title_line(threshold, percent) + cut)
 
 
 def title_line(threshold: float, percent: float) -> str:
@@ -67,15 +62,15 @@ def title_line(threshold: float, percent: float) -> str:
     if not np.isfinite(threshold):
         return f"No threshold: too few calibration images for {percent:g} %"
     quantile = f"the {percent:g} % quantile of the calibration images"
-    return f"Threshold {in_nats(threshold)}: {quantile}"
+    return f"Threshold {format_nats(threshold)}: {quantile}"
 
 
 def set_line(name: str, scores: Float[np.ndarray, " n"], threshold: float) -> str:
-    """``test: 40 images, 2 below (5.0 %)``; a score that is no number counts as below.
+    """``test: 40 images, 2 below (5.0 %)``; a score of NaN counts as below.
 
     Not "flagged": a verdict may ask for the reconstruction error as well.
     """
-    name = short(name, 60)
+    name = shorten(name, 60)
     if len(scores) == 0:
         return f"{name}: no images"
     n_below = int((~(scores >= threshold)).sum())
@@ -86,7 +81,7 @@ def set_line(name: str, scores: Float[np.ndarray, " n"], threshold: float) -> st
     return f"{line}, {n_outside} of them without a finite score" if n_outside else line
 
 
-def _bars(axes: Axes, offsets: Float[np.ndarray, " n"], axis: Axis, colour: str) -> None:
+def _draw_bars(axes: Axes, offsets: Float[np.ndarray, " n"], axis: Axis, colour: str) -> None:
     finite = offsets[np.isfinite(offsets)]
     axes.hist(finite, bins=axis.edges.tolist(), color=colour, edgecolor="white", linewidth=0.4)
     put_scale(axes, axis)

@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
-from cellxai.figures.style import GREY, INK, SERIES, drawing, short
+from cellxai.figures.colours import GREY, INK, SERIES
+from cellxai.figures.style import drawing, shorten
 
 OUTSIDE_PERCENT = (1, 5, 25, 50, 75)  # of the fitted images, one contour each
 GRID = 200  # points along each side at which the density is computed
@@ -27,9 +28,9 @@ class PlaneMixture:
     """The marginal density of a mixture in the two dimensions of the picture.
 
     Args:
-        weights: Of the components, summing to 1.
-        means: In the units of the picture.
-        covariances: Likewise, squared.
+        weights: One per component, summing to 1.
+        means: One per component, in the units of the picture.
+        covariances: One per component, in the squared units of the picture.
     """
 
     weights: Float[np.ndarray, " k"]
@@ -126,7 +127,7 @@ def _title(mixture: PlaneMixture | None, fitted: str) -> str:
     if mixture is None:
         return "Features in two dimensions"
     *most, last = OUTSIDE_PERCENT
-    return f"Contours leave {', '.join(map(str, most))} and {last} % of {short(fitted)} outside"
+    return f"Contours leave {', '.join(map(str, most))} and {last} % of {shorten(fitted)} outside"
 
 
 def _draw_contours(axes: Axes, mixture: PlaneMixture, fitted: Points, frame: Frame) -> None:
@@ -154,7 +155,7 @@ def _draw_set(axes: Axes, name: str, points: Points, frame: Frame, number: int) 
     points = points[np.isfinite(points).all(1)]
     inside = frame.inside(points)
     n_beyond = int((~inside).sum())
-    label = f"{short(name, 26)}: {len(points)}" + (
+    label = f"{shorten(name, 26)}: {len(points)}" + (
         f", {n_beyond} beyond the frame" if n_beyond else ""
     )
     style = {

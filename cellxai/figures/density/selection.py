@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 
-from cellxai.figures.style import INK, SERIES, VERMILLION, drawing
+from cellxai.figures.colours import INK, SERIES, VERMILLION
+from cellxai.figures.style import drawing
 
 LONG = 12.0  # the worst over the middle: more squashes the curves flat, and the axis is bent
 TICK_GAP = 0.09  # of the axis: closer labels touch
@@ -21,13 +22,13 @@ NAMES = {"bic": "BIC", "aic": "AIC", "icl": "ICL", "held_out": "likelihood of he
 
 @dataclass(frozen=True)
 class SweepCurves:
-    """Every mixture that was tried, as parallel columns.
+    """Every mixture that was tried, as columns of equal length.
 
     Args:
-        n_components: Components of each.
+        n_components: Number of components of each.
         covariance_type: Covariance type of each.
-        criteria: By name (``bic``, ``aic``, ``icl``, ``held_out``) the value of each, on the scale
-            of −2 log-likelihood in nats, so that less is better; infinite where it collapsed.
+        criteria: By name (``bic``, ``aic``, ``icl``, ``held_out``), the value of each mixture on
+            the scale of −2 log-likelihood in nats: lower is better, infinite where it collapsed.
         chosen_by: The criterion that the choice was made by.
         n_samples: Images that each was fitted to.
     """
@@ -40,7 +41,7 @@ class SweepCurves:
 
     @property
     def chosen(self) -> int:
-        """Place of the chosen mixture in the columns."""
+        """Row of the chosen mixture in the columns."""
         return int(np.nanargmin(self.criteria[self.chosen_by]))
 
 
@@ -64,13 +65,13 @@ def draw_selection(curves: SweepCurves, path: Path) -> None:
     columns = ceil(len(shown) / rows)
     with drawing(path, max(4.8 * columns, 6.4), 0.8 + 3.6 * rows) as figure:
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
-        named: dict[str, Any] = {}
+        legend: dict[str, Any] = {}
         for axes, (name, values) in zip(panels, shown.items(), strict=True):
             _draw_criterion(axes, curves, name, excess(values, curves.n_samples))
             handles, labels = axes.get_legend_handles_labels()
-            named |= dict(zip(labels, handles, strict=True))
+            legend |= dict(zip(labels, handles, strict=True))
         figure.supylabel("nats per image worse than the best", fontsize=9)
-        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=6)
+        figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=6)
         figure.suptitle(headline(curves))
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from cellxai.figures.style import GREY, SERIES, drawing, short
+from cellxai.figures.colours import GREY, SERIES
+from cellxai.figures.style import drawing, shorten
 
 COLUMNS = 4
 
@@ -18,11 +19,11 @@ class SeverityScore:
     """One detector on one corruption at one severity.
 
     Args:
-        detector: Its name.
+        detector: Name of the detector.
         corruption: Name of the corruption.
         severity: How strong; any increasing scale.
         auroc: Area under the ROC curve against the unchanged images.
-        low: Lower end of its interval.
+        low: Lower end of its 95 % interval.
         high: Upper end.
     """
 
@@ -38,7 +39,7 @@ def draw_severity(scores: Sequence[SeverityScore], path: Path, accent: Sequence[
     """Draws a panel per corruption, in it a curve per detector.
 
     Args:
-        scores: In any order.
+        scores: Scores in any order.
         path: The PNG to write.
         accent: Detectors in colour and with their interval, at most six; the others are thin and
             grey. Without any, the first six are.
@@ -48,18 +49,19 @@ def draw_severity(scores: Sequence[SeverityScore], path: Path, accent: Sequence[
     """
     if not scores:
         raise ValueError(f"{path}: no score by severity to draw, expected at least one")
-    detectors = list(dict.fromkeys(one.detector for one in scores))
+    detectors = list(dict.fromkeys(score.detector for score in scores))
     coloured = [name for name in detectors if name in accent or not accent][: len(SERIES)]
-    corruptions = list(dict.fromkeys(one.corruption for one in scores))
+    corruptions = list(dict.fromkeys(score.corruption for score in scores))
     rows = ceil(len(corruptions) / COLUMNS)
     columns = ceil(len(corruptions) / rows)
     with drawing(path, max(2.4 * columns, 5.2), 2.1 * rows + 0.9) as figure:
         grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
         for axes, name in zip(grid.ravel(), corruptions, strict=False):
-            of_it = [one for one in scores if one.corruption == name]
-            for detector in sorted(detectors, key=lambda one: one in coloured):
-                _draw_curve(axes, [one for one in of_it if one.detector == detector], coloured)
-            axes.set_title(short(name, 26))
+            of_corruption = [score for score in scores if score.corruption == name]
+            for detector in sorted(detectors, key=lambda name: name in coloured):
+                curve = [score for score in of_corruption if score.detector == detector]
+                _draw_curve(axes, curve, coloured)
+            axes.set_title(shorten(name, 26))
         _frame(grid, scores, len(corruptions))
         if len(coloured) < len(detectors):
             grid[0, 0].plot([], [], color=GREY, linewidth=0.8, label="other detectors")
@@ -71,24 +73,24 @@ def draw_severity(scores: Sequence[SeverityScore], path: Path, accent: Sequence[
 def _draw_curve(axes: Axes, scores: Sequence[SeverityScore], coloured: Sequence[str]) -> None:
     if not scores:
         return
-    ordered = sorted(scores, key=lambda one: one.severity)
-    x, y = [one.severity for one in ordered], [one.auroc for one in ordered]
+    ordered = sorted(scores, key=lambda score: score.severity)
+    x, y = [score.severity for score in ordered], [score.auroc for score in ordered]
     name = ordered[0].detector
     if name not in coloured:
         axes.plot(x, y, color=GREY, linewidth=0.8, alpha=0.6)
         return
     colour = SERIES[coloured.index(name)]
-    low, high = [one.low for one in ordered], [one.high for one in ordered]
+    low, high = [score.low for score in ordered], [score.high for score in ordered]
     axes.fill_between(x, low, high, color=colour, alpha=0.14, linewidth=0)
-    axes.plot(x, y, "o-", color=colour, markersize=3.5, label=short(name, 28))
+    axes.plot(x, y, "o-", color=colour, markersize=3.5, label=shorten(name, 28))
 
 
 def _frame(grid: np.ndarray, scores: Sequence[SeverityScore], n_panels: int) -> None:
-    lowest = min((one.low for one in scores if np.isfinite(one.low)), default=0.0)
+    lowest = min((score.low for score in scores if np.isfinite(score.low)), default=0.0)
     for number, axes in enumerate(grid.ravel()):
         axes.set_visible(number < n_panels)
         axes.set_xlabel("severity" if number + grid.shape[1] >= n_panels else "")
         axes.axhline(0.5, color=GREY, linewidth=1, linestyle=":")
         axes.set_ylim(min(0.42, lowest - 0.03), 1.03)
-        steps = sorted({one.severity for one in scores})
+        steps = sorted({score.severity for score in scores})
         axes.set_xticks(steps if len(steps) <= 6 else steps[:: ceil(len(steps) / 6)])

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cellxai.figures.density.axis import in_nats
-from cellxai.figures.style import BLUE, GREY, INK, VERMILLION, drawing, picture_axes, short
+from cellxai.figures.colours import BLUE, GREY, INK, VERMILLION
+from cellxai.figures.density.axis import format_nats
+from cellxai.figures.style import drawing, picture_axes, shorten
 
 COLUMNS = 6
 IMAGE_WIDTH = 1.5  # inches
@@ -39,11 +40,11 @@ class ScoredImage:
     flagged: bool | None = None
     note: str = ""
 
-    def caption(self) -> list[str]:
+    def caption_lines(self) -> list[str]:
         """The lines under the image: score and verdict, name, set, note."""
         verdict = ": unfamiliar" if self.flagged else ""
-        lines = [f"{in_nats(self.log_density)}{verdict}", self.name, self.set, self.note]
-        return [short(line, LETTERS) for line in lines if line]
+        lines = [f"{format_nats(self.log_density)}{verdict}", self.name, self.set, self.note]
+        return [shorten(line, LETTERS) for line in lines if line]
 
 
 def draw_scored_images(
@@ -74,7 +75,7 @@ def draw_scored_images(
         for heading, images in rows:
             _draw_row(figure, heading, images, top)
             top += _row_height(heading, images)
-        headed(figure, title)
+        write_title(figure, title)
 
 
 def show(axes: Axes, image: np.ndarray) -> None:
@@ -84,17 +85,17 @@ def show(axes: Axes, image: np.ndarray) -> None:
     )
 
 
-def panel(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+def place_panel(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
     """Axes at a place in inches from the upper left corner.
 
-    A layout engine would give way to captions, and no two rows of a sheet were alike.
+    A layout engine would give way to captions, and no two rows of a sheet would be alike.
     """
     across, down = figure.get_size_inches()
-    place = (left / across, 1 - (top + height) / down, width / across, height / down)
-    return figure.add_axes(place)
+    corner = (left / across, 1 - (top + height) / down, width / across, height / down)
+    return figure.add_axes(corner)
 
 
-def headed(figure: Figure, title: str) -> None:
+def write_title(figure: Figure, title: str) -> None:
     """Writes the title of a sheet of panels, which no layout engine arranges."""
     figure.set_layout_engine("none")
     down = figure.get_size_inches()[1]
@@ -107,24 +108,26 @@ def image_height(images: Sequence[np.ndarray], width: float) -> float:
 
 
 def _row_height(heading: str, images: Sequence[ScoredImage]) -> float:
-    lines = LINE_HEIGHT * max(len(one.caption()) for one in images)
-    tallest = image_height([one.image for one in images], IMAGE_WIDTH)
+    lines = LINE_HEIGHT * max(len(scored.caption_lines()) for scored in images)
+    tallest = image_height([scored.image for scored in images], IMAGE_WIDTH)
     return tallest + lines + GAP + HEADING_HEIGHT * bool(heading)
 
 
 def _draw_row(figure: Figure, heading: str, images: Sequence[ScoredImage], top: float) -> None:
     top += HEADING_HEIGHT * bool(heading)
-    for number, one in enumerate(images):
+    for number, scored in enumerate(images):
         left = GAP + number * (IMAGE_WIDTH + GAP)
-        axes = panel(figure, left, top, IMAGE_WIDTH, image_height([one.image], IMAGE_WIDTH))
-        show(axes, one.image)
+        axes = place_panel(
+            figure, left, top, IMAGE_WIDTH, image_height([scored.image], IMAGE_WIDTH)
+        )
+        show(axes, scored.image)
         axes.set_title("" if number else heading, fontsize=9, pad=5, color=INK)
-        _write_caption(axes, one)
+        _write_caption(axes, scored)
 
 
-def _write_caption(axes: Axes, one: ScoredImage) -> None:
-    for number, line in enumerate(one.caption()):
-        score = {True: VERMILLION, False: BLUE, None: INK}[one.flagged]
+def _write_caption(axes: Axes, scored: ScoredImage) -> None:
+    for number, line in enumerate(scored.caption_lines()):
+        score = {True: VERMILLION, False: BLUE, None: INK}[scored.flagged]
         axes.annotate(
             line, (0, 0), (0, -7 - 10 * number), xycoords="axes fraction",
             textcoords="offset points", va="center", color=GREY if number else score,

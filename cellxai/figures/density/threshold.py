@@ -9,7 +9,8 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from cellxai.figures.style import GREY, INK, SERIES, drawing, short
+from cellxai.figures.colours import GREY, INK, SERIES
+from cellxai.figures.style import drawing, shorten
 
 TICKS = (0.0, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25, 0.4, 0.6, 0.8, 1.0)
 
@@ -39,7 +40,8 @@ def draw_threshold_reliability(
     """Draws the measured share of flagged known images against the nominal one, with intervals.
 
     Args:
-        kinds: By how the threshold was set, such as on held-out images; the first is the one used.
+        kinds: One per way of setting the threshold, such as on held-out images; the first is the
+            one in use.
         path: The PNG to write.
         percent: The nominal share of the threshold in use, in percent, for the title.
 
@@ -54,9 +56,9 @@ def draw_threshold_reliability(
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="as promised")
         for number, (name, kind) in enumerate(kinds.items()):
             _draw_kind(axes, name, kind, SERIES[number % len(SERIES)])
-        _scale(axes, max(float(k.nominal.max()) for k in kinds.values()), most)
+        _set_scale(axes, max(float(k.nominal.max()) for k in kinds.values()), most)
         first = next(iter(kinds.values()))
-        _ring(axes, first, percent / 100)
+        _draw_ring(axes, first, percent / 100)
         figure.legend(loc="outside lower center")
         axes.set_title(verdict(first, percent))
 
@@ -77,17 +79,17 @@ def _draw_kind(axes: Axes, name: str, kind: ThresholdReliability, colour: str) -
     low, high = kind.low[order], kind.high[order]
     axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
     axes.vlines(x, low, high, color=colour, alpha=0.3, linewidth=2)
-    label = f"{short(name, 40)}, {kind.n_images} images, 95 % interval"
+    label = f"{shorten(name, 40)}, {kind.n_images} images, 95 % interval"
     axes.plot(x, kind.measured[order], "o-", color=colour, markersize=4, clip_on=False, label=label)
 
 
-def _ring(axes: Axes, kind: ThresholdReliability, nominal: float) -> None:
+def _draw_ring(axes: Axes, kind: ThresholdReliability, nominal: float) -> None:
     at = int(np.abs(kind.nominal - nominal).argmin())
     ring = {"markersize": 12, "markerfacecolor": "none", "markeredgecolor": INK, "clip_on": False}
     axes.plot(kind.nominal[at], kind.measured[at], "o", **ring)
 
 
-def _scale(axes: Axes, widest: float, highest: float) -> None:
+def _set_scale(axes: Axes, widest: float, highest: float) -> None:
     """Square roots along both axes: the small shares are those that are used, and 0 has a place."""
     axes.set_xscale("function", functions=(_root, np.square))
     axes.set_yscale("function", functions=(_root, np.square))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellxai.adapters.explained_score import ScoreName, name_of, scored_run
+from cellxai.adapters.explained_score import ScoreName, attach_score, name_of
 from cellxai.explain.base import Explainer
 from cellxai.explain.baselines import Baseline
 from cellxai.explain.benchmark import Item, Setup
@@ -76,7 +76,7 @@ def assign(question: Question, share: Shard) -> Assignment:
     trained, name = load_run(question.run, question.device), name_of(question.score)
     model = trained.classifier
     if name != "logit":
-        model = scored_run(trained, question.score).model
+        model = attach_score(trained, question.score).model
     items = RunItems(trained, question.part, question.images_per_class, question.truth, model)
     setup = Setup(
         model,

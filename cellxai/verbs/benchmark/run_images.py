@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cellxai.adapters.explained_images import known_regions, places_of_each_class
+from cellxai.adapters.explained_images import choose_indices, read_known_regions
 from cellxai.adapters.removal import Level, known_truth
 from cellxai.data.records import Record
 from cellxai.explain.base import Model
@@ -68,7 +68,7 @@ class RunItems(Sequence[Item]):
         self.trained = trained
         self.scenes = scenes
         self.model = model or trained.classifier
-        self.part, self.places = places_of_each_class(trained, part, per_class)
+        self.part, self.places = choose_indices(trained, part, per_class)
         if scenes is not None:
             scene_root(self._record(0))
 
@@ -83,7 +83,7 @@ class RunItems(Sequence[Item]):
         return self.trained.images.records(self.part)[self.places[place]]
 
     def _known(self, record: Record, target: int) -> ImageTruth:
-        regions: ImageTruth = known_regions(self.trained, record)
+        regions: ImageTruth = read_known_regions(self.trained, record)
         if self.scenes is None:
             return regions
         trained, scenes = self.trained, self.scenes

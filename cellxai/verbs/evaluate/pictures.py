@@ -7,10 +7,10 @@ import numpy as np
 
 from cellxai.evaluation.curves import ClassCurve, macro, macro_roc
 from cellxai.evaluation.judged import Judged
-from cellxai.figures.confusion import draw_confusion
-from cellxai.figures.mistakes import MistakePanel, draw_mistakes
-from cellxai.figures.reliability import ReliabilityPanel, draw_reliability
-from cellxai.figures.roc import Curve, draw_roc
+from cellxai.figures.evaluation.confusion import draw_confusion
+from cellxai.figures.evaluation.mistakes import MistakePanel, draw_mistakes
+from cellxai.figures.evaluation.reliability import ReliabilityPanel, draw_reliability
+from cellxai.figures.evaluation.roc import Curve, draw_roc
 from cellxai.files.folder import write_csv
 from cellxai.trained.run import TrainedRun
 

@@ -1,4 +1,4 @@
-"""The maps of an image on disk with what is told of them: what a second start goes on from."""
+"""The maps of an image on disk with its entry in the index: what a second start goes on from."""
 
 import json
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ ENTRY, SETTINGS = "entry", "settings"  # names in the header of the file
 
 
 @dataclass(frozen=True)
-class Saved:
-    """What one file holds.
+class SavedMaps:
+    """What one file of maps holds.
 
     Args:
-        entry: Of the image, as ``index.json`` has it.
-        tensors: ``image``, ``superpixels``, and ``map/<explainer>`` each.
+        entry: What ``index.json`` says of the image.
+        tensors: ``image``, ``superpixels``, and one ``map/<explainer>`` for each explainer.
     """
 
     entry: dict[str, Any]
@@ -41,29 +41,32 @@ class Saved:
         }
 
 
-def tensors_of(
-    context: Context, image: Tensor, found: Mapping[str, Attribution]
+def collect_tensors(
+    context: Context, image: Tensor, attributions: Mapping[str, Attribution]
 ) -> dict[str, Tensor]:
     """Image, superpixels and every map of one image, by the names that they have in the file."""
-    tensors = {f"map/{name}": one.values[0].detach().float() for name, one in found.items()}
+    tensors = {
+        f"map/{name}": attribution.values[0].detach().float()
+        for name, attribution in attributions.items()
+    }
     tensors |= {"image": image[0], "superpixels": context.superpixels[0]}
     return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
 
 
-def write_maps(path: Path, saved: Saved, settings: str) -> None:
+def write_maps(path: Path, saved: SavedMaps, settings: str) -> None:
     """Writes the maps of one image and its entry, whole or not at all.
 
     Args:
         path: A ``.safetensors`` file.
         saved: What is written.
-        settings: What it was made with, see :func:`settings_of`.
+        settings: Hash of what it was made with, see :func:`hash_settings`.
     """
     header = {ENTRY: json.dumps(saved.entry), SETTINGS: settings}
     with atomic(path) as temporary:
         save_file(saved.tensors, temporary, metadata=header)
 
 
-def read_maps(path: Path, settings: str) -> Saved | None:
+def read_maps(path: Path, settings: str) -> SavedMaps | None:
     """What :func:`write_maps` wrote with the same settings; None where there is no such file."""
     try:
         with safe_open(path, framework="pt") as file:
@@ -71,36 +74,36 @@ def read_maps(path: Path, settings: str) -> Saved | None:
             if header.get(SETTINGS) != settings:
                 return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return Saved(json.loads(header[ENTRY]), tensors)
+        return SavedMaps(json.loads(header[ENTRY]), tensors)
     except (OSError, ValueError, KeyError, SafetensorError):
         return None
 
 
-def settings_of(
+def hash_settings(
     model: Model, explainers: Mapping[str, Explainer], *parts: object, seed: int
 ) -> str:
-    """A hash of all that maps depend on but the image: network, score, methods, their code, seed.
+    """A hash of what maps depend on beside the image: network, score, methods, their code, seed.
 
     Args:
         model: What is explained.
-        explainers: By name.
+        explainers: Explainers by name.
         parts: Other settings objects: superpixels, baseline.
-        seed: Of every random choice.
+        seed: Seed of every random choice.
 
     Raises:
-        ValueError: If one of them does not keep an argument, so that it cannot be told from others.
+        ValueError: If one of them does not keep an argument, and so cannot be told from others.
     """
-    methods = [[name, *told(explainer)] for name, explainer in explainers.items()]
-    return hash_json([identify_model(model), methods, [told(part) for part in parts], seed])
+    methods = [[name, *describe(explainer)] for name, explainer in explainers.items()]
+    return hash_json([identify_model(model), methods, [describe(part) for part in parts], seed])
 
 
-def settings_of_image(
+def hash_image_settings(
     settings: str, image: Tensor, target: int, truth: Mapping[str, Tensor]
 ) -> str:
-    """Likewise with the image, the explained column, and what is known of the image."""
+    """A hash of the settings, the image, the explained column and the known regions."""
     return hash_json([settings, hash_tensors({"image": image, **truth}), target])
 
 
-def told(settings: object) -> list[str]:
+def describe(settings: object) -> list[str]:
     """Class, arguments and code of a settings object."""
     return [describe_settings(settings), hash_source(type(settings))]

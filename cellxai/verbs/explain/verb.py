@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import TextColumn
 
-from cellxai.adapters.explained_images import Subject, named_subjects, subjects
-from cellxai.adapters.explained_score import ScoreName, scored_run
+from cellxai.adapters.explained_images import Subject, choose_subjects, find_subjects
+from cellxai.adapters.explained_score import ScoreName, attach_score
 from cellxai.data.records import Fault
 from cellxai.explain.base import Explainer
 from cellxai.explain.baselines import Baseline, BlurBaseline
@@ -20,13 +20,41 @@ from cellxai.explain.score import Score
 from cellxai.explain.standard import named_explainers, standard_explainers
 from cellxai.explain.superpixels.cache import CachedSuperpixels
 from cellxai.explain.superpixels.methods import Slic, Superpixels
-from cellxai.figures.explanation_grid import draw_grid
+from cellxai.figures.explanations.grid import draw_grid
 from cellxai.files.folder import write_json
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
-from cellxai.verbs.explain.maps import Saved, read_maps, write_maps
+from cellxai.verbs.explain.maps import SavedMaps, read_maps, write_maps
 from cellxai.verbs.explain.pictures import grid_row
 from cellxai.verbs.explain.work import Work
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a run: which images, by which explainers, of which score.
+
+    Args:
+        explainers: Explainers by name.
+        superpixels: What LIME hides and what the pictures outline.
+        baseline: What replaces hidden pixels.
+        images: Ids of the run's images, files, folders and patterns; ``None`` for the first of each
+            class.
+        images_per_class: How many of each class, where no image is named.
+        part: Where they are taken from; ``None`` for the part that influenced the training least.
+        score: What is explained of the predicted class, or of the image.
+        seed: Seed of every random choice.
+        batch_size: Images per forward pass at most; ``None`` for what is fastest here.
+    """
+
+    explainers: Mapping[str, Explainer] = field(default_factory=standard_explainers)
+    superpixels: Superpixels = field(default_factory=Slic)
+    baseline: Baseline = field(default_factory=BlurBaseline)
+    images: Sequence[str] | None = None
+    images_per_class: int = 1
+    part: str | None = None
+    score: ScoreName | Score = "logit"
+    seed: int = 0
+    batch_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -51,9 +79,10 @@ class Explained:
 
     def __str__(self) -> str:
         kept = f"; {self.n_kept} of {len(self.images)} were there" if self.n_kept else ""
-        told = f"{self.folder}: {len(self.explainers)} explainers on {', '.join(self.images)}{kept}"
-        doubts = [f"warning: {name}: {why}" for name, why in self.doubts.items()]
-        return "\n".join([told, *doubts, *(f"left out: {fault}" for fault in self.left_out)])
+        images = ", ".join(self.images)
+        summary = f"{self.folder}: {len(self.explainers)} explainers on {images}{kept}"
+        doubts = [f"warning: {name}: {reason}" for name, reason in self.doubts.items()]
+        return "\n".join([summary, *doubts, *(f"left out: {fault}" for fault in self.left_out)])
 
 
 def explain(
@@ -72,23 +101,23 @@ def explain(
     """Explains the prediction of a few images with every explainer, side by side.
 
     Images whose maps are there already, made with the same settings, are not computed again: a call
-    that was stopped goes on where it was.
+    that was stopped goes on where it stopped.
 
     Args:
         run: The run folder of `cellxai fit`.
-        explainers: By name; or short names such as lime,gradcam,random; null for LIME, Saliency,
-            Integrated Gradients, Grad-CAM, Occlusion and two controls.
+        explainers: Explainers by name; or short names such as lime,gradcam,random; null for LIME,
+            Saliency, Integrated Gradients, Grad-CAM, Occlusion and two controls.
         superpixels: What LIME hides and what the pictures outline; null for SLIC.
         baseline: What replaces hidden pixels; null for the blurred image.
-        images: What to explain: ids of the run's images, of any part, or files, folders and
-            patterns such as "photos/*.png" of others, with commas between or as a list; null
-            for the first of each class.
-        images_per_class: The first so many images of each class, in the order of their ids.
-        part: train, validation or test; null for the part that had least say in the training.
+        images: What to explain: ids of the run's images, of any part, or other images as files,
+            folders and patterns such as "photos/*.png"; a list, or separated by commas; null for
+            the first of each class.
+        images_per_class: How many images of each class, the first in the order of their ids.
+        part: train, validation or test; null for the part that influenced the training least.
         score: What is explained of the predicted class: its logit, probability or log_odds; or the
             density of the image's features, or that of its least known places, after `cellxai
             density`; or a Score of your own.
-        seed: Of every random choice of an explainer.
+        seed: Seed of every random choice of an explainer.
         batch_size: Images per forward pass at most; null for what is fastest here, tried once and
             remembered in the run folder.
         device: Where to compute; "auto" takes a CUDA device when there is one.
@@ -97,102 +126,119 @@ def explain(
         FileNotFoundError: If a density is to be explained and the run has none.
         ValueError: If there is no such explainer, image or part.
     """
-    return explain_run(
-        load_run(run, device),
-        named_explainers(explainers) if isinstance(explainers, str) else explainers,
-        superpixels,
-        baseline,
-        [one.strip() for one in images.split(",")] if isinstance(images, str) else images,
-        images_per_class,
-        part,
-        score,
-        seed,
-        batch_size,
-    )
+    if isinstance(explainers, str):
+        explainers = named_explainers(explainers)
+    if isinstance(images, str):
+        images = [name.strip() for name in images.split(",")]
+    question = Question(
+        explainers or standard_explainers(), superpixels or Slic(), baseline or BlurBaseline(),
+        images, images_per_class, part, score, seed, batch_size,
+    )  # fmt: skip
+    return explain_run(load_run(run, device), question)
 
 
-def explain_run(
-    trained: TrainedRun,
-    explainers: Mapping[str, Explainer] | None = None,
-    superpixels: Superpixels | None = None,
-    baseline: Baseline | None = None,
-    images: Sequence[str] | None = None,
-    images_per_class: int = 1,
-    part: str | None = None,
-    score: ScoreName | Score = "logit",
-    seed: int = 0,
-    batch_size: int | None = None,
-) -> Explained:
+def explain_run(trained: TrainedRun, question: Question) -> Explained:
     """:func:`explain` of a run that is read already.
 
     Maps, pictures and the index are written image by image: whenever it is stopped, what is done
     is there.
     """
-    if images is None:
-        explained, left_out = subjects(trained, part, images_per_class), ()
-    else:
-        explained, left_out = named_subjects(trained, images)
-    work = Work(
-        trained,
-        scored_run(trained, score),
-        explainers or standard_explainers(),
-        CachedSuperpixels(superpixels or Slic(), trained.folder.explain / "superpixels"),
-        baseline or BlurBaseline(),
-        seed,
+    subjects, left_out = read_images(trained, question)
+    work = prepare_work(trained, question)
+    size = question.batch_size or remembered_batch_size(
+        work.folder / "batch_size.json", trained.classifier, subjects[0].image
     )
-    size = batch_size or remembered_batch_size(
-        work.folder / "batch_size.json", trained.classifier, explained[0].image
-    )
-    told = work.in_words() | {"batch_size": size, "left_out": [str(fault) for fault in left_out]}
-    done: list[Saved] = []
-    made: list[Saved] = []
-    for subject in watched(explained, work, made):
-        path = work.folder / "maps" / f"{subject.record.id}.safetensors"
-        settings = work.settings_of(subject)
-        saved = read_maps(path, settings)
-        if saved is None:
-            saved = work.explain(subject, size)
-            made.append(saved)
-            write_maps(path, saved, settings)
-        done.append(saved)
-        write_json(work.folder / "index.json", {**told, "images": [one.entry for one in done]})
-    draw_grid([grid_row(one) for one in done], work.folder / "grid.png")
+    head = work.head() | {"batch_size": size, "left_out": [str(fault) for fault in left_out]}
+    done: list[SavedMaps] = []
+    computed: list[SavedMaps] = []
+    for subject in show_progress(subjects, work, computed):
+        done.append(explain_once(work, subject, size, computed))
+        entries = [saved.entry for saved in done]
+        write_json(work.folder / "index.json", {**head, "images": entries})
+    draw_grid([grid_row(saved) for saved in done], work.folder / "grid.png")
     return Explained(
         work.folder,
-        tuple(one.entry["id"] for one in done),
+        tuple(saved.entry["id"] for saved in done),
         tuple(work.explainers),
-        doubts_of([one.entry for one in done]),
+        collect_doubts([saved.entry for saved in done]),
         left_out,
-        len(done) - len(made),
+        len(done) - len(computed),
     )
 
 
-def watched(explained: Sequence[Subject], work: Work, made: Sequence[Saved]) -> Iterator[Subject]:
-    """The images one by one, under a bar that tells how many forward passes a second there are.
+def prepare_work(trained: TrainedRun, question: Question) -> Work:
+    """What a question asks to be done to every image."""
+    return Work(
+        trained,
+        attach_score(trained, question.score),
+        question.explainers,
+        CachedSuperpixels(question.superpixels, trained.folder.explain / "superpixels"),
+        question.baseline,
+        question.seed,
+    )
+
+
+def read_images(trained: TrainedRun, question: Question) -> tuple[list[Subject], tuple[Fault, ...]]:
+    """The images of a question, and those it names that could not be read."""
+    if question.images is None:
+        return choose_subjects(trained, question.part, question.images_per_class), ()
+    return find_subjects(trained, question.images)
+
+
+def explain_once(
+    work: Work, subject: Subject, batch_size: int, computed: list[SavedMaps]
+) -> SavedMaps:
+    """The maps of one image: read if the same settings made them, else computed and written.
 
     Args:
-        explained: The images.
+        work: What is done to the image.
+        subject: The image.
+        batch_size: Images per forward pass at most.
+        computed: Gets the maps if they were computed.
+    """
+    path = work.folder / "maps" / f"{subject.record.id}.safetensors"
+    settings = work.settings_hash(subject)
+    saved = read_maps(path, settings)
+    if saved is None:
+        saved = work.explain(subject, batch_size)
+        computed.append(saved)
+        write_maps(path, saved, settings)
+    return saved
+
+
+def show_progress(
+    subjects: Sequence[Subject], work: Work, computed: Sequence[SavedMaps]
+) -> Iterator[Subject]:
+    """The images one by one, under a bar with the number of forward passes per second.
+
+    Args:
+        subjects: The images.
         work: What is done to them.
-        made: Grows by what was computed.
+        computed: Grows by what was computed.
     """
     console, begun = Console(stderr=True), time.perf_counter()
     with Bar(
         *Bar.get_default_columns(), TextColumn("{task.fields[rate]}"),
         console=console, disable=not console.is_terminal, transient=True,
     ) as bar:  # fmt: skip
-        task = bar.add_task(f"{len(work.explainers)} explainers", total=len(explained), rate="")
-        for subject in explained:
+        task = bar.add_task(f"{len(work.explainers)} explainers", total=len(subjects), rate="")
+        for subject in subjects:
             yield subject
-            passes = sum(e["forwards"] for one in made for e in one.entry["explainers"].values())
+            passes = sum(count_forwards(saved) for saved in computed)
             rate = passes / (time.perf_counter() - begun)
             bar.update(task, advance=1, rate=f"{rate:.0f} forwards/s")
 
 
-def doubts_of(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def count_forwards(saved: SavedMaps) -> int:
+    """Images that went through the model for all maps of one image."""
+    return sum(explainer["forwards"] for explainer in saved.entry["explainers"].values())
+
+
+def collect_doubts(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Explainers that are not what their name says, with the reason that the last image gave."""
     return {
-        name: told["reason"]
+        name: explainer["reason"]
         for entry in entries
-        for name, told in entry["explainers"].items()
-        if told["status"] != "ok"
+        for name, explainer in entry["explainers"].items()
+        if explainer["status"] != "ok"
     }

@@ -1,4 +1,4 @@
-"""What is done to every image, and what is told of it."""
+"""What is done to every image, and what the index says of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,12 @@ from cellxai.explain.cost import measured
 from cellxai.explain.superpixels.cache import CachedSuperpixels
 from cellxai.explain.superpixels.instances import known_instances
 from cellxai.trained.run import TrainedRun
-from cellxai.verbs.explain.maps import Saved, settings_of, settings_of_image, tensors_of
+from cellxai.verbs.explain.maps import (
+    SavedMaps,
+    collect_tensors,
+    hash_image_settings,
+    hash_settings,
+)
 from cellxai.verbs.explain.pictures import draw_pictures
 
 
@@ -30,10 +35,10 @@ class Work:
     Args:
         trained: The run.
         scored: What is explained of it.
-        explainers: By name.
+        explainers: All explainers, by name.
         superpixels: What is hidden together.
         baseline: What replaces hidden pixels.
-        seed: Of every random choice.
+        seed: Seed of every random choice.
     """
 
     trained: TrainedRun
@@ -45,26 +50,26 @@ class Work:
 
     @property
     def folder(self) -> Path:
-        """Where it is written."""
+        """Where maps, pictures and index are written."""
         return self.trained.folder.explain
 
-    def in_words(self) -> dict[str, Any]:
+    def head(self) -> dict[str, Any]:
         """The head of ``index.json``."""
         return {
             "superpixels": type(self.superpixels.superpixels).__name__,
             "baseline": type(self.baseline).__name__,
             "score": {"name": self.scored.name, "units": self.scored.score.units},
             "seed": self.seed,
-            "layout": layout(self.trained.classifier),
+            "layout": memory_layout(self.trained.classifier),
         }
 
-    def settings_of(self, subject: Subject) -> str:
+    def settings_hash(self, subject: Subject) -> str:
         """A hash of all that the maps of an image depend on."""
-        return settings_of_image(
-            self._settings, subject.image, self.scored.column(subject.target), subject.truth
+        return hash_image_settings(
+            self._settings_hash, subject.image, self.scored.column(subject.target), subject.truth
         )
 
-    def explain(self, subject: Subject, batch_size: int) -> Saved:
+    def explain(self, subject: Subject, batch_size: int) -> SavedMaps:
         """Every explainer's map of one image with its cost, and its pictures on disk."""
         image, column = subject.image, self.scored.column(subject.target)
         context = context_of(
@@ -72,27 +77,29 @@ class Work:
             known_instances(subject.truth),
         )  # fmt: skip
         target = torch.tensor([column], device=image.device)
-        found = {
+        attributions = {
             name: measured(explainer, self.scored.model, image, target, context)
             for name, explainer in self.explainers.items()
         }
-        entry = self.entry(subject, context, found)
-        entry |= draw_pictures(self.folder, subject, context, found, entry)
-        return Saved(entry, tensors_of(context, image, found))
+        entry = self.entry(subject, context, attributions)
+        entry |= draw_pictures(self.folder, subject, context, attributions, entry)
+        return SavedMaps(entry, collect_tensors(context, image, attributions))
 
     def entry(
-        self, subject: Subject, context: Context, found: Mapping[str, Attribution]
+        self, subject: Subject, context: Context, attributions: Mapping[str, Attribution]
     ) -> dict[str, Any]:
-        """What ``index.json`` tells of an image, but for its pictures."""
+        """What ``index.json`` says of an image, except for its pictures."""
         predicted = self.trained.classes[subject.target]
         return {
             "id": subject.record.id, "label": subject.record.label or None,
             "predicted": predicted, "probability": round(subject.probability, 4),
             "part": subject.part,
             "target": predicted if self.scored.of_classes else self.scored.name,
-            "explained": self.scored.in_words(predicted),
+            "explained": self.scored.explained(predicted),
             "baseline_off_data_nats": self.nats_off_data(subject.image, context.baseline),
-            "explainers": {name: told(one) for name, one in found.items()},
+            "explainers": {
+                name: index_row(attribution) for name, attribution in attributions.items()
+            },
         }  # fmt: skip
 
     def nats_off_data(
@@ -103,9 +110,9 @@ class Work:
         return None if density is None else round(float(off_data(image, baseline, density)), 3)
 
     @cached_property
-    def _settings(self) -> str:
+    def _settings_hash(self) -> str:
         parts = (self.superpixels.superpixels, self.baseline, self.scored.score)
-        return settings_of(self.scored.model, self.explainers, *parts, seed=self.seed)
+        return hash_settings(self.scored.model, self.explainers, *parts, seed=self.seed)
 
     @cached_property
     def _log_density(self) -> OfImages | None:
@@ -115,17 +122,19 @@ class Work:
             return None
 
 
-def told(one: Attribution) -> dict[str, Any]:
+def index_row(attribution: Attribution) -> dict[str, Any]:
     """An explainer's row of ``index.json``."""
-    r2 = None if one.surrogate_r2 is None else round(float(one.surrogate_r2[0]), 4)
+    fit, cost = attribution.surrogate_r2, attribution.cost
+    r2 = None if fit is None else round(float(fit[0]), 4)
     return {
-        "status": one.status, "reason": one.reason, "forwards": one.cost.forwards,
-        "backwards": one.cost.backwards, "seconds": round(one.cost.seconds, 3),
+        "status": attribution.status, "reason": attribution.reason, "forwards": cost.forwards,
+        "backwards": cost.backwards, "seconds": round(cost.seconds, 3),
         "surrogate_r2": None if r2 is None or r2 != r2 else r2,
     }  # fmt: skip
 
 
-def layout(network: nn.Module) -> str:
+def memory_layout(network: nn.Module) -> str:
     """How the weights of a network's convolutions lie in memory."""
-    strided = [one for one in network.parameters() if one.dim() == 4 and not one.is_contiguous()]
+    kernels = [weight for weight in network.parameters() if weight.dim() == 4]
+    strided = [kernel for kernel in kernels if not kernel.is_contiguous()]
     return "channels last" if strided else "channels first"

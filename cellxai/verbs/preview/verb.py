@@ -11,14 +11,10 @@ from cellxai.data.pixels.images import read_pixels
 from cellxai.data.pixels.transforms import Transforms, augmentation_seed
 from cellxai.data.records import Fault, Record, Source
 from cellxai.data.statistics import PixelStatistics, read_statistics
-from cellxai.figures.batch import BatchRow, draw_batch
-from cellxai.figures.dataset import (
-    MOST_CLASSES,
-    ContrastRow,
-    draw_contrast,
-    draw_counts,
-    draw_spread,
-)
+from cellxai.figures.dataset.batch import BatchRow, draw_batch
+from cellxai.figures.dataset.contrast import MOST_CLASSES, ContrastRow, draw_contrast
+from cellxai.figures.dataset.counts import draw_counts
+from cellxai.figures.dataset.spread import draw_spread
 from cellxai.files.folder import write_csv
 from cellxai.verbs.preview.summaries import (
     ClassSummary,

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from cellxai.figures.density.anomalies import ExplainedAnomaly, draw_anomalies
-from cellxai.figures.explanations import tint_by_sign
+from cellxai.figures.overlay import tint_by_sign
 
 IMAGE = np.full((40, 40, 3), 0.5)
 REGION = np.zeros((40, 40), int)
@@ -22,8 +22,8 @@ def full_tints(path, sign: float) -> int:
     """Pixels in the tint of full strength on this image."""
     tint = 255 * tint_by_sign(IMAGE[:1, :1], np.full((1, 1), sign), limit=1.0)[0, 0]
     with Image.open(path) as picture:
-        found = np.asarray(picture.convert("RGB")).astype(int)
-    return int((np.abs(found - tint).max(-1) < 4).sum())
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    return int((np.abs(pixels - tint).max(-1) < 4).sum())
 
 
 def test_what_lowers_the_density_is_orange_and_what_raises_it_green(tmp_path):

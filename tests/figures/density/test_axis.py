@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellxai.figures.density.axis import N_BINS, TICK_GAP, choose_axis, in_nats, tick_label
+from cellxai.figures.density.axis import N_BINS, TICK_GAP, choose_axis, format_nats, tick_label
 
 KNOWN = np.random.default_rng(0).normal(-20, 6, 200)
 FAR = np.array([-2.7e7, -7.5e7])
@@ -68,5 +68,5 @@ def test_no_bin_holds_both_flagged_and_known_images(scores, threshold):
 
 def test_nats_are_told_with_the_digits_that_say_something():
     values = [-38.04, -12_345.6, -2.71e7, np.nan]
-    told = ["−38.0 nats", "−12\u202f345.6 nats", "−2.7·10⁷ nats", "no finite score"]
-    assert [in_nats(value) for value in values] == told
+    texts = ["−38.0 nats", "−12\u202f345.6 nats", "−2.7·10⁷ nats", "no finite score"]
+    assert [format_nats(value) for value in values] == texts

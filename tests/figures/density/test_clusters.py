@@ -19,8 +19,8 @@ TILES = [np.full((6, 6), shade, np.uint8) for shade in SHADES]
 def areas(path) -> list[float]:
     """Area of each shade in a picture, in images that are drawn large; letters have few pixels."""
     with Image.open(path) as picture:
-        found = np.asarray(picture.convert("L")).astype(int)
-    return [(abs(found - shade) <= 1).sum() / (LARGE_WIDTH * DPI) ** 2 for shade in SHADES]
+        pixels = np.asarray(picture.convert("L")).astype(int)
+    return [(abs(pixels - shade) <= 1).sum() / (LARGE_WIDTH * DPI) ** 2 for shade in SHADES]
 
 
 def test_every_image_stands_in_a_strip_and_ten_of_a_large_cluster(tmp_path):

@@ -10,24 +10,30 @@ SEEN, UNSEEN = np.array([-10.0, -12.0, -14.0]), np.array([-20.0, -22.0])
 
 
 def test_the_gap_is_that_of_the_medians():
-    told = gap_line({"train": SEEN, "test": UNSEEN})
+    line = gap_line({"train": SEEN, "test": UNSEEN})
     assert (
-        told == "Unseen images score 9.0 nats lower: median of train −12.0 nats, of test −21.0 nats"
+        line == "Unseen images score 9.0 nats lower: median of train −12.0 nats, of test −21.0 nats"
     )
     assert "9.0 nats higher" in gap_line({"train": UNSEEN, "test": SEEN})
 
 
 def test_images_without_a_finite_score_are_below_all_others():
-    told = gap_line({"train": SEEN, "test": np.array([np.nan, -np.inf, -20.0])})
-    assert told == "Median of train −12.0 nats, of test no finite score"
+    line = gap_line({"train": SEEN, "test": np.array([np.nan, -np.inf, -20.0])})
+    assert line == "Median of train −12.0 nats, of test no finite score"
 
 
 @pytest.mark.parametrize("threshold", [-15.0, -np.inf])
 @pytest.mark.parametrize("unseen", [UNSEEN, np.array([np.nan, -7e7]), np.array([np.inf])])
-def test_any_scores_make_a_picture(tmp_path, unseen, threshold):
+def test_any_scores_make_a_picture(tmp_path, drawn, unseen, threshold):
     draw_gap({"train": SEEN, "test": unseen}, threshold, tmp_path / "gap.png")
     with Image.open(tmp_path / "gap.png") as picture:
         assert picture.width > picture.height
+    (axes,) = drawn.panels
+    labels = [str(line.get_label()) for line in axes.lines]
+    assert "train: 0.0 % of 3 below the threshold" in labels
+    share = 100 * (~(unseen >= threshold)).mean()
+    assert f"test: {share:.1f} % of {len(unseen)} below the threshold" in labels
+    assert axes.get_ylabel() == "share of the set below"
 
 
 @pytest.mark.parametrize("sets", [{}, {"train": SEEN}, {"train": SEEN, "test": np.array([])}])

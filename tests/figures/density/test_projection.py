@@ -8,7 +8,12 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from scipy.stats import multivariate_normal
 
-from cellxai.figures.density.projection import PlaneMixture, choose_frame, draw_projection
+from cellxai.figures.density.projection import (
+    MOST_SETS,
+    PlaneMixture,
+    choose_frame,
+    draw_projection,
+)
 
 MIXTURE = PlaneMixture(
     np.array([0.7, 0.3, 0.0]),
@@ -52,17 +57,25 @@ def test_a_set_beside_the_images_of_the_fit_is_shown():
 
 @pytest.mark.parametrize("mixture", [None, MIXTURE])
 @pytest.mark.parametrize("n_others", [0, 1, 20])
-def test_any_number_of_sets_makes_a_picture(tmp_path, mixture, n_others):
+def test_any_number_of_sets_makes_a_picture(tmp_path, drawn, mixture, n_others):
     others = {f"a set with a long name {n}": FITTED * n for n in range(n_others)}
     draw_projection({"train": FITTED, **others}, tmp_path / "p.png", mixture)
     with Image.open(tmp_path / "p.png") as picture:
         assert picture.width > picture.height > 600
+    legend = drawn.figures[-1].legends[0]
+    n_sets = min(1 + n_others, MOST_SETS)
+    assert len(legend.get_texts()) == n_sets + (mixture is not None)
 
 
-def test_one_image_and_a_component_narrower_than_a_pixel_make_a_picture(tmp_path):
+def test_one_image_and_a_component_narrower_than_a_pixel_make_a_picture(tmp_path, drawn):
     spike = PlaneMixture(np.ones(1), np.zeros((1, 2)), 1e-12 * np.eye(2)[None])
     draw_projection({"train": np.zeros((1, 2))}, tmp_path / "p.png", spike)
     assert (tmp_path / "p.png").exists()
+    (plane,) = drawn.panels
+    at_origin = [s for s in plane.collections if np.size(s.get_offsets()) and s.get_label()]
+    assert {"train: 1", "mean of a component"} <= {str(s.get_label()) for s in at_origin}
+    assert all((np.asarray(s.get_offsets()) == 0).all() for s in at_origin)
+    assert "Contours leave 1, 5, 25, 50 and 75 % of train outside" in drawn.texts
 
 
 def test_nothing_to_draw_is_an_error_that_names_the_picture(tmp_path):

@@ -24,15 +24,21 @@ def test_the_least_is_chosen_by_the_named_criterion():
 
 
 def test_excess_is_in_nats_per_image():
-    found = excess(np.array([700.0, 900.0, np.inf, np.nan]), n_samples=50)
-    np.testing.assert_array_equal(found, [0.0, 2.0, np.inf, np.nan])
+    nats = excess(np.array([700.0, 900.0, np.inf, np.nan]), n_samples=50)
+    np.testing.assert_array_equal(nats, [0.0, 2.0, np.inf, np.nan])
 
 
 @pytest.mark.parametrize("values", [BIC, HELD_OUT, np.full(6, 5.0)])
-def test_any_values_make_a_picture(tmp_path, values):
+def test_any_values_make_a_picture(tmp_path, drawn, values):
     draw_selection(curves(bic=values), tmp_path / "s.png")
     with Image.open(tmp_path / "s.png") as picture:
         assert picture.width > picture.height
+    (axes,) = drawn.panels
+    by_label = {str(line.get_label()): line for line in axes.lines}
+    assert set(KINDS) <= set(by_label)
+    assert list(by_label["full"].get_xdata()) == N_COMPONENTS[:3]
+    assert ("collapsed" in by_label) == bool(np.isinf(values).any())
+    assert "nats per image worse than the best" in drawn.texts
 
 
 def test_a_criterion_that_was_not_computed_has_no_panel(tmp_path):

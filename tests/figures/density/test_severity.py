@@ -3,6 +3,7 @@
 import pytest
 from PIL import Image
 
+from cellxai.figures.colours import SERIES
 from cellxai.figures.density.severity import SeverityScore, draw_severity
 
 DETECTORS = [f"detector {number}" for number in range(9)]
@@ -19,10 +20,18 @@ def scores(n_corruptions: int, severities: list[float]) -> list[SeverityScore]:
 
 @pytest.mark.parametrize("severities", [[3], [1, 2, 3, 4, 5], list(range(20))])
 @pytest.mark.parametrize("accent", [(), DETECTORS[:2]])
-def test_any_severities_make_a_picture(tmp_path, severities, accent):
+def test_any_severities_make_a_picture(tmp_path, drawn, severities, accent):
     draw_severity(scores(2, severities), tmp_path / "s.png", accent)
     with Image.open(tmp_path / "s.png") as picture:
         assert picture.width > picture.height
+    assert len(drawn.panels) == 2
+    for axes in drawn.panels:
+        curves = [line for line in axes.lines if len(line.get_xdata()) == len(severities)]
+        assert sum(list(line.get_xdata()) == severities for line in curves) == len(DETECTORS)
+        assert len(axes.collections) == (
+            len(accent) or len(SERIES)
+        )  # intervals, of those in colour
+    assert "other detectors" in drawn.texts
 
 
 def test_corruptions_fill_rows_of_four(tmp_path):

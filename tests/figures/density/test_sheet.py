@@ -15,11 +15,11 @@ def scored(image: np.ndarray, name: str = "a", flagged: bool | None = None) -> S
 
 
 def test_a_caption_says_the_verdict_in_words_and_keeps_its_length():
-    lines = scored(GREY, "plate/" + "x" * 80, flagged=True).caption()
+    lines = scored(GREY, "plate/" + "x" * 80, flagged=True).caption_lines()
     assert lines[0] == "−7.3·10⁷ nats: unfamiliar"
     assert lines[2:] == ["test", "error 0.01"]
     assert max(map(len, lines)) == LETTERS
-    assert "unfamiliar" not in scored(GREY, flagged=False).caption()[0]
+    assert "unfamiliar" not in scored(GREY, flagged=False).caption_lines()[0]
 
 
 def test_images_of_any_size_and_kind_share_a_sheet(tmp_path):

@@ -14,13 +14,13 @@ NOMINAL = np.array([0.01, 0.04, 0.1])
 
 
 def measured(shares: list[float]) -> ThresholdReliability:
-    found = np.array(shares)
-    return ThresholdReliability(NOMINAL, found, np.maximum(found - 0.03, 0), found + 0.03, 51)
+    flagged = np.array(shares)
+    return ThresholdReliability(NOMINAL, flagged, np.maximum(flagged - 0.03, 0), flagged + 0.03, 51)
 
 
 def test_a_threshold_keeps_its_promise_where_the_interval_holds_the_nominal_share():
-    told = "Set to flag 4 %, flags 5.0 % (2.0 to 8.0) of 51 unseen images: as promised"
-    assert verdict(measured([0.01, 0.05, 0.1]), percent=4) == told
+    sentence = "Set to flag 4 %, flags 5.0 % (2.0 to 8.0) of 51 unseen images: as promised"
+    assert verdict(measured([0.01, 0.05, 0.1]), percent=4) == sentence
     assert verdict(measured([0.01, 0.3, 0.1]), percent=4).endswith("unseen images: not as promised")
 
 
@@ -32,12 +32,18 @@ def test_any_shares_make_a_picture(tmp_path, shares):
         assert picture.width > picture.height
 
 
-def test_one_threshold_alone_makes_a_picture(tmp_path):
-    one = ThresholdReliability(
+def test_one_threshold_alone_makes_a_picture(tmp_path, drawn):
+    kind = ThresholdReliability(
         *(np.array([share]) for share in (0.04, 0.0, 0.0, 0.07)), n_images=51
     )
-    draw_threshold_reliability({"given": one}, tmp_path / "r.png", percent=4)
+    draw_threshold_reliability({"given": kind}, tmp_path / "r.png", percent=4)
     assert (tmp_path / "r.png").exists()
+    (axes,) = drawn.panels
+    chance, curve, ring = axes.lines
+    assert chance.get_xydata().tolist() == [[0, 0], [1, 1]]
+    assert curve.get_xydata().tolist() == ring.get_xydata().tolist() == [[0.04, 0.0]]
+    assert "given, 51 images, 95 % interval" in drawn.texts
+    assert verdict(kind, 4) in drawn.texts
 
 
 def test_nothing_to_draw_is_an_error_that_names_the_picture(tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cellxai.adapters.explained_images import subjects
+from cellxai.adapters.explained_images import choose_subjects
 from cellxai.adapters.removal import known_truth, seen
 from cellxai.classifier.backbone import TimmBackbone
 from cellxai.classifier.module import ModelSettings
@@ -37,7 +37,7 @@ def cued(tmp_path_factory) -> TrainedRun:
 
 
 def test_the_images_are_those_that_are_explained_elsewhere(trained):
-    items, explained = RunItems(trained, per_class=1), subjects(trained, per_class=1)
+    items, explained = RunItems(trained, per_class=1), choose_subjects(trained, per_class=1)
     assert [item.id for item in items] == [one.record.id for one in explained]
     for item, one in zip(items, explained, strict=True):
         assert torch.equal(item.image, one.image[0])

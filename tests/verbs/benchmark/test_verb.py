@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cellxai import cli
-from cellxai.adapters.explained_images import subjects
+from cellxai.adapters.explained_images import choose_subjects
 from cellxai.explain.base import Explainer
 from cellxai.explain.benchmark import engine
 from cellxai.explain.controls import Edges, RandomAttribution
@@ -83,7 +83,7 @@ def test_means_are_those_of_the_stored_rows(measured):
 
 
 def test_localisation_has_the_share_of_its_region_as_chance(measured):
-    known = subjects(load_run(measured.folder.parent))
+    known = choose_subjects(load_run(measured.folder.parent))
     lines = {row["metric"]: row for row in read_csv(measured.folder / "table.csv")}
     for metric, region in {"mass in cells": "cells", "pointing at cause": "cause"}.items():
         shares = [float(one.truth[region].float().mean()) for one in known]

@@ -58,9 +58,9 @@ def test_a_stopped_call_goes_on_with_the_image_it_was_at(run):
 
     with pytest.raises(KeyboardInterrupt):
         explain(run, {"one": Stopping()}, superpixels=REGIONS)
-    found = explain(run, {"one": Stopping()}, superpixels=REGIONS)
-    assert (Stopping.calls, found.n_kept, len(found.images)) == (4, 1, 3)
-    assert "; 1 of 3 were there" in str(found)
+    result = explain(run, {"one": Stopping()}, superpixels=REGIONS)
+    assert (Stopping.calls, result.n_kept, len(result.images)) == (4, 1, 3)
+    assert "; 1 of 3 were there" in str(result)
     assert explain(run, {"one": Stopping()}, superpixels=REGIONS).n_kept == 3
     assert Stopping.calls == 4
 
@@ -113,7 +113,7 @@ class Mine(Explainer):
         sys.modules.pop("edited_lab", None)
         shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
         mine = importlib.import_module("edited_lab").Mine()
-        found = explain(run, {"mine": mine}, REGIONS)
-        assert found.n_kept == 0
-        saved = load_file(found.folder / "maps" / f"{found.images[0]}.safetensors")
+        result = explain(run, {"mine": mine}, REGIONS)
+        assert result.n_kept == 0
+        saved = load_file(result.folder / "maps" / f"{result.images[0]}.safetensors")
         assert torch.equal(saved["map/mine"], saved["image"][0] * factor)

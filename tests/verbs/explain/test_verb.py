@@ -1,28 +1,17 @@
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from small_explanations import EXPLAINERS, REGIONS, read_index, read_maps
 
-from cellxai.adapters.explained_images import subjects
-from cellxai.explain.backward.gradients import Saliency
+from cellxai.adapters.explained_images import choose_subjects
 from cellxai.explain.base import Attribution, Explainer, context_of, unsupported
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.controls import Edges, RandomAttribution
-from cellxai.explain.lime.reference import LimeReference
-from cellxai.explain.superpixels.methods import Grid
 from cellxai.trained.run import load_run
 from cellxai.verbs.explain import Explained, explain
-
-EXPLAINERS = {
-    "LIME": LimeReference(n_samples=20),
-    "Saliency": Saliency(),
-    "edges": Edges(),
-    "random": RandomAttribution(),
-}
-REGIONS = Grid(size_px=16)
 
 
 class Surrogate(Explainer):
@@ -45,39 +34,33 @@ def explained(tiny_run, tmp_path_factory) -> Explained:
     return explain(Path(copy), EXPLAINERS, REGIONS, seed=3)
 
 
-def maps(found: Explained, image: str) -> dict[str, torch.Tensor]:
-    """The saved maps of one image by the name of the explainer."""
-    saved = load_file(found.folder / "maps" / f"{image}.safetensors")
-    return {name.removeprefix("map/"): saved[name] for name in saved if name.startswith("map/")}
-
-
-def index(found: Explained) -> dict:
-    return json.loads((found.folder / "index.json").read_text())
-
-
 def test_one_image_of_each_class_is_explained_by_every_explainer(explained):
-    assert sorted(one["label"] for one in index(explained)["images"]) == ["astro", "cort", "shsy5y"]
-    assert [one["id"] for one in index(explained)["images"]] == list(explained.images)
-    for one in index(explained)["images"]:
-        assert list(one["explainers"]) == list(EXPLAINERS)
-        assert set(maps(explained, one["id"])) == set(EXPLAINERS)
+    assert sorted(entry["label"] for entry in read_index(explained)["images"]) == [
+        "astro",
+        "cort",
+        "shsy5y",
+    ]
+    assert [entry["id"] for entry in read_index(explained)["images"]] == list(explained.images)
+    for entry in read_index(explained)["images"]:
+        assert list(entry["explainers"]) == list(EXPLAINERS)
+        assert set(read_maps(explained, entry["id"])) == set(EXPLAINERS)
     assert str(explained).startswith(f"{explained.folder}: 4 explainers on ")
 
 
 def test_saved_maps_are_what_the_explainers_answer(explained):
     trained = load_run(explained.folder.parent)
-    for subject in subjects(trained, per_class=1):
+    for subject in choose_subjects(trained, per_class=1):
         context = context_of(subject.image, REGIONS, BlurBaseline(), seed=3)
         target = torch.tensor([subject.target])
-        saved = maps(explained, subject.record.id)
+        saved = read_maps(explained, subject.record.id)
         for name in ("Saliency", "edges", "random"):
-            found = EXPLAINERS[name].attribute(trained.classifier, subject.image, target, context)
-            torch.testing.assert_close(saved[name], found.values[0], rtol=1e-4, atol=1e-7)
+            result = EXPLAINERS[name].attribute(trained.classifier, subject.image, target, context)
+            torch.testing.assert_close(saved[name], result.values[0], rtol=1e-4, atol=1e-7)
 
 
 def test_the_image_and_its_superpixels_are_saved_beside_the_maps(explained):
     trained = load_run(explained.folder.parent)
-    for subject in subjects(trained, per_class=1):
+    for subject in choose_subjects(trained, per_class=1):
         saved = load_file(explained.folder / "maps" / f"{subject.record.id}.safetensors")
         assert torch.equal(saved["image"], subject.image[0])
         assert torch.equal(saved["superpixels"], REGIONS.segment(subject.image)[0])
@@ -86,13 +69,13 @@ def test_the_image_and_its_superpixels_are_saved_beside_the_maps(explained):
 def test_the_index_tells_prediction_cost_and_fit(explained):
     settings = {"superpixels": "Grid", "baseline": "BlurBaseline", "seed": 3}
     settings |= {"layout": "channels last", "score": {"name": "logit", "units": "nats"}}
-    told = index(explained)
-    assert {name: told[name] for name in settings} == settings
-    for one in index(explained)["images"]:
-        costs = one["explainers"]
-        assert one["predicted"] in ("astro", "cort", "shsy5y")
-        assert 1 / 3 <= one["probability"] <= 1
-        assert one["part"] == "test"
+    head = read_index(explained)
+    assert {name: head[name] for name in settings} == settings
+    for entry in read_index(explained)["images"]:
+        costs = entry["explainers"]
+        assert entry["predicted"] in ("astro", "cort", "shsy5y")
+        assert 1 / 3 <= entry["probability"] <= 1
+        assert entry["part"] == "test"
         assert (costs["Saliency"]["forwards"], costs["Saliency"]["backwards"]) == (1, 1)
         assert costs["edges"]["forwards"] == 0
         assert costs["LIME"]["forwards"] >= 20
@@ -101,43 +84,43 @@ def test_the_index_tells_prediction_cost_and_fit(explained):
 
 
 def test_pictures_of_every_image_exist(explained):
-    for one in index(explained)["images"]:
-        for picture in (one["lime"], one["comparison"]):
+    for entry in read_index(explained)["images"]:
+        for picture in (entry["lime"], entry["comparison"]):
             assert (explained.folder / picture).read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_same_seed_gives_the_same_maps_and_another_seed_others(run, explained):
     again = explain(run, EXPLAINERS, REGIONS, seed=3)
     for image in explained.images:
-        for name, values in maps(explained, image).items():
-            torch.testing.assert_close(maps(again, image)[name], values, rtol=1e-4, atol=1e-7)
+        for name, values in read_maps(explained, image).items():
+            torch.testing.assert_close(read_maps(again, image)[name], values, rtol=1e-4, atol=1e-7)
     other = explain(run, {"random": RandomAttribution()}, REGIONS, seed=4)
     image = explained.images[0]
-    assert not torch.equal(maps(other, image)["random"], maps(explained, image)["random"])
+    assert not torch.equal(read_maps(other, image)["random"], read_maps(explained, image)["random"])
 
 
 def test_more_images_and_another_part_are_explained_on_request(run):
-    found = explain(run, {"edges": Edges()}, REGIONS, images_per_class=2, part="train")
-    assert len(found.images) == 6
-    assert {one["part"] for one in index(found)["images"]} == {"train"}
+    result = explain(run, {"edges": Edges()}, REGIONS, images_per_class=2, part="train")
+    assert len(result.images) == 6
+    assert {entry["part"] for entry in read_index(result)["images"]} == {"train"}
 
 
 def test_a_surrogate_without_superpixels_gets_no_lime_picture(drawn_run):
-    found = explain(drawn_run, {"mine": Surrogate()}, REGIONS)
-    assert {one["lime"] for one in index(found)["images"]} == {None}
+    result = explain(drawn_run, {"mine": Surrogate()}, REGIONS)
+    assert {entry["lime"] for entry in read_index(result)["images"]} == {None}
 
 
 def test_an_explainer_that_cannot_run_is_named_and_stops_nothing(run):
-    found = explain(run, {"none": Impossible(), "edges": Edges()}, REGIONS)
-    assert found.doubts == {"none": "this network has no such layer"}
-    assert "warning: none: this network has no such layer" in str(found)
-    entry = index(found)["images"][0]["explainers"]["none"]
+    result = explain(run, {"none": Impossible(), "edges": Edges()}, REGIONS)
+    assert result.doubts == {"none": "this network has no such layer"}
+    assert "warning: none: this network has no such layer" in str(result)
+    entry = read_index(result)["images"][0]["explainers"]["none"]
     assert (entry["status"], entry["reason"]) == ("unsupported", "this network has no such layer")
 
 
 def test_explainers_that_can_all_not_run_are_told_without_a_picture(drawn_run):
-    found = explain(drawn_run, {"none": Impossible()}, REGIONS)
-    assert found.doubts == {"none": "this network has no such layer"}
+    result = explain(drawn_run, {"none": Impossible()}, REGIONS)
+    assert result.doubts == {"none": "this network has no such layer"}
 
 
 def test_an_unknown_part_is_refused_with_those_that_exist(run):
@@ -153,10 +136,10 @@ def test_no_image_at_all_is_refused(run):
 def test_short_names_choose_explainers_and_ids_choose_images(drawn_run):
     trained = load_run(drawn_run)
     wanted = [trained.images.records("train")[0].id, trained.images.records("test")[0].id]
-    found = explain(drawn_run, "saliency, edges", superpixels=REGIONS, images=", ".join(wanted))
-    assert found.images == tuple(wanted)
-    assert found.explainers == ("saliency", "edges")
-    assert (found.folder / "grid.png").exists()
+    result = explain(drawn_run, "saliency, edges", superpixels=REGIONS, images=", ".join(wanted))
+    assert result.images == tuple(wanted)
+    assert result.explainers == ("saliency", "edges")
+    assert (result.folder / "grid.png").exists()
 
 
 @pytest.mark.parametrize(

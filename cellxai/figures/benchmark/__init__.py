@@ -1,0 +1,1 @@
+"""Pictures of a benchmark: ranks, what is settled, price, and which methods agree."""

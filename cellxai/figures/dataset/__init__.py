@@ -1,0 +1,1 @@
+"""Pictures of a data set: counts, contrast, spread by class, and what the network sees."""

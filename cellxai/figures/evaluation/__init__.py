@@ -1,0 +1,1 @@
+"""Pictures of an evaluation: confusion, ROC, reliability, and the mistakes themselves."""

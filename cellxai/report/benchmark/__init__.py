@@ -1,0 +1,1 @@
+"""The section about which explanation can be believed, family by family."""

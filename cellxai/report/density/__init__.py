@@ -1,0 +1,1 @@
+"""The section about which images the classifier knows: densities, thresholds, detectors."""

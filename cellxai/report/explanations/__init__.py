@@ -1,0 +1,1 @@
+"""The section about what the classifier looks at, image by image."""

@@ -1,0 +1,1 @@
+"""The section about the training: its curves and its last epoch."""
