@@ -24,14 +24,15 @@ from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model, context_of
 from cellxai.explain.baselines import BlurBaseline, gaussian_blur
-from cellxai.explain.batches import best_batch_size, clock_of
+from cellxai.explain.batch_size import best_batch_size, clock_of
 from cellxai.explain.cost import frozen, measured
 from cellxai.explain.lime.designs import OrthogonalArray
 from cellxai.explain.lime.lime import Lime
 from cellxai.explain.lime.reference import LimeReference
-from cellxai.explain.lime.stability import Stop, jaccard_of_top
-from cellxai.explain.superpixels.cache import CachedSuperpixels
-from cellxai.explain.superpixels.methods import Quickshift, Superpixels
+from cellxai.explain.lime.stopping import Stop, jaccard_of_top
+from cellxai.explain.superpixel_cache import CachedSuperpixels
+from cellxai.explain.superpixels.base import Superpixels
+from cellxai.explain.superpixels.methods import Quickshift
 from cellxai.training.allocator import keep_freed_memory
 
 SIZE_PX = 224

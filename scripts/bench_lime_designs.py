@@ -24,7 +24,7 @@ from cellxai.explain.base import Model, context_of
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.cost import frozen
 from cellxai.explain.lime.designs import Antithetic, OrthogonalArray, size_probabilities
-from cellxai.explain.lime.stability import jaccard_of_top, ranking_stability
+from cellxai.explain.lime.stopping import jaccard_of_top, ranking_stability
 from cellxai.explain.lime.surrogate import Surrogate, fit, locality
 from cellxai.explain.perturbation import perturbed_scores
 from cellxai.explain.superpixels.methods import Slic

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cellxai.explain.baselines import Baseline
 from cellxai.explain.status import Status
-from cellxai.explain.superpixels.methods import Superpixels, consecutive
+from cellxai.explain.superpixels.base import Superpixels, consecutive
 
 Model = Callable[[Float[Tensor, "b c h w"]], Float[Tensor, "b k"]]
 """Images in [0, 1] to one score per class; a ``torch.nn.Module`` where layers must be found.

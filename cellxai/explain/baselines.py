@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cellxai.explain.inpainting import harmonic_fill
-from cellxai.explain.superpixels.methods import painted, superpixel_means
+from cellxai.explain.superpixels.base import painted, superpixel_means
 
 BLUR_RADIUS_SIGMAS = 3.0  # beyond, a Gaussian has 0.3 % of its mass
 BANK_BATCH = 32  # images whose features are computed at once

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cellxai.explain.base import Attribution, Context, Cost, Explainer, Model
-from cellxai.explain.batches import clock_of
+from cellxai.explain.batch_size import clock_of
 from cellxai.explain.verdict import with_verdict
 
 

@@ -6,7 +6,7 @@ from cellxai.explain.backward.deeplift import DeepLift, DeepLiftShap
 from cellxai.explain.backward.gradcam import GradCam
 from cellxai.explain.backward.gradients import InputXGradient, IntegratedGradients, Saliency
 from cellxai.explain.backward.guided import Deconvolution, GuidedBackprop, GuidedGradCam
-from cellxai.explain.backward.relevance import LRP
+from cellxai.explain.backward.lrp import LRP
 from cellxai.explain.backward.smoothing import GradientShap, SmoothGrad
 from cellxai.explain.base import Explainer
 from cellxai.explain.controls import CentreGaussian, Edges, ImageItself, RandomAttribution

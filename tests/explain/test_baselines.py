@@ -13,7 +13,7 @@ from cellxai.explain.baselines import (
     off_data,
 )
 from cellxai.explain.provenance import described
-from cellxai.explain.superpixels.methods import superpixel_means
+from cellxai.explain.superpixels.base import superpixel_means
 
 
 def test_a_constant_baseline_is_that_value_everywhere(images, context):

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from cellxai.explain.backward.deeplift import DeepLift
-from cellxai.explain.backward.relevance import LRP
+from cellxai.explain.backward.lrp import LRP
 from cellxai.explain.base import context_of
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.cost import measured

@@ -66,7 +66,7 @@ class GuidedGradCam(Explainer):
     The map of the layer is upsampled by repetition. *Degraded* as guided backpropagation is.
 
     Args:
-        layer: See :class:`cellxai.explain.backward.gradcam.GradCam`.
+        layer: See :class:`cellxai.explain.backward.GradCam`.
     """
 
     def __init__(self, layer: str | None = None) -> None:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
-from cellxai.explain.batches import clock_of, images_per_second
+from cellxai.explain.batch_size import clock_of, images_per_second
 from cellxai.explain.benchmark.items import Case, Item, case_of
 from cellxai.explain.benchmark.judging import OF_METRIC, judged
 from cellxai.explain.benchmark.plan import Setup, Task

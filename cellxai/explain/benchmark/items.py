@@ -12,8 +12,8 @@ from cellxai.explain.baselines import Baseline
 from cellxai.explain.metrics.base import Truth
 from cellxai.explain.metrics.probing import Remembering
 from cellxai.explain.provenance import fingerprint
+from cellxai.explain.superpixels.base import Superpixels
 from cellxai.explain.superpixels.instances import known_instances
-from cellxai.explain.superpixels.methods import Superpixels
 
 Known = Mapping[str, Shaped[Tensor, "..."]]
 """Of one image, what :data:`cellxai.explain.metrics.base.Truth` is of a batch."""

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
-from cellxai.explain.batches import clock_of
+from cellxai.explain.batch_size import clock_of
 from cellxai.explain.benchmark.items import Case
 from cellxai.explain.benchmark.plan import Judge, Task
 from cellxai.explain.cost import frozen, measured

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cellxai.explain.base import Model
-from cellxai.explain.batches import best_batch_size
+from cellxai.explain.batch_size import best_batch_size
 from cellxai.explain.benchmark.items import Case, Item, case_of
 from cellxai.explain.benchmark.judging import Judged, failed, in_words, judged
 from cellxai.explain.benchmark.pace import Pace

@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from cellxai.explain.base import Attribution, Context, Model
 from cellxai.explain.seeding import seeded
-from cellxai.explain.superpixels.methods import painted, superpixel_means
+from cellxai.explain.superpixels.base import painted, superpixel_means
 
 Captum = Callable[..., Tensor]
 """Called with image, baselines, target, feature_mask and perturbations_per_eval by name."""

@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cellxai.explain.lime.designs import Design
-from cellxai.explain.lime.sampling import Samples
-from cellxai.explain.lime.stability import Stop
+from cellxai.explain.lime.samples import Samples
+from cellxai.explain.lime.stopping import Stop
 from cellxai.explain.lime.surrogate import is_constant
 from cellxai.explain.status import SEVERITY, Status
 

@@ -10,11 +10,11 @@ from cellxai.explain.base import Attribution, Context, Explainer, Model
 from cellxai.explain.lime.designs import Bernoulli, Design
 from cellxai.explain.lime.doubts import Doubt, doubts_of, drift_doubt, worst
 from cellxai.explain.lime.feature_selection import FeatureSelection, select
-from cellxai.explain.lime.sampling import Samples, collect, draw, padded
-from cellxai.explain.lime.stability import Stop
+from cellxai.explain.lime.samples import Samples, collect, draw, padded
+from cellxai.explain.lime.stopping import Stop
 from cellxai.explain.lime.surrogate import Surrogate, fit, is_constant, moments
 from cellxai.explain.perturbation import perturbed_scores
-from cellxai.explain.superpixels.methods import painted
+from cellxai.explain.superpixels.base import painted
 
 DRIFT_SAMPLES = 8  # of each image, computed once more in full precision
 

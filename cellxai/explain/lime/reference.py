@@ -18,7 +18,7 @@ from cellxai.explain.lime.doubts import (
     doubts_of_scores,
     worst,
 )
-from cellxai.explain.superpixels.methods import painted
+from cellxai.explain.superpixels.base import painted
 
 MIN_SAMPLES_PER_SUPERPIXEL = 10  # its author's advice: about 1000 samples for 100 superpixels
 

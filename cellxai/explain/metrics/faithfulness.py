@@ -24,7 +24,7 @@ from cellxai.explain.metrics.probing import (
     target_scores,
 )
 from cellxai.explain.perturbation import in_batches
-from cellxai.explain.superpixels.methods import painted
+from cellxai.explain.superpixels.base import painted
 
 
 class _Curve(Metric):

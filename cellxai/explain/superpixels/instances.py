@@ -7,7 +7,8 @@ from jaxtyping import Bool, Float, Int, Int64, Shaped
 from skimage.measure import label
 from torch import Tensor
 
-from cellxai.explain.superpixels.methods import Grid, Superpixels, consecutive
+from cellxai.explain.superpixels.base import Superpixels, consecutive
+from cellxai.explain.superpixels.methods import Grid
 
 
 class FromMasks(Superpixels):

@@ -16,7 +16,7 @@ from cellxai.adapters.second_run import FeatureDensity, OfImages
 from cellxai.explain.base import Attribution, Context, Explainer, context_of
 from cellxai.explain.baselines import Baseline, off_data
 from cellxai.explain.cost import measured
-from cellxai.explain.superpixels.cache import CachedSuperpixels
+from cellxai.explain.superpixel_cache import CachedSuperpixels
 from cellxai.explain.superpixels.instances import known_instances
 from cellxai.trained.run import TrainedRun
 from cellxai.verbs.explain.maps import Saved, settings_of, settings_of_image, tensors_of

@@ -9,7 +9,7 @@ from cellxai.explain.backward.deeplift import DeepLift, DeepLiftShap, noisy_base
 from cellxai.explain.base import Context
 from cellxai.explain.completeness import relative_gap
 from cellxai.explain.cost import measured
-from cellxai.explain.superpixels.methods import superpixel_means
+from cellxai.explain.superpixels.base import superpixel_means
 
 
 def change(net, images, targets, context):

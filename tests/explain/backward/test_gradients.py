@@ -5,7 +5,7 @@ from captum import attr
 from cellxai.explain.backward.gradients import InputXGradient, IntegratedGradients, Saliency
 from cellxai.explain.base import Context
 from cellxai.explain.cost import measured
-from cellxai.explain.superpixels.methods import superpixel_means
+from cellxai.explain.superpixels.base import superpixel_means
 
 
 def test_saliency_equals_the_gradient_by_autograd(net, images, targets, context):

@@ -8,7 +8,7 @@ from cellxai.explain.backward.smoothing import GradientShap, SmoothGrad
 from cellxai.explain.base import Context
 from cellxai.explain.cost import measured
 from cellxai.explain.seeding import seeded
-from cellxai.explain.superpixels.methods import superpixel_means
+from cellxai.explain.superpixels.base import superpixel_means
 
 
 @pytest.mark.parametrize(

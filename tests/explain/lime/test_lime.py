@@ -13,9 +13,10 @@ from cellxai.explain.cost import measured
 from cellxai.explain.lime.designs import Antithetic, Locality, OrthogonalArray, StratifiedSizes
 from cellxai.explain.lime.lime import Lime, top_classes
 from cellxai.explain.lime.reference import LimeReference
-from cellxai.explain.lime.stability import Stop
+from cellxai.explain.lime.stopping import Stop
 from cellxai.explain.provenance import described
-from cellxai.explain.superpixels.methods import Grid, painted
+from cellxai.explain.superpixels.base import painted
+from cellxai.explain.superpixels.methods import Grid
 
 DESIGNS = [Antithetic(), OrthogonalArray(), StratifiedSizes(), Locality()]
 
@@ -281,11 +282,11 @@ def test_a_config_names_the_design_and_the_stop():
     parser.add_subclass_arguments(Explainer, "explainer")
     settings = {
         "n_samples": 400,
-        "design": {"class_path": "cellxai.explain.lime.designs.OrthogonalArray"},
+        "design": {"class_path": "cellxai.explain.lime.OrthogonalArray"},
         "stop": {"top_k": 3, "jaccard": 0.8},
     }
     parsed = parser.parse_object(
-        {"explainer": {"class_path": "cellxai.explain.lime.lime.Lime", "init_args": settings}}
+        {"explainer": {"class_path": "cellxai.explain.lime.Lime", "init_args": settings}}
     )
     lime = parser.instantiate(parsed).explainer
     assert isinstance(lime.design, OrthogonalArray)

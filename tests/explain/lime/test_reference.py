@@ -6,7 +6,8 @@ from cellxai.explain.base import Context
 from cellxai.explain.baselines import BlurBaseline, SuperpixelMeanBaseline
 from cellxai.explain.cost import measured
 from cellxai.explain.lime.reference import LimeReference
-from cellxai.explain.superpixels.methods import Grid, painted
+from cellxai.explain.superpixels.base import painted
+from cellxai.explain.superpixels.methods import Grid
 
 
 def raw_lime(model, image, target, labels, hide_color, n_samples, n_features=100_000):

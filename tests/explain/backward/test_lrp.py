@@ -5,8 +5,8 @@ from captum import attr
 from captum.attr._utils.lrp_rules import Alpha1_Beta0_Rule, EpsilonRule
 from torch import nn
 
-from cellxai.explain.backward.relevance import LRP
-from cellxai.explain.backward.relevance_rules import alpha_beta_rule, epsilon_rule
+from cellxai.explain.backward.lrp import LRP
+from cellxai.explain.backward.lrp_rules import alpha_beta_rule, epsilon_rule
 from cellxai.explain.base import Context
 
 COMPOSITES = ["epsilon", "epsilon-plus", "epsilon-alpha-beta"]

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from cellxai.explain.lime.designs import OrthogonalArray
-from cellxai.explain.lime.stability import Stop, jaccard_of_top, ranking_stability, unit_influence
+from cellxai.explain.lime.stopping import Stop, jaccard_of_top, ranking_stability, unit_influence
 from cellxai.explain.lime.surrogate import RIDGE, fit, locality, moments
 
 

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cellxai.explain.backward.relevance_rules import Composite, RelevanceRules
+from cellxai.explain.backward.lrp_rules import Composite, RelevanceRules
 from cellxai.explain.backward.rules import NoRuleError
 from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported
 from cellxai.explain.completeness import judged_complete, target_scores
@@ -20,7 +20,7 @@ class LRP(Explainer):
     is *degraded* where more than 5 % of it is lost on the way. Networks of convolutions, linear
     layers, activations, normalisation, pooling, residual sums and gates have rules; attention has
     none and is *unsupported*, as is any score but a logit. Rules: see
-    :mod:`cellxai.explain.backward.relevance_rules`.
+    :mod:`cellxai.explain.backward.lrp_rules`.
 
     Args:
         composite: Rule of the convolutions: ``epsilon-plus`` follows positive contributions,

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cellxai.explain.lime.designs import Design
-from cellxai.explain.lime.stability import Stop, ranking_stability
+from cellxai.explain.lime.stopping import Stop, ranking_stability
 from cellxai.explain.lime.surrogate import fit, locality
 
 Evaluate = Callable[[Int64[Tensor, " n"], Bool[Tensor, "n s"]], Float[Tensor, "n t"]]

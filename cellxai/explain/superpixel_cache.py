@@ -12,7 +12,7 @@ from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from cellxai.explain.provenance import described
-from cellxai.explain.superpixels.methods import Superpixels, consecutive
+from cellxai.explain.superpixels.base import Superpixels, consecutive
 from cellxai.files.folder import atomic
 
 

@@ -1,8 +1,8 @@
 import torch
 
 from cellxai.explain.lime.designs import Bernoulli, OrthogonalArray
-from cellxai.explain.lime.sampling import collect, draw, first_occurrences, padded
-from cellxai.explain.lime.stability import Stop
+from cellxai.explain.lime.samples import collect, draw, first_occurrences, padded
+from cellxai.explain.lime.stopping import Stop
 
 CPU = torch.device("cpu")
 
