@@ -25,7 +25,7 @@ from torch import Tensor
 from cellxai.explain.base import Attribution, Context, Explainer, Model, context_of
 from cellxai.explain.baselines import BlurBaseline, gaussian_blur
 from cellxai.explain.batch_size import best_batch_size, clock_of
-from cellxai.explain.cost import frozen, measured
+from cellxai.explain.cost import attribute_with_cost, frozen
 from cellxai.explain.lime.designs import OrthogonalArray
 from cellxai.explain.lime.lime import Lime
 from cellxai.explain.lime.reference import LimeReference
@@ -69,7 +69,7 @@ def attribution(
     explainer: Explainer, model: Model, context: Context, images: Tensor
 ) -> Attribution:
     targets = TARGETS.to(images.device).expand(len(images))
-    return measured(explainer, model, images, targets, context)
+    return attribute_with_cost(explainer, model, images, targets, context)
 
 
 class Bench:

@@ -18,7 +18,7 @@ from torch import nn
 from cellxai.explain.base import Attribution, Context, Explainer, context_of
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.completeness import change_of_score, relative_gap, target_scores
-from cellxai.explain.cost import measured
+from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.standard import every_explainer
 from cellxai.explain.superpixels.methods import Grid
 from cellxai.files.folder import atomic
@@ -88,7 +88,7 @@ def cell(
     targets: torch.Tensor,
     context: Context,
 ) -> str:
-    found = measured(explainer, model, images, targets, context)
+    found = attribute_with_cost(explainer, model, images, targets, context)
     if found.status != "ok":
         return f"{found.status}: {found.reason}"
     if method == "lrp":

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from cellxai.classifier.module import CellClassifier
 from cellxai.data.loading.cache import digest
-from cellxai.explain.score import Around
+from cellxai.explain.score import ModelWrapper
 
 PENULTIMATE = "penultimate"  # what enters the layer that gives the logits
 NOT_OF_THE_NETWORK = "accuracy"  # modules that count, and see no image
 
 
-class LayerFeatures(Around):
+class LayerFeatures(ModelWrapper):
     """A classifier that answers with the output of one of its layers; differentiable.
 
     The layers after it do not run. Its own layers keep their names, so that Grad-CAM finds them.

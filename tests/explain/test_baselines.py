@@ -10,7 +10,7 @@ from cellxai.explain.baselines import (
     NearestBaseline,
     NoiseBaseline,
     SuperpixelMeanBaseline,
-    off_data,
+    nats_off_data,
 )
 from cellxai.explain.provenance import described
 from cellxai.explain.superpixels.base import superpixel_means
@@ -124,6 +124,6 @@ def test_off_data_is_the_fall_of_the_log_density(images, context):
     def log_density(x):
         return -x.flatten(1).square().sum(1)
 
-    fall = off_data(images, context.baseline, log_density)
+    fall = nats_off_data(images, context.baseline, log_density)
     torch.testing.assert_close(fall, log_density(images) - log_density(context.baseline))
-    assert (off_data(images, images, log_density) == 0).all()
+    assert (nats_off_data(images, images, log_density) == 0).all()

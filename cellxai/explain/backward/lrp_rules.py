@@ -13,6 +13,7 @@ in proportion to |input × weight|, and by |weight| where all inputs are 0, so t
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -21,15 +22,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from cellxai.explain.backward.rules import Call, NoRuleError, Rule, Rules, plain, refused
+from cellxai.explain.backward.rules import Call, NoRuleError, Rule, Rules, own_rule, refusing_rule
 
 Composite = Literal["epsilon", "epsilon-plus", "epsilon-alpha-beta"]
-Linear = Callable[[Tensor, Tensor], Tensor]
-"""Input, weight → output without bias: a convolution or a matrix product."""
-Spread = Callable[[Tensor, Tensor, Tensor, Tensor | None, Linear], Tensor]
-"""Relevance of the output, input, weight, bias, linear → relevance of the input."""
 
-SHAPES = [  # whose own gradient already moves relevance where it came from
+MOVING = [  # whose own gradient already moves relevance where it came from
     "__getitem__", "__get__", "cat", "stack", "flatten", "unflatten", "reshape", "view",
     "permute", "transpose", "contiguous", "clone", "to", "float", "double", "squeeze",
     "unsqueeze", "expand", "unbind", "chunk", "split", "roll", "flip", "pad", "dropout",
@@ -46,81 +43,135 @@ STABILISER = 1e-9
 ALPHA = 2.0  # and β = 1: Bach et al. (2015), eq. 60, with α − β = 1, which conserves
 
 
-class RelevanceRules(Rules):
+@dataclass(frozen=True)
+class Layer:
+    """A linear map with weights: a convolution or a matrix product.
+
+    Args:
+        weight: What multiplies the inputs.
+        bias: What is added, shaped to broadcast over the output.
+        linear: Input, weight → output without bias.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    linear: Callable[[Tensor, Tensor], Tensor]
+
+    def back(self, x: Tensor, weight: Tensor, values: Tensor) -> Tensor:
+        """The transposed map of ``weight``, from values of the output to the shape of ``x``."""
+        leaf = torch.zeros_like(x).requires_grad_()
+        with torch.enable_grad():
+            output = self.linear(leaf, weight)
+        return torch.autograd.grad(output, leaf, values)[0]
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """The arguments of torch's ``batch_norm``, by its names; statistics are None in training."""
+
+    input: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+    weight: Tensor | None = None
+    bias: Tensor | None = None
+    training: bool = False
+    momentum: float = 0.1
+    eps: float = 1e-5
+
+
+Spread = Callable[[Tensor, Tensor, Layer], Tensor]
+"""Relevance of the output, input, layer → relevance of the input."""
+
+
+def relevance_rules(composite: Composite) -> Rules:
     """The rules to enter around a forward pass whose backward pass shall carry relevance.
 
     Args:
-        composite: ``epsilon`` everywhere; or ε in layers without places and z⁺ or αβ (2, 1) in
+        composite: ``epsilon`` everywhere; or ε in layers without positions, and z⁺ or αβ (2, 1) in
             convolutions.
     """
+    memory = _Pass(*COMPOSITES[composite])
+    by_name: dict[str, Rule] = dict.fromkeys(MOVING, own_rule)
+    by_name |= dict.fromkeys(ONE_TO_ONE, unchanged_rule)
+    by_name |= dict.fromkeys(SUMS, sum_rule)
+    by_name |= dict.fromkeys(GATES, memory.gate_rule)
+    by_name |= {"add": addition_rule, "sub": addition_rule, "mul": memory.product_rule}
+    by_name |= {"conv2d": memory.convolution_rule, "batch_norm": memory.batch_norm_rule}
+    by_name |= {"linear": memory.matrix_rule}
+    return Rules(by_name, otherwise=refusing_rule)
 
-    def __init__(self, composite: Composite) -> None:
-        by_name: dict[str, Rule] = dict.fromkeys(SHAPES, plain)
-        by_name |= dict.fromkeys(ONE_TO_ONE, unchanged)
-        by_name |= dict.fromkeys(SUMS, shared_sum)
-        by_name |= dict.fromkeys(GATES, self.gate)
-        by_name |= {"add": added, "sub": added, "mul": self.product, "batch_norm": self.batch_norm}
-        by_name |= {"conv2d": self.convolution, "linear": self.matrix_product}
-        super().__init__(by_name, otherwise=refused)
-        self.in_places, self.without_places = COMPOSITES[composite]
+
+class _Pass:
+    """The rules of one forward pass that depend on what was called before.
+
+    Args:
+        at_positions: How layers with positions spread relevance.
+        without_positions: How the others do.
+    """
+
+    def __init__(self, at_positions: Spread, without_positions: Spread) -> None:
+        self.at_positions = at_positions
+        self.without_positions = without_positions
         self._gates: list[Tensor] = []
         self._last_convolution: tuple[Tensor, Call] | None = None
 
-    def convolution(self, call: Call) -> Tensor:
+    def convolution_rule(self, call: Call) -> Tensor:
         """By the composite, and remembered for the BatchNorm that may follow."""
-        output = weighted(call, self.in_places)
+        output = answer_and_spread(call, self.at_positions)
         self._last_convolution = (output, call)
         return output
 
-    def matrix_product(self, call: Call) -> Tensor:
-        """A linear layer that is applied at many places is a 1×1 convolution."""
-        has_places = call.args[0].dim() > 2
-        return weighted(call, self.in_places if has_places else self.without_places)
+    def matrix_rule(self, call: Call) -> Tensor:
+        """A linear layer that is applied at many positions is a 1×1 convolution."""
+        has_positions = call.args[0].dim() > 2
+        spread = self.at_positions if has_positions else self.without_positions
+        return answer_and_spread(call, spread)
 
-    def batch_norm(self, call: Call) -> Tensor:
+    def batch_norm_rule(self, call: Call) -> Tensor:
         """Folded into the convolution whose output it normalises; unchanged relevance elsewhere."""
         output, convolution = self._last_convolution or (None, call)
         if call.args[0] is not output or call.args[1] is None:  # None: statistics of the batch
-            return unchanged(call)
-        return weighted(folded(convolution, *call.args, **call.kwargs), self.in_places)
+            return unchanged_rule(call)
+        norm = BatchNorm(*call.args, **call.kwargs)
+        return answer_and_spread(fold(convolution, norm), self.at_positions)
 
-    def gate(self, call: Call) -> Tensor:
+    def gate_rule(self, call: Call) -> Tensor:
         """Unchanged, and remembered."""
-        output = unchanged(call)
+        output = unchanged_rule(call)
         self._gates.append(output)
         return output
 
-    def product(self, call: Call) -> Tensor:
+    def product_rule(self, call: Call) -> Tensor:
         """A gate gets nothing, a constant asks for nothing; equals get half each."""
         tensors = list(call.active.values())
         if len(tensors) == 1:
-            return unchanged(call)
+            return unchanged_rule(call)
         gates = [any(tensor is gate for gate in self._gates) for tensor in tensors]
-        return call.with_backward(partial(gated, gates))
+        return call.run_with_backward(partial(pass_gates, gates))
 
 
-def unchanged(call: Call) -> Tensor:
+def unchanged_rule(call: Call) -> Tensor:
     """Hands on all relevance, number by number."""
     if len(call.active) > 1:
         raise NoRuleError(f"no rule for torch's {call.name} of two answers of the network")
-    return call.with_backward(lambda relevance, inputs, output: [relevance])
+    return call.run_with_backward(lambda relevance, inputs, output: [relevance])
 
 
-def shared_sum(call: Call) -> Tensor:
+def sum_rule(call: Call) -> Tensor:
     """Each summand gets its share of the sum."""
-    return call.with_backward(partial(in_proportion, call))
+    return call.run_with_backward(partial(share_in_proportion, call))
 
 
-def added(call: Call) -> Tensor:
+def addition_rule(call: Call) -> Tensor:
     """Two branches share; a constant asks for nothing."""
-    return unchanged(call) if len(call.active) == 1 else shared_sum(call)
+    return unchanged_rule(call) if len(call.active) == 1 else sum_rule(call)
 
 
-def weighted(call: Call, spread: Spread) -> Tensor:
-    """A linear layer whose relevance is spread by a rule."""
-    _, weight, bias, linear = layer_of(call.name, *call.args, **call.kwargs)
-    return call.with_backward(
-        lambda relevance, inputs, output: [spread(relevance, inputs[0], weight, bias, linear)]
+def answer_and_spread(call: Call, spread: Spread) -> Tensor:
+    """The answer of a convolution or linear layer, whose relevance is spread over its input."""
+    layer = layer_of(call.name, *call.args, **call.kwargs)
+    return call.run_with_backward(
+        lambda relevance, inputs, output: [spread(relevance, inputs[0], layer)]
     )
 
 
@@ -130,101 +181,84 @@ def layer_of(
     weight: Tensor,
     bias: Tensor | None = None,
     *settings: Any,
-    **named: Any,
-) -> tuple[Tensor, Tensor, Tensor | None, Linear]:
-    """Input, weight, bias (shaped to broadcast) and the linear map of a call of torch."""
+    **named_settings: Any,
+) -> Layer:
+    """The layer that a call of torch is, from the arguments of the call."""
     if name == "linear":
-        return input, weight, bias, F.linear
+        return Layer(weight, bias, F.linear)
     shaped = None if bias is None else bias[:, None, None]
-    return input, weight, shaped, lambda x, w: F.conv2d(x, w, None, *settings, **named)
+    return Layer(weight, shaped, lambda x, w: F.conv2d(x, w, None, *settings, **named_settings))
 
 
-def folded(
-    convolution: Call,
-    input: Tensor,  # noqa: A002
-    running_mean: Tensor,
-    running_var: Tensor,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Call:
+def fold(convolution: Call, norm: BatchNorm) -> Call:
     """The convolution whose weight and bias include the normalisation that follows it."""
-    scale = (running_var + eps).rsqrt() * (1.0 if weight is None else weight)
-    named = dict(convolution.kwargs)
+    scale = (norm.running_var + norm.eps).rsqrt() * (1.0 if norm.weight is None else norm.weight)
+    named_settings = dict(convolution.kwargs)
     x, kernel, *rest = convolution.args
-    own, *settings = rest or [named.pop("bias", None)]
-    centred = (0.0 if own is None else own) - running_mean
-    shift = centred * scale + (0.0 if bias is None else bias)
+    own_bias, *settings = rest or [named_settings.pop("bias", None)]
+    centred = (0.0 if own_bias is None else own_bias) - norm.running_mean
+    shift = centred * scale + (0.0 if norm.bias is None else norm.bias)
     args = (x, kernel * scale[:, None, None, None], shift, *settings)
-    return Call("conv2d", F.conv2d, args, named)
+    return Call("conv2d", F.conv2d, args, named_settings)
 
 
-def epsilon_rule(
-    relevance: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, linear: Linear
-) -> Tensor:
-    """In proportion to x·w, stabilised; the share of the bias follows |x·w|."""
-    z = linear(x, weight)
-    total = stabilised(z if bias is None else z + bias)
+def epsilon_spread(relevance: Tensor, x: Tensor, layer: Layer) -> Tensor:
+    """The ε rule: in proportion to x·w, stabilised; the share of the bias follows |x·w|."""
+    z = layer.linear(x, layer.weight)
+    total = stabilise(z if layer.bias is None else z + layer.bias)
     shares = relevance / total
-    own = x * _back(linear, x, weight, shares)
-    size = linear(x.abs(), weight.abs())
-    rest = torch.where(size > 0, shares * (total - z) / stabilised(size), 0.0)
-    spread = x.abs() * _back(linear, x, weight.abs(), rest)
-    return own + spread + by_weight(relevance.where(size == 0, 0.0), x, weight, linear)
+    own = x * layer.back(x, layer.weight, shares)
+    size = layer.linear(x.abs(), layer.weight.abs())
+    rest = torch.where(size > 0, shares * (total - z) / stabilise(size), 0.0)
+    of_bias = x.abs() * layer.back(x, layer.weight.abs(), rest)
+    return own + of_bias + weight_spread(relevance.where(size == 0, 0.0), x, layer)
 
 
-def alpha_beta_rule(
-    relevance: Tensor,
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    linear: Linear,
-    alpha: float = 1.0,
-) -> Tensor:
-    """α of the relevance to x·w > 0, 1 − α to x·w < 0, whichever the bias; α = 1 is the z⁺ rule.
+def alpha_beta_spread(relevance: Tensor, x: Tensor, layer: Layer, alpha: float = 1.0) -> Tensor:
+    """The αβ rule: α of the relevance to x·w > 0, 1 − α to x·w < 0, whatever the bias is.
 
-    Where all contributions have one sign they get everything.
+    With α = 1 it is the z⁺ rule. Where all contributions have one sign they get everything.
     """
+    weight = layer.weight
     parts = [(x.clamp(min=0), x.clamp(max=0)), (weight.clamp(min=0), weight.clamp(max=0))]
     (x_up, x_down), (w_up, w_down) = parts
-    above = linear(x_up, w_up) + linear(x_down, w_down)
-    below = linear(x_up, w_down) + linear(x_down, w_up)
+    above = layer.linear(x_up, w_up) + layer.linear(x_down, w_down)
+    below = layer.linear(x_up, w_down) + layer.linear(x_down, w_up)
     to_above = torch.where(below < 0, alpha, 1.0) * relevance / above
     to_below = torch.where(above > 0, 1.0 - alpha, 1.0) * relevance / below
     to_above, to_below = to_above.where(above > 0, 0.0), to_below.where(below < 0, 0.0)
-    up = _back(linear, x, w_up, to_above) + _back(linear, x, w_down, to_below)
-    down = _back(linear, x, w_down, to_above) + _back(linear, x, w_up, to_below)
+    up = layer.back(x, w_up, to_above) + layer.back(x, w_down, to_below)
+    down = layer.back(x, w_down, to_above) + layer.back(x, w_up, to_below)
     silent = relevance.where((above == 0) & (below == 0), 0.0)
-    return x_up * up + x_down * down + by_weight(silent, x, weight, linear)
+    return x_up * up + x_down * down + weight_spread(silent, x, layer)
 
 
-def by_weight(relevance: Tensor, x: Tensor, weight: Tensor, linear: Linear) -> Tensor:
+def weight_spread(relevance: Tensor, x: Tensor, layer: Layer) -> Tensor:
     """In proportion to |w|: what a bias alone has caused, behind inputs that are all 0."""
-    reach = linear(torch.ones_like(x), weight.abs())
-    return _back(linear, x, weight.abs(), relevance / stabilised(reach))
+    size = layer.weight.abs()
+    reach = layer.linear(torch.ones_like(x), size)
+    return layer.back(x, size, relevance / stabilise(reach))
 
 
 COMPOSITES: dict[Composite, tuple[Spread, Spread]] = {
-    "epsilon": (epsilon_rule, epsilon_rule),
-    "epsilon-plus": (alpha_beta_rule, epsilon_rule),
-    "epsilon-alpha-beta": (partial(alpha_beta_rule, alpha=ALPHA), epsilon_rule),
+    "epsilon": (epsilon_spread, epsilon_spread),
+    "epsilon-plus": (alpha_beta_spread, epsilon_spread),
+    "epsilon-alpha-beta": (partial(alpha_beta_spread, alpha=ALPHA), epsilon_spread),
 }
 
 
-def in_proportion(
+def share_in_proportion(
     call: Call, relevance: Tensor, inputs: Sequence[Tensor], output: Tensor
 ) -> list[Tensor]:
     """Relevance in proportion to each input's part of a linear function without constants."""
     leaves = [x.detach().requires_grad_() for x in inputs]
     with torch.enable_grad():
-        answer = call.on(*leaves)
-    parts = torch.autograd.grad(answer, leaves, relevance / stabilised(output))
+        answer = call.run_on(*leaves)
+    parts = torch.autograd.grad(answer, leaves, relevance / stabilise(output))
     return [x * part for x, part in zip(inputs, parts, strict=True)]
 
 
-def gated(
+def pass_gates(
     gates: Sequence[bool], relevance: Tensor, inputs: Sequence[Tensor], output: Tensor
 ) -> list[Tensor | None]:
     """All relevance to the factor that is no gate; to both alike where that tells nothing."""
@@ -236,14 +270,6 @@ def gated(
     return [share if signal else None for signal in signals]
 
 
-def stabilised(z: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
-    """Away from 0 by a little, with its sign."""
+def stabilise(z: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
+    """Moved away from 0 by a little, with its sign kept."""
     return z + STABILISER * torch.where(z < 0, -1.0, 1.0)
-
-
-def _back(linear: Linear, x: Tensor, weight: Tensor, values: Tensor) -> Tensor:
-    """The transposed linear map."""
-    leaf = torch.zeros_like(x).requires_grad_()
-    with torch.enable_grad():
-        output = linear(leaf, weight)
-    return torch.autograd.grad(output, leaf, values)[0]

@@ -11,7 +11,7 @@ from cellxai.explain.base import Attribution, Context, Explainer, Model
 from cellxai.explain.batch_size import clock_of
 from cellxai.explain.benchmark.items import Case
 from cellxai.explain.benchmark.plan import Judge, Task
-from cellxai.explain.cost import frozen, measured
+from cellxai.explain.cost import attribute_with_cost, frozen
 from cellxai.explain.metrics.base import Metric, Truth, is_degenerate
 from cellxai.explain.metrics.probing import part_means
 from cellxai.explain.results.rows import Answer, Row
@@ -56,7 +56,7 @@ class Metered(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
-        attribution = measured(self.explainer, model, images, targets, context)
+        attribution = attribute_with_cost(self.explainer, model, images, targets, context)
         self.forwards += attribution.cost.forwards
         self.backwards += attribution.cost.backwards
         return attribution
@@ -72,7 +72,7 @@ def judged(
         return Judged(None, (), lacking)
     explainer, context = explainers[task.explainer], case.with_seed(task.seed)
     try:
-        attribution = measured(explainer, case.model, case.images, case.targets, context)
+        attribution = attribute_with_cost(explainer, case.model, case.images, case.targets, context)
     except Exception as error:
         nothing = failed(case.id, task._replace(metrics=tuple(names)), in_words(error))
         return replace(nothing, inapplicable=lacking)

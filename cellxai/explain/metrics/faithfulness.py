@@ -24,7 +24,7 @@ from cellxai.explain.metrics.probing import (
     target_scores,
 )
 from cellxai.explain.perturbation import in_batches
-from cellxai.explain.superpixels.base import painted
+from cellxai.explain.superpixels.base import paint
 
 
 class _Curve(Metric):
@@ -238,7 +238,7 @@ def removal_ranks(
     if granularity == "superpixels":
         order = part_means(values, superpixels).nan_to_num(-torch.inf)
         places = order.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
-        return torch.stack(list(map(painted, places, superpixels)))
+        return torch.stack(list(map(paint, places, superpixels)))
     pixels = values.flatten(1)
     places = pixels.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
     return (places * min(n_steps, pixels.shape[1]) // pixels.shape[1]).view_as(values)

@@ -21,7 +21,7 @@ from cellxai.explain.metrics.base import (
     Truth,
     is_degenerate,
 )
-from cellxai.explain.score import Around
+from cellxai.explain.score import ModelWrapper
 
 Order = Literal["cascading", "independent"]
 
@@ -198,7 +198,7 @@ def randomised(
 def parameters_asked(model: nn.Module, image: Float[Tensor, "1 c h w"]) -> set[nn.Parameter]:
     """Those that the scores depend on: all but where a wrapper stops at an early layer."""
     own = list(model.parameters())
-    if not isinstance(model, Around):
+    if not isinstance(model, ModelWrapper):
         return {*own}
     copied = copy.deepcopy(model).requires_grad_()
     with torch.enable_grad():

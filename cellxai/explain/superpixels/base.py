@@ -1,11 +1,13 @@
-"""What superpixels are: labels of one image's parts, and how to reckon with them.
+"""The interface of superpixels, and arithmetic on their labels.
 
 One segmentation per image is shared by LIME, ablation and the superpixel metrics. Labels are always
-0…s−1 without a gap: ``lime`` counts the labels but hides by their number, so with labels that start
-at 1 (scikit-image's default for SLIC) the last superpixel is never hidden and feature 0 is dead.
+0…s−1 without a gap. The ``lime`` package counts the labels but hides by their number: with labels
+that start at 1 (scikit-image's default for SLIC), it never hides the last superpixel, and its
+feature 0 is dead.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int, Int64, Shaped
@@ -30,8 +32,8 @@ class Superpixels(ABC):
         """
 
 
-def consecutive(labels: Int[Tensor, "b h w"]) -> Int64[Tensor, "b h w"]:
-    """Labels renamed 0…s−1 in each image, in their order; {3, 8, 13} becomes {0, 1, 2}."""
+def renumber(labels: Int[Tensor, "b h w"]) -> Int64[Tensor, "b h w"]:
+    """Labels 0…s−1 in each image, in the order of the old ones; {3, 8, 13} becomes {0, 1, 2}."""
     return torch.stack([torch.unique(image, return_inverse=True)[1] for image in labels])
 
 
@@ -44,8 +46,16 @@ def superpixel_means(
     return sums.index_add(-1, labels.flatten(), values.flatten(-2)) / area_px
 
 
-def painted(
+def paint(
     superpixel_values: Shaped[Tensor, "*c s"], labels: Int[Tensor, "h w"]
 ) -> Shaped[Tensor, "*c h w"]:
     """Each pixel gets the value of its superpixel."""
     return superpixel_values[..., labels]
+
+
+def paint_each(
+    superpixel_values: Sequence[Shaped[Tensor, "*c s"]], superpixels: Int[Tensor, "b h w"]
+) -> Shaped[Tensor, "b *c h w"]:
+    """:func:`paint` for each image of a batch; images may differ in their number of superpixels."""
+    pairs = zip(superpixel_values, superpixels, strict=True)
+    return torch.stack([paint(values, labels) for values, labels in pairs])

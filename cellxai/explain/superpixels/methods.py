@@ -9,15 +9,15 @@ from skimage.filters import sobel
 from skimage.segmentation import felzenszwalb, quickshift, slic, watershed
 from torch import Tensor
 
-from cellxai.explain.superpixels.base import Superpixels, consecutive
+from cellxai.explain.superpixels.base import Superpixels, renumber
 
 
 class Slic(Superpixels):
-    """SLIC: k-means in colour and place (Achanta et al. 2012, doi:10.1109/TPAMI.2012.120).
+    """SLIC: k-means in colour and position (Achanta et al. 2012, doi:10.1109/TPAMI.2012.120).
 
     Args:
-        n_segments: Superpixels aimed at; the image decides how many come out.
-        compactness: Weight of place against colour (Lab units); larger is squarer.
+        n_segments: How many superpixels are wanted; the image decides how many come out.
+        compactness: Weight of distance against colour (Lab units); larger is squarer.
         sigma_px: Width of the Gaussian that smooths the image first.
     """
 
@@ -48,7 +48,7 @@ class Quickshift(Superpixels):
     Args:
         kernel_size: Width of the density estimate in pixels; larger gives fewer superpixels.
         max_dist: Longest step between modes; larger gives fewer superpixels.
-        ratio: Weight of colour against place.
+        ratio: Weight of colour against distance.
         seed: Breaks ties repeatably. ``lime``'s own ``random_seed`` no longer reaches scikit-image.
     """
 
@@ -80,7 +80,7 @@ class Felzenszwalb(Superpixels):
     Args:
         scale: Larger gives fewer and larger superpixels.
         sigma_px: Width of the Gaussian that smooths the image first.
-        min_size_px: Smaller ones are merged with a neighbour.
+        min_size_px: Superpixels with fewer pixels are merged with a neighbour.
     """
 
     def __init__(self, scale: float = 100.0, sigma_px: float = 0.8, min_size_px: int = 50) -> None:
@@ -103,7 +103,7 @@ class Watershed(Superpixels):
 
     Args:
         n_segments: Seeds; about as many superpixels come out.
-        compactness: Weight of place against gradient (Neubert and Protzel 2014,
+        compactness: Weight of distance against gradient (Neubert and Protzel 2014,
             doi:10.1109/ICPR.2014.181); 0 follows every edge.
     """
 
@@ -130,7 +130,7 @@ class Grid(Superpixels):
 
     def __init__(self, size_px: int = 16) -> None:
         if size_px < 1:
-            raise ValueError(f"size_px={size_px} is no side of a square; pass size_px>=1")
+            raise ValueError(f"size_px={size_px} is not the side of a square; pass size_px>=1")
         self.size_px = size_px
 
     def segment(
@@ -150,7 +150,7 @@ def _segment_each(
     images: Float[Tensor, "b c h w"], segment: Callable[[np.ndarray], np.ndarray]
 ) -> Int64[Tensor, "b h w"]:
     labels = [torch.from_numpy(segment(_rgb(image)).astype(np.int64)) for image in images]
-    return consecutive(torch.stack(labels)).to(images.device)
+    return renumber(torch.stack(labels)).to(images.device)
 
 
 def _rgb(image: Float[Tensor, "c h w"]) -> Float[np.ndarray, "h w 3"]:

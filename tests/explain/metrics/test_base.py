@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cellxai.explain import metrics
-from cellxai.explain.base import Attribution, Explainer, unsupported
+from cellxai.explain.base import Attribution, Explainer, unsupported_attribution
 from cellxai.explain.metrics.agreement import RankCorrelation
 from cellxai.explain.metrics.base import (
     Criterion,
@@ -159,7 +159,7 @@ def test_nothing_but_degenerate_maps_never_asks_the_model(metric, images, target
     def model(images):
         raise AssertionError("asked")
 
-    attribution = unsupported(images, "no reason")
+    attribution = unsupported_attribution(images, "no reason")
     assert score(metric, model, images, targets, attribution, context, truth).isnan().all()
 
 

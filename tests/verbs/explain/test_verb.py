@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from cellxai.adapters.explained_images import subjects
 from cellxai.explain.backward.gradients import Saliency
-from cellxai.explain.base import Attribution, Explainer, context_of, unsupported
+from cellxai.explain.base import Attribution, Explainer, context_of, unsupported_attribution
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.explain.lime.reference import LimeReference
@@ -36,7 +36,7 @@ class Impossible(Explainer):
     """Cannot explain any model."""
 
     def attribute(self, model, images, targets, context):
-        return unsupported(images, "this network has no such layer")
+        return unsupported_attribution(images, "this network has no such layer")
 
 
 @pytest.fixture(scope="module")
