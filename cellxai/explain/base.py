@@ -14,7 +14,7 @@ from cellxai.explain.status import Status
 from cellxai.explain.superpixels.base import Superpixels, renumber
 
 Model = Callable[[Float[Tensor, "b c h w"]], Float[Tensor, "b k"]]
-"""Images in [0, 1] to one score per class; a ``torch.nn.Module`` where layers must be found.
+"""Images in [0, 1] to one score per class; a ``torch.nn.Module`` where a method needs its layers.
 
 Scores are logits unless the model comes in :class:`cellxai.explain.score.Scored`: explainers never
 ask what a score means, so that each of them explains probabilities and densities too.
@@ -27,7 +27,7 @@ MOST_PIXELS = 32 * 224 * 224
 
 @dataclass(frozen=True)
 class Context:
-    """What all explainers of one batch share, so that methods differ only in method.
+    """What all explainers of one batch share, so that only the method makes a difference.
 
     Args:
         superpixels: Labels of each image's superpixels; any integers, kept as 0…s−1.
@@ -77,8 +77,8 @@ class Attribution:
         superpixel_values: Coefficient of each superpixel, NaN-padded to the largest s, for methods
             that have them.
         surrogate_r2: Weighted R² of the surrogate model, for methods that fit one.
-        ranking_stability: Jaccard index to expect between the highest superpixels found and those
-            of endlessly many samples, for methods that stop by it.
+        ranking_stability: Jaccard index to expect between the highest superpixels and those that
+            endlessly many samples would give, for methods that stop by it.
         completeness_gap: Sum of the map minus the change of the target's score from baseline to
             image, for methods that promise 0.
         cost: Filled in by :func:`cellxai.explain.cost.attribute_with_cost`.

@@ -13,11 +13,11 @@ class Score(ABC):
     """Turns what a model answers into the scores that are explained; differentiable.
 
     Subclass it in your own file, name it by ``class_path``. Column t of the scores is explained
-    where the target is t; a score of one column is about the image and no class.
+    where the target is t; a score of one column is about the image, not about a class.
 
     Attributes:
-        name: What a picture calls it; by default the name of the class.
-        units: What one of it is; empty where that is not said.
+        name: What a picture calls the score; by default the name of the class.
+        units: Its unit, such as ``nats``; empty where it has none.
         of_one_model: Whether it means nothing for another model, as a density of features does.
     """
 

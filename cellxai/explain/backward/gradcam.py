@@ -77,7 +77,7 @@ def last_conv(model: nn.Module, images: Float[Tensor, "b c h w"]) -> nn.Module |
     if n_later > len(positional) / 2:
         return (
             f"the last convolution, '{spatial[-1]}', is an embedding: {n_later} of "
-            f"{len(positional)} layers that see places come after it; name a layer"
+            f"{len(positional)} layers with positions come after it; name a layer"
         )
     return layers[spatial[-1]]
 

@@ -1,8 +1,8 @@
 """Guided backpropagation, deconvolution and guided Grad-CAM: gradients with another rule at ReLUs.
 
 Their rules exist for ReLUs alone. At other activations the gradient stays what it is; how much that
-leaves of the method is measured and told. Captum overrides ``nn.ReLU`` layers; here every ReLU that
-is called counts, and ReLU6 too.
+leaves of the method is measured and reported. Captum overrides ``nn.ReLU`` layers; here every ReLU
+that is called counts, and ReLU6 too.
 """
 
 from collections import Counter
@@ -117,7 +117,7 @@ def attribute_with_relu_rule(
     share = ((values - usual).norm() / usual.norm().clamp(min=torch.finfo(usual.dtype).tiny)).item()
     n_others, n = sum(calls[name] for name in others), calls.total()
     reason = (
-        f"{n_others} of {n} activations are no ReLU ({', '.join(others)}) and keep their plain "
+        f"{n_others} of {n} activations are not a ReLU ({', '.join(others)}) and keep their plain "
         f"gradient; the map differs from the gradient's by {share:.0%}"
     )
     return Attribution(values, status="degraded", reason=reason)

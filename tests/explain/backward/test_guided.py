@@ -48,7 +48,7 @@ def test_without_a_relu_it_is_the_plain_gradient_and_says_so(
     attribution = explainer.attribute(net, images, targets, context)
     torch.testing.assert_close(attribution.values, leaf.grad.sum(1))
     assert attribution.status == "degraded"
-    assert "2 of 2 activations are no ReLU (silu)" in attribution.reason
+    assert "2 of 2 activations are not a ReLU (silu)" in attribution.reason
     assert attribution.reason.endswith("differs from the gradient's by 0%")
 
 
@@ -57,7 +57,7 @@ def test_activations_in_place_are_the_plain_gradient_too(gated_net, images, targ
     gated_net(leaf).gather(1, targets[:, None]).sum().backward()
     attribution = GuidedBackprop().attribute(gated_net, images, targets, context)
     torch.testing.assert_close(attribution.values, leaf.grad.sum(1))
-    assert "6 of 6 activations are no ReLU (sigmoid, silu)" in attribution.reason
+    assert "6 of 6 activations are not a ReLU (sigmoid, silu)" in attribution.reason
     assert attribution.reason.endswith("differs from the gradient's by 0%")
 
 

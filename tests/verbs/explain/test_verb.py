@@ -163,7 +163,7 @@ def test_short_names_choose_explainers_and_ids_choose_images(drawn_run):
     ("arguments", "message"),
     [
         ({"explainers": "salience"}, r"no explainer is called 'salience'; did you mean saliency"),
-        ({"explainers": " , "}, r"names none; known: lime, "),
+        ({"explainers": " , "}, r"names no explainer; known: lime, "),
         ({"explainers": "edges", "images": ["nowhere"]}, r"has no such image; near it: "),
     ],
 )
