@@ -3,7 +3,7 @@
 EfficientNetV2-B0 with random weights on an image of 224 px, the same samples for all. The machine's
 speed changes while it measures, so the contestants take turns and the median of the ratios counts.
 The model is laid out as ``load_run`` lays it out; the package has a row with the same layout and
-batch, and one as its user meets it: its own batch of 10, torch's layout, glibc's limits.
+batch, and one with its defaults: its own batch of 10, torch's layout, glibc's limits.
 ``--rows`` measures some rows only; a CUDA device is used where there is one, or named by --device.
 """
 
@@ -24,14 +24,15 @@ from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model, context_of
 from cellxai.explain.baselines import BlurBaseline, gaussian_blur
-from cellxai.explain.batches import best_batch_size, clock_of
-from cellxai.explain.cost import frozen, measured
+from cellxai.explain.batch_size import best_batch_size, clock_of
+from cellxai.explain.cost import attribute_with_cost, frozen
 from cellxai.explain.lime.designs import OrthogonalArray
 from cellxai.explain.lime.lime import Lime
 from cellxai.explain.lime.reference import LimeReference
-from cellxai.explain.lime.stability import Stop, jaccard_of_top
-from cellxai.explain.superpixels.cache import CachedSuperpixels
-from cellxai.explain.superpixels.methods import Quickshift, Superpixels
+from cellxai.explain.lime.stopping import Stop, jaccard_of_top
+from cellxai.explain.superpixel_cache import CachedSuperpixels
+from cellxai.explain.superpixels.base import Superpixels
+from cellxai.explain.superpixels.methods import Quickshift
 from cellxai.training.allocator import keep_freed_memory
 
 SIZE_PX = 224
@@ -64,11 +65,11 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
     return clock_of(device) - start
 
 
-def attribution(
+def attribute_first_class(
     explainer: Explainer, model: Model, context: Context, images: Tensor
 ) -> Attribution:
     targets = TARGETS.to(images.device).expand(len(images))
-    return measured(explainer, model, images, targets, context)
+    return attribute_with_cost(explainer, model, images, targets, context)
 
 
 class Bench:
@@ -105,25 +106,25 @@ class Bench:
 
     def lime(self, bf16: bool = False) -> None:
         """Ours, with the package's samples."""
-        attribution(Lime(self.n_samples, bf16=bf16), self.model, self.context, self.image)
+        attribute_first_class(Lime(self.n_samples, bf16=bf16), self.model, self.context, self.image)
 
     def package(self) -> None:
         """The package, with the same superpixels and baseline, our batch and layout."""
         lime = LimeReference(self.n_samples)
-        attribution(lime, self.model, self.context, self.image)
+        attribute_first_class(lime, self.model, self.context, self.image)
 
     def package_as_it_comes(self) -> None:
         """The package in its own batches, with torch's layout and glibc's limits."""
         if self.device.type == "cpu":
             give_memory_back()
         context = replace(self.context, batch_size=PACKAGE_BATCH)
-        attribution(LimeReference(self.n_samples), self.plain, context, self.image)
+        attribute_first_class(LimeReference(self.n_samples), self.plain, context, self.image)
         if self.device.type == "cpu":
             keep_freed_memory()
 
 
 def give_memory_back() -> None:
-    """Undoes what ``keep_freed_memory`` told glibc."""
+    """Gives glibc back the limits that ``keep_freed_memory`` changed."""
     libc = ctypes.CDLL(None)
     for parameter, value in GLIBC_BY_ITSELF:
         libc.mallopt(parameter, value)
@@ -172,11 +173,11 @@ def adaptive(bench: Bench) -> str:
             ):  # fmt: skip
                 start = clock_of(bench.device)
                 context = replace(bench.contexts(1, superpixels), seed=seed)
-                found = attribution(explainer, bench.model, context, bench.image)
+                attribution = attribute_first_class(explainer, bench.model, context, bench.image)
                 seconds_by[name] += clock_of(bench.device) - start
-                assert found.superpixel_values is not None
-                tops[name].append(found.superpixel_values[0].double())
-                forwards += [found.cost.forwards] if name == "ours" else []
+                assert attribution.superpixel_values is not None
+                tops[name].append(attribution.superpixel_values[0].double())
+                forwards += [attribution.cost.forwards] if name == "ours" else []
     agreement = {name: pairwise_agreement(values) for name, values in tops.items()}
     return row(
         f"the package / adaptive Lime ({statistics.mean(forwards):.0f} forwards), cached",
@@ -198,14 +199,14 @@ def ten_images(bench: Bench) -> str:
     lime = Lime(max(bench.n_samples // 10, 2))
 
     def together() -> None:
-        attribution(lime, bench.model, context, images)
+        attribute_first_class(lime, bench.model, context, images)
 
     def one_by_one() -> None:
         for i in range(10):
             single = Context(
                 context.superpixels[i : i + 1], context.baseline[i : i + 1], 0, bench.batch_size
             )
-            attribution(lime, bench.model, single, images[i : i + 1])
+            attribute_first_class(lime, bench.model, single, images[i : i + 1])
 
     apart_s, together_s, quotient = ratios(one_by_one, together, bench.repeats, bench.device)
     return row("ten images at once / one by one", together_s, apart_s, quotient, "at most 1.02")
@@ -213,8 +214,9 @@ def ten_images(bench: Bench) -> str:
 
 def memory(bench: Bench) -> str:
     def peak_mib(n_samples: int) -> float:
-        found = attribution(Lime(n_samples), bench.model, bench.context, bench.image)
-        return (found.cost.peak_bytes or 0) / 2**20
+        lime = Lime(n_samples)
+        attribution = attribute_first_class(lime, bench.model, bench.context, bench.image)
+        return (attribution.cost.peak_bytes or 0) / 2**20
 
     few, many = 2 * bench.batch_size, 8 * bench.batch_size
     peak_mib(few)  # what the allocator keeps from now on is not counted again

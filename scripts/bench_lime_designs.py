@@ -5,8 +5,8 @@ cost: 22 minutes of one CPU core for 20 images of 128 px; expect: two tables and
 
 A pool of antithetic pairs serves every design that is a selection from it: the first halves are
 plain LIME, sizes are stratified and locality is drawn by choosing rows. The reference of a draw is
-plain LIME's surrogate on the rest of the pool, so that neither knows the other. Arrays are
-evaluated for themselves. What is evaluated is kept in the folder and not done again.
+plain LIME's surrogate on the rest of the pool, so that the two share no sample. Arrays are
+evaluated separately. What is evaluated is kept in the folder and not computed again.
 """
 
 import argparse
@@ -24,8 +24,13 @@ from cellxai.explain.base import Model, context_of
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.cost import frozen
 from cellxai.explain.lime.designs import Antithetic, OrthogonalArray, size_probabilities
-from cellxai.explain.lime.stability import jaccard_of_top, ranking_stability
-from cellxai.explain.lime.surrogate import Surrogate, fit, locality
+from cellxai.explain.lime.stopping import jaccard_of_top, ranking_stability
+from cellxai.explain.lime.surrogate import (
+    Evaluations,
+    Surrogate,
+    fit_surrogate,
+    locality_weights,
+)
 from cellxai.explain.perturbation import perturbed_scores
 from cellxai.explain.superpixels.methods import Slic
 from cellxai.figures.colours import SERIES
@@ -60,25 +65,25 @@ class Evaluated:
     @property
     def kernel(self) -> Tensor:
         """Weight of a sample by the number of superpixels that it shows."""
-        return locality(self.pool.shape[1], KERNEL_WIDTH)
+        return locality_weights(self.pool.shape[1], KERNEL_WIDTH)
 
 
 def evaluate(model: Model, subject: Subject, seed: int) -> Evaluated:
     context = context_of(subject.image, Slic(), BlurBaseline())
     n_superpixels = int(context.superpixels.max()) + 1
-    weights = locality(n_superpixels, KERNEL_WIDTH)
+    weights = locality_weights(n_superpixels, KERNEL_WIDTH)
     pool = Antithetic().masks(POOL + 1, weights, seed)
     n_array = 1 + ROUNDS * OrthogonalArray().round_size(n_superpixels)
     seeds = range(seed, seed + SEEDS)
-    arrays = torch.stack([OrthogonalArray().masks(n_array, weights, one) for one in seeds])
+    arrays = torch.stack([OrthogonalArray().masks(n_array, weights, s) for s in seeds])
     masks = torch.cat([pool, arrays.flatten(0, 1)])
     owners, column = torch.zeros(len(masks), dtype=torch.long), torch.tensor([[subject.target]])
     scores = perturbed_scores(model, subject.image, context, owners, masks, column)[:, 0]
     return Evaluated(pool, scores[: len(pool)], arrays, scores[len(pool) :].view(arrays.shape[:2]))
 
 
-def evaluated(run: Path, n_images: int, folder: Path) -> Iterator[Evaluated]:
-    """Of the first images of each class in turn; from the folder where they are done."""
+def evaluate_run(run: Path, n_images: int, folder: Path) -> Iterator[Evaluated]:
+    """Evaluates the first images of each class in turn; those in the folder are read from there."""
     trained = load_run(run, "cpu")
     trained.classifier.to(memory_format=torch.channels_last)  # half as long, the same numbers
     per_class = -(-n_images // len(trained.classes))
@@ -95,49 +100,50 @@ def evaluated(run: Path, n_images: int, folder: Path) -> Iterator[Evaluated]:
 
 def surrogate_of(masks: Tensor, scores: Tensor, weights: Tensor) -> Surrogate:
     everything = torch.ones(1, 1, masks.shape[1], dtype=torch.bool)
-    return fit(masks[None], scores[None, :, None], weights[None], everything)
+    evaluations = Evaluations(masks[None], scores[None, :, None], weights[None])
+    return fit_surrogate(evaluations, everything)
 
 
-def plain_rows(one: Evaluated, n: int, generator: torch.Generator) -> Iterator[Tensor]:
+def plain_rows(image: Evaluated, n: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Independent samples: the first halves of pairs."""
-    yield from _disjoint(torch.arange(1, len(one.pool), 2), n, generator)
+    yield from _split_disjoint(torch.arange(1, len(image.pool), 2), n, generator)
 
 
-def antithetic_rows(one: Evaluated, n: int, generator: torch.Generator) -> Iterator[Tensor]:
+def antithetic_rows(image: Evaluated, n: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Pairs of complements."""
-    for first in _disjoint(torch.arange(1, len(one.pool), 2), n // 2, generator):
+    for first in _split_disjoint(torch.arange(1, len(image.pool), 2), n // 2, generator):
         yield torch.stack([first, first + 1], 1).flatten()
 
 
-def stratified_rows(one: Evaluated, n: int, generator: torch.Generator) -> Iterator[Tensor]:
+def stratified_rows(image: Evaluated, n: int, generator: torch.Generator) -> Iterator[Tensor]:
     """First halves whose sizes lie at even quantiles of the binomial distribution."""
-    yield from _by_size(one, n, torch.ones_like(one.kernel), generator)
+    yield from _choose_sizes(image, n, torch.ones_like(image.kernel), generator)
 
 
-def locality_rows(one: Evaluated, n: int, generator: torch.Generator) -> Iterator[Tensor]:
+def locality_rows(image: Evaluated, n: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Rows whose sizes lie at even quantiles of the locality distribution."""
-    yield from _by_size(one, n, one.kernel, generator)
+    yield from _choose_sizes(image, n, image.kernel, generator)
 
 
-def _disjoint(rows: Tensor, n: int, generator: torch.Generator) -> Iterator[Tensor]:
+def _split_disjoint(rows: Tensor, n: int, generator: torch.Generator) -> Iterator[Tensor]:
     shuffled = rows[torch.randperm(len(rows), generator=generator)]
     yield from shuffled[: len(rows) // n * n].split(n)[:DRAWS]
 
 
-def _by_size(
-    one: Evaluated, n: int, weights: Tensor, generator: torch.Generator
+def _choose_sizes(
+    image: Evaluated, n: int, weights: Tensor, generator: torch.Generator
 ) -> Iterator[Tensor]:
-    """Rows of wanted sizes; where the pool has no more of one, the next larger is taken."""
-    sizes, cumulative = one.pool.sum(1), size_probabilities(weights).cumsum(0)
+    """Rows of wanted sizes; where the pool has no more rows of a size, the next larger is taken."""
+    sizes, cumulative = image.pool.sum(1), size_probabilities(weights).cumsum(0)
     for _ in range(DRAWS):
         quantiles = (torch.arange(n) + torch.rand(n, generator=generator)).double() / n
         wanted = torch.searchsorted(cumulative, quantiles).clamp(max=len(cumulative) - 1)
         order = 1 + torch.randperm(len(sizes) - 1, generator=generator)
         by_size = order[sizes[order].argsort(stable=True)]
-        places = torch.searchsorted(sizes[by_size].contiguous(), wanted.sort().values).tolist()
+        starts = torch.searchsorted(sizes[by_size].contiguous(), wanted.sort().values).tolist()
         taken, last = [], -1
-        for place in places:
-            last = min(max(place, last + 1), len(by_size) - 1)
+        for start in starts:
+            last = min(max(start, last + 1), len(by_size) - 1)
             taken.append(last)
         yield by_size[torch.tensor(taken)]
 
@@ -149,38 +155,40 @@ SELECTIONS: dict[str, Callable[..., Iterator[Tensor]]] = {
 ARRAY = "orthogonal array, folded"
 
 
-def agreements(one: Evaluated, generator: torch.Generator) -> dict[tuple[str, int], float]:
+def agreements(image: Evaluated, generator: torch.Generator) -> dict[tuple[str, int], float]:
     """Mean Jaccard index of the top 5 with the reference, by design and number of samples."""
-    found = {}
+    mean_by_design = {}
     for name, rows_of in SELECTIONS.items():
         for n in COUNTS:
             values = [
-                from_pool(one, rows, weighted=rows_of is not locality_rows)
-                for rows in rows_of(one, n, generator)
+                from_pool(image, rows, weighted=rows_of is not locality_rows)
+                for rows in rows_of(image, n, generator)
             ]
-            found[name, n] = float(np.mean(values))
-    reference = surrogate_of(one.pool, one.pool_scores, one.kernel[one.pool.sum(1)])
-    for n in [n for n in COUNTS if n < one.arrays.shape[1]]:
-        values = [top_agreement(array_surrogate(one, seed, n), reference) for seed in range(SEEDS)]
-        found[ARRAY, n] = float(np.mean(values))
-    return found
+            mean_by_design[name, n] = float(np.mean(values))
+    reference = surrogate_of(image.pool, image.pool_scores, image.kernel[image.pool.sum(1)])
+    for n in [n for n in COUNTS if n < image.arrays.shape[1]]:
+        values = [
+            top_agreement(array_surrogate(image, seed, n), reference) for seed in range(SEEDS)
+        ]
+        mean_by_design[ARRAY, n] = float(np.mean(values))
+    return mean_by_design
 
 
-def from_pool(one: Evaluated, rows: Tensor, weighted: bool) -> float:
+def from_pool(image: Evaluated, rows: Tensor, weighted: bool) -> float:
     """Agreement of a selection from the pool with plain LIME on what it left."""
-    rest = torch.ones(len(one.pool), dtype=torch.bool)
+    rest = torch.ones(len(image.pool), dtype=torch.bool)
     rest[rows] = False
-    weights = one.kernel[one.pool.sum(1)]
-    reference = surrogate_of(one.pool[rest], one.pool_scores[rest], weights[rest])
+    weights = image.kernel[image.pool.sum(1)]
+    reference = surrogate_of(image.pool[rest], image.pool_scores[rest], weights[rest])
     chosen = torch.cat([torch.zeros(1, dtype=torch.long), rows])
     own = weights[chosen] if weighted else torch.ones(len(chosen)).double()
-    found = surrogate_of(one.pool[chosen], one.pool_scores[chosen], own)
-    return top_agreement(found, reference)
+    surrogate = surrogate_of(image.pool[chosen], image.pool_scores[chosen], own)
+    return top_agreement(surrogate, reference)
 
 
-def array_surrogate(one: Evaluated, seed: int, n: int) -> Surrogate:
-    masks, scores = one.arrays[seed, : n + 1], one.array_scores[seed, : n + 1]
-    return surrogate_of(masks, scores, one.kernel[masks.sum(1)])
+def array_surrogate(image: Evaluated, seed: int, n: int) -> Surrogate:
+    masks, scores = image.arrays[seed, : n + 1], image.array_scores[seed, : n + 1]
+    return surrogate_of(masks, scores, image.kernel[masks.sum(1)])
 
 
 def top_agreement(a: Surrogate, b: Surrogate) -> float:
@@ -191,19 +199,18 @@ Look = tuple[int, float, float]
 """Samples, expected agreement and true agreement at one look of the adaptive stop."""
 
 
-def looks_at(one: Evaluated, seed: int) -> list[Look]:
+def looks_at(image: Evaluated, seed: int) -> list[Look]:
     """What the adaptive stop sees, round by round, and what is true."""
-    size = OrthogonalArray().round_size(one.pool.shape[1])
-    reference = surrogate_of(one.pool, one.pool_scores, one.kernel[one.pool.sum(1)])
+    size = OrthogonalArray().round_size(image.pool.shape[1])
+    reference = surrogate_of(image.pool, image.pool_scores, image.kernel[image.pool.sum(1)])
     looks = []
-    for n in range(2 * size, one.arrays.shape[1], size):
-        masks, scores = one.arrays[None, seed, : n + 1], one.array_scores[seed, : n + 1]
-        found, weights = array_surrogate(one, seed, n), one.kernel[masks.sum(2)]
+    for n in range(2 * size, image.arrays.shape[1], size):
+        masks, scores = image.arrays[None, seed, : n + 1], image.array_scores[seed, : n + 1]
+        evaluations = Evaluations(masks, scores[None, :, None], image.kernel[masks.sum(2)])
+        surrogate = array_surrogate(image, seed, n)
         generator = torch.Generator().manual_seed(seed)
-        expected = ranking_stability(
-            masks, scores[None, :, None], weights, found, True, TOP, generator
-        )
-        looks.append((n, float(expected), top_agreement(found, reference)))
+        expected = ranking_stability(evaluations, surrogate, True, TOP, generator)
+        looks.append((n, float(expected), top_agreement(surrogate, reference)))
     return looks
 
 
@@ -222,11 +229,11 @@ def adaptive_table(all_stops: list[list[Look]]) -> list[str]:
     return lines
 
 
-def curves(found: list[dict[tuple[str, int], float]]) -> dict[str, dict[int, np.ndarray]]:
+def curves(per_image: list[dict[tuple[str, int], float]]) -> dict[str, dict[int, np.ndarray]]:
     """Agreements of all images by design and number of samples."""
     gathered: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for one in found:
-        for (name, n), value in one.items():
+    for agreement in per_image:
+        for (name, n), value in agreement.items():
             gathered[name][n].append(value)
     return {name: {n: np.array(v) for n, v in by_n.items()} for name, by_n in gathered.items()}
 
@@ -266,12 +273,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--out", type=Path, default=Path("runs/lime_designs"))
     options = parser.parse_args()
-    generator, found, looks = torch.Generator().manual_seed(0), [], []
-    for i, one in enumerate(evaluated(options.run, options.images, options.out)):
-        found.append(agreements(one, generator))
-        looks.extend(looks_at(one, seed) for seed in range(SEEDS))
-        print(f"image {i + 1} of {options.images}: {one.pool.shape[1]} superpixels", flush=True)
-    by_design = curves(found)
+    generator, per_image, looks = torch.Generator().manual_seed(0), [], []
+    for i, image in enumerate(evaluate_run(options.run, options.images, options.out)):
+        per_image.append(agreements(image, generator))
+        looks.extend(looks_at(image, seed) for seed in range(SEEDS))
+        print(f"image {i + 1} of {options.images}: {image.pool.shape[1]} superpixels", flush=True)
+    by_design = curves(per_image)
     print("\n".join(["", *table(by_design), "", *adaptive_table(looks)]))
     draw(by_design, options.out / "lime_designs.png")
 

@@ -23,7 +23,7 @@ from bench_metrics_peers import N_NOISES, N_STEPS, N_SUBSETS, RADIUS, network, s
 from torch import Tensor, nn
 
 from cellxai.explain.base import Attribution, Case, Context, Explainer, Model
-from cellxai.explain.batches import best_batch_size
+from cellxai.explain.batch_size import best_batch_size
 from cellxai.explain.metrics.base import Metric
 from cellxai.explain.metrics.faithfulness import (
     DeletionAUC,

@@ -40,7 +40,7 @@ from cellxai.density.settings import PlaceSettings
 from cellxai.evaluation.intervals import wilson
 from cellxai.explain.base import Attribution, Explainer, context_of
 from cellxai.explain.baselines import BlurBaseline
-from cellxai.explain.cost import measured
+from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.metrics.localisation import pointing_game, region_auc
 from cellxai.explain.standard import every_explainer
 from cellxai.explain.superpixels.methods import Slic
@@ -175,7 +175,7 @@ def explained(
     for image in planted.spoiled.split(1):
         context = context_of(image, Slic(), BlurBaseline())
         for name, method in methods.items():
-            found[name].append(measured(method, density, image, target, context))
+            found[name].append(attribute_with_cost(method, density, image, target, context))
     return found
 
 

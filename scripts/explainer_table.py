@@ -1,7 +1,7 @@
 """Which explainer is right on which network, measured: the table of docs/explainers.md.
 
 python scripts/explainer_table.py --out docs/explainers.md
-cost: 4 minutes on 1 CPU core; expect: `ok` but for ReLU methods without ReLUs and for transformers
+cost: 4 minutes on 1 CPU core; expect: `ok`, but not for ReLU methods without ReLUs or transformers
 
 Without ``--out`` the table is printed. The networks have random weights, with BatchNorm statistics
 and gains as after training: whether a method is what its name says depends on the functions that a
@@ -18,7 +18,7 @@ from torch import nn
 from cellxai.explain.base import Attribution, Context, Explainer, context_of
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.completeness import change_of_score, relative_gap, target_scores
-from cellxai.explain.cost import measured
+from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.standard import every_explainer
 from cellxai.explain.superpixels.methods import Grid
 from cellxai.files.folder import atomic
@@ -41,14 +41,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The table of docs/explainers.md.")
     parser.add_argument("--out", type=Path, help="file whose marked part is replaced")
     parser.add_argument("--families", nargs="*", default=list(FAMILIES), choices=list(FAMILIES))
-    chosen = parser.parse_args()
-    page = table({family: measured_on(FAMILIES[family]) for family in chosen.families})
-    if chosen.out is None:
+    options = parser.parse_args()
+    page = table({family: measure_network(FAMILIES[family]) for family in options.families})
+    if options.out is None:
         print(page)
         return
-    text = chosen.out.read_text(encoding="utf-8")
+    text = options.out.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
-    with atomic(chosen.out) as path:
+    with atomic(options.out) as path:
         path.write_text(f"{before}{BEGIN}\n{page}\n{END}{rest.split(END)[1]}", encoding="utf-8")
 
 
@@ -67,8 +67,8 @@ def network(name: str) -> nn.Module:
     return model
 
 
-def measured_on(name: str) -> dict[str, str]:
-    """Cell of each explainer: status, reason, and the gap where the method promises none."""
+def measure_network(name: str) -> dict[str, str]:
+    """Cell of each explainer: status, reason, and the gap where the method promises 0."""
     model = network(name)
     images = torch.rand(2, 3, SIDE_PX, SIDE_PX, generator=torch.Generator().manual_seed(1))
     context = context_of(images, Grid(SUPERPIXEL_PX), BlurBaseline(4.0))
@@ -88,20 +88,20 @@ def cell(
     targets: torch.Tensor,
     context: Context,
 ) -> str:
-    found = measured(explainer, model, images, targets, context)
-    if found.status != "ok":
-        return f"{found.status}: {found.reason}"
+    attribution = attribute_with_cost(explainer, model, images, targets, context)
+    if attribution.status != "ok":
+        return f"{attribution.status}: {attribution.reason}"
     if method == "lrp":
         promised = target_scores(model, images, targets, context.batch_size)
     elif method in CHANGE_IS_PROMISED:
         promised = change_of_score(model, images, context.baseline, targets, context.batch_size)
     else:
         return "ok"
-    return f"ok, misses {worst_gap(found, promised)}"
+    return f"ok, misses {worst_gap(attribution, promised)}"
 
 
-def worst_gap(found: Attribution, promised: torch.Tensor) -> str:
-    share = relative_gap(found.values, promised).max().item()
+def worst_gap(attribution: Attribution, promised: torch.Tensor) -> str:
+    share = relative_gap(attribution.values, promised).max().item()
     return "< 0.01 %" if share < 1e-4 else f"{100 * share:.2g} %"
 
 
@@ -111,12 +111,12 @@ def table(cells: dict[str, dict[str, str]]) -> str:
     methods = list(next(iter(cells.values())))
     lines = ["| method | " + " | ".join(cells) + " |", "|---" * (len(cells) + 1) + "|"]
     for method in methods:
-        row = [short(cells[family][method], reasons) for family in cells]
+        row = [number_reason(cells[family][method], reasons) for family in cells]
         lines.append(f"| {method} | " + " | ".join(row) + " |")
     return "\n".join([*lines, "", *(f"{n}. {reason}" for reason, n in reasons.items())])
 
 
-def short(text: str, reasons: dict[str, int]) -> str:
+def number_reason(text: str, reasons: dict[str, int]) -> str:
     status, _, reason = text.partition(": ")
     if not reason:
         return text

@@ -56,9 +56,9 @@ training: {epochs: 1, device: cpu}
 EXPLAIN = """
 explainers:
   mine: {class_path: my_lab.BrightTimes, init_args: {factor: 2.0}}
-  LIME: {class_path: cellxai.explain.lime.reference.LimeReference, init_args: {n_samples: 20}}
-  Saliency: {class_path: cellxai.explain.backward.gradients.Saliency}
-superpixels: {class_path: cellxai.explain.superpixels.methods.Grid, init_args: {size_px: 16}}
+  LIME: {class_path: cellxai.explain.lime.LimeReference, init_args: {n_samples: 20}}
+  Saliency: {class_path: cellxai.explain.backward.Saliency}
+superpixels: {class_path: cellxai.explain.superpixels.Grid, init_args: {size_px: 16}}
 """
 
 BENCHMARK = (

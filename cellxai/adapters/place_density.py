@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cellxai.density.places import PLACES_FILE, PlaceDensity
-from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported
+from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
 from cellxai.explain.score import Score, Scored
 from cellxai.trained.run import TrainedRun
 
@@ -70,7 +70,9 @@ class PlaceMap(Explainer):
         """See :meth:`Explainer.attribute`."""
         density = model.model if isinstance(model, Scored) else model
         if not isinstance(density, PlaceDensity):
-            return unsupported(images, "only a PlaceDensity has a density of every place")
+            return unsupported_attribution(
+                images, "only a PlaceDensity has a density of every place"
+            )
         with torch.no_grad():
             nats = density.log_density_map(images)
         wide = F.interpolate(nats[:, None], images.shape[-2:], mode="bilinear")[:, 0]

@@ -24,7 +24,7 @@ from cellxai.density.persistence import read_density, write_density
 from cellxai.density.pipeline import DensityPipeline
 from cellxai.density.settings import PipelineSettings, PlaceSettings
 from cellxai.density.thresholds import Calibration
-from cellxai.explain.score import Around
+from cellxai.explain.score import ModelWrapper
 from cellxai.files.identity import hash_tensors
 from cellxai.trained.layers import (
     check_layer,
@@ -39,7 +39,7 @@ BLUR_RADIUS_SIGMAS = 3  # beyond, a Gaussian has 0.3 % of its mass
 Batches = Iterable[Float[Tensor, "_ 3 h w"]]
 
 
-class PlaceDensity(Around):
+class PlaceDensity(ModelWrapper):
     """Images to the log density of their least known places, in nats; a model of one score.
 
     A negative attribution of a pixel says that it makes the image unusual. As with a

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from cellxai.explain.baselines import Baseline
 from cellxai.explain.status import Status
-from cellxai.explain.superpixels.methods import Superpixels, consecutive
+from cellxai.explain.superpixels.base import Superpixels, renumber
 
 Model = Callable[[Float[Tensor, "b c h w"]], Float[Tensor, "b k"]]
-"""Images in [0, 1] to one score per class; a ``torch.nn.Module`` where layers must be found.
+"""Images in [0, 1] to one score per class; a ``torch.nn.Module`` where a method needs its layers.
 
 Scores are logits unless the model comes in :class:`cellxai.explain.score.Scored`: explainers never
 ask what a score means, so that each of them explains probabilities and densities too.
@@ -29,13 +29,13 @@ planted shortcut). ``parts`` are boolean [b p h w]: what can be taken out of eac
 """
 
 MOST_PIXELS = 32 * 224 * 224
-# Per forward pass: what 32 images of the usual size take. With as many of 520 × 704, a CPU spends
-# its time on finding memory, and explaining one image takes minutes.
+# Per forward pass: 32 images of the usual size. With 32 images of 520 × 704, a CPU spends its time
+# on finding memory, and explaining one image takes minutes.
 
 
 @dataclass(frozen=True)
 class Context:
-    """What all explainers of one batch share, so that methods differ only in method.
+    """What all explainers of one batch share, so that only the method makes a difference.
 
     Args:
         superpixels: Labels of each image's superpixels; any integers, kept as 0…s−1.
@@ -51,7 +51,7 @@ class Context:
 
     def __post_init__(self) -> None:
         # A gap in the labels would be a superpixel without pixels, and its coefficient a fiction.
-        object.__setattr__(self, "superpixels", consecutive(self.superpixels))
+        object.__setattr__(self, "superpixels", renumber(self.superpixels))
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Cost:
         peak_bytes: Most memory in use beyond what was held before; None where the system does not
             tell.
         batch_size: Images in the largest forward pass.
-        dtype: Of the first scores, such as ``float32``, or ``bfloat16`` in mixed precision.
+        dtype: Type of the first scores, such as ``float32``, or ``bfloat16`` in mixed precision.
     """
 
     forwards: int = 0
@@ -85,11 +85,11 @@ class Attribution:
         superpixel_values: Coefficient of each superpixel, NaN-padded to the largest s, for methods
             that have them.
         surrogate_r2: Weighted R² of the surrogate model, for methods that fit one.
-        ranking_stability: Jaccard index to expect between the highest superpixels found and those
-            of endlessly many samples, for methods that stop by it.
-        completeness_gap: Sum of the map less the change of the target's score from baseline to
+        ranking_stability: Jaccard index to expect between the highest superpixels and those that
+            endlessly many samples would give, for methods that stop by it.
+        completeness_gap: Sum of the map minus the change of the target's score from baseline to
             image, for methods that promise 0.
-        cost: Filled in by :func:`cellxai.explain.cost.measured`.
+        cost: Filled in by :func:`cellxai.explain.cost.attribute_with_cost`.
         status: ``degraded`` where the method runs but is not what its name says on this model,
             ``unsupported`` where it cannot run at all and the map is NaN.
         reason: Why the status is not ``ok``, or what else has to be known.
@@ -111,8 +111,8 @@ class Explainer(ABC):
     Arguments of ``__init__`` are kept as attributes of the same name: results are stored with them.
 
     Attributes:
-        is_control: Whether its maps know nothing of the model: in a benchmark it is no method, but
-            what methods have to beat.
+        is_control: Whether its maps know nothing of the model. In a benchmark it is not a method,
+            but what methods have to beat.
     """
 
     is_control: ClassVar[bool] = False
@@ -203,15 +203,15 @@ def context_of(
 ) -> Context:
     """Segments the images once and fills their baseline: what every explainer is then given.
 
-    Large images come in smaller batches than ``batch_size``, so that a pass stays in memory.
+    Large images come in smaller batches than ``batch_size``, so that a pass fits into memory.
     ``instances`` are known cells, numbered from 1, for superpixels that follow them.
     """
-    labels = consecutive(superpixels.segment(images, instances))
-    fitting = max(MOST_PIXELS // images[0, 0].numel(), 1)
-    return Context(labels, baseline.fill(images, labels), seed, min(batch_size, fitting))
+    labels = renumber(superpixels.segment(images, instances))
+    most_images = max(MOST_PIXELS // images[0, 0].numel(), 1)
+    return Context(labels, baseline.fill(images, labels), seed, min(batch_size, most_images))
 
 
-def unsupported(images: Float[Tensor, "b c h w"], reason: str) -> Attribution:
+def unsupported_attribution(images: Float[Tensor, "b c h w"], reason: str) -> Attribution:
     """The answer of a method that cannot explain this model: NaN maps, and why."""
-    nothing = torch.full_like(images[:, 0], torch.nan)
-    return Attribution(nothing, status="unsupported", reason=reason)
+    maps = torch.full_like(images[:, 0], torch.nan)
+    return Attribution(maps, status="unsupported", reason=reason)

@@ -1,7 +1,7 @@
 """Baselines: what is put where an explainer hides pixels.
 
-The choice is part of the question asked of the model. A black image can lie far off the data (on
-one trained network its logit was 709 where images have 10), so that hiding means shouting.
+The choice is part of the question asked of the model. A black image can lie far off the data: on
+one trained network its logit was 709 where images have 10. Hiding then means shouting.
 """
 
 import math
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cellxai.explain.inpainting import harmonic_fill
-from cellxai.explain.superpixels.methods import painted, superpixel_means
+from cellxai.explain.superpixels.base import paint_each, superpixel_means
 from cellxai.files.identity import hash_tensors, shorten
 
 BLUR_RADIUS_SIGMAS = 3.0  # beyond, a Gaussian has 0.3 % of its mass
@@ -90,10 +90,7 @@ class SuperpixelMeanBaseline(Baseline):
         self, images: Float[Tensor, "b c h w"], superpixels: Int[Tensor, "b h w"]
     ) -> Float[Tensor, "b c h w"]:
         """See :meth:`Baseline.fill`."""
-        pairs = zip(images, superpixels, strict=True)
-        return torch.stack(
-            [painted(superpixel_means(image, labels), labels) for image, labels in pairs]
-        )
+        return paint_each(list(map(superpixel_means, images, superpixels)), superpixels)
 
 
 class InpaintBaseline(Baseline):
@@ -150,8 +147,8 @@ class NearestBaseline(Baseline):
     def __repr__(self) -> str:
         # Results are stored with it, and a tensor prints only its corners.
         content = shorten(hash_tensors({"bank": self.bank}))
-        place = getattr(self.features, "__qualname__", type(self.features).__qualname__)
-        return f"NearestBaseline({len(self.bank)} images {content}, {place})"
+        space = getattr(self.features, "__qualname__", type(self.features).__qualname__)
+        return f"NearestBaseline({len(self.bank)} images {content}, {space})"
 
     @torch.no_grad()
     def fill(
@@ -160,7 +157,7 @@ class NearestBaseline(Baseline):
         """See :meth:`Baseline.fill`.
 
         Raises:
-            ValueError: If the bank's images are of another shape, or are the explained one.
+            ValueError: If the bank's images have another shape, or all are the explained image.
         """
         if self.bank.shape[1:] != images.shape[1:]:
             raise ValueError(
@@ -170,16 +167,17 @@ class NearestBaseline(Baseline):
         own = self._features_of(images)
         nearest = torch.cdist(own, self._bank_features.to(own)).argsort(1)
         pairs = zip(images, nearest.tolist(), strict=True)
-        return torch.stack([self._first_other(image, places) for image, places in pairs])
+        return torch.stack([self._first_other(image, indices) for image, indices in pairs])
 
-    def _first_other(self, image: Float[Tensor, "c h w"], places: list[int]) -> Tensor:
-        """The first image at these places of the bank that is not the explained one."""
-        for place in places:
-            other = self.bank[place].to(image)
+    def _first_other(self, image: Float[Tensor, "c h w"], indices: list[int]) -> Tensor:
+        """The first image of the bank, in the order of ``indices``, that is not the explained."""
+        for index in indices:
+            other = self.bank[index].to(image)
             if not torch.equal(other, image):
                 return other
         raise ValueError(
-            "bank holds nothing but the explained image; pass other images to replace it by"
+            f"bank holds nothing but the explained image, {len(self.bank)} times; pass other "
+            "images to replace it by"
         )
 
     def _features_of(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
@@ -191,17 +189,18 @@ class NearestBaseline(Baseline):
         return torch.cat([self._features_of(images) for images in self.bank.split(BANK_BATCH)])
 
 
-def off_data(
+def nats_off_data(
     images: Float[Tensor, "b c h w"],
     baseline: Float[Tensor, "b c h w"],
     log_density: Callable[[Float[Tensor, "b c h w"]], Float[Tensor, " b"]],
 ) -> Float[Tensor, " b"]:
-    """Nats by which the baseline is less likely than the image: large is off the data.
+    """Nats by which the baseline is less likely than the image; large means off the data.
 
     Args:
         images: The explained images.
         baseline: What replaces them.
-        log_density: Of images, such as that of their features under the training mixture.
+        log_density: Gives the log-density of images, such as that of their features under the
+            training mixture.
     """
     with torch.no_grad():
         return log_density(images) - log_density(baseline)

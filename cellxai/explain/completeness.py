@@ -1,4 +1,4 @@
-"""Whether a map adds up to what it promises, and what is said where it does not."""
+"""Whether a map adds up to what it promises; what is said where it does not."""
 
 import math
 from dataclasses import replace
@@ -13,24 +13,24 @@ TOLERATED_SHARE = 0.01  # of the change of the score
 NEGLIGIBLE = 1e-3  # in units of the score: smaller changes are lost in float32's rounding
 
 
-def judged_complete(
+def judge_completeness(
     attribution: Attribution,
     change: Float[Tensor, " b"],
     tolerated: float = TOLERATED_SHARE,
     law: str = "completeness",
 ) -> Attribution:
-    """With its gap, and *degraded* where that is more than a share of ``change``.
+    """The attribution with its gap, *degraded* where that is more than a share of ``change``.
 
     Args:
         attribution: Its map should sum to ``change``.
-        change: Of the target's score.
+        change: Change of the target's score.
         tolerated: Share of ``change`` that may be missed.
-        law: What is broken then, for the reason.
+        law: Name of the law that is broken then, for the reason.
     """
     gap = attribution.values.sum((1, 2)) - change
     share = relative_gap(attribution.values, change).max().item()
     judged = replace(attribution, completeness_gap=gap)
-    if share <= tolerated or math.isnan(share):  # a map that is no number has a verdict of its own
+    if share <= tolerated or math.isnan(share):  # a NaN map has a verdict of its own
         return judged
     missed = f"{share:.1%} of" if share < 10 else f"{share:.0e} times"  # unstable rules explode
     reason = f"{law} is missed by {missed} the score, more than {tolerated:.0%}"
@@ -40,7 +40,7 @@ def judged_complete(
 def relative_gap(
     values: Float[Tensor, "b h w"], change: Float[Tensor, " b"]
 ) -> Float[Tensor, " b"]:
-    """|Σ map − change| as a share of |change|; nothing is divided by less than ``NEGLIGIBLE``."""
+    """|Σ map − change| as a share of |change|, or of ``NEGLIGIBLE`` where the change is smaller."""
     return (values.sum((1, 2)) - change).abs() / change.abs().clamp(min=NEGLIGIBLE)
 
 
@@ -52,7 +52,7 @@ def change_of_score(
     targets: Int[Tensor, " b"],
     batch_size: int,
 ) -> Float[Tensor, " b"]:
-    """Target score of each image less that of its baseline."""
+    """Target score of each image minus that of its baseline."""
     at_images, at_baselines = (
         target_scores(model, x, targets, batch_size) for x in (images, baselines)
     )
@@ -67,5 +67,5 @@ def target_scores(
     batch_size: int,
 ) -> Float[Tensor, " b"]:
     """Score of each image's target."""
-    scores = torch.cat([model(some) for some in images.split(batch_size)])
+    scores = torch.cat([model(batch) for batch in images.split(batch_size)])
     return scores.gather(1, targets[:, None])[:, 0].to(images.dtype)

@@ -1,6 +1,6 @@
-"""Controls: maps that know nothing of the model. Who does not beat them has explained nothing.
+"""Controls: maps that know nothing of the model. A method has to beat them to explain anything.
 
-One of your own is an explainer with ``is_control = True``.
+A control of your own is an explainer with ``is_control = True``.
 """
 
 import torch
@@ -57,7 +57,7 @@ class CentreGaussian(Explainer):
 
     def __init__(self, width: float = 0.25) -> None:
         if not width > 0:
-            raise ValueError(f"width={width} is no bell; pass width>0")
+            raise ValueError(f"width={width} gives no bell; pass width>0")
         self.width = width
 
     def attribute(
@@ -76,7 +76,7 @@ class CentreGaussian(Explainer):
 
 
 class ImageItself(Explainer):
-    """The grey image less its mean: bright speaks for the class, dark against it."""
+    """The grey image minus its mean: bright speaks for the class, dark against it."""
 
     is_control = True
 

@@ -1,4 +1,4 @@
-"""What an attribution costs, counted while it is made."""
+"""Runs an explainer and counts what it costs."""
 
 import ctypes
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cellxai.explain.base import Attribution, Context, Cost, Explainer, Model
-from cellxai.explain.batches import clock_of
+from cellxai.explain.batch_size import clock_of
 from cellxai.explain.verdict import with_verdict
 
 
-def measured(
+def attribute_with_cost(
     explainer: Explainer,
     model: Model,
     images: Float[Tensor, "b c h w"],
@@ -64,9 +64,10 @@ def frozen(model: Model) -> Iterator[None]:
 
 
 class PeakMemory:
-    """Most memory in use since it was made, beyond what was held then.
+    """Most memory in use since this object was made, beyond what was in use then.
 
-    Of the allocator on CUDA; on the CPU of the whole process, where Linux tells.
+    On CUDA it is the memory of torch's allocator; on the CPU that of the whole process, where Linux
+    tells it.
 
     Args:
         device: Where the work is done.
@@ -91,7 +92,7 @@ class PeakMemory:
 
 
 def _release_free_memory() -> None:
-    # What the C library keeps for later is in use for the system, and would be used unseen.
+    # What the C library keeps for later counts as used: taking it again would not be seen.
     with suppress(OSError, AttributeError, TypeError):  # not glibc
         ctypes.CDLL(None).malloc_trim(0)
 
@@ -105,7 +106,7 @@ def _forget_resident_peak() -> bool:
 
 
 def _resident_bytes(which: Literal["RSS", "HWM"] = "RSS") -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"Vm{which}:"))
 
 

@@ -1,4 +1,4 @@
-"""In-painting: what a superpixel would show if it went on as around it."""
+"""In-painting: what a superpixel would show if it continued its surroundings."""
 
 from collections.abc import Callable
 
@@ -21,10 +21,10 @@ def harmonic_fill(images: Plane, superpixels: Int[Tensor, "b h w"]) -> Plane:
     image has no neighbour and gets its mean colour.
     """
     labels = superpixels[:, None]
-    exists = [_exists(labels, *place) for place in NEIGHBOURS]
+    exists = [_in_image(labels, *step) for step in NEIGHBOURS]
     inside = [
-        there & (labels == labels.roll(*place))
-        for there, place in zip(exists, NEIGHBOURS, strict=True)
+        there & (labels == labels.roll(*step))
+        for there, step in zip(exists, NEIGHBOURS, strict=True)
     ]
     outside = [there & ~within for there, within in zip(exists, inside, strict=True)]
     degree = torch.stack(exists).sum(0)
@@ -39,8 +39,8 @@ def harmonic_fill(images: Plane, superpixels: Int[Tensor, "b h w"]) -> Plane:
 def conjugate_gradients(matrix: Callable[[Plane], Plane], right_side: Plane, start: Plane) -> Plane:
     """Solves ``matrix(x) = right_side`` for each channel of each image alone.
 
-    Hestenes and Stiefel (1952); a plane that has converged stays as it is, so that its solution
-    does not depend on which others are solved beside it.
+    Hestenes and Stiefel (1952). A plane that has converged stays as it is, so that its solution
+    does not depend on the planes that are solved together with it.
     """
     solution = start
     residual = direction = right_side - matrix(start)
@@ -49,24 +49,24 @@ def conjugate_gradients(matrix: Callable[[Plane], Plane], right_side: Plane, sta
         active = residual.abs().amax((-1, -2), keepdim=True) > TOLERANCE
         if not active.any():
             break
-        image = matrix(direction)
-        curvature = (direction * image).sum((-1, -2), keepdim=True)
+        mapped = matrix(direction)
+        curvature = (direction * mapped).sum((-1, -2), keepdim=True)
         step = torch.where(active, power / curvature, 0)
         solution = solution + step * direction
-        residual = residual - step * image
+        residual = residual - step * mapped
         previous, power = power, residual.square().sum((-1, -2), keepdim=True)
         direction = torch.where(active, residual + power / previous * direction, direction)
     return solution
 
 
-def _neighbour_sum(values: Plane, which: list[Bool[Tensor, "b 1 h w"]]) -> Plane:
-    """Sum over those of the four neighbours of each pixel that are wanted."""
-    pairs = zip(which, NEIGHBOURS, strict=True)
-    return torch.stack([wanted * values.roll(*place) for wanted, place in pairs]).sum(0)
+def _neighbour_sum(values: Plane, wanted: list[Bool[Tensor, "b 1 h w"]]) -> Plane:
+    """Sum over the wanted ones of the four neighbours of each pixel."""
+    pairs = zip(wanted, NEIGHBOURS, strict=True)
+    return torch.stack([where * values.roll(*step) for where, step in pairs]).sum(0)
 
 
-def _exists(labels: Int[Tensor, "b 1 h w"], shift: int, axis: int) -> Bool[Tensor, "b 1 h w"]:
-    """Whether the neighbour lies in the image; a roll takes it from the other side if not."""
+def _in_image(labels: Int[Tensor, "b 1 h w"], shift: int, axis: int) -> Bool[Tensor, "b 1 h w"]:
+    """Whether a pixel's neighbour is in the image; if not, a roll takes it from the other side."""
     exists = torch.ones_like(labels, dtype=torch.bool)
     exists.select(axis, 0 if shift == 1 else -1).fill_(False)
     return exists

@@ -1,4 +1,4 @@
-"""Perturbed images through the model: superpixels hidden on the device, in batches that fit."""
+"""Scores of perturbed images: superpixels hidden on the device, in batches that fit in memory."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,13 +9,13 @@ from torch import Tensor
 from cellxai.explain.base import Context, Model
 
 
-def perturbed(
+def hide_superpixels(
     image: Float[Tensor, "c h w"],
     fill: Float[Tensor, "c h w"],
     superpixels: Int[Tensor, "h w"],
     masks: Bool[Tensor, "n s"],
 ) -> Float[Tensor, "n c h w"]:
-    """The image with the superpixels that a mask does not show replaced by ``fill``."""
+    """The image once per mask, with the superpixels that the mask does not show set to ``fill``."""
     return torch.where(masks[:, superpixels][:, None], image, fill)
 
 
@@ -35,27 +35,28 @@ def perturbed_scores(
         model: Images to scores.
         images: What is perturbed.
         context: Superpixels, baseline and batch size.
-        owners: Which image each mask belongs to, in ascending order so that batches are few pieces.
+        owners: Which image each mask belongs to, in ascending order, so that masks of one image are
+            together.
         masks: The superpixels shown; columns beyond an image's own are ignored.
-        columns: The scores wanted of each image.
+        columns: Which scores are wanted of each image.
         bf16: Whether the model computes in mixed precision.
     """
 
     def scores(rows: slice) -> Float[Tensor, "m t"]:
-        batch = torch.cat(list(_pieces(images, context, owners[rows], masks[rows])))
+        batch = torch.cat(list(_perturbed_images(images, context, owners[rows], masks[rows])))
         with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
             answer = model(batch)
         return answer.gather(1, columns[owners[rows]]).double()
 
-    none = columns.new_empty((0, columns.shape[1]), dtype=torch.float64)
-    return torch.cat([none, *in_batches(scores, len(masks), context.batch_size)])
+    no_scores = columns.new_empty((0, columns.shape[1]), dtype=torch.float64)
+    return torch.cat([no_scores, *in_batches(scores, len(masks), context.batch_size)])
 
 
 def in_batches(compute: Callable[[slice], Tensor], n: int, batch_size: int) -> Iterator[Tensor]:
-    """Results of consecutive slices of 0…n−1; where memory does not suffice, of half as many.
+    """Results of consecutive slices of 0…n−1; the slices are halved where memory is too small.
 
     Raises:
-        RuntimeError: If memory does not suffice for one.
+        RuntimeError: If memory does not suffice for a slice of one.
     """
     start = 0
     while start < n:
@@ -70,18 +71,18 @@ def in_batches(compute: Callable[[slice], Tensor], n: int, batch_size: int) -> I
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether a device could not find the memory that was asked for."""
+    """Whether the error says that memory did not suffice."""
     # The CPU's allocator has no exception of its own, only these words.
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _pieces(
+def _perturbed_images(
     images: Float[Tensor, "b c h w"],
     context: Context,
     owners: Int64[Tensor, " n"],
     masks: Bool[Tensor, "n s"],
 ) -> Iterator[Float[Tensor, "m c h w"]]:
     """The perturbed images, those of one owner together."""
-    which, sizes = owners.unique_consecutive(return_counts=True)
-    for owner, own in zip(which.tolist(), masks.split(sizes.tolist()), strict=True):
-        yield perturbed(images[owner], context.baseline[owner], context.superpixels[owner], own)
+    which, counts = owners.unique_consecutive(return_counts=True)
+    for i, own_masks in zip(which.tolist(), masks.split(counts.tolist()), strict=True):
+        yield hide_superpixels(images[i], context.baseline[i], context.superpixels[i], own_masks)

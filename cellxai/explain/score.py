@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 
 class Score(ABC):
-    """Makes the scores that are explained of what a model answers; differentiable.
+    """Turns what a model answers into the scores that are explained; differentiable.
 
     Subclass it in your own file, name it by ``class_path``. Column t of the scores is explained
-    where the target is t; a score of one column is about the image and no class.
+    where the target is t; a score of one column is about the image, not about a class.
 
     Attributes:
-        name: What a picture calls it; by default the name of the class.
-        units: What one of it is; empty where that is not said.
-        of_one_model: Whether it means nothing of another model, as a density of features does.
+        name: What a picture calls the score; by default the name of the class.
+        units: Its unit, such as ``nats``; empty where it has none.
+        of_one_model: Whether it means nothing for another model, as a density of features does.
     """
 
     name: ClassVar[str] = ""
@@ -27,7 +27,7 @@ class Score(ABC):
 
     @abstractmethod
     def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b t"]:
-        """One column per thing that can be explained.
+        """One column per class, or a single column, that can be explained.
 
         Args:
             outputs: What the model answers: logits, or features for a density.
@@ -73,8 +73,8 @@ class LogDensity(Score):
     """A log-density of the model's answer, in nats; the only target is 0.
 
     Args:
-        log_density: One number per row, such as ``score_samples`` of a mixture over features; keep
-            it differentiable for methods that need gradients.
+        log_density: Gives one number per row, such as ``score_samples`` of a mixture over features.
+            Must be differentiable for methods that need gradients.
     """
 
     name = "log-density"
@@ -93,8 +93,10 @@ class LogDensity(Score):
         return self.log_density(outputs)[:, None]
 
 
-class Around(nn.Module):
-    """A model in a wrapper; its layers keep their names, so that Grad-CAM finds them.
+class ModelWrapper(nn.Module, ABC):
+    """A model and what is done with its answers.
+
+    The layers of the model keep their names, so that Grad-CAM finds them.
 
     Args:
         model: What is wrapped; a module or any function.
@@ -117,13 +119,17 @@ class Around(nn.Module):
         if isinstance(self.model, nn.Module):
             yield from self.model.named_modules(memo, prefix, remove_duplicate)
 
+    @abstractmethod
+    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b ..."]:
+        """What is made of the model's answer to the images."""
 
-class Scored(Around):
+
+class Scored(ModelWrapper):
     """A model that answers with scores: every explainer takes it like the model itself.
 
     Args:
         model: Images to outputs; a module or any function.
-        score: What is made of the outputs.
+        score: What turns the outputs into scores.
     """
 
     def __init__(self, model: Callable[[Tensor], Tensor], score: Score) -> None:

@@ -1,4 +1,4 @@
-"""Randomness that belongs to an image: the same seed and image, the same numbers, in any batch."""
+"""Random numbers that depend on a seed and an image alone, whatever batch the image is in."""
 
 import zlib
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ def image_seed(image: Float[Tensor, "c h w"], seed: int) -> int:
 
 
 def generator_of(image: Float[Tensor, "c h w"], seed: int) -> torch.Generator:
-    """A generator on the CPU, so that a GPU draws the same numbers."""
+    """A generator on the CPU, so that the numbers are the same for a GPU."""
     return torch.Generator().manual_seed(image_seed(image, seed))
 
 
 @contextmanager
 def seeded(image: Float[Tensor, "c h w"], seed: int) -> Iterator[None]:
-    """Seeds the global generators, which Captum draws from, and gives them back as they were."""
+    """Seeds the global generators, which Captum draws from, and restores them at the end."""
     devices = [image.device] if image.device.type == "cuda" else []
     numpy_state = np.random.get_state()  # noqa: NPY002  (Captum's GradientShap draws from it)
     with torch.random.fork_rng(devices):

@@ -1,4 +1,4 @@
-"""What is compared where a config names nothing, and everything that could be."""
+"""The explainers and metrics that are compared where a config names none, and all there are."""
 
 import difflib
 
@@ -6,7 +6,7 @@ from cellxai.explain.backward.deeplift import DeepLift, DeepLiftShap
 from cellxai.explain.backward.gradcam import GradCam
 from cellxai.explain.backward.gradients import InputXGradient, IntegratedGradients, Saliency
 from cellxai.explain.backward.guided import Deconvolution, GuidedBackprop, GuidedGradCam
-from cellxai.explain.backward.relevance import LRP
+from cellxai.explain.backward.lrp import LRP
 from cellxai.explain.backward.smoothing import GradientShap, SmoothGrad
 from cellxai.explain.base import Explainer
 from cellxai.explain.controls import CentreGaussian, Edges, ImageItself, RandomAttribution
@@ -74,7 +74,7 @@ def named_explainers(names: str) -> dict[str, Explainer]:
     """Explainers by their short names, in the order of a list such as ``lime,gradcam,random``.
 
     Raises:
-        ValueError: If a name is none of :func:`every_explainer`; says the nearest ones.
+        ValueError: If a name is not in :func:`every_explainer`; with the nearest names.
     """
     known = every_explainer()
     wanted = [name.strip() for name in names.split(",") if name.strip()]
@@ -84,15 +84,18 @@ def named_explainers(names: str) -> dict[str, Explainer]:
             hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
             raise ValueError(f"explainers={names!r}: no explainer is called {name!r}; {hint}")
     if not wanted:
-        raise ValueError(f"explainers={names!r} names none; known: {', '.join(known)}")
+        raise ValueError(f"explainers={names!r} names no explainer; known: {', '.join(known)}")
     return {name: known[name] for name in wanted}
 
 
 def standard_metrics(regions: set[str]) -> dict[str, Metric | ExplainerMetric]:
     """Two of faithfulness by curves, and one of each other family that needs no other model.
 
-    Localisation in each region that is known of the images. Every explainer is asked twice more,
-    for another seed and for a model of random weights.
+    Localisation is measured in each region that is known of the images. Every explainer runs twice
+    more, with another seed and on a model of random weights.
+
+    Args:
+        regions: Names of the known regions, such as ``cells``.
     """
     metrics: dict[str, Metric | ExplainerMetric] = {
         "deletion": DeletionAUC(),

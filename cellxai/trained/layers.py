@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from cellxai.classifier.layer_names import PENULTIMATE
 from cellxai.classifier.module import CellClassifier
-from cellxai.explain.score import Around
+from cellxai.explain.score import ModelWrapper
 
 NOT_OF_THE_NETWORK = "accuracy"  # modules that count, and see no image
 
 
-class LayerFeatures(Around):
+class LayerFeatures(ModelWrapper):
     """A classifier that answers with the output of one of its layers; differentiable.
 
     The layers after it do not run. Its own layers keep their names, so that Grad-CAM finds them.

@@ -10,9 +10,9 @@ from cellxai.explain.baselines import (
     NearestBaseline,
     NoiseBaseline,
     SuperpixelMeanBaseline,
-    off_data,
+    nats_off_data,
 )
-from cellxai.explain.superpixels.methods import superpixel_means
+from cellxai.explain.superpixels.base import superpixel_means
 from cellxai.files.identity import describe_settings
 
 
@@ -125,6 +125,6 @@ def test_off_data_is_the_fall_of_the_log_density(images, context):
     def log_density(x):
         return -x.flatten(1).square().sum(1)
 
-    fall = off_data(images, context.baseline, log_density)
+    fall = nats_off_data(images, context.baseline, log_density)
     torch.testing.assert_close(fall, log_density(images) - log_density(context.baseline))
-    assert (off_data(images, images, log_density) == 0).all()
+    assert (nats_off_data(images, images, log_density) == 0).all()

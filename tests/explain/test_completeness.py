@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from cellxai.explain.base import Attribution
-from cellxai.explain.completeness import change_of_score, judged_complete, relative_gap
+from cellxai.explain.completeness import change_of_score, judge_completeness, relative_gap
 
 
 def maps_of(*sums: float) -> torch.Tensor:
@@ -20,7 +20,7 @@ def maps_of(*sums: float) -> torch.Tensor:
     ],
 )
 def test_a_map_is_judged_by_its_worst_image(total, status, reason):
-    found = judged_complete(Attribution(maps_of(1.0, total)), torch.tensor([1.0, 2.0]))
+    found = judge_completeness(Attribution(maps_of(1.0, total)), torch.tensor([1.0, 2.0]))
     assert (found.status, found.reason) == (status, reason)
     torch.testing.assert_close(
         found.completeness_gap, torch.tensor([0.0, total - 2]), equal_nan=True

@@ -11,7 +11,7 @@ from cellxai.explain.controls import (
     RandomAttribution,
     sobel_magnitude,
 )
-from cellxai.explain.cost import measured
+from cellxai.explain.cost import attribute_with_cost
 
 
 def test_random_maps_repeat_by_seed_and_image_in_any_batch(net, images, targets, context):
@@ -35,7 +35,7 @@ def test_sobel_equals_scipys(images):
 
 def test_controls_never_ask_the_model(net, images, targets, context):
     for control in (RandomAttribution(), Edges(), CentreGaussian(), ImageItself()):
-        attribution = measured(control, net, images, targets, context)
+        attribution = attribute_with_cost(control, net, images, targets, context)
         assert attribution.values.shape == (3, 16, 16)
         assert (attribution.cost.forwards, attribution.cost.backwards) == (0, 0)
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from cellxai.explain import cost
 from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.base import Attribution, Explainer
-from cellxai.explain.cost import PeakMemory, frozen, measured
+from cellxai.explain.cost import PeakMemory, attribute_with_cost, frozen
 from cellxai.explain.hiding.occlusion import FeatureAblation
 
 
@@ -40,7 +41,7 @@ def state(net):
 
 def test_the_explainer_sees_a_frozen_model_in_evaluation_mode(mixed, images, targets, context):
     looking = Looking()
-    measured(looking, mixed, images, targets, context)
+    attribute_with_cost(looking, mixed, images, targets, context)
     assert (looking.training, looking.trainable) == (False, False)
 
 
@@ -48,7 +49,7 @@ def test_the_explainer_sees_a_frozen_model_in_evaluation_mode(mixed, images, tar
 def test_the_model_is_given_back_as_it_was(explainer, mixed, images, targets, context):
     before = state(mixed)
     try:
-        measured(explainer, mixed, images, targets, context)
+        attribute_with_cost(explainer, mixed, images, targets, context)
     except RuntimeError:
         assert isinstance(explainer, Failing)
     assert state(mixed) == before
@@ -61,28 +62,43 @@ def test_a_plain_function_is_counted_like_a_module(net, images, targets, context
         return net(batch)
 
     for explainer in (Saliency(), FeatureAblation()):
-        by_module = measured(explainer, net, images, targets, context)
-        by_function = measured(explainer, function, images, targets, context)
+        by_module = attribute_with_cost(explainer, net, images, targets, context)
+        by_function = attribute_with_cost(explainer, function, images, targets, context)
         assert by_function.cost.forwards == by_module.cost.forwards
         assert by_function.cost.backwards == by_module.cost.backwards
         assert torch.equal(by_function.values, by_module.values)
 
 
-def test_the_clock_covers_the_model(images, targets, context):
-    cost = measured(FeatureAblation(), lambda x: x.mean((2, 3)), images, targets, context).cost
-    assert cost.seconds > 0
+def test_the_clock_covers_every_call_of_the_model(images, targets, context, monkeypatch):
+    calls = []
+
+    def model(batch):
+        calls.append(len(batch))
+        return batch.mean((2, 3))
+
+    monkeypatch.setattr(cost, "clock_of", lambda device: 10.0 + len(calls))  # a second per call
+    seconds = attribute_with_cost(FeatureAblation(), model, images, targets, context).cost.seconds
+    assert seconds == len(calls) > 0
 
 
-def test_freezing_a_function_changes_nothing():
-    with frozen(lambda images: images.mean((2, 3))):
-        pass
+def test_freezing_a_function_changes_nothing_that_it_calls(mixed, images):
+    before = state(mixed)
+
+    def function(batch):
+        assert state(mixed) == before
+        return mixed(batch)
+
+    with frozen(function):
+        scores = function(images)
+    assert scores.requires_grad  # of the parameters, which stay trainable
+    assert state(mixed) == before
 
 
 def test_the_largest_batch_and_the_precision_are_told(net, images, targets, context):
-    cost = measured(FeatureAblation(), net, images, targets, context).cost
-    assert (cost.batch_size, cost.dtype) == (4, "float32")
-    cost = measured(Saliency(), net.double(), images.double(), targets, context).cost
-    assert (cost.batch_size, cost.dtype) == (3, "float64")
+    single = attribute_with_cost(FeatureAblation(), net, images, targets, context).cost
+    assert (single.batch_size, single.dtype) == (4, "float32")
+    double = attribute_with_cost(Saliency(), net.double(), images.double(), targets, context).cost
+    assert (double.batch_size, double.dtype) == (3, "float64")
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells")

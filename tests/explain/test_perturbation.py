@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from cellxai.explain.perturbation import in_batches, perturbed, perturbed_scores
+from cellxai.explain.perturbation import hide_superpixels, in_batches, perturbed_scores
 
 
 def test_hidden_superpixels_show_the_fill_and_shown_ones_the_image(images, context, quarters):
     masks = torch.tensor([[True, False, True, True], [False] * 4])
-    first, nothing = perturbed(images[0], context.baseline[0], quarters, masks)
+    first, nothing = hide_superpixels(images[0], context.baseline[0], quarters, masks)
     assert torch.equal(first[:, quarters != 1], images[0][:, quarters != 1])
     assert (first[:, quarters == 1] == 0.5).all()
     assert torch.equal(nothing, context.baseline[0])
@@ -21,7 +21,7 @@ def test_scores_do_not_depend_on_the_batch(net, images, context, batch_size):
     got = perturbed_scores(net, images, context, owners, masks, columns)
     for row, owner in enumerate(owners.tolist()):
         labels, fill = context.superpixels[owner], context.baseline[owner]
-        alone = net(perturbed(images[owner], fill, labels, masks[row : row + 1]))[0]
+        alone = net(hide_superpixels(images[owner], fill, labels, masks[row : row + 1]))[0]
         torch.testing.assert_close(got[row], alone[columns[owner]].double(), rtol=0, atol=1e-6)
     assert got.dtype == torch.float64
     assert not got.requires_grad

@@ -8,10 +8,10 @@ from safetensors.torch import load_file
 from torch import nn
 
 from cellxai.explain.backward.deeplift import DeepLift
-from cellxai.explain.backward.relevance import LRP
+from cellxai.explain.backward.lrp import LRP
 from cellxai.explain.base import context_of
 from cellxai.explain.baselines import BlurBaseline
-from cellxai.explain.cost import measured
+from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.superpixels.methods import Grid
 
 PHOTOGRAPHS = ["n02110185_Siberian_husky.JPEG", "n07747607_orange.JPEG"]
@@ -49,7 +49,7 @@ def test_maps_of_a_trained_network_add_up_and_point_at_the_thing(explainer, imag
     with torch.no_grad():
         targets = imagenet(photographs).argmax(1)
     context = context_of(photographs, Grid(32), BlurBaseline(12.0))
-    found = measured(explainer, imagenet, photographs, targets, context)
+    found = attribute_with_cost(explainer, imagenet, photographs, targets, context)
     assert found.status == "ok"
     # The husky and the orange are in the middle: more than the area's share of the evidence is.
     middle = found.values.clamp(min=0)[:, 40:-40, 40:-40].sum((1, 2))

@@ -5,7 +5,7 @@ import torch
 
 from cellxai.explain.backward.gradcam import GradCam
 from cellxai.explain.backward.gradients import IntegratedGradients, Saliency
-from cellxai.explain.cost import frozen, measured
+from cellxai.explain.cost import attribute_with_cost, frozen
 from cellxai.explain.hiding.occlusion import FeatureAblation, Occlusion
 from cellxai.explain.lime.lime import Lime
 from cellxai.explain.provenance import identify_model
@@ -21,9 +21,11 @@ EXPLAINERS = [
 def test_every_explainer_explains_the_score_and_logits_stay_what_they_were(
     explainer, net, images, targets, context
 ):
-    plain = measured(explainer, net, images, targets, context)
-    logit = measured(explainer, Scored(net, Logit()), images, targets, context)
-    probability = measured(explainer, Scored(net, Probability()), images, targets, context)
+    plain = attribute_with_cost(explainer, net, images, targets, context)
+    logit = attribute_with_cost(explainer, Scored(net, Logit()), images, targets, context)
+    probability = attribute_with_cost(
+        explainer, Scored(net, Probability()), images, targets, context
+    )
     assert torch.equal(plain.values, logit.values)
     assert probability.status == plain.status
     assert probability.values.isfinite().all()

@@ -3,13 +3,13 @@ import pytest
 import torch
 
 from cellxai.explain.lime.designs import Antithetic, OrthogonalArray, size_probabilities
-from cellxai.explain.lime.surrogate import locality
+from cellxai.explain.lime.surrogate import locality_weights
 
 
 @pytest.fixture
 def one() -> bench.Evaluated:
     """Nine superpixels whose score is linear in them, but for an interaction."""
-    kernel = locality(9, bench.KERNEL_WIDTH)
+    kernel = locality_weights(9, bench.KERNEL_WIDTH)
     pool = Antithetic().masks(801, kernel, 0)
     arrays = torch.stack([OrthogonalArray().masks(73, kernel, seed) for seed in range(3)])
 

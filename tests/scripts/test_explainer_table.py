@@ -43,7 +43,7 @@ def test_the_marked_part_is_replaced_and_nothing_else(monkeypatch, tmp_path):
     page = tmp_path / "page.md"
     begin, end = explainer_table.BEGIN, explainer_table.END
     page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
-    monkeypatch.setattr(explainer_table, "measured_on", lambda name: {"x": "ok"})
+    monkeypatch.setattr(explainer_table, "measure_network", lambda name: {"x": "ok"})
     monkeypatch.setattr("sys.argv", ["explainer_table.py", "--out", str(page), "--families", "ViT"])
     explainer_table.main()
     table = "| method | ViT |\n|---|---|\n| x | ok |\n"
@@ -55,6 +55,6 @@ def test_the_marked_part_is_replaced_and_nothing_else(monkeypatch, tmp_path):
 def test_the_statuses_on_the_page_are_measured_again(family):
     heads, *rows = written()
     column = heads.index(family)
-    found = explainer_table.measured_on(explainer_table.FAMILIES[family])
+    found = explainer_table.measure_network(explainer_table.FAMILIES[family])
     statuses = {row[0]: row[column].split()[0].strip(",") for row in rows}
     assert {name: cell.split()[0].strip(":,") for name, cell in found.items()} == statuses

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from cellxai.explain.backward.deeplift_rules import deeplift_rules
 from cellxai.explain.backward.rules import NoRuleError
-from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported
-from cellxai.explain.completeness import change_of_score, judged_complete
+from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
+from cellxai.explain.completeness import change_of_score, judge_completeness
 from cellxai.explain.cost import frozen
 from cellxai.explain.seeding import generator_of
 
@@ -29,13 +29,7 @@ class DeepLift(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
-        with frozen(model):
-            try:
-                values = deeplift(model, images, context.baseline, targets, context.batch_size)
-            except NoRuleError as error:
-                return unsupported(images, f"DeepLIFT has {error}")
-            change = change_of_score(model, images, context.baseline, targets, context.batch_size)
-        return judged_complete(Attribution(values), change)
+        return mean_over_baselines(model, images, context.baseline, targets, context.batch_size)
 
 
 class DeepLiftShap(Explainer):
@@ -63,20 +57,39 @@ class DeepLiftShap(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
-        n = self.n_baselines
-        repeated, labels = images.repeat_interleave(n, 0), targets.repeat_interleave(n, 0)
-        baselines = noisy_baselines(images, context, n, self.noise)
-        with frozen(model):
-            try:
-                values = deeplift(model, repeated, baselines, labels, context.batch_size)
-            except NoRuleError as error:
-                return unsupported(images, f"DeepLIFT has {error}")
-            change = change_of_score(model, repeated, baselines, labels, context.batch_size)
-        means = [per_pair.unflatten(0, (-1, n)).mean(1) for per_pair in (values, change)]
-        return judged_complete(Attribution(means[0]), means[1])
+        baselines = noisy_baselines(images, context, self.n_baselines, self.noise)
+        return mean_over_baselines(model, images, baselines, targets, context.batch_size)
 
 
-def deeplift(
+def mean_over_baselines(
+    model: Model,
+    images: Float[Tensor, "b c h w"],
+    baselines: Float[Tensor, "b_times_n c h w"],
+    targets: Int[Tensor, " b"],
+    batch_size: int,
+) -> Attribution:
+    """Mean map of each image over its baselines, judged by the mean change of its score.
+
+    Args:
+        model: Images to scores.
+        images: The images to explain.
+        baselines: Equally many for each image, those of the first image first.
+        targets: The class to explain, one per image.
+        batch_size: Images per forward pass at most.
+    """
+    n = len(baselines) // len(images)
+    repeated, labels = images.repeat_interleave(n, 0), targets.repeat_interleave(n, 0)
+    with frozen(model):
+        try:
+            maps = deeplift_maps(model, repeated, baselines, labels, batch_size)
+        except NoRuleError as error:
+            return unsupported_attribution(images, f"DeepLIFT has {error}")
+        changes = change_of_score(model, repeated, baselines, labels, batch_size)
+    values, change = (per_pair.unflatten(0, (-1, n)).mean(1) for per_pair in (maps, changes))
+    return judge_completeness(Attribution(values), change)
+
+
+def deeplift_maps(
     model: Model,
     images: Float[Tensor, "b c h w"],
     baselines: Float[Tensor, "b c h w"],
@@ -90,10 +103,10 @@ def deeplift(
     """
     pairs_per_pass = max(batch_size // 2, 1)
     batches = zip(*(x.split(pairs_per_pass) for x in (images, baselines, targets)), strict=True)
-    return torch.cat([_deeplift_of_a_pass(model, *batch) for batch in batches])
+    return torch.cat([_maps_of_a_pass(model, *batch) for batch in batches])
 
 
-def _deeplift_of_a_pass(
+def _maps_of_a_pass(
     model: Model,
     images: Float[Tensor, "b c h w"],
     baselines: Float[Tensor, "b c h w"],

@@ -7,7 +7,7 @@ is DeepLIFT's rescale rule (arXiv:1704.02685, eq. 12), and for products, where t
 exact: Δ(ab) = Δa·(b + b₀)/2 + Δb·(a + a₀)/2. The rest, such as softmax, is summed numerically.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from cellxai.explain.backward.rules import Call, NoRuleError, Rule, Rules, has_active, plain
+from cellxai.explain.backward.rules import Call, NoRuleError, Rule, Rules, has_active, own_rule
 
 LINEAR = [
     "__getitem__", "__get__", "add", "sub", "rsub", "__rsub__", "neg", "cat", "stack", "flatten",
@@ -27,6 +27,7 @@ LINEAR = [
     "batch_norm", "masked_fill", "type_as", "movedim", "swapaxes", "narrow", "select",
 ]  # fmt: skip
 PRODUCTS = ["mul", "conv1d", "conv2d", "conv3d", "linear", "matmul", "__matmul__", "bmm", "einsum"]
+QUOTIENTS = ["div", "__truediv__"]
 OF_ONE_NUMBER = [
     "relu", "relu6", "hardtanh", "silu", "gelu", "sigmoid", "hardsigmoid", "hardswish", "tanh",
     "elu", "selu", "celu", "leaky_relu", "mish", "softplus", "softsign", "logsigmoid",
@@ -39,46 +40,42 @@ NEARLY_EQUAL = 1e-4  # relative change below which a quotient of float32 differe
 
 def deeplift_rules() -> Rules:
     """The rules to enter around the forward pass of a batch of images, then their baselines."""
-    by_name: dict[str, Rule] = dict.fromkeys(LINEAR, plain)
-    by_name |= dict.fromkeys(PRODUCTS, product)
-    by_name |= dict.fromkeys(OF_ONE_NUMBER, of_one_number)
-    by_name |= {
-        "div": quotient,
-        "__truediv__": quotient,
-        "max_pool2d": max_pool,
-        "layer_norm": layer_norm,
-    }
-    return Rules(by_name, otherwise=unknown)
+    by_name: dict[str, Rule] = dict.fromkeys(LINEAR, own_rule)
+    by_name |= dict.fromkeys(PRODUCTS, product_rule)
+    by_name |= dict.fromkeys(OF_ONE_NUMBER, rescale_rule)
+    by_name |= dict.fromkeys(QUOTIENTS, quotient_rule)
+    by_name |= {"max_pool2d": max_pool_rule, "layer_norm": layer_norm_rule}
+    return Rules(by_name, otherwise=general_rule)
 
 
-def product(call: Call) -> Any:
+def product_rule(call: Call) -> Any:
     """Linear in one active argument, bilinear in two."""
     if len(call.active) == 1:
-        return call.plain()
-    return call.with_backward(partial(mean_gradient, call, n_nodes=1))
+        return call.run()
+    return call.run_with_backward(partial(mean_gradient, call, n_nodes=1))
 
 
-def quotient(call: Call) -> Any:
+def quotient_rule(call: Call) -> Any:
     """Linear where only the numerator is active."""
-    return call.plain() if list(call.active) == [0] else along_the_line(call)
+    return call.run() if list(call.active) == [0] else straight_line_rule(call)
 
 
-def of_one_number(call: Call) -> Tensor:
-    """The rescale rule."""
-    return call.with_backward(partial(rescale, call))
+def rescale_rule(call: Call) -> Tensor:
+    """DeepLIFT's own rule, for functions of one number."""
+    return call.run_with_backward(partial(rescale_multipliers, call))
 
 
-def max_pool(call: Call) -> Tensor:
+def max_pool_rule(call: Call) -> Tensor:
     """The change of a maximum belongs to the pixels that hold it, before and after."""
-    return call.with_backward(partial(max_pool_multipliers, call))
+    return call.run_with_backward(partial(max_pool_multipliers, call))
 
 
-def layer_norm(call: Call) -> Tensor:
+def layer_norm_rule(call: Call) -> Tensor:
     """As the products and functions of one number that it is made of."""
-    return _normalised(*call.args, **call.kwargs)
+    return _normalise(*call.args, **call.kwargs)
 
 
-def _normalised(
+def _normalise(
     x: Tensor,
     normalized_shape: Sequence[int],
     weight: Tensor | None = None,
@@ -90,28 +87,32 @@ def _normalised(
         centred = x - x.mean(axes, keepdim=True)
         scale = ((centred * centred).mean(axes, keepdim=True) + eps).rsqrt()
     product = Call("mul", torch.mul, (centred, scale), {})
-    scaled = product.with_backward(last_scale)
+    scaled = product.run_with_backward(scaling_multipliers)
     with deeplift_rules():
         weighted = scaled if weight is None else scaled * weight
         return weighted if bias is None else weighted + bias
 
 
-def along_the_line(call: Call) -> Tensor:
-    """Any function of several numbers."""
-    return call.with_backward(partial(mean_gradient, call, n_nodes=NODES))
+def straight_line_rule(call: Call) -> Tensor:
+    """The mean gradient, for any function of several numbers."""
+    return call.run_with_backward(partial(mean_gradient, call, n_nodes=NODES))
 
 
-def unknown(call: Call) -> Any:
-    """Any other: along the line if gradients leave it at all."""
-    answer = call.plain()
+def general_rule(call: Call) -> Any:
+    """The mean gradient on the straight line, for a function that has no rule of its own.
+
+    Raises:
+        NoRuleError: If gradients leave the function by several tensors.
+    """
+    answer = call.run()
     if not has_active([answer]):
         return answer
     if not isinstance(answer, Tensor):
         raise NoRuleError(f"no rule for torch's {call.name}, which answers with several tensors")
-    return along_the_line(call)
+    return straight_line_rule(call)
 
 
-def rescale(
+def rescale_multipliers(
     call: Call, gradient: Tensor, inputs: Sequence[Tensor], output: Tensor
 ) -> tuple[Tensor]:
     """Gradient times Δoutput/Δinput; the derivative at the midpoint where both are nearly equal."""
@@ -119,7 +120,7 @@ def rescale(
     image, baseline = pairs.chunk(2)
     change = image - baseline
     exact = change.abs() > NEARLY_EQUAL * (image.abs() + baseline.abs())
-    slope = _derivative(call, between(pairs, 0.5))
+    slope = _derivative(call, points_between(pairs, 0.5))
     image_output, baseline_output = output.chunk(2)
     quotient = (image_output - baseline_output) / torch.where(exact, change, 1.0)
     return (gradient * _twice(torch.where(exact, quotient, slope.chunk(2)[0])),)
@@ -130,16 +131,18 @@ def mean_gradient(
 ) -> list[Tensor]:
     """Mean over the straight line by Gauss-Legendre quadrature, exact to degree 2·nodes − 1."""
     total = [torch.zeros_like(pairs) for pairs in inputs]
-    for place, weight in _gauss_legendre(n_nodes):
-        points = [between(pairs, place).requires_grad_() for pairs in inputs]
+    for position, weight in _gauss_legendre(n_nodes):
+        points = [points_between(pairs, position).requires_grad_() for pairs in inputs]
         with torch.enable_grad():
-            answer = call.on(*points)
+            answer = call.run_on(*points)
         parts = torch.autograd.grad(answer, points, gradient)
-        total = [sum_ + weight * part for sum_, part in zip(total, parts, strict=True)]
+        total = [so_far + weight * part for so_far, part in zip(total, parts, strict=True)]
     return total
 
 
-def last_scale(gradient: Tensor, inputs: Sequence[Tensor], output: Tensor) -> tuple[Tensor, Tensor]:
+def scaling_multipliers(
+    gradient: Tensor, inputs: Sequence[Tensor], output: Tensor
+) -> tuple[Tensor, Tensor]:
     """Δ(values · scale) = Δvalues · scale + values₀ · Δscale, complete like the midpoint.
 
     The midpoint would multiply by the baseline's scale too, and a black baseline has no variance:
@@ -154,29 +157,29 @@ def last_scale(gradient: Tensor, inputs: Sequence[Tensor], output: Tensor) -> tu
 def max_pool_multipliers(
     call: Call, gradient: Tensor, inputs: Sequence[Tensor], output: Tensor
 ) -> tuple[Tensor]:
-    """What a window rises goes to the image's maximum, what it falls to the baseline's.
+    """The rise of a window's maximum goes to the image's maximum, a fall to the baseline's.
 
-    Captum's rule, too, but here it is complete, and windows that overlap add up.
+    Captum has this rule, too, but here it is complete, and windows that overlap add up.
     """
     (pairs,) = inputs
-    places = F.max_pool2d(*_with(call, pairs), return_indices=True, **_settings(call.kwargs))[1]
-    (high, low), (to, since) = output.chunk(2), places.chunk(2)
-    rise, fall = (high - low).clamp(min=0), (high - low).clamp(max=0)
+    winners = _indices_of_maxima(call, pairs)
+    (after, before), (now, formerly) = output.chunk(2), winners.chunk(2)
+    rise, fall = (after - before).clamp(min=0), (after - before).clamp(max=0)
     share = gradient.chunk(2)[0]
     image, baseline = pairs.chunk(2)
     contribution = torch.zeros_like(image).flatten(2)
-    contribution = contribution.scatter_add(2, to.flatten(2), (share * rise).flatten(2))
-    contribution = contribution.scatter_add(2, since.flatten(2), (share * fall).flatten(2))
+    contribution = contribution.scatter_add(2, now.flatten(2), (share * rise).flatten(2))
+    contribution = contribution.scatter_add(2, formerly.flatten(2), (share * fall).flatten(2))
     change = image - baseline
     multiplier = contribution.view_as(image) / torch.where(change == 0, 1.0, change)
     return (torch.cat([multiplier, torch.zeros_like(multiplier)]),)
 
 
-def between(pairs: Float[Tensor, "two_b *s"], place: float) -> Float[Tensor, "two_b *s"]:
-    """The points at ``place`` (0 baseline, 1 image) on the lines, in both halves of the batch."""
+def points_between(pairs: Float[Tensor, "two_b *s"], position: float) -> Float[Tensor, "two_b *s"]:
+    """The points at ``position`` (0 baseline, 1 image) of the lines, in both halves of a batch."""
     image, baseline = pairs.chunk(2)
-    # Equal values stay as they are: masked entries are −inf, and inf − inf is no number.
-    point = torch.where(image == baseline, image, torch.lerp(baseline, image, place))
+    # Equal values stay as they are: masked entries are −inf, and inf − inf is NaN.
+    point = torch.where(image == baseline, image, torch.lerp(baseline, image, position))
     return _twice(point)
 
 
@@ -188,7 +191,7 @@ def _twice(x: Tensor) -> Tensor:
 def _derivative(call: Call, points: Tensor) -> Tensor:
     points = points.detach().requires_grad_()
     with torch.enable_grad():
-        total = call.on(points.clone()).sum()
+        total = call.run_on(points.clone()).sum()
     return torch.autograd.grad(total, points)[0]
 
 
@@ -198,9 +201,8 @@ def _gauss_legendre(n: int) -> list[tuple[float, float]]:
     return [(float(x + 1) / 2, float(w) / 2) for x, w in zip(nodes, weights, strict=True)]
 
 
-def _with(call: Call, pairs: Tensor) -> tuple[Any, ...]:
-    return (pairs, *call.args[1:6])  # kernel, stride, padding, dilation, ceil_mode
-
-
-def _settings(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in kwargs.items() if name != "return_indices"}
+def _indices_of_maxima(call: Call, pairs: Tensor) -> Tensor:
+    """Where a pooling finds the maximum of each of its windows, as indices into rows × columns."""
+    settings = {name: value for name, value in call.kwargs.items() if name != "return_indices"}
+    geometry = call.args[1:6]  # kernel, stride, padding, dilation, ceil_mode
+    return F.max_pool2d(pairs, *geometry, return_indices=True, **settings)[1]

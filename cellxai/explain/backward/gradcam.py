@@ -1,4 +1,4 @@
-"""Grad-CAM by Captum, at the last convolution that still sees where things are."""
+"""Grad-CAM by Captum, at the last convolution whose output still has positions."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cellxai.explain.backward.gradients import summed_over_channels
-from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported
+from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
 
 
 class GradCam(Explainer):
@@ -39,13 +39,13 @@ class GradCam(Explainer):
         Raises:
             ValueError: If the named layer does not exist, does not run or is not spatial.
         """
-        coarse = self.coarse(model, images, targets, context.batch_size)
+        coarse = self.coarse_map(model, images, targets, context.batch_size)
         if isinstance(coarse, str):
-            return unsupported(images, coarse)
+            return unsupported_attribution(images, coarse)
         shape = images.shape[-2:]
         return Attribution(F.interpolate(coarse[:, None], shape, mode="bilinear")[:, 0])
 
-    def coarse(
+    def coarse_map(
         self,
         model: Model,
         images: Float[Tensor, "b c h w"],
@@ -65,25 +65,25 @@ class GradCam(Explainer):
 def last_conv(model: nn.Module, images: Float[Tensor, "b c h w"]) -> nn.Module | str:
     """The last convolution to run whose output is larger than 1×1, or why there is none.
 
-    A patch embedding is none: most of a transformer's layers see places after its convolution.
+    A patch embedding does not count: most layers with positions come after it in a transformer.
     """
     layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
     shapes = output_shapes(model, layers, images)
-    with_places = [name for name, shape in shapes.items() if has_places(layers[name], shape)]
-    spatial = [name for name in with_places if isinstance(layers[name], nn.Conv2d)]
+    positional = [name for name, shape in shapes.items() if has_positions(layers[name], shape)]
+    spatial = [name for name in positional if isinstance(layers[name], nn.Conv2d)]
     if not spatial:
         return "no convolution has an output larger than 1×1"
-    later = len(with_places) - 1 - with_places.index(spatial[-1])
-    if later > len(with_places) / 2:
+    n_later = len(positional) - 1 - positional.index(spatial[-1])
+    if n_later > len(positional) / 2:
         return (
-            f"the last convolution, '{spatial[-1]}', is an embedding: {later} of "
-            f"{len(with_places)} layers that see places come after it; name a layer"
+            f"the last convolution, '{spatial[-1]}', is an embedding: {n_later} of "
+            f"{len(positional)} layers with positions come after it; name a layer"
         )
     return layers[spatial[-1]]
 
 
 def named_layer(model: nn.Module, name: str, images: Float[Tensor, "b c h w"]) -> nn.Module:
-    """The layer of that name, if its output has places to weigh.
+    """The layer of that name, if its output has several positions.
 
     Raises:
         ValueError: If it does not exist, does not run or is not spatial.
@@ -93,21 +93,21 @@ def named_layer(model: nn.Module, name: str, images: Float[Tensor, "b c h w"]) -
         raise ValueError(f"layer='{name}' is not in the model; its last is '{list(layers)[-1]}'")
     shape = output_shapes(model, {name: layers[name]}, images).get(name)
     if shape is None or not is_spatial(shape):
-        found = "no tensor" if shape is None else f"shape {list(shape)}"
+        output = "no tensor" if shape is None else f"shape {list(shape)}"
         raise ValueError(
-            f"layer='{name}' gives {found}, Grad-CAM needs [b c h w] larger than 1×1; "
+            f"layer='{name}' gives {output}, Grad-CAM needs [b c h w] larger than 1×1; "
             "name an earlier layer, or none for the last spatial convolution"
         )
     return layers[name]
 
 
-def has_places(layer: nn.Module, shape: torch.Size) -> bool:
-    """Whether a layer answers at more than one place: a map, or the rows of a linear layer."""
+def has_positions(layer: nn.Module, shape: torch.Size) -> bool:
+    """Whether a layer answers at several positions: a map, or the rows of a linear layer."""
     return is_spatial(shape) if isinstance(layer, nn.Conv2d) else shape[1:-1].numel() > 1
 
 
 def is_spatial(shape: torch.Size) -> bool:
-    """Whether an output of that shape is [b c h w] with more than one place."""
+    """Whether an output of that shape is [b c h w] with several positions."""
     return len(shape) == 4 and shape[-2] * shape[-1] > 1
 
 
@@ -115,7 +115,7 @@ def is_spatial(shape: torch.Size) -> bool:
 def output_shapes(
     model: nn.Module, layers: Mapping[str, nn.Module], images: Float[Tensor, "b c h w"]
 ) -> dict[str, torch.Size]:
-    """Shapes of the layers' outputs in the order in which they run, found with one image."""
+    """Shapes of the layers' outputs for one image, in the order in which the layers run."""
     shapes: dict[str, torch.Size] = {}
 
     def remember(name: str, output: object) -> None:

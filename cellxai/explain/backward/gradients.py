@@ -1,4 +1,4 @@
-"""Attributions from the gradient of the target logit with respect to the pixels, by Captum."""
+"""Attributions from the gradient of the target score with respect to the pixels, by Captum."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,13 +9,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
-from cellxai.explain.completeness import judged_complete
+from cellxai.explain.completeness import judge_completeness
 
 TOLERATED_GAP = 0.05  # of the change of the score, by the quadrature of integrated gradients
 
 
 class Saliency(Explainer):
-    """|∂ logit / ∂ pixel|, summed over the channels (Simonyan et al. 2014, arXiv:1312.6034).
+    """|∂ score / ∂ pixel|, summed over the channels (Simonyan et al. 2014, arXiv:1312.6034).
 
     Never negative: it says how much a pixel matters, not in which direction.
     """
@@ -33,7 +33,7 @@ class Saliency(Explainer):
 
 
 class InputXGradient(Explainer):
-    """Pixel times ∂ logit / ∂ pixel, summed over the channels (Shrikumar et al. 2016).
+    """Pixel times ∂ score / ∂ pixel, summed over the channels (Shrikumar et al. 2016).
 
     Signed, and relative to a black image whatever the baseline: a black pixel always gets 0.
     """
@@ -92,11 +92,11 @@ class IntegratedGradients(Explainer):
         )
         values = torch.cat(maps).detach().sum(1).to(images.dtype)
         change = values.sum((1, 2)) - torch.cat(gaps).detach().to(images.dtype)
-        return judged_complete(Attribution(values), change, TOLERATED_GAP)
+        return judge_completeness(Attribution(values), change, TOLERATED_GAP)
 
 
 def with_gradient(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """A copy that gradients reach, so that the caller's tensor stays as it is."""
+    """A copy that gradients reach; the tensor of the caller stays as it is."""
     return images.detach().clone().requires_grad_()
 
 
@@ -109,12 +109,12 @@ def summed_over_channels(
     """The maps that a gradient method of Captum gives, batch by batch, in its own resolution.
 
     Args:
-        attribute: Captum's method; it is given the images and ``target``, and returns a tensor
-            (its annotation also names tuples, for models of several inputs).
+        attribute: Captum's method. It takes the images and ``target``, and returns a tensor; its
+            own annotation also names tuples, for models of several inputs.
         images: The images to explain.
         targets: The class to explain, one per image.
         batch_size: Images per call at most.
     """
     batches = zip(images.split(batch_size), targets.split(batch_size), strict=True)
-    maps = [attribute(with_gradient(some), target=target) for some, target in batches]
+    maps = [attribute(with_gradient(batch), target=labels) for batch, labels in batches]
     return torch.cat(maps).detach().sum(1)

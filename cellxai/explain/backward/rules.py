@@ -1,8 +1,8 @@
 """Runs a model with other rules for its backward pass; the model itself is not touched.
 
-Rules are attached to the functions of torch that a model calls, not to its layers: a gate
-``x * sigmoid(g)``, a residual ``x + shortcut`` or an activation inside a normalisation layer are no
-layers of their own, but they are calls.
+Rules are attached to the functions of torch that a model calls, not to its layers. A gate
+``x * sigmoid(g)``, a residual ``x + shortcut`` or an activation inside a normalisation layer is not
+a layer of its own, but it is a call.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -43,25 +43,25 @@ class Call:
         everything = {**dict(enumerate(self.args)), **self.kwargs}
         return {key: value for key, value in everything.items() if is_active(value)}
 
-    def plain(self) -> Any:
+    def run(self) -> Any:
         """What torch itself answers, with its own gradient."""
         return self.function(*self.args, **self.kwargs)
 
-    def on(self, *tensors: Tensor) -> Tensor:
-        """The same call on other tensors in place of the active ones."""
-        places = dict(zip(self.active, tensors, strict=True))
-        args = [places.get(i, value) for i, value in enumerate(self.args)]
-        return self.function(*args, **{k: places.get(k, v) for k, v in self.kwargs.items()})
+    def run_on(self, *tensors: Tensor) -> Tensor:
+        """The same call on other tensors instead of the active ones."""
+        replaced = dict(zip(self.active, tensors, strict=True))
+        args = [replaced.get(i, value) for i, value in enumerate(self.args)]
+        return self.function(*args, **{k: replaced.get(k, v) for k, v in self.kwargs.items()})
 
-    def with_backward(self, backward: Backward) -> Tensor:
+    def run_with_backward(self, backward: Backward) -> Tensor:
         """The answer of the call, whose gradient is made by ``backward``."""
-        answer = _OwnBackward.apply(self.on, backward, *self.active.values())
+        answer = _OwnBackward.apply(self.run_on, backward, *self.active.values())
         assert isinstance(answer, Tensor)
         return answer
 
 
 Rule = Callable[[Call], Any]
-"""Answers a call, usually by :meth:`Call.with_backward`."""
+"""Answers a call, usually by :meth:`Call.run_with_backward`."""
 
 
 class Rules(TorchFunctionMode):
@@ -87,21 +87,25 @@ class Rules(TorchFunctionMode):
         """Called by torch instead of ``func``."""
         call = Call(getattr(func, "__name__", ""), func, args, kwargs or {})
         if not has_active([*call.args, *call.kwargs.values()]):
-            answer = call.plain()
+            answer = call.run()
             # What is made of weights alone must not look active; no_grad leaves views of them so.
             return answer.detach() if is_active(answer) else answer
-        call = _copying(call)
+        call = _without_writing_in_place(call)
         return self.by_name.get(call.name, self.otherwise)(call)
 
 
-def plain(call: Call) -> Any:
-    """The rule that changes nothing."""
-    return call.plain()
+def own_rule(call: Call) -> Any:
+    """Torch's own answer and gradient."""
+    return call.run()
 
 
-def refused(call: Call) -> Any:
-    """The rule of functions that a method knows nothing of: no gradient may leave them."""
-    answer = call.plain()
+def refusing_rule(call: Call) -> Any:
+    """The rule of functions that a method knows nothing of.
+
+    Raises:
+        NoRuleError: If a gradient could flow through the answer.
+    """
+    answer = call.run()
     if has_active([answer]):
         raise NoRuleError(f"no rule for torch's {call.name}")
     return answer
@@ -121,7 +125,7 @@ def has_active(values: Sequence[object]) -> bool:
     )
 
 
-def _copying(call: Call) -> Call:
+def _without_writing_in_place(call: Call) -> Call:
     """An in-place call as the one that copies: what is overwritten may be needed to go back."""
     kwargs = {**call.kwargs, **({"inplace": False} if "inplace" in call.kwargs else {})}
     name = call.name.removesuffix("_")

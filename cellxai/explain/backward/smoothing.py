@@ -59,7 +59,7 @@ class SmoothGrad(Explainer):
         context: Context,
     ) -> Float[Tensor, "1 c h w"]:
         with seeded(image[0], context.seed):
-            found = tunnel.attribute(
+            attribution = tunnel.attribute(
                 with_gradient(image),
                 nt_type=NOISE_TUNNELS[self.statistic],
                 nt_samples=self.n_samples,
@@ -67,15 +67,15 @@ class SmoothGrad(Explainer):
                 stdevs=self.noise,
                 target=target,
             )
-        assert isinstance(found, Tensor)  # and no tuple, as for models of several inputs
-        return found
+        assert isinstance(attribution, Tensor)  # a tuple only for models of several inputs
+        return attribution
 
 
 class GradientShap(Explainer):
     """Gradients at random points between noisy images and noisy baselines, by Captum.
 
-    Expected gradients (arXiv:1906.10670): the map sums in expectation to score(image) − score
-    (baseline); what few samples miss is its completeness gap. Signed.
+    Expected gradients (arXiv:1906.10670). Signed; the map sums in expectation to
+    score(image) − score(baseline), and what few samples miss is its completeness gap.
 
     Args:
         n_samples: Random points, each with a baseline and noise of its own.
@@ -116,15 +116,15 @@ class GradientShap(Explainer):
         """Captum expands all samples at once: a batch of them at a time keeps the memory bound."""
         total, gap = torch.zeros_like(image), 0.0
         with seeded(image[0], context.seed):
-            for some in baselines.split(context.batch_size):
+            for batch in baselines.split(context.batch_size):
                 part, delta = method.attribute(
                     with_gradient(image),
-                    some,
-                    n_samples=len(some),
+                    batch,
+                    n_samples=len(batch),
                     stdevs=self.noise,
                     target=target,
                     return_convergence_delta=True,
                 )
-                total = total + part.detach() * len(some) / self.n_samples
+                total = total + part.detach() * len(batch) / self.n_samples
                 gap += delta.detach().sum() / self.n_samples
         return total, torch.as_tensor(gap).reshape(1)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cellxai.explain.base import Model
-from cellxai.explain.batches import best_batch_size
+from cellxai.explain.batch_size import best_batch_size
 from cellxai.explain.benchmark.items import Item, ReadyItem, make_ready
 from cellxai.explain.benchmark.judge import Judgement, error_line, judge, judge_failure
 from cellxai.explain.benchmark.pace import Pace

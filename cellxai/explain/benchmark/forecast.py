@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
-from cellxai.explain.batches import clock_of, images_per_second
+from cellxai.explain.batch_size import clock_of, images_per_second
 from cellxai.explain.benchmark.items import Item, ReadyItem, make_ready
 from cellxai.explain.benchmark.judge import OF_METRIC, judge
 from cellxai.explain.benchmark.plan import Setup, Task

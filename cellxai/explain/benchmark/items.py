@@ -10,8 +10,8 @@ from torch import Tensor
 from cellxai.explain.base import Case, Model, context_of
 from cellxai.explain.baselines import Baseline
 from cellxai.explain.metrics.probing import Remembering
+from cellxai.explain.superpixels.base import Superpixels
 from cellxai.explain.superpixels.instances import known_instances
-from cellxai.explain.superpixels.methods import Superpixels
 from cellxai.files.identity import hash_tensors, shorten
 
 ImageTruth = Mapping[str, Shaped[Tensor, "..."]]

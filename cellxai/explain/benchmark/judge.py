@@ -8,10 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model, Truth
-from cellxai.explain.batches import clock_of
+from cellxai.explain.batch_size import clock_of
 from cellxai.explain.benchmark.items import ReadyItem
 from cellxai.explain.benchmark.plan import Judge, Task
-from cellxai.explain.cost import frozen, measured
+from cellxai.explain.cost import attribute_with_cost, frozen
 from cellxai.explain.metrics.base import Metric, applies, chance_level, is_degenerate
 from cellxai.explain.metrics.probing import part_means
 from cellxai.explain.results.rows import Answer, ScoreRow
@@ -72,7 +72,7 @@ class Metered(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
-        attribution = measured(self.explainer, model, images, targets, context)
+        attribution = attribute_with_cost(self.explainer, model, images, targets, context)
         self.forwards += attribution.cost.forwards
         self.backwards += attribution.cost.backwards
         return attribution
@@ -93,7 +93,9 @@ def judge(
     explainer, seeded = explainers[task.explainer], item.with_seed(task.seed)
     case = seeded.case
     try:
-        attribution = measured(explainer, case.model, case.images, case.targets, case.context)
+        attribution = attribute_with_cost(
+            explainer, case.model, case.images, case.targets, case.context
+        )
     except Exception as error:
         failure = judge_failure(item.id, task._replace(metrics=names), error_line(error))
         return replace(failure, inapplicable=lacking)

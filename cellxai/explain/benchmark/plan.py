@@ -11,7 +11,7 @@ from cellxai.explain.benchmark.items import Item
 from cellxai.explain.metrics.base import ExplainerMetric, Metric
 from cellxai.explain.provenance import identify_model
 from cellxai.explain.results.rows import Key, Measure
-from cellxai.explain.superpixels.methods import Superpixels
+from cellxai.explain.superpixels.base import Superpixels
 from cellxai.files.identity import describe_with_code
 
 Judge = Metric | ExplainerMetric

@@ -1,1 +1,6 @@
-"""Explainers that hide one part of the image after the other."""
+"""Explainers that hide parts of the image: occlusion, ablation, Shapley values."""
+
+from cellxai.explain.hiding.occlusion import FeatureAblation, Occlusion
+from cellxai.explain.hiding.shapley import KernelShap, ShapleyValueSampling
+
+__all__ = ["FeatureAblation", "KernelShap", "Occlusion", "ShapleyValueSampling"]

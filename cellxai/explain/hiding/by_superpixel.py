@@ -1,4 +1,4 @@
-"""Captum's perturbation methods with superpixels as features, one image after the other."""
+"""Runs Captum's perturbation methods with superpixels as features, one image after the other."""
 
 from collections.abc import Callable
 
@@ -9,23 +9,23 @@ from torch.nn.utils.rnn import pad_sequence
 
 from cellxai.explain.base import Attribution, Context, Model
 from cellxai.explain.seeding import seeded
-from cellxai.explain.superpixels.methods import painted, superpixel_means
+from cellxai.explain.superpixels.base import paint_each, superpixel_means
 
 Captum = Callable[..., Tensor]
 """Called with image, baselines, target, feature_mask and perturbations_per_eval by name."""
 
 
 class NotFiniteError(Exception):
-    """A model answered NaN or infinity, which no surrogate can be fitted to."""
+    """A model answered NaN or infinity; no surrogate can be fitted to that."""
 
 
-def by_superpixel(
+def attribute_by_superpixel(
     attribute: Captum,
     images: Float[Tensor, "b c h w"],
     targets: Int[Tensor, " b"],
     context: Context,
 ) -> Attribution:
-    """One coefficient per superpixel, seeded by image; NaN for an image with scores that are none.
+    """One coefficient per superpixel, seeded by image; NaN for an image with scores not finite.
 
     Args:
         attribute: Returns a value per pixel, constant in each superpixel.
@@ -35,17 +35,16 @@ def by_superpixel(
     """
     with torch.no_grad():
         coefficients = [
-            _of_one(attribute, images[i : i + 1], targets[i : i + 1], context, i)
+            _coefficients(attribute, images[i : i + 1], targets[i : i + 1], context, i)
             for i in range(len(images))
         ]
-    pairs = zip(coefficients, context.superpixels, strict=True)
     return Attribution(
-        torch.stack([painted(*pair) for pair in pairs]),
+        paint_each(coefficients, context.superpixels),
         superpixel_values=pad_sequence(coefficients, True, torch.nan),
     )
 
 
-def _of_one(
+def _coefficients(
     attribute: Captum,
     image: Float[Tensor, "1 c h w"],
     target: Int[Tensor, "1"],
@@ -67,13 +66,13 @@ def _of_one(
     return superpixel_means(values[0, 0].to(image.dtype), labels)
 
 
-def finite(model: Model) -> Model:
-    """The model, which raises :class:`NotFiniteError` rather than answering NaN or infinity."""
+def with_finite_check(model: Model) -> Model:
+    """The model, but it raises :class:`NotFiniteError` instead of answering NaN or infinity."""
 
-    def scores(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
-        answer = model(images)
-        if not answer.isfinite().all():
-            raise NotFiniteError
-        return answer
+    def checked_scores(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
+        scores = model(images)
+        if not scores.isfinite().all():
+            raise NotFiniteError("the model's scores are not finite")
+        return scores
 
-    return scores
+    return checked_scores

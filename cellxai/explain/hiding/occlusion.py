@@ -1,4 +1,4 @@
-"""Attributions from hiding one part at a time, by Captum."""
+"""Occlusion by a window, and ablation of superpixels: hides one part at a time, by Captum."""
 
 import torch
 from captum import attr
@@ -6,11 +6,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
-from cellxai.explain.hiding.by_superpixel import by_superpixel
+from cellxai.explain.hiding.by_superpixel import attribute_by_superpixel
 
 
 class Occlusion(Explainer):
-    """Fall of the target logit when a window shows the baseline (arXiv:1311.2901).
+    """Fall of the target score when a window shows the baseline (arXiv:1311.2901).
 
     A pixel gets the mean over the windows that cover it.
 
@@ -75,4 +75,6 @@ class FeatureAblation(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
-        return by_superpixel(attr.FeatureAblation(model).attribute, images, targets, context)
+        return attribute_by_superpixel(
+            attr.FeatureAblation(model).attribute, images, targets, context
+        )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
 from cellxai.explain.completeness import change_of_score
-from cellxai.explain.hiding.by_superpixel import Captum, by_superpixel, finite
+from cellxai.explain.hiding.by_superpixel import Captum, attribute_by_superpixel, with_finite_check
 
 
 class ShapleyValueSampling(Explainer):
@@ -19,12 +19,14 @@ class ShapleyValueSampling(Explainer):
     Signed; the coefficients sum to score(image) − score(baseline), whatever the orders.
 
     Args:
-        n_permutations: Random orders, each one forward per superpixel.
+        n_permutations: Random orders; each takes one forward per superpixel.
     """
 
     def __init__(self, n_permutations: int = 25) -> None:
         if n_permutations < 1:
-            raise ValueError(f"n_permutations={n_permutations} is no order; pass 1 or more")
+            raise ValueError(
+                f"n_permutations={n_permutations} gives no order; pass n_permutations>=1"
+            )
         self.n_permutations = n_permutations
 
     def attribute(
@@ -35,10 +37,10 @@ class ShapleyValueSampling(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
-        method = attr.ShapleyValueSampling(finite(model))
+        method = attr.ShapleyValueSampling(with_finite_check(model))
         attribute = partial(method.attribute, n_samples=self.n_permutations)
-        found = by_superpixel(attribute, images, targets, context)
-        return with_gap(found, model, images, targets, context)
+        attribution = attribute_by_superpixel(attribute, images, targets, context)
+        return with_gap(attribution, model, images, targets, context)
 
 
 class KernelShap(Explainer):
@@ -47,8 +49,8 @@ class KernelShap(Explainer):
     Signed; the coefficients sum to score(image) − score(baseline) up to the completeness gap.
 
     Args:
-        n_samples: Random coalitions, each one forward. *Degraded* with fewer than superpixels, as
-            the regression then has no unique answer.
+        n_samples: Random coalitions; each takes one forward. *Degraded* where they are not more
+            than the superpixels, as the regression then has no unique answer.
     """
 
     def __init__(self, n_samples: int = 1000) -> None:
@@ -64,32 +66,35 @@ class KernelShap(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
-        attribute = _of_one_or_more(finite(model), self.n_samples)
-        found = by_superpixel(attribute, images, targets, context)
-        found = with_gap(found, model, images, targets, context)
+        attribute = _kernel_shap(with_finite_check(model), self.n_samples)
+        attribution = attribute_by_superpixel(attribute, images, targets, context)
+        attribution = with_gap(attribution, model, images, targets, context)
         n_superpixels = int(context.superpixels.max()) + 1
         if self.n_samples > n_superpixels:
-            return found
+            return attribution
         reason = f"{self.n_samples} samples for {n_superpixels} superpixels have no unique answer"
-        return replace(found, status="degraded", reason=reason)
+        return replace(attribution, status="degraded", reason=reason)
 
 
 def with_gap(
-    found: Attribution,
+    attribution: Attribution,
     model: Model,
     images: Float[Tensor, "b c h w"],
     targets: Int[Tensor, " b"],
     context: Context,
 ) -> Attribution:
-    """With what the coefficients miss of the change of the score."""
-    assert found.superpixel_values is not None
+    """The attribution with what its coefficients miss of the change of the score."""
+    assert attribution.superpixel_values is not None
     change = change_of_score(model, images, context.baseline, targets, context.batch_size)
-    return replace(found, completeness_gap=found.superpixel_values.nansum(1) - change)
+    return replace(attribution, completeness_gap=attribution.superpixel_values.nansum(1) - change)
 
 
-def _of_one_or_more(model: Model, n_samples: int) -> Captum:
-    """Captum draws no coalitions of a single superpixel, whose value is the whole change."""
-    of_one, of_more = attr.FeatureAblation(model), attr.KernelShap(model)
+def _kernel_shap(model: Model, n_samples: int) -> Captum:
+    """Captum's Kernel SHAP, and ablation for a single superpixel: its value is the whole change.
+
+    Captum cannot draw coalitions of a single superpixel.
+    """
+    ablation, kernel_shap = attr.FeatureAblation(model), attr.KernelShap(model)
 
     def attribute(
         image: Float[Tensor, "1 c h w"],
@@ -98,9 +103,9 @@ def _of_one_or_more(model: Model, n_samples: int) -> Captum:
         feature_mask: Int[Tensor, "1 1 h w"],
         perturbations_per_eval: int,
     ) -> Tensor:
-        given = (image, baselines, target, None, feature_mask)
+        arguments = (image, baselines, target, None, feature_mask)
         if not torch.any(feature_mask):
-            return of_one.attribute(*given)
-        return of_more.attribute(*given, n_samples, perturbations_per_eval)
+            return ablation.attribute(*arguments)
+        return kernel_shap.attribute(*arguments, n_samples, perturbations_per_eval)
 
     return attribute

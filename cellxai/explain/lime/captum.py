@@ -1,7 +1,8 @@
 """Captum's own LIME, configured to be LIME.
 
-By default Captum differs from the package in everything: Lasso for ridge, a Euclidean distance
-between images for the cosine distance between masks, 50 samples without the image itself.
+By default Captum differs from the package in everything: Lasso instead of ridge, the Euclidean
+distance between images instead of the cosine distance between masks, and 50 samples that do not
+include the image itself.
 """
 
 from collections.abc import Iterable
@@ -14,9 +15,9 @@ from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
-from cellxai.explain.hiding.by_superpixel import Captum, by_superpixel, finite
+from cellxai.explain.hiding.by_superpixel import Captum, attribute_by_superpixel, with_finite_check
 from cellxai.explain.lime.designs import Bernoulli
-from cellxai.explain.lime.surrogate import locality
+from cellxai.explain.lime.surrogate import locality_weights
 
 
 class CaptumLime(Explainer):
@@ -28,7 +29,7 @@ class CaptumLime(Explainer):
 
     Args:
         n_samples: Perturbed images per explained image.
-        kernel_width: Of the exponential kernel on the cosine distance.
+        kernel_width: Width of the exponential kernel on the cosine distance.
     """
 
     def __init__(self, n_samples: int = 1000, kernel_width: float = 0.25) -> None:
@@ -46,11 +47,11 @@ class CaptumLime(Explainer):
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
         surrogate = RidgeSurrogate()
-        attribute = self._captum(finite(model), surrogate, context.seed)
-        found = by_superpixel(attribute, images, targets, context)
+        attribute = self._captum(with_finite_check(model), surrogate, context.seed)
+        attribution = attribute_by_superpixel(attribute, images, targets, context)
         if len(surrogate.r2) < len(images):  # some image has no finite scores to fit to
-            return found
-        return replace(found, surrogate_r2=images.new_tensor(surrogate.r2))
+            return attribution
+        return replace(attribution, surrogate_r2=images.new_tensor(surrogate.r2))
 
     def _captum(self, model: Model, surrogate: "RidgeSurrogate", seed: int) -> Captum:
         def attribute(
@@ -60,7 +61,9 @@ class CaptumLime(Explainer):
             feature_mask: Int[Tensor, "1 1 h w"],
             perturbations_per_eval: int,
         ) -> Tensor:
-            weights = locality(int(feature_mask.max()) + 1, self.kernel_width).to(image.device)
+            weights = locality_weights(int(feature_mask.max()) + 1, self.kernel_width).to(
+                image.device
+            )
             drawn = Bernoulli().masks(self.n_samples, weights, seed)
             masks = iter(drawn.long().to(image.device))
             method = attr.Lime(

@@ -1,7 +1,7 @@
 """Designs: which superpixels each perturbed image shows.
 
-The first sample always shows everything. A design is judged by how few forwards it needs for the
-ranking that plain LIME reaches with thousands: ``scripts/bench_lime_designs.py``.
+The first sample always shows everything. A good design needs few forwards for the ranking that
+plain LIME reaches with thousands; ``scripts/bench_lime_designs.py`` measures how few.
 """
 
 from abc import ABC, abstractmethod
@@ -14,12 +14,15 @@ from torch import Tensor
 
 from cellxai.explain.lime.hadamard import hadamard, smallest_order
 
+SAMPLES_PER_SUPERPIXEL = 10  # LIME's author: about 1000 samples for 100 superpixels
+ROUND_SIZE = 64  # of samples that do not belong together
+
 
 class Design(ABC):
     """Draws perturbations. Subclass it in your own file, name it by ``class_path``.
 
     Attributes:
-        weighted: Whether the surrogate weighs samples by locality; not where locality already
+        weighted: Whether the surrogate weighs samples by locality; False where locality already
             decides how often a sample is drawn.
         paired: Whether samples 1 and 2, 3 and 4, … are complements of each other.
         samples_per_superpixel: With fewer, an explanation is called degraded.
@@ -27,7 +30,7 @@ class Design(ABC):
 
     weighted: ClassVar[bool] = True
     paired: ClassVar[bool] = False
-    samples_per_superpixel: ClassVar[int] = 10  # LIME's author: about 1000 for 100 superpixels
+    samples_per_superpixel: ClassVar[int] = SAMPLES_PER_SUPERPIXEL
 
     @abstractmethod
     def masks(
@@ -41,9 +44,9 @@ class Design(ABC):
             seed: The same seed draws the same.
         """
 
+    @abstractmethod
     def round_size(self, n_superpixels: int) -> int:
-        """Samples that belong together: an adaptive stop looks only between rounds."""
-        return 64
+        """How many samples belong together: an adaptive stop looks only between such rounds."""
 
 
 class Bernoulli(Design):
@@ -57,14 +60,18 @@ class Bernoulli(Design):
         generator = np.random.RandomState(seed)
         generator.randint(0, high=1000)
         drawn = generator.randint(0, 2, n_samples * (len(locality) - 1)).reshape(n_samples, -1)
-        return _unperturbed_first(torch.from_numpy(drawn).bool())
+        return _with_first_unperturbed(torch.from_numpy(drawn).bool())
+
+    def round_size(self, n_superpixels: int) -> int:
+        """See :meth:`Design.round_size`."""
+        return ROUND_SIZE
 
 
 class Antithetic(Design):
     """Bernoulli samples, each followed by its complement: effects of even order cancel."""
 
     paired = True
-    samples_per_superpixel = 5  # does what 10 independent ones do: scripts/bench_lime_designs.py
+    samples_per_superpixel = 5  # as good as 10 independent ones: scripts/bench_lime_designs.py
 
     def masks(
         self, n_samples: int, locality: Float[Tensor, " s_plus_1"], seed: int
@@ -74,6 +81,10 @@ class Antithetic(Design):
         half = torch.rand(shape, generator=_generator(seed)) < 0.5
         return _after_unperturbed(_with_complements(half), n_samples)
 
+    def round_size(self, n_superpixels: int) -> int:
+        """See :meth:`Design.round_size`."""
+        return ROUND_SIZE
+
 
 class OrthogonalArray(Design):
     """Rows of a Hadamard matrix with fold-over (Plackett and Burman 1946; Box and Wilson 1951).
@@ -81,11 +92,11 @@ class OrthogonalArray(Design):
     In a round, every superpixel is shown in half of the samples, every two of them together in a
     quarter, and the complement of every sample is a sample: effects of single superpixels are
     mixed neither with each other nor with those of pairs. Each round permutes superpixels, rows and
-    signs afresh, so that over the seeds every mask is as likely as any other.
+    signs anew, so that over the seeds every mask is as likely as any other.
     """
 
     paired = True
-    samples_per_superpixel = 4  # does what 20 independent ones do: the same script
+    samples_per_superpixel = 4  # as good as 20 independent ones: the same script
 
     def masks(
         self, n_samples: int, locality: Float[Tensor, " s_plus_1"], seed: int
@@ -95,7 +106,7 @@ class OrthogonalArray(Design):
         order, generator = smallest_order(n_superpixels + 1), _generator(seed)
         columns = torch.from_numpy(hadamard(order)[:, 1:] > 0)
         n_rounds = -(-(n_samples - 1) // (2 * order))
-        rounds = [_shuffled(columns, n_superpixels, generator) for _ in range(max(n_rounds, 1))]
+        rounds = [_shuffle(columns, n_superpixels, generator) for _ in range(max(n_rounds, 1))]
         return _after_unperturbed(_with_complements(torch.cat(rounds)), n_samples)
 
     def round_size(self, n_superpixels: int) -> int:
@@ -110,14 +121,18 @@ class StratifiedSizes(Design):
         self, n_samples: int, locality: Float[Tensor, " s_plus_1"], seed: int
     ) -> Bool[Tensor, "n s"]:
         """See :meth:`Design.masks`."""
-        return _by_size(n_samples, torch.ones_like(locality), _generator(seed))
+        return _masks_of_sizes(n_samples, torch.ones_like(locality), _generator(seed))
+
+    def round_size(self, n_superpixels: int) -> int:
+        """See :meth:`Design.round_size`."""
+        return ROUND_SIZE
 
 
 class Locality(Design):
     """Sizes drawn from the locality distribution, all samples of weight one.
 
     GLIME-Binomial (arXiv:2311.15722): the same expectation as weighting Bernoulli samples, without
-    samples that hardly count. Sizes lie at its even quantiles.
+    samples that hardly count. Sizes lie at even quantiles of the distribution.
     """
 
     weighted = False
@@ -126,7 +141,11 @@ class Locality(Design):
         self, n_samples: int, locality: Float[Tensor, " s_plus_1"], seed: int
     ) -> Bool[Tensor, "n s"]:
         """See :meth:`Design.masks`."""
-        return _by_size(n_samples, locality, _generator(seed))
+        return _masks_of_sizes(n_samples, locality, _generator(seed))
+
+    def round_size(self, n_superpixels: int) -> int:
+        """See :meth:`Design.round_size`."""
+        return ROUND_SIZE
 
 
 def size_probabilities(locality: Float[Tensor, " s_plus_1"]) -> Float[Tensor, " s_plus_1"]:
@@ -138,19 +157,19 @@ def size_probabilities(locality: Float[Tensor, " s_plus_1"]) -> Float[Tensor, " 
     return torch.softmax(log_ways + locality.double().cpu().log(), 0)
 
 
-def _by_size(
+def _masks_of_sizes(
     n_samples: int, locality: Float[Tensor, " s_plus_1"], generator: torch.Generator
 ) -> Bool[Tensor, "n s"]:
-    """Sets of stratified sizes in random order."""
+    """Random sets of stratified sizes, in random order."""
     strata = torch.arange(n_samples) + torch.rand(n_samples, generator=generator)
     quantiles = strata[torch.randperm(n_samples, generator=generator)].double() / n_samples
     cumulative = size_probabilities(locality).cumsum(0)
     sizes = torch.searchsorted(cumulative, quantiles).clamp(max=len(locality) - 1)
     noise = torch.rand(n_samples, len(locality) - 1, generator=generator)
-    return _unperturbed_first(noise.argsort(1).argsort(1) < sizes[:, None])
+    return _with_first_unperturbed(noise.argsort(1).argsort(1) < sizes[:, None])
 
 
-def _shuffled(
+def _shuffle(
     columns: Bool[Tensor, "n k"], n_superpixels: int, generator: torch.Generator
 ) -> Bool[Tensor, "n s"]:
     """As many columns as there are superpixels, with columns, rows and signs in random order."""
@@ -169,7 +188,7 @@ def _after_unperturbed(rest: Bool[Tensor, "m s"], n_samples: int) -> Bool[Tensor
     return torch.cat([torch.ones_like(rest[:1]), rest[: n_samples - 1]])
 
 
-def _unperturbed_first(masks: Bool[Tensor, "n s"]) -> Bool[Tensor, "n s"]:
+def _with_first_unperturbed(masks: Bool[Tensor, "n s"]) -> Bool[Tensor, "n s"]:
     return torch.cat([torch.ones_like(masks[:1]), masks[1:]])
 
 

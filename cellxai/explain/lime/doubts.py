@@ -1,77 +1,77 @@
 """What speaks against a LIME explanation, measured from its own samples."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cellxai.explain.lime.designs import Design
-from cellxai.explain.lime.sampling import Samples
-from cellxai.explain.lime.stability import Stop
+from cellxai.explain.lime.samples import Samples
+from cellxai.explain.lime.stopping import Stop
 from cellxai.explain.lime.surrogate import is_constant
-from cellxai.explain.status import SEVERITY, Status
+from cellxai.explain.status import Doubt, doubt_of_images
 
-TOLERATED_DRIFT = 0.05  # of the scores' spread; beyond, mixed precision is called degraded
-
-
-@dataclass(frozen=True)
-class Doubt:
-    """One reason, and what it makes of the attribution.
-
-    Args:
-        status: ``ok`` for what is merely worth knowing.
-        reason: In words.
-    """
-
-    status: Status
-    reason: str
-
-
-def worst(doubts: Sequence[Doubt]) -> Status:
-    """The status of an attribution with these doubts."""
-    return SEVERITY[max((SEVERITY.index(doubt.status) for doubt in doubts), default=0)]
+TOLERATED_DRIFT = 0.05  # of the scores' spread; with more, mixed precision is called degraded
 
 
 def doubts_of(
-    samples: Sequence[Samples],
+    per_image: Sequence[Samples],
     scores: Float[Tensor, "b n t"],
     design: Design,
     stop: Stop | None,
 ) -> tuple[Doubt, ...]:
     """All doubts that samples and scores raise, none where there is nothing to doubt."""
-    found = [
+    single = torch.tensor([samples.n_superpixels == 1 for samples in per_image])
+    doubts = [
         *doubts_of_scores(scores),
-        doubt_of_one_superpixel(torch.tensor([one.masks.shape[1] == 1 for one in samples])),
-        _too_few(samples, design) if stop is None else _unstable(samples, stop),
+        doubt_of_one_superpixel(single),
+        _doubt_of_too_few(per_image, design) if stop is None else _doubt_of_rank(per_image, stop),
     ]
-    return tuple(doubt for doubt in found if doubt is not None)
+    return tuple(doubt for doubt in doubts if doubt is not None)
 
 
 def doubts_of_scores(scores: Float[Tensor, "b n t"]) -> tuple[Doubt | None, Doubt | None]:
-    """Whether some scores are no numbers, and whether some never change."""
+    """Whether some scores are not finite, and whether some never change."""
     unknown = ~scores.isfinite().all(1).all(1)
+    constant = is_constant(scores).any(1) & ~unknown
     return (
-        _doubt(unknown, "the score is not a finite number", all_of_them="unsupported"),
-        _doubt(is_constant(scores).any(1) & ~unknown, "the score does not change"),
+        doubt_of_images(unknown, "the score is not a finite number", if_all="unsupported"),
+        doubt_of_images(constant, "the score does not change"),
     )
 
 
 def doubt_of_one_superpixel(single: Bool[Tensor, " b"]) -> Doubt | None:
-    """Images that are one superpixel: a map of one value."""
-    return _doubt(single, "one superpixel cannot be ranked")
+    """Whether some images are one superpixel, so that their map is one value."""
+    return doubt_of_images(single, "one superpixel cannot be ranked")
 
 
-def drift_doubt(
+def doubt_of_few_samples(
+    n_samples: int, n_superpixels: int, wanted: int, method: str = "LIME"
+) -> Doubt | None:
+    """Whether there are fewer samples than a method needs.
+
+    Args:
+        n_samples: Samples of an image.
+        n_superpixels: Superpixels of the image.
+        wanted: Samples that the method needs for each superpixel.
+        method: What the reason calls the method.
+    """
+    if n_samples >= wanted * n_superpixels:
+        return None
+    few = f"{n_samples} samples for {n_superpixels} superpixels"
+    return Doubt("degraded", f"{few}, {method} needs about {wanted} each")
+
+
+def doubt_of_drift(
     mixed: Float[Tensor, "b m t"], exact: Float[Tensor, "b m t"], all_scores: Float[Tensor, "b n t"]
 ) -> Doubt:
     """How far mixed precision moves the scores, as a share of their standard deviation.
 
     Args:
         mixed: Some scores in mixed precision.
-        exact: The same in full precision.
-        all_scores: All of them in mixed precision: their spread is what a surrogate explains.
+        exact: The same scores in full precision.
+        all_scores: All scores in mixed precision: their spread is what a surrogate explains.
     """
     spread = all_scores.std(1, keepdim=True)
     drift = float(((mixed - exact).abs() / spread).nan_to_num(0, torch.inf).max())
@@ -82,34 +82,25 @@ def drift_doubt(
     )
 
 
-def _too_few(samples: Sequence[Samples], design: Design) -> Doubt | None:
-    wanted = design.samples_per_superpixel
-    few = [one for one in samples if one.n_used < wanted * one.masks.shape[1]]
-    if not few:
-        return None
-    worst_off = min(few, key=lambda one: one.n_used / one.masks.shape[1])
-    n, s = worst_off.n_used, worst_off.masks.shape[1]
-    name = type(design).__name__
-    return Doubt(
-        "degraded", f"{n} samples for {s} superpixels, LIME with {name} needs about {wanted} each"
+def _doubt_of_too_few(per_image: Sequence[Samples], design: Design) -> Doubt | None:
+    """:func:`doubt_of_few_samples` for the image that has the fewest per superpixel."""
+    fewest = min(per_image, key=lambda samples: samples.n_used / samples.n_superpixels)
+    method = f"LIME with {type(design).__name__}"
+    return doubt_of_few_samples(
+        fewest.n_used, fewest.n_superpixels, design.samples_per_superpixel, method
     )
 
 
-def _unstable(samples: Sequence[Samples], stop: Stop) -> Doubt | None:
-    reached = [float(one.stability.min()) for one in samples if one.stability is not None]
+def _doubt_of_rank(per_image: Sequence[Samples], stop: Stop) -> Doubt | None:
+    """Whether sampling ended before the ranking was as stable as asked for."""
+    reached = [
+        float(samples.stability.min()) for samples in per_image if samples.stability is not None
+    ]
     if not reached or min(reached) >= stop.jaccard:
         return None
-    most = max(one.n_used for one in samples)
+    most = max(samples.n_used for samples in per_image)
     return Doubt(
         "degraded",
         f"after {most} samples the top {stop.top_k} are stable to {min(reached):.2f}, "
         f"{stop.jaccard} was asked for; raise n_samples",
     )
-
-
-def _doubt(which: Bool[Tensor, " b"], what: str, all_of_them: Status = "degraded") -> Doubt | None:
-    n, total = int(which.sum()), len(which)
-    if n == 0:
-        return None
-    of = "" if total == 1 else f" ({n} of {total} images)"
-    return Doubt(all_of_them if n == total else "degraded", what + of)

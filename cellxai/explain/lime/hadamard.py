@@ -7,7 +7,7 @@ from jaxtyping import Int
 
 
 def smallest_order(at_least: int) -> int:
-    """The smallest constructible order that is not smaller; at most the next power of two."""
+    """The smallest constructible order from ``at_least`` on; at most the next power of two."""
     order = at_least
     while not is_constructible(order):
         order += 1
@@ -16,7 +16,7 @@ def smallest_order(at_least: int) -> int:
 
 @cache
 def is_constructible(order: int) -> bool:
-    """Whether :func:`hadamard` knows a matrix of that order."""
+    """Whether :func:`hadamard` can make a matrix of that order."""
     return (
         order in (1, 2)
         or _is_paley_1(order)
@@ -32,17 +32,19 @@ def hadamard(order: int) -> Int[np.ndarray, "m m"]:
     for primes q = 1 mod 4.
 
     Raises:
-        ValueError: If none of them gives that order.
+        ValueError: If none of the constructions gives that order.
     """
     if not is_constructible(order):
-        near = smallest_order(order)
-        raise ValueError(f"order={order}: no Hadamard matrix is known here, the next is {near}")
+        larger = smallest_order(order)
+        raise ValueError(
+            f"order={order}: no construction here gives a Hadamard matrix; pass order={larger}"
+        )
     if order == 1:
         matrix = np.ones((1, 1), dtype=np.int64)
     elif _is_paley_1(order):
-        matrix = np.eye(order, dtype=np.int64) + _bordered(order - 1, -1)
+        matrix = np.eye(order, dtype=np.int64) + _bordered_residues(order - 1, -1)
     elif _is_paley_2(order):
-        symmetric = _bordered(order // 2 - 1, 1)
+        symmetric = _bordered_residues(order // 2 - 1, 1)
         unit = np.eye(order // 2, dtype=np.int64)
         matrix = np.kron(symmetric, [[1, 1], [1, -1]]) + np.kron(unit, [[1, -1], [-1, -1]])
     else:
@@ -58,7 +60,7 @@ def _is_paley_2(order: int) -> bool:
     return order % 4 == 0 and order // 2 % 4 == 2 and _is_prime(order // 2 - 1)
 
 
-def _bordered(q: int, corner: int) -> Int[np.ndarray, "m m"]:
+def _bordered_residues(q: int, corner: int) -> Int[np.ndarray, "m m"]:
     """Jacobsthal's matrix of quadratic residues modulo q, in a border of ones with a zero corner.
 
     ``corner`` is the sign of the first column: +1 makes it symmetric, −1 skew.

@@ -1,4 +1,4 @@
-"""LIME: the package's mathematics, with masks on the device and all surrogates solved together."""
+"""LIME: the mathematics of the package, with masks on the device and all surrogates at once."""
 
 from dataclasses import dataclass, replace
 
@@ -8,13 +8,20 @@ from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
 from cellxai.explain.lime.designs import Bernoulli, Design
-from cellxai.explain.lime.doubts import Doubt, doubts_of, drift_doubt, worst
+from cellxai.explain.lime.doubts import doubt_of_drift, doubts_of
 from cellxai.explain.lime.feature_selection import FeatureSelection, select
-from cellxai.explain.lime.sampling import Samples, collect, draw, padded
-from cellxai.explain.lime.stability import Stop
-from cellxai.explain.lime.surrogate import Surrogate, fit, is_constant, moments
+from cellxai.explain.lime.samples import Samples, draw_samples, evaluate_samples, pad_samples
+from cellxai.explain.lime.stopping import Stop
+from cellxai.explain.lime.surrogate import (
+    Surrogate,
+    fit_surrogate,
+    is_constant,
+    weighted_moments,
+)
 from cellxai.explain.perturbation import perturbed_scores
-from cellxai.explain.superpixels.methods import painted
+from cellxai.explain.status import Doubt
+from cellxai.explain.superpixels.base import paint_each
+from cellxai.explain.verdict import with_doubts
 
 DRIFT_SAMPLES = 8  # of each image, computed once more in full precision
 
@@ -26,7 +33,7 @@ class LimeExplanation:
     Args:
         surrogate: Coefficients, intercepts, local predictions and R².
         exists: Which superpixels an image has; coefficients beyond are padding.
-        samples: What they were fitted to.
+        samples: The samples of each image that they were fitted to.
         doubts: What speaks against them.
     """
 
@@ -37,7 +44,7 @@ class LimeExplanation:
 
 
 class Lime(Explainer):
-    """LIME (Ribeiro et al. 2016, arXiv:1602.04938): a ridge on which superpixels are shown.
+    """LIME (Ribeiro et al. 2016, arXiv:1602.04938): a ridge regression on the shown superpixels.
 
     With the default design it draws the samples that the ``lime`` package draws at the same seed,
     and gives the package's coefficients to rounding (tested to 1e-12 in float64).
@@ -45,11 +52,11 @@ class Lime(Explainer):
     Args:
         n_samples: Perturbed images per explained image at most, the whole image included.
         n_features: Superpixels that keep a coefficient; the others get 0.
-        kernel_width: Of the exponential kernel on the cosine distance.
-        feature_selection: How they are chosen; "auto" goes one by one up to 6, else by weight.
+        kernel_width: Width of the exponential kernel on the cosine distance.
+        feature_selection: How these are chosen; "auto" goes one by one up to 6, else by weight.
         design: Which superpixels the samples show; null for the package's draws.
         stop: Ends sampling when the ranking is stable; null for always ``n_samples``.
-        bf16: Computes the model in mixed precision, and tells how far the scores drift by it.
+        bf16: Computes the model in mixed precision, and tells how far that moves the scores.
     """
 
     def __init__(
@@ -66,7 +73,9 @@ class Lime(Explainer):
             if value < least:
                 raise ValueError(f"{name}={value} fits no surrogate; pass {name}>={least}")
         if not kernel_width > 0:
-            raise ValueError(f"kernel_width={kernel_width} sees no sample; pass kernel_width>0")
+            raise ValueError(
+                f"kernel_width={kernel_width} gives no sample a weight; pass kernel_width>0"
+            )
         self.n_samples = n_samples
         self.n_features = n_features
         self.kernel_width = kernel_width
@@ -83,18 +92,17 @@ class Lime(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
-        found = self.explain(model, images, targets[:, None], context)
-        coefficients = found.surrogate.coefficients[:, 0].to(images)
-        pairs = zip(coefficients, context.superpixels, strict=True)
-        stability = [one.stability for one in found.samples if one.stability is not None]
-        return Attribution(
-            values=torch.stack([painted(*pair) for pair in pairs]),
-            superpixel_values=coefficients.masked_fill(~found.exists, torch.nan),
-            surrogate_r2=found.surrogate.r2[:, 0].to(images),
+        explanation = self.explain(model, images, targets[:, None], context)
+        coefficients = explanation.surrogate.coefficients[:, 0].to(images)
+        looks = [samples.stability for samples in explanation.samples]
+        stability = [look for look in looks if look is not None]
+        attribution = Attribution(
+            values=paint_each(list(coefficients), context.superpixels),
+            superpixel_values=coefficients.masked_fill(~explanation.exists, torch.nan),
+            surrogate_r2=explanation.surrogate.r2[:, 0].to(images),
             ranking_stability=torch.cat(stability).to(images) if stability else None,
-            status=worst(found.doubts),
-            reason="; ".join(doubt.reason for doubt in found.doubts),
         )
+        return with_doubts(attribution, explanation.doubts)
 
     def explain(
         self,
@@ -112,18 +120,21 @@ class Lime(Explainer):
             context: Superpixels, baseline, seed and batch size.
         """
         design = self.design or Bernoulli()
-        samples = self._samples(model, images, classes, context, design)
-        masks, scores, weights = padded(samples)
-        sizes = torch.tensor([one.masks.shape[1] for one in samples], device=images.device)
-        exists = torch.arange(masks.shape[-1], device=images.device) < sizes[:, None]
+        per_image = self._samples(model, images, classes, context, design)
+        evaluations = pad_samples(per_image)
+        masks, scores = evaluations.masks, evaluations.scores
+        counts = [samples.n_superpixels for samples in per_image]
+        column = torch.arange(masks.shape[-1], device=images.device)
+        exists = column < torch.tensor(counts, device=images.device)[:, None]
         known = torch.where(scores.isfinite().all(1, keepdim=True), scores, 0)
-        found = moments(masks, known, weights)
-        selected = select(found, exists, self.n_features, self.feature_selection)
-        surrogate = without_fiction(fit(masks, known, weights, selected), scores)
-        doubts = doubts_of(samples, scores, design, self.stop)
+        fitted_to = replace(evaluations, scores=known)
+        moments = weighted_moments(fitted_to)
+        selected = select(moments, exists, self.n_features, self.feature_selection)
+        surrogate = mask_meaningless(fit_surrogate(fitted_to, selected), scores)
+        doubts = doubts_of(per_image, scores, design, self.stop)
         if self.bf16:
-            doubts = (*doubts, self._drift(model, images, classes, context, samples))
-        return LimeExplanation(surrogate, exists, tuple(samples), doubts)
+            doubts = (*doubts, self._drift(model, images, classes, context, per_image))
+        return LimeExplanation(surrogate, exists, tuple(per_image), doubts)
 
     def _samples(
         self,
@@ -133,18 +144,18 @@ class Lime(Explainer):
         context: Context,
         design: Design,
     ) -> list[Samples]:
-        """Draws and evaluates."""
+        """Draws and evaluates the samples of each image."""
         n_classes, seed, device = classes.shape[1], context.seed, images.device
-        sizes = (context.superpixels.flatten(1).amax(1) + 1).tolist()
+        counts = (context.superpixels.flatten(1).amax(1) + 1).tolist()
         drawn = [
-            draw(design, size, self.n_samples, n_classes, self.kernel_width, seed, device)
-            for size in sizes
+            draw_samples(design, n, self.n_samples, n_classes, self.kernel_width, seed, device)
+            for n in counts
         ]
 
         def evaluate(owners: Tensor, masks: Tensor) -> Tensor:
             return perturbed_scores(model, images, context, owners, masks, classes, self.bf16)
 
-        return collect(drawn, evaluate, design, self.stop, seed)
+        return evaluate_samples(drawn, evaluate, design, self.stop, seed)
 
     def _drift(
         self,
@@ -152,14 +163,16 @@ class Lime(Explainer):
         images: Float[Tensor, "b c h w"],
         classes: Int[Tensor, "b t"],
         context: Context,
-        samples: list[Samples],
+        per_image: list[Samples],
     ) -> Doubt:
         """How far mixed precision is from full precision on the first samples of each image."""
-        few = [replace(one, n_used=min(DRIFT_SAMPLES, one.n_used)) for one in samples]
-        masks, scores, _ = padded(few)
+        few = pad_samples(
+            [replace(samples, n_used=min(DRIFT_SAMPLES, samples.n_used)) for samples in per_image]
+        )
+        masks, mixed = few.masks, few.scores
         owners = torch.arange(len(masks), device=masks.device).repeat_interleave(masks.shape[1])
         exact = perturbed_scores(model, images, context, owners, masks.flatten(0, 1), classes)
-        return drift_doubt(scores, exact.view_as(scores), padded(samples)[1])
+        return doubt_of_drift(mixed, exact.view_as(mixed), pad_samples(per_image).scores)
 
 
 def top_classes(scores: Float[Tensor, "b k"], n: int) -> Int[Tensor, "b t"]:
@@ -167,13 +180,13 @@ def top_classes(scores: Float[Tensor, "b k"], n: int) -> Int[Tensor, "b t"]:
     return scores.topk(min(n, scores.shape[1]), dim=1).indices
 
 
-def without_fiction(surrogate: Surrogate, scores: Float[Tensor, "b n t"]) -> Surrogate:
-    """Coefficients that are 0 where the score never changes and NaN where it was no number."""
-    nothing = is_constant(scores)[..., None]
+def mask_meaningless(surrogate: Surrogate, scores: Float[Tensor, "b n t"]) -> Surrogate:
+    """Coefficients become 0 where the score never changes, and all NaN where it was not finite."""
+    constant = is_constant(scores)[..., None]
     unknown = ~scores.isfinite().all(1)
-    zeros = surrogate.coefficients.masked_fill(nothing, 0)
+    coefficients = surrogate.coefficients.masked_fill(constant, 0)
     return Surrogate(
-        zeros.masked_fill(unknown[..., None], torch.nan),
+        coefficients.masked_fill(unknown[..., None], torch.nan),
         surrogate.intercept.masked_fill(unknown, torch.nan),
         surrogate.local_prediction.masked_fill(unknown, torch.nan),
         surrogate.r2.masked_fill(unknown, torch.nan),

@@ -12,15 +12,15 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.lime.designs import SAMPLES_PER_SUPERPIXEL
 from cellxai.explain.lime.doubts import (
-    Doubt,
+    doubt_of_few_samples,
     doubt_of_one_superpixel,
     doubts_of_scores,
-    worst,
 )
-from cellxai.explain.superpixels.methods import painted
-
-MIN_SAMPLES_PER_SUPERPIXEL = 10  # its author's advice: about 1000 samples for 100 superpixels
+from cellxai.explain.status import Doubt
+from cellxai.explain.superpixels.base import paint_each
+from cellxai.explain.verdict import with_doubts
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class PackageSurrogate:
     Args:
         coefficients: Change of the target's score when a superpixel is shown instead of hidden.
         r2: Share of the variance of the perturbed scores that it explains, weighted by locality.
-        scores: Of all perturbed images, for the target.
+        scores: The target's score of all perturbed images.
     """
 
     coefficients: Float[Tensor, " s"]
@@ -50,7 +50,7 @@ class LimeReference(Explainer):
             attribution is marked *degraded*.
         n_features: Superpixels that keep a coefficient; with 6 or fewer the package selects them
             one by one, otherwise by largest weight. The others get 0.
-        kernel_width: Of the exponential kernel on the cosine distance.
+        kernel_width: Width of the exponential kernel on the cosine distance.
     """
 
     def __init__(
@@ -75,15 +75,13 @@ class LimeReference(Explainer):
             self._surrogate(model, image, target, labels, fill, context)
             for image, target, labels, fill in batch
         ]
-        coefficients = [one.coefficients.to(images) for one in surrogates]
-        doubts = self._doubts(surrogates)
-        return Attribution(
-            values=torch.stack(list(map(painted, coefficients, context.superpixels))),
+        coefficients = [surrogate.coefficients.to(images) for surrogate in surrogates]
+        attribution = Attribution(
+            values=paint_each(coefficients, context.superpixels),
             superpixel_values=pad_sequence(coefficients, True, torch.nan),
-            surrogate_r2=images.new_tensor([one.r2 for one in surrogates]),
-            status=worst(doubts),
-            reason="; ".join(doubt.reason for doubt in doubts),
+            surrogate_r2=images.new_tensor([surrogate.r2 for surrogate in surrogates]),
         )
+        return with_doubts(attribution, self._doubts(surrogates))
 
     def _surrogate(
         self,
@@ -96,11 +94,11 @@ class LimeReference(Explainer):
     ) -> PackageSurrogate:
         explainer = lime_image.LimeImageExplainer(self.kernel_width, random_state=context.seed)
         segments = labels.cpu().numpy()
-        seen: list[Float[np.ndarray, "n k"]] = []
+        answers: list[Float[np.ndarray, "n k"]] = []
         with _no_progress_bar():
             explanation = explainer.explain_instance(
                 _channels_last(image),
-                _scores_of(model, image, seen),
+                _scores_of(model, image, answers),
                 labels=(target,),
                 hide_color=_channels_last(fill),
                 top_labels=0,  # none but the target
@@ -109,7 +107,7 @@ class LimeReference(Explainer):
                 batch_size=context.batch_size,
                 segmentation_fn=lambda _: segments,
             )
-        scores = torch.from_numpy(np.concatenate(seen)[:, target])
+        scores = torch.from_numpy(np.concatenate(answers)[:, target])
         coefficients = torch.zeros(int(segments.max()) + 1, dtype=torch.float64)
         for superpixel, coefficient in explanation.local_exp[target]:
             coefficients[int(superpixel)] = float(coefficient)
@@ -119,17 +117,14 @@ class LimeReference(Explainer):
         return PackageSurrogate(coefficients, r2, scores)
 
     def _doubts(self, surrogates: Sequence[PackageSurrogate]) -> tuple[Doubt, ...]:
-        n_superpixels = max(len(one.coefficients) for one in surrogates)
-        few = n_superpixels * MIN_SAMPLES_PER_SUPERPIXEL > self.n_samples
-        reason = (
-            f"{self.n_samples} samples for {n_superpixels} superpixels, LIME needs about "
-            f"{MIN_SAMPLES_PER_SUPERPIXEL} each"
+        counts = [len(surrogate.coefficients) for surrogate in surrogates]
+        scores = torch.stack([surrogate.scores for surrogate in surrogates])[..., None]
+        doubts = (
+            *doubts_of_scores(scores),
+            doubt_of_one_superpixel(torch.tensor(counts) == 1),
+            doubt_of_few_samples(self.n_samples, max(counts), SAMPLES_PER_SUPERPIXEL),
         )
-        scores = torch.stack([one.scores for one in surrogates])[..., None]
-        single = torch.tensor([len(one.coefficients) == 1 for one in surrogates])
-        found = (*doubts_of_scores(scores), doubt_of_one_superpixel(single))
-        too_few = Doubt("degraded", reason) if few else None
-        return tuple(doubt for doubt in (*found, too_few) if doubt is not None)
+        return tuple(doubt for doubt in doubts if doubt is not None)
 
 
 def _channels_last(image: Float[Tensor, "c h w"]) -> Float[np.ndarray, "h w c"]:
@@ -137,25 +132,25 @@ def _channels_last(image: Float[Tensor, "c h w"]) -> Float[np.ndarray, "h w c"]:
 
 
 def _scores_of(
-    model: Model, like: Float[Tensor, "c h w"], seen: list[Float[np.ndarray, "n k"]]
+    model: Model, like: Float[Tensor, "c h w"], answers: list[Float[np.ndarray, "n k"]]
 ) -> Callable[[Float[np.ndarray, "n h w c"]], Float[np.ndarray, "n k"]]:
     """The model as the package calls it: arrays with channels last in, arrays out.
 
-    All answers are added to ``seen``. The package gets finite ones: it would crash on others.
+    All answers are added to ``answers``. The package gets finite numbers: it would crash on others.
     """
 
     @torch.no_grad()
     def scores(images: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n k"]:
         batch = torch.from_numpy(images).to(like).movedim(-1, 1).contiguous()
-        seen.append(model(batch).double().cpu().numpy())
-        return np.nan_to_num(seen[-1], posinf=0, neginf=0)
+        answers.append(model(batch).double().cpu().numpy())
+        return np.nan_to_num(answers[-1], posinf=0, neginf=0)
 
     return scores
 
 
 @contextmanager
 def _no_progress_bar() -> Iterator[None]:
-    # The package has no switch for its bar, and one bar per image would drown the caller's own.
+    # The package has no switch for its bar, and one bar per image would hide the caller's own.
     bar = lime_image.tqdm
     lime_image.tqdm = iter
     try:

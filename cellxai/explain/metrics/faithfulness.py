@@ -23,7 +23,7 @@ from cellxai.explain.metrics.probing import (
     scores_of_variants,
 )
 from cellxai.explain.perturbation import in_batches
-from cellxai.explain.superpixels.methods import painted
+from cellxai.explain.superpixels.base import paint
 
 
 class DeletionAUC(Metric):
@@ -199,7 +199,7 @@ def removal_ranks(
     values, superpixels = attribution.values, case.context.superpixels
     if granularity == "superpixels":
         means = part_means(values, superpixels).nan_to_num(-torch.inf)
-        return torch.stack(list(map(painted, descending_ranks(means), superpixels)))
+        return torch.stack(list(map(paint, descending_ranks(means), superpixels)))
     n_pixels = superpixels[0].numel()
     ranks = descending_ranks(values.flatten(1))
     return (ranks * min(n_steps, n_pixels) // n_pixels).view_as(values)

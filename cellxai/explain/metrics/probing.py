@@ -15,7 +15,7 @@ from cellxai.explain.baselines import Baseline
 from cellxai.explain.perturbation import in_batches
 from cellxai.explain.score import Logit, Scored
 from cellxai.explain.seeding import image_seed
-from cellxai.explain.superpixels.methods import superpixel_means
+from cellxai.explain.superpixels.base import superpixel_means
 
 Granularity = Literal["superpixels", "pixels"]
 """What is hidden or shown as one."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cellxai.explain.base import Attribution, Case, Explainer
 from cellxai.explain.metrics.agreement import RankCorrelation
 from cellxai.explain.metrics.base import ExplainerMetric, ModelSource, Similarity, is_degenerate
-from cellxai.explain.score import Around
+from cellxai.explain.score import ModelWrapper
 
 Order = Literal["cascading", "independent"]
 
@@ -169,7 +169,7 @@ def random_copies(
 def parameters_in_use(model: nn.Module, image: Float[Tensor, "1 c h w"]) -> set[nn.Parameter]:
     """Those that the scores depend on: all but where a wrapper stops at an early layer."""
     own = list(model.parameters())
-    if not isinstance(model, Around):
+    if not isinstance(model, ModelWrapper):
         return {*own}
     copied = copy.deepcopy(model).requires_grad_()
     with torch.enable_grad():

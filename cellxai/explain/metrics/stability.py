@@ -11,7 +11,7 @@ from cellxai.explain.baselines import Baseline
 from cellxai.explain.metrics.agreement import RankCorrelation
 from cellxai.explain.metrics.base import ExplainerMetric, Similarity
 from cellxai.explain.seeding import generator_of
-from cellxai.explain.superpixels.methods import Superpixels
+from cellxai.explain.superpixels.base import Superpixels
 
 
 class MaxSensitivity(ExplainerMetric):

@@ -1,45 +1,23 @@
-"""Superpixels: the parts of an image that are hidden, ranked and coloured together.
+"""SLIC, quickshift, Felzenszwalb, watershed and squares: the ways to cut an image."""
 
-One segmentation per image is shared by LIME, ablation and the superpixel metrics. Labels are always
-0…s−1 without a gap: ``lime`` counts the labels but hides by their number, so with labels that start
-at 1 (scikit-image's default for SLIC) the last superpixel is never hidden and feature 0 is dead.
-"""
-
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int64, Shaped
+from jaxtyping import Float, Int, Int64
 from skimage.filters import sobel
 from skimage.segmentation import felzenszwalb, quickshift, slic, watershed
 from torch import Tensor
 
-
-class Superpixels(ABC):
-    """Cuts images into superpixels. Subclass it in your own file, name it by ``class_path``."""
-
-    @abstractmethod
-    def segment(
-        self,
-        images: Float[Tensor, "b c h w"],
-        instances: Int[Tensor, "b h w"] | None = None,
-    ) -> Int[Tensor, "b h w"]:
-        """Labels 0…s−1 of each image's superpixels, on the device of the images.
-
-        Args:
-            images: Grey (c = 1) or RGB (c = 3), in [0, 1].
-            instances: Known cells, numbered from 1 on a background of 0, for superpixels that
-                follow them.
-        """
+from cellxai.explain.superpixels.base import Superpixels, renumber
 
 
 class Slic(Superpixels):
-    """SLIC: k-means in colour and place (Achanta et al. 2012, doi:10.1109/TPAMI.2012.120).
+    """SLIC: k-means in colour and position (Achanta et al. 2012, doi:10.1109/TPAMI.2012.120).
 
     Args:
-        n_segments: Superpixels aimed at; the image decides how many come out.
-        compactness: Weight of place against colour (Lab units); larger is squarer.
+        n_segments: How many superpixels are wanted; the image decides how many come out.
+        compactness: Weight of distance against colour (Lab units); larger is squarer.
         sigma_px: Width of the Gaussian that smooths the image first.
     """
 
@@ -70,7 +48,7 @@ class Quickshift(Superpixels):
     Args:
         kernel_size: Width of the density estimate in pixels; larger gives fewer superpixels.
         max_dist: Longest step between modes; larger gives fewer superpixels.
-        ratio: Weight of colour against place.
+        ratio: Weight of colour against distance.
         seed: Breaks ties repeatably. ``lime``'s own ``random_seed`` no longer reaches scikit-image.
     """
 
@@ -102,7 +80,7 @@ class Felzenszwalb(Superpixels):
     Args:
         scale: Larger gives fewer and larger superpixels.
         sigma_px: Width of the Gaussian that smooths the image first.
-        min_size_px: Smaller ones are merged with a neighbour.
+        min_size_px: Superpixels with fewer pixels are merged with a neighbour.
     """
 
     def __init__(self, scale: float = 100.0, sigma_px: float = 0.8, min_size_px: int = 50) -> None:
@@ -125,7 +103,7 @@ class Watershed(Superpixels):
 
     Args:
         n_segments: Seeds; about as many superpixels come out.
-        compactness: Weight of place against gradient (Neubert and Protzel 2014,
+        compactness: Weight of distance against gradient (Neubert and Protzel 2014,
             doi:10.1109/ICPR.2014.181); 0 follows every edge.
     """
 
@@ -152,7 +130,7 @@ class Grid(Superpixels):
 
     def __init__(self, size_px: int = 16) -> None:
         if size_px < 1:
-            raise ValueError(f"size_px={size_px} is no side of a square; pass size_px>=1")
+            raise ValueError(f"size_px={size_px} is not the side of a square; pass size_px>=1")
         self.size_px = size_px
 
     def segment(
@@ -168,32 +146,11 @@ class Grid(Superpixels):
         return labels.expand(b, h, w).clone()
 
 
-def consecutive(labels: Int[Tensor, "b h w"]) -> Int64[Tensor, "b h w"]:
-    """Labels renamed 0…s−1 in each image, in their order; {3, 8, 13} becomes {0, 1, 2}."""
-    return torch.stack([torch.unique(image, return_inverse=True)[1] for image in labels])
-
-
-def superpixel_means(
-    values: Float[Tensor, "*c h w"], labels: Int[Tensor, "h w"]
-) -> Float[Tensor, "*c s"]:
-    """Mean of ``values`` over each superpixel of one image with labels 0…s−1."""
-    area_px = labels.flatten().bincount()
-    sums = values.new_zeros(*values.shape[:-2], len(area_px))
-    return sums.index_add(-1, labels.flatten(), values.flatten(-2)) / area_px
-
-
-def painted(
-    superpixel_values: Shaped[Tensor, "*c s"], labels: Int[Tensor, "h w"]
-) -> Shaped[Tensor, "*c h w"]:
-    """Each pixel gets the value of its superpixel."""
-    return superpixel_values[..., labels]
-
-
 def _segment_each(
     images: Float[Tensor, "b c h w"], segment: Callable[[np.ndarray], np.ndarray]
 ) -> Int64[Tensor, "b h w"]:
     labels = [torch.from_numpy(segment(_rgb(image)).astype(np.int64)) for image in images]
-    return consecutive(torch.stack(labels)).to(images.device)
+    return renumber(torch.stack(labels)).to(images.device)
 
 
 def _rgb(image: Float[Tensor, "c h w"]) -> Float[np.ndarray, "h w 3"]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellxai.explain.batches import best_batch_size
+from cellxai.explain.batch_size import best_batch_size
 from cellxai.explain.benchmark import Item, Setup
 from cellxai.explain.benchmark.engine import choice_of_batch_size
 from cellxai.explain.benchmark.forecast import Forecast, Work, forecast

@@ -12,7 +12,7 @@ from cellxai.explain.benchmark.plan import Judge
 from cellxai.explain.benchmark.shards import Shard
 from cellxai.explain.score import Score
 from cellxai.explain.standard import standard_metrics
-from cellxai.explain.superpixels.methods import Superpixels
+from cellxai.explain.superpixels.base import Superpixels
 from cellxai.trained.run import load_run
 from cellxai.training.settings import Device
 from cellxai.verbs.benchmark.run_images import RunItems, SceneTruth

@@ -17,8 +17,9 @@ from cellxai.explain.results.rows import ScoreRow
 from cellxai.explain.results.store import Store
 from cellxai.explain.score import Score
 from cellxai.explain.standard import standard_explainers
-from cellxai.explain.superpixels.cache import CachedSuperpixels
-from cellxai.explain.superpixels.methods import Slic, Superpixels
+from cellxai.explain.superpixel_cache import CachedSuperpixels
+from cellxai.explain.superpixels.base import Superpixels
+from cellxai.explain.superpixels.methods import Slic
 from cellxai.files.lock import file_lock
 from cellxai.training.settings import Device
 from cellxai.verbs.benchmark.dry_run import DryRun, plan_run

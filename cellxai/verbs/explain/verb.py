@@ -15,11 +15,12 @@ from cellxai.adapters.explained_score import ScoreName, attach_score
 from cellxai.data.records import Fault
 from cellxai.explain.base import Explainer
 from cellxai.explain.baselines import Baseline, BlurBaseline
-from cellxai.explain.batches import remembered_batch_size
+from cellxai.explain.batch_size import remembered_batch_size
 from cellxai.explain.score import Score
 from cellxai.explain.standard import named_explainers, standard_explainers
-from cellxai.explain.superpixels.cache import CachedSuperpixels
-from cellxai.explain.superpixels.methods import Slic, Superpixels
+from cellxai.explain.superpixel_cache import CachedSuperpixels
+from cellxai.explain.superpixels.base import Superpixels
+from cellxai.explain.superpixels.methods import Slic
 from cellxai.figures.explanations.grid import draw_grid
 from cellxai.files.folder import write_json
 from cellxai.trained.run import TrainedRun, load_run

@@ -14,9 +14,9 @@ from cellxai.adapters.explained_images import Subject
 from cellxai.adapters.explained_score import ScoredRun
 from cellxai.adapters.second_run import FeatureDensity, OfImages
 from cellxai.explain.base import Attribution, Context, Explainer, context_of
-from cellxai.explain.baselines import Baseline, off_data
-from cellxai.explain.cost import measured
-from cellxai.explain.superpixels.cache import CachedSuperpixels
+from cellxai.explain.baselines import Baseline, nats_off_data
+from cellxai.explain.cost import attribute_with_cost
+from cellxai.explain.superpixel_cache import CachedSuperpixels
 from cellxai.explain.superpixels.instances import known_instances
 from cellxai.trained.run import TrainedRun
 from cellxai.verbs.explain.maps import (
@@ -78,7 +78,7 @@ class Work:
         )  # fmt: skip
         target = torch.tensor([column], device=image.device)
         attributions = {
-            name: measured(explainer, self.scored.model, image, target, context)
+            name: attribute_with_cost(explainer, self.scored.model, image, target, context)
             for name, explainer in self.explainers.items()
         }
         entry = self.entry(subject, context, attributions)
@@ -107,7 +107,7 @@ class Work:
     ) -> float | None:
         """By how much the baseline is less likely than the image; None without a density."""
         density = self._log_density
-        return None if density is None else round(float(off_data(image, baseline, density)), 3)
+        return None if density is None else round(float(nats_off_data(image, baseline, density)), 3)
 
     @cached_property
     def _settings_hash(self) -> str:

@@ -8,8 +8,8 @@ from torch.nn import functional as F
 from cellxai.explain.backward.deeplift import DeepLift, DeepLiftShap, noisy_baselines
 from cellxai.explain.base import Context
 from cellxai.explain.completeness import relative_gap
-from cellxai.explain.cost import measured
-from cellxai.explain.superpixels.methods import superpixel_means
+from cellxai.explain.cost import attribute_with_cost
+from cellxai.explain.superpixels.base import superpixel_means
 
 
 def change(net, images, targets, context):
@@ -130,7 +130,10 @@ def test_a_batch_equals_its_images_one_by_one_and_the_network_is_left_alone(
 
 
 def test_passes_are_no_larger_than_the_batch_size(gated_net, images, targets, context):
-    assert measured(DeepLiftShap(5), gated_net, images, targets, context).cost.batch_size <= 4
+    assert (
+        attribute_with_cost(DeepLiftShap(5), gated_net, images, targets, context).cost.batch_size
+        <= 4
+    )
 
 
 def test_a_map_that_misses_is_degraded_with_the_measured_gap(images, targets, context):

@@ -4,7 +4,7 @@ from captum.attr import LayerAttribution, LayerGradCam
 from torch import nn
 
 from cellxai.explain.backward.gradcam import GradCam, last_conv
-from cellxai.explain.cost import measured
+from cellxai.explain.cost import attribute_with_cost
 
 
 def test_it_equals_the_raw_captum_call_at_the_last_spatial_convolution(
@@ -60,7 +60,7 @@ def test_frozen_parameters_are_no_obstacle(net, images, targets, context):
 
 
 def test_it_costs_one_look_for_the_layer_and_one_pass_each_way(net, images, targets, context):
-    cost = measured(GradCam(), net, images, targets, context).cost
+    cost = attribute_with_cost(GradCam(), net, images, targets, context).cost
     assert (cost.forwards, cost.backwards) == (1 + 3, 3)
 
 

@@ -4,8 +4,8 @@ from captum import attr
 
 from cellxai.explain.backward.gradients import InputXGradient, IntegratedGradients, Saliency
 from cellxai.explain.base import Context
-from cellxai.explain.cost import measured
-from cellxai.explain.superpixels.methods import superpixel_means
+from cellxai.explain.cost import attribute_with_cost
+from cellxai.explain.superpixels.base import superpixel_means
 
 
 def test_saliency_equals_the_gradient_by_autograd(net, images, targets, context):
@@ -75,8 +75,10 @@ def test_the_callers_images_and_warnings_are_left_alone(
 
 
 def test_costs_are_what_the_methods_promise(net, images, targets, context):
-    saliency = measured(Saliency(), net, images, targets, context).cost
-    integrated = measured(IntegratedGradients(n_steps=10), net, images, targets, context).cost
+    saliency = attribute_with_cost(Saliency(), net, images, targets, context).cost
+    integrated = attribute_with_cost(
+        IntegratedGradients(n_steps=10), net, images, targets, context
+    ).cost
     assert (saliency.forwards, saliency.backwards) == (3, 3)
     # Two more forwards an image, at both ends of the line, tell the completeness gap.
     assert (integrated.forwards, integrated.backwards) == (3 * (10 + 2), 3 * 10)

@@ -48,7 +48,7 @@ def test_without_a_relu_it_is_the_plain_gradient_and_says_so(
     attribution = explainer.attribute(net, images, targets, context)
     torch.testing.assert_close(attribution.values, leaf.grad.sum(1))
     assert attribution.status == "degraded"
-    assert "2 of 2 activations are no ReLU (silu)" in attribution.reason
+    assert "2 of 2 activations are not a ReLU (silu)" in attribution.reason
     assert attribution.reason.endswith("differs from the gradient's by 0%")
 
 
@@ -57,7 +57,7 @@ def test_activations_in_place_are_the_plain_gradient_too(gated_net, images, targ
     gated_net(leaf).gather(1, targets[:, None]).sum().backward()
     attribution = GuidedBackprop().attribute(gated_net, images, targets, context)
     torch.testing.assert_close(attribution.values, leaf.grad.sum(1))
-    assert "6 of 6 activations are no ReLU (sigmoid, silu)" in attribution.reason
+    assert "6 of 6 activations are not a ReLU (sigmoid, silu)" in attribution.reason
     assert attribution.reason.endswith("differs from the gradient's by 0%")
 
 
@@ -79,7 +79,7 @@ def test_a_single_relu_among_others_is_degraded_with_the_measured_difference(
 
 
 def test_guided_grad_cam_is_the_product_of_its_parts(relu_net, images, targets, context):
-    coarse = GradCam("3").coarse(relu_net, images, targets, 4).clamp(min=0)
+    coarse = GradCam("3").coarse_map(relu_net, images, targets, 4).clamp(min=0)
     upsampled = nn.functional.interpolate(coarse[:, None], (16, 16))[:, 0]
     guided = GuidedBackprop().attribute(relu_net, images, targets, context).values
     values = GuidedGradCam("3").attribute(relu_net, images, targets, context).values

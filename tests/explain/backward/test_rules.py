@@ -3,11 +3,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from cellxai.explain.backward.rules import NoRuleError, Rules, plain, refused
+from cellxai.explain.backward.rules import NoRuleError, Rules, own_rule, refusing_rule
 
 
 def doubled(call):
-    return call.with_backward(lambda gradient, inputs, output: [2 * gradient])
+    return call.run_with_backward(lambda gradient, inputs, output: [2 * gradient])
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def doubled(call):
 )
 def test_a_function_gets_its_rule_however_it_is_called(call):
     x = torch.tensor([-1.0, 2.0], requires_grad=True)
-    with Rules({"relu": doubled}, otherwise=plain):
+    with Rules({"relu": doubled}, otherwise=own_rule):
         y = call(x)
     assert y.tolist() == [0.0, 2.0]
     assert x.tolist() == [-1.0, 2.0]
@@ -33,7 +33,7 @@ def test_a_function_gets_its_rule_however_it_is_called(call):
 
 def test_outside_it_and_on_constants_everything_is_torchs_own():
     x = torch.tensor([-1.0, 2.0], requires_grad=True)
-    with Rules({"relu": refused}, otherwise=refused):
+    with Rules({"relu": refusing_rule}, otherwise=refusing_rule):
         assert torch.relu(torch.ones(2)).tolist() == [1.0, 1.0]
         assert (x.shape, len(x), x.device.type) == ((2,), 2, "cpu")
     torch.relu(x).sum().backward()
@@ -47,14 +47,14 @@ def test_weights_and_what_is_made_of_them_are_no_inputs():
 
     def rule(call):
         seen.append(list(call.active))
-        return call.plain()
+        return call.run()
 
-    with Rules({"linear": rule, "mul": rule}, otherwise=plain):
+    with Rules({"linear": rule, "mul": rule}, otherwise=own_rule):
         layer(x) * layer.bias.reshape(1, 2)
     assert seen == [[0], [0]]
 
 
 def test_a_function_without_a_rule_is_named():
     x = torch.ones(2, requires_grad=True)
-    with pytest.raises(NoRuleError, match="no rule for torch's softmax"), Rules({}, refused):
+    with pytest.raises(NoRuleError, match="no rule for torch's softmax"), Rules({}, refusing_rule):
         x.softmax(0)

@@ -6,9 +6,9 @@ from cellxai.explain.backward.deeplift import noisy_baselines
 from cellxai.explain.backward.gradients import Saliency, with_gradient
 from cellxai.explain.backward.smoothing import GradientShap, SmoothGrad
 from cellxai.explain.base import Context
-from cellxai.explain.cost import measured
+from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.seeding import seeded
-from cellxai.explain.superpixels.methods import superpixel_means
+from cellxai.explain.superpixels.base import superpixel_means
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,6 @@ def test_a_batch_equals_its_images_one_by_one_and_a_seed_itself(
 
 @pytest.mark.parametrize("explainer", [SmoothGrad(11), GradientShap(11)])
 def test_passes_are_no_larger_than_the_batch_size(explainer, net, images, targets, context):
-    cost = measured(explainer, net, images, targets, context).cost
+    cost = attribute_with_cost(explainer, net, images, targets, context).cost
     assert cost.batch_size <= 4
     assert cost.backwards == 3 * 11

@@ -2,7 +2,7 @@ import pytest
 import torch
 from captum import attr
 
-from cellxai.explain.cost import measured
+from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.hiding.occlusion import FeatureAblation, Occlusion
 
 
@@ -50,8 +50,8 @@ def test_ablation_equals_the_raw_captum_call(net, images, targets, context):
 def test_each_window_and_each_superpixel_costs_one_forward_and_the_image_one(
     net, images, targets, context
 ):
-    occlusion = measured(Occlusion(5, 2), net, images, targets, context).cost
-    ablation = measured(FeatureAblation(), net, images, targets, context).cost
+    occlusion = attribute_with_cost(Occlusion(5, 2), net, images, targets, context).cost
+    ablation = attribute_with_cost(FeatureAblation(), net, images, targets, context).cost
     assert (occlusion.forwards, occlusion.backwards) == (3 * (1 + 7 * 7), 0)
     assert (ablation.forwards, ablation.backwards) == (3 * (1 + 4), 0)
 

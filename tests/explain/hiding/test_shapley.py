@@ -3,7 +3,7 @@ import torch
 from captum import attr
 
 from cellxai.explain.base import Context
-from cellxai.explain.cost import measured
+from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.hiding.occlusion import FeatureAblation
 from cellxai.explain.hiding.shapley import KernelShap, ShapleyValueSampling
 from cellxai.explain.seeding import seeded
@@ -87,8 +87,8 @@ def test_too_few_coalitions_are_degraded(net, images, targets, context):
 
 
 def test_costs_are_what_the_methods_promise(net, images, targets, context):
-    shapley = measured(ShapleyValueSampling(5), net, images, targets, context).cost
-    kernel = measured(KernelShap(11), net, images, targets, context).cost
+    shapley = attribute_with_cost(ShapleyValueSampling(5), net, images, targets, context).cost
+    kernel = attribute_with_cost(KernelShap(11), net, images, targets, context).cost
     assert shapley.forwards == 3 * (1 + 5 * 4 + 2)  # the baseline, the orders, both ends again
     assert kernel.forwards == 3 * (11 + 2)
     assert max(shapley.batch_size, kernel.batch_size) <= 4

@@ -12,13 +12,13 @@ from cellxai.explain.lime.designs import (
     StratifiedSizes,
     size_probabilities,
 )
-from cellxai.explain.lime.surrogate import locality
+from cellxai.explain.lime.surrogate import locality_weights
 
 DESIGNS = [Bernoulli(), Antithetic(), OrthogonalArray(), StratifiedSizes(), Locality()]
 
 
 def draw(design, n_samples=200, n_superpixels=13, seed=0):
-    return design.masks(n_samples, locality(n_superpixels, 0.25), seed)
+    return design.masks(n_samples, locality_weights(n_superpixels, 0.25), seed)
 
 
 @pytest.mark.parametrize("design", DESIGNS, ids=lambda d: type(d).__name__)
@@ -37,7 +37,7 @@ def test_another_seed_draws_other_samples_and_every_superpixel_is_shown_half_the
     assert not torch.equal(draw(design), draw(design, seed=1))
     shown = torch.stack([draw(design, seed=s)[1:].double().mean(0) for s in range(30)]).mean(0)
     sizes = torch.arange(14).double() / 13
-    weights = torch.ones(14) if design.weighted else locality(13, 0.25)
+    weights = torch.ones(14) if design.weighted else locality_weights(13, 0.25)
     expected = (size_probabilities(weights) * sizes).sum()
     torch.testing.assert_close(shown, expected.expand(13), rtol=0, atol=0.03)
 
@@ -71,7 +71,7 @@ def test_a_round_of_an_array_is_balanced_to_third_order(n_superpixels):
 
 
 def test_size_probabilities_are_binomial_weighted_by_locality():
-    weights = locality(4, 0.25)
+    weights = locality_weights(4, 0.25)
     expected = weights * torch.tensor([1.0, 4, 6, 4, 1]).double()
     torch.testing.assert_close(size_probabilities(weights), expected / expected.sum())
 
@@ -85,7 +85,7 @@ def test_sizes_lie_at_even_quantiles():
 
 def test_locality_draws_more_of_what_the_kernel_favours():
     wide, narrow = (
-        Locality().masks(1000, locality(20, width), 0).sum(1).double().mean()
+        Locality().masks(1000, locality_weights(20, width), 0).sum(1).double().mean()
         for width in (9.0, 0.1)
     )
     assert wide < 10.5 < 12 < narrow

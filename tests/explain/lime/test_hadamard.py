@@ -21,5 +21,5 @@ def test_the_smallest_order_is_found_between_the_powers_of_two():
 
 
 def test_an_order_that_is_not_known_names_the_next():
-    with pytest.raises(ValueError, match=r"order=50: .* the next is 56"):
+    with pytest.raises(ValueError, match=r"order=50: .* pass order=56"):
         hadamard(50)

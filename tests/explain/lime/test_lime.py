@@ -9,12 +9,13 @@ from torch import nn
 
 from cellxai.explain.base import Context, Explainer
 from cellxai.explain.baselines import BlurBaseline, SuperpixelMeanBaseline
-from cellxai.explain.cost import measured
+from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.lime.designs import Antithetic, Locality, OrthogonalArray, StratifiedSizes
 from cellxai.explain.lime.lime import Lime, top_classes
 from cellxai.explain.lime.reference import LimeReference
-from cellxai.explain.lime.stability import Stop
-from cellxai.explain.superpixels.methods import Grid, painted
+from cellxai.explain.lime.stopping import Stop
+from cellxai.explain.superpixels.base import paint
+from cellxai.explain.superpixels.methods import Grid
 from cellxai.files.identity import describe_settings
 
 DESIGNS = [Antithetic(), OrthogonalArray(), StratifiedSizes(), Locality()]
@@ -98,7 +99,7 @@ def test_other_fills_equal_the_package_behind_the_interface(net, images, targets
         ours.superpixel_values, reference.superpixel_values, rtol=0, atol=1e-12
     )
     torch.testing.assert_close(ours.surrogate_r2, reference.surrogate_r2, rtol=0, atol=1e-12)
-    assert torch.equal(ours.values[1], painted(ours.superpixel_values[1], context.superpixels[1]))
+    assert torch.equal(ours.values[1], paint(ours.superpixel_values[1], context.superpixels[1]))
 
 
 @pytest.mark.parametrize("design", [None, *DESIGNS], ids=lambda d: type(d).__name__)
@@ -122,11 +123,11 @@ def test_a_batch_equals_its_images_one_by_one(net, images, targets, lime):
     labels = Grid(size_px=4).segment(images)
     labels[1] = Grid(size_px=8).segment(images)[1]
     context = Context(labels, torch.zeros_like(images), seed=3)
-    together = measured(lime, net, images, targets, context)
+    together = attribute_with_cost(lime, net, images, targets, context)
     forwards = 0
     for i in range(3):
         single = Context(labels[i : i + 1], context.baseline[i : i + 1], seed=3, batch_size=7)
-        alone = measured(lime, net, images[i : i + 1], targets[i : i + 1], single)
+        alone = attribute_with_cost(lime, net, images[i : i + 1], targets[i : i + 1], single)
         torch.testing.assert_close(together.values[i], alone.values[0], rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(together.surrogate_r2[i], alone.surrogate_r2[0])
         forwards += alone.cost.forwards
@@ -145,7 +146,7 @@ def test_names_of_labels_do_not_matter(net, images, targets, context, names):
 
 def test_equal_perturbations_are_evaluated_once(net, images, targets, context):
     # Four superpixels can be shown in 16 ways, however many samples are drawn.
-    cost = measured(Lime(1000), net, images, targets, context).cost
+    cost = attribute_with_cost(Lime(1000), net, images, targets, context).cost
     assert (cost.forwards, cost.backwards, cost.batch_size) == (3 * 16, 0, context.batch_size)
 
 
@@ -211,7 +212,7 @@ def test_a_better_design_needs_fewer_samples(net, images, targets, context):
 
 def test_sampling_ends_once_the_ranking_is_stable(linear, images, targets, context):
     lime = Lime(5000, design=OrthogonalArray(), stop=Stop(top_k=2, jaccard=0.9))
-    found = measured(lime, linear, images, targets, context)
+    found = attribute_with_cost(lime, linear, images, targets, context)
     everything = Lime(5000).attribute(linear, images, targets, context)
     assert found.cost.forwards < 3 * 40
     assert (found.ranking_stability >= 0.9).all()
@@ -240,8 +241,8 @@ def test_mixed_precision_is_used_and_its_drift_told(images, targets, context):
     torch.manual_seed(0)
     net = nn.Sequential(nn.AvgPool2d(8), nn.Flatten(), nn.Linear(12, 3)).eval()
     context = replace(context, baseline=torch.zeros_like(images))
-    mixed = measured(Lime(60, bf16=True), net, images, targets, context)
-    exact = measured(Lime(60), net, images, targets, context)
+    mixed = attribute_with_cost(Lime(60, bf16=True), net, images, targets, context)
+    exact = attribute_with_cost(Lime(60), net, images, targets, context)
     assert (mixed.status, mixed.cost.dtype) == ("ok", "bfloat16")
     assert mixed.reason.startswith("bfloat16 moves the score by up to ")
     assert not torch.equal(mixed.values, exact.values)
@@ -281,11 +282,11 @@ def test_a_config_names_the_design_and_the_stop():
     parser.add_subclass_arguments(Explainer, "explainer")
     settings = {
         "n_samples": 400,
-        "design": {"class_path": "cellxai.explain.lime.designs.OrthogonalArray"},
+        "design": {"class_path": "cellxai.explain.lime.OrthogonalArray"},
         "stop": {"top_k": 3, "jaccard": 0.8},
     }
     parsed = parser.parse_object(
-        {"explainer": {"class_path": "cellxai.explain.lime.lime.Lime", "init_args": settings}}
+        {"explainer": {"class_path": "cellxai.explain.lime.Lime", "init_args": settings}}
     )
     lime = parser.instantiate(parsed).explainer
     assert isinstance(lime.design, OrthogonalArray)

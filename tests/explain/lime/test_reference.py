@@ -4,9 +4,10 @@ from lime import lime_image
 
 from cellxai.explain.base import Context
 from cellxai.explain.baselines import BlurBaseline, SuperpixelMeanBaseline
-from cellxai.explain.cost import measured
+from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.lime.reference import LimeReference
-from cellxai.explain.superpixels.methods import Grid, painted
+from cellxai.explain.superpixels.base import paint
+from cellxai.explain.superpixels.methods import Grid
 
 
 def raw_lime(model, image, target, labels, hide_color, n_samples, n_features=100_000):
@@ -72,7 +73,7 @@ def test_a_model_linear_in_superpixels_gives_back_the_order_of_its_contributions
 
 def test_the_map_paints_the_coefficient_on_its_superpixel(net, images, targets, context):
     attribution = LimeReference(n_samples=60).attribute(net, images, targets, context)
-    expected = painted(attribution.superpixel_values[1], context.superpixels[1])
+    expected = paint(attribution.superpixel_values[1], context.superpixels[1])
     assert torch.equal(attribution.values[1], expected)
 
 
@@ -96,7 +97,7 @@ def test_the_same_seed_repeats_the_map_and_another_does_not(net, images, targets
 
 
 def test_it_costs_its_samples_and_nothing_more(net, images, targets, context):
-    cost = measured(LimeReference(n_samples=50), net, images, targets, context).cost
+    cost = attribute_with_cost(LimeReference(n_samples=50), net, images, targets, context).cost
     assert (cost.forwards, cost.backwards) == (3 * 50, 0)
 
 

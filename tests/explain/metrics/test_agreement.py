@@ -9,7 +9,8 @@ from cellxai.explain.metrics.agreement import (
     TopKOverlap,
     agreement_matrix,
 )
-from cellxai.explain.superpixels.methods import Grid, superpixel_means
+from cellxai.explain.superpixels.base import superpixel_means
+from cellxai.explain.superpixels.methods import Grid
 
 ALL = [RankCorrelation(), RankCorrelation("pixels"), TopKOverlap(3), SignAgreement()]
 

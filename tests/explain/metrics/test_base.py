@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cellxai.explain import metrics
-from cellxai.explain.base import Attribution, Case, Explainer, unsupported
+from cellxai.explain.base import Attribution, Case, Explainer, unsupported_attribution
 from cellxai.explain.metrics.agreement import RankCorrelation
 from cellxai.explain.metrics.base import (
     Criterion,
@@ -164,7 +164,7 @@ def test_nothing_but_degenerate_maps_never_asks_the_model(metric, case):
     def model(images):
         raise AssertionError("asked")
 
-    attribution = unsupported(case.images, "no reason")
+    attribution = unsupported_attribution(case.images, "no reason")
     assert score(metric, case.with_model(model), attribution).isnan().all()
 
 

@@ -17,7 +17,7 @@ from cellxai.explain.metrics.sanity import (
     own_parameters,
     random_copies,
 )
-from cellxai.explain.score import Around, LogDensity, Probability, Scored
+from cellxai.explain.score import LogDensity, ModelWrapper, Probability, Scored
 
 
 class Other(ModelSource):
@@ -132,7 +132,7 @@ def test_a_density_of_features_says_nothing_of_another_network(net, images, targ
         LabelRandomisation(Other(net)).score(*args)
 
 
-class EarlyStop(Around):
+class EarlyStop(ModelWrapper):
     """Answers with the features before the last layer."""
 
     def forward(self, images):

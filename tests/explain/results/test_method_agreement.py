@@ -11,7 +11,7 @@ from cellxai.explain.metrics.agreement import (
 )
 from cellxai.explain.results.method_agreement import SIMILARITIES, TOP_K, compare_methods
 from cellxai.explain.results.rows import Answer
-from cellxai.explain.superpixels.methods import superpixel_means
+from cellxai.explain.superpixels.base import superpixel_means
 
 METHODS = ("lime", "saliency", "random")
 

@@ -45,7 +45,7 @@ def test_a_context_hands_the_masks_on(images, cells):
 
 
 def test_without_masks_it_says_what_to_pass(images):
-    with pytest.raises(ValueError, match=r"FromMasks got no masks .* instances"):
+    with pytest.raises(ValueError, match=r"needs masks .* got instances=None; pass instances"):
         FromMasks().segment(images)
 
 

@@ -101,8 +101,8 @@ def test_a_density_of_another_layer_judges_the_baseline_by_that_layer(run):
 def test_the_nearest_training_image_is_a_baseline_from_a_config(run, tmp_path):
     (tmp_path / "nearest.yaml").write_text(f"""
 run: {run}
-explainers: {{ablation: cellxai.explain.hiding.occlusion.FeatureAblation}}
-superpixels: {{class_path: cellxai.explain.superpixels.methods.Grid, init_args: {{size_px: 32}}}}
+explainers: {{ablation: cellxai.explain.hiding.FeatureAblation}}
+superpixels: {{class_path: cellxai.explain.superpixels.Grid, init_args: {{size_px: 32}}}}
 baseline: {{class_path: cellxai.adapters.nearest.NearestInRun, init_args: {{run: {run}}}}}
 """)
     result = explain(**build_arguments(explain, tmp_path / "nearest.yaml"))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cellxai.explain.base import Attribution, Explainer, unsupported
+from cellxai.explain.base import Attribution, Explainer, unsupported_attribution
 from cellxai.explain.baselines import ConstantBaseline
 from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.explain.hiding.occlusion import Occlusion
@@ -22,7 +22,7 @@ class Impossible(Explainer):
     """Cannot explain any model."""
 
     def attribute(self, model, images, targets, context):
-        return unsupported(images, "this network has no such layer")
+        return unsupported_attribution(images, "this network has no such layer")
 
 
 def test_what_is_done_is_kept_when_it_is_stopped(run):

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from small_explanations import EXPLAINERS, REGIONS, read_index, read_maps
 
 from cellxai.adapters.explained_images import choose_subjects
-from cellxai.explain.base import Attribution, Explainer, context_of, unsupported
+from cellxai.explain.base import Attribution, Explainer, context_of, unsupported_attribution
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.trained.run import load_run
@@ -25,7 +25,7 @@ class Impossible(Explainer):
     """Cannot explain any model."""
 
     def attribute(self, model, images, targets, context):
-        return unsupported(images, "this network has no such layer")
+        return unsupported_attribution(images, "this network has no such layer")
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_short_names_choose_explainers_and_ids_choose_images(drawn_run):
     ("arguments", "message"),
     [
         ({"explainers": "salience"}, r"no explainer is called 'salience'; did you mean saliency"),
-        ({"explainers": " , "}, r"names none; known: lime, "),
+        ({"explainers": " , "}, r"names no explainer; known: lime, "),
         ({"explainers": "edges", "images": ["nowhere"]}, r"has no such image; near it: "),
     ],
 )

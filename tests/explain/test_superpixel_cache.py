@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from cellxai.explain.superpixels.cache import CachedSuperpixels
+from cellxai.explain.superpixel_cache import CachedSuperpixels
+from cellxai.explain.superpixels.base import Superpixels
 from cellxai.explain.superpixels.instances import FromMasks
-from cellxai.explain.superpixels.methods import Grid, Slic, Superpixels
+from cellxai.explain.superpixels.methods import Grid, Slic
 from cellxai.files.identity import describe_settings
 
 

@@ -1,8 +1,13 @@
 import torch
 
 from cellxai.explain.lime.designs import Bernoulli, OrthogonalArray
-from cellxai.explain.lime.sampling import collect, draw, first_occurrences, padded
-from cellxai.explain.lime.stability import Stop
+from cellxai.explain.lime.samples import (
+    draw_samples,
+    evaluate_samples,
+    first_occurrences,
+    pad_samples,
+)
+from cellxai.explain.lime.stopping import Stop
 
 CPU = torch.device("cpu")
 
@@ -19,8 +24,8 @@ def test_every_distinct_mask_is_evaluated_once_and_its_score_given_to_all_equals
         seen.extend(map(tuple, masks.tolist()))
         return masks.double() @ torch.arange(1.0, 4.0).double()[:, None]
 
-    one = draw(Bernoulli(), 3, 100, 1, 0.25, 0, CPU)
-    (done,) = collect([one], evaluate, Bernoulli(), None, 0)
+    samples = draw_samples(Bernoulli(), 3, 100, 1, 0.25, 0, CPU)
+    (done,) = evaluate_samples([samples], evaluate, Bernoulli(), None, 0)
     assert len(seen) == len(set(seen)) == 8
     assert torch.equal(done.scores[:, 0], done.masks.double() @ torch.arange(1.0, 4.0).double())
 
@@ -37,8 +42,8 @@ def test_an_image_that_is_stable_costs_nothing_more_while_another_goes_on():
         return torch.where(owners == 0, exact, random)[:, None]
 
     design = OrthogonalArray()
-    drawn = [draw(design, 9, 400, 1, 0.25, 0, CPU) for _ in range(2)]
-    calm, wild = collect(drawn, evaluate, design, Stop(top_k=3, jaccard=0.95), 0)
+    drawn = [draw_samples(design, 9, 400, 1, 0.25, 0, CPU) for _ in range(2)]
+    calm, wild = evaluate_samples(drawn, evaluate, design, Stop(top_k=3, jaccard=0.95), 0)
     assert calm.n_used == 1 + 2 * design.round_size(9)
     assert counts[0] == len(calm.masks[: calm.n_used].unique(dim=0))
     assert wild.n_used == 400
@@ -49,9 +54,9 @@ def test_images_are_padded_with_superpixels_never_shown_and_samples_without_weig
     def evaluate(owners, masks):
         return masks.double().sum(1, keepdim=True)
 
-    drawn = [draw(Bernoulli(), s, n, 1, 0.25, 0, CPU) for s, n in ((3, 20), (5, 30))]
-    masks, scores, weights = padded(collect(drawn, evaluate, Bernoulli(), None, 0))
-    assert masks.shape == (2, 30, 5)
-    assert not masks[0, :, 3:].any()
-    assert (weights[0, 20:] == 0).all()
-    assert scores.isfinite().all()
+    drawn = [draw_samples(Bernoulli(), s, n, 1, 0.25, 0, CPU) for s, n in ((3, 20), (5, 30))]
+    padded = pad_samples(evaluate_samples(drawn, evaluate, Bernoulli(), None, 0))
+    assert padded.masks.shape == (2, 30, 5)
+    assert not padded.masks[0, :, 3:].any()
+    assert (padded.weights[0, 20:] == 0).all()
+    assert padded.scores.isfinite().all()

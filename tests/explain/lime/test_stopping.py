@@ -2,28 +2,36 @@ import pytest
 import torch
 
 from cellxai.explain.lime.designs import OrthogonalArray
-from cellxai.explain.lime.stability import Stop, jaccard_of_top, ranking_stability, unit_influence
-from cellxai.explain.lime.surrogate import RIDGE, fit, locality, moments
+from cellxai.explain.lime.stopping import Stop, jaccard_of_top, ranking_stability, unit_influence
+from cellxai.explain.lime.surrogate import (
+    RIDGE,
+    Evaluations,
+    fit_surrogate,
+    locality_weights,
+    weighted_moments,
+)
 
 
 def simulated(seed, n=193, s=12, noise=1.0):
     """Samples of an array whose scores are linear in the superpixels, but for noise."""
-    masks = OrthogonalArray().masks(n, locality(s, 0.25), seed)
+    masks = OrthogonalArray().masks(n, locality_weights(s, 0.25), seed)
     beta = torch.arange(s, dtype=torch.float64) - 4
     error = torch.randn(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     scores = (masks.double() @ beta + noise * error)[None, :, None]
-    weights = locality(s, 0.25)[masks.sum(1)][None]
+    weights = locality_weights(s, 0.25)[masks.sum(1)][None]
     everything = torch.ones(1, 1, s, dtype=torch.bool)
-    return masks[None], scores, weights, fit(masks[None], scores, weights, everything), beta
+    samples = Evaluations(masks[None], scores, weights)
+    return samples, fit_surrogate(samples, everything), beta
 
 
 @pytest.mark.parametrize("paired", [False, True])
 def test_influence_is_the_sandwich_covariance(paired):
-    masks, scores, weights, surrogate, _ = simulated(0)
-    influence = unit_influence(masks, scores, weights, surrogate, paired)[0, 0]
-    found = moments(masks, scores, weights)
-    inverse = torch.linalg.inv(found.shown[0] + RIDGE * torch.eye(12))
-    centred = masks[0].double() - found.mean_shown[0]
+    samples, surrogate, _ = simulated(0)
+    masks, scores, weights = samples.masks, samples.scores, samples.weights
+    influence = unit_influence(samples, surrogate, paired)[0, 0]
+    moments = weighted_moments(samples)
+    inverse = torch.linalg.inv(moments.shown[0] + RIDGE * torch.eye(12))
+    centred = masks[0].double() - moments.mean_shown[0]
     residuals = (
         scores[0, :, 0]
         - surrogate.intercept[0, 0]
@@ -39,9 +47,9 @@ def test_influence_is_the_sandwich_covariance(paired):
 def test_expected_and_true_agreement_are_alike_over_many_draws():
     expected, true = [], []
     for seed in range(60):
-        masks, scores, weights, surrogate, beta = simulated(seed, noise=6.0)
+        samples, surrogate, beta = simulated(seed, noise=6.0)
         generator = torch.Generator().manual_seed(seed)
-        stable = ranking_stability(masks, scores, weights, surrogate, True, 5, generator)
+        stable = ranking_stability(samples, surrogate, True, 5, generator)
         expected.append(stable.item())
         true.append(jaccard_of_top(surrogate.coefficients[0, 0], beta, 5).item())
     expected, true = torch.tensor(expected), torch.tensor(true)
@@ -50,16 +58,16 @@ def test_expected_and_true_agreement_are_alike_over_many_draws():
 
 
 def test_an_exactly_linear_score_is_perfectly_stable():
-    masks, scores, weights, surrogate, _ = simulated(0, noise=0.0)
+    samples, surrogate, _ = simulated(0, noise=0.0)
     generator = torch.Generator().manual_seed(0)
-    stable = ranking_stability(masks, scores, weights, surrogate, True, 2, generator)
+    stable = ranking_stability(samples, surrogate, True, 2, generator)
     assert stable.item() == 1.0
 
 
 def test_with_fewer_than_two_units_per_superpixel_nothing_is_claimed():
-    masks, scores, weights, surrogate, _ = simulated(0, n=45)
+    samples, surrogate, _ = simulated(0, n=45)
     generator = torch.Generator().manual_seed(0)
-    assert ranking_stability(masks, scores, weights, surrogate, True, 5, generator).item() == 0
+    assert ranking_stability(samples, surrogate, True, 5, generator).item() == 0
 
 
 def test_jaccard_counts_the_largest_absolute_values():

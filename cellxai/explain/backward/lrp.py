@@ -4,10 +4,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cellxai.explain.backward.relevance_rules import Composite, RelevanceRules
+from cellxai.explain.backward.gradients import with_gradient
+from cellxai.explain.backward.lrp_rules import Composite, relevance_rules
 from cellxai.explain.backward.rules import NoRuleError
-from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported
-from cellxai.explain.completeness import judged_complete, target_scores
+from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
+from cellxai.explain.completeness import judge_completeness, target_scores
 from cellxai.explain.cost import frozen
 
 TOLERATED_LOSS = 0.05  # of the relevance, on its way to the pixels
@@ -20,12 +21,12 @@ class LRP(Explainer):
     is *degraded* where more than 5 % of it is lost on the way. Networks of convolutions, linear
     layers, activations, normalisation, pooling, residual sums and gates have rules; attention has
     none and is *unsupported*, as is any score but a logit. Rules: see
-    :mod:`cellxai.explain.backward.relevance_rules`.
+    :mod:`cellxai.explain.backward.lrp_rules`.
 
     Args:
         composite: Rule of the convolutions: ``epsilon-plus`` follows positive contributions,
             ``epsilon-alpha-beta`` weighs positive against negative 2 : 1, ``epsilon`` is noisy in
-            deep networks. Layers without places always have ε.
+            deep networks. Layers without positions always have ε.
     """
 
     def __init__(self, composite: Composite = "epsilon-plus") -> None:
@@ -43,15 +44,15 @@ class LRP(Explainer):
         batches = zip(images.split(size), targets.split(size), strict=True)
         with frozen(model):
             try:
-                maps = [relevance(model, *batch, self.composite) for batch in batches]
+                maps = [relevance_map(model, *batch, self.composite) for batch in batches]
             except NoRuleError as error:
-                return unsupported(images, f"LRP has {error}")
+                return unsupported_attribution(images, f"LRP has {error}")
             scores = target_scores(model, images, targets, size)
         attribution = Attribution(torch.cat(maps))
-        return judged_complete(attribution, scores, TOLERATED_LOSS, law="conservation")
+        return judge_completeness(attribution, scores, TOLERATED_LOSS, law="conservation")
 
 
-def relevance(
+def relevance_map(
     model: Model,
     images: Float[Tensor, "b c h w"],
     targets: Int[Tensor, " b"],
@@ -62,8 +63,8 @@ def relevance(
     Raises:
         NoRuleError: If the model calls a function without a rule.
     """
-    leaves = images.detach().clone().requires_grad_()
-    with torch.enable_grad(), RelevanceRules(composite):
+    leaves = with_gradient(images)
+    with torch.enable_grad(), relevance_rules(composite):
         scores = model(leaves)
     of_targets = scores.gather(1, targets[:, None])
     (of_pixels,) = torch.autograd.grad(of_targets, leaves, of_targets.detach())

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import timm
 import torch
@@ -5,8 +7,8 @@ from captum import attr
 from captum.attr._utils.lrp_rules import Alpha1_Beta0_Rule, EpsilonRule
 from torch import nn
 
-from cellxai.explain.backward.relevance import LRP
-from cellxai.explain.backward.relevance_rules import alpha_beta_rule, epsilon_rule
+from cellxai.explain.backward.lrp import LRP
+from cellxai.explain.backward.lrp_rules import Layer, alpha_beta_spread, epsilon_spread
 from cellxai.explain.base import Context
 
 COMPOSITES = ["epsilon", "epsilon-plus", "epsilon-alpha-beta"]
@@ -52,14 +54,14 @@ def test_relevance_is_conserved_through_gates_batch_norm_and_residuals(
 
 
 @pytest.mark.parametrize(
-    "rule", [epsilon_rule, alpha_beta_rule, lambda *given: alpha_beta_rule(*given, alpha=2.0)]
+    "spread", [epsilon_spread, alpha_beta_spread, partial(alpha_beta_spread, alpha=2.0)]
 )
 @pytest.mark.parametrize("inputs", [torch.randn(4, 5), torch.zeros(4, 5), -torch.rand(4, 5)])
-def test_every_rule_hands_on_all_it_gets(rule, inputs):
+def test_every_rule_hands_on_all_it_gets(spread, inputs):
     generator = torch.Generator().manual_seed(0)
     weight, bias = torch.randn(6, 5, generator=generator), torch.randn(6, generator=generator)
     relevance = torch.randn(4, 6, generator=generator)
-    handed_on = rule(relevance, inputs, weight, bias, nn.functional.linear)
+    handed_on = spread(relevance, inputs, Layer(weight, bias, nn.functional.linear))
     torch.testing.assert_close(handed_on.sum(1), relevance.sum(1), rtol=1e-4, atol=1e-4)
 
 

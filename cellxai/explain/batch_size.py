@@ -14,33 +14,33 @@ from cellxai.explain.perturbation import is_out_of_memory
 from cellxai.files.folder import write_json
 from cellxai.files.identity import hash_content, shorten
 
-GAIN = 1.03  # a larger batch must be faster by this: what it gains less, it costs in memory
-WORSE = 0.5  # of the best rate: caches or memory are full, and larger batches would be slower still
+GAIN = 1.03  # a larger batch must be faster by this factor, or it is not worth its memory
+GIVE_UP = 0.5  # of the best rate: caches or memory are full, and larger batches are slower still
 MOST_ON_CUDA, MOST_ON_CPU = 1024, 32
-REPEATS = 2  # the faster counts: what else the machine does can only slow a pass down
+REPEATS = 2  # the faster pass counts: other work of the machine can only slow a pass down
 Clock = Callable[[torch.device], float]
 
 
 def remembered_batch_size(path: Path, model: Model, image: Float[Tensor, "1 c h w"]) -> int:
     """:func:`best_batch_size`, tried once and then read from a file.
 
-    Tried anew at each start it would change with what else the machine does, and results with it in
-    their last bits.
+    If it were tried anew at each start, it would change with the load of the machine, and results
+    would change with it in their last bits.
 
     Args:
         path: A JSON file of batch sizes by device, torch, size of the image, and network.
         model: Images to scores, in evaluation mode.
-        image: Of the size that will be computed.
+        image: An image of the size that will be computed.
     """
-    known, key = read_sizes(path), circumstances(model, image)
+    known, key = read_batch_sizes(path), circumstances(model, image)
     if key not in known:
         known[key] = best_batch_size(model, image)
         write_json(path, known)
     return known[key]
 
 
-def read_sizes(path: Path) -> dict[str, int]:
-    """What a file remembers; nothing where there is none, or it is damaged."""
+def read_batch_sizes(path: Path) -> dict[str, int]:
+    """The sizes that a file remembers; none where there is no file, or it is damaged."""
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
         return {key: int(size) for key, size in saved.items() if int(size) > 0}
@@ -49,7 +49,7 @@ def read_sizes(path: Path) -> dict[str, int]:
 
 
 def circumstances(model: Model, image: Float[Tensor, "1 c h w"]) -> str:
-    """All that the fastest batch size depends on, in words."""
+    """All that the fastest batch size depends on, as one line of text."""
     on_cuda = image.device.type == "cuda"
     threads = f"{torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
     device = torch.cuda.get_device_name(image.device) if on_cuda else f"CPU, {threads}"
@@ -71,9 +71,9 @@ def best_batch_size(
 
     Args:
         model: Images to scores, in evaluation mode.
-        image: Of the size that will be computed.
-        most: The largest to try; by default what the kind of device can use.
-        clock: Seconds when the device has done its work.
+        image: An image of the size that will be computed.
+        most: The largest size to try; by default what the kind of device can use.
+        clock: Tells the seconds once the device has done its work; :func:`clock_of` by default.
     """
     clock = clock or clock_of
     limit = most or (MOST_ON_CUDA if image.device.type == "cuda" else MOST_ON_CPU)
@@ -82,7 +82,7 @@ def best_batch_size(
     model(image)  # the first pass also loads kernels
     while size <= limit:
         rates[size] = images_per_second(model, image.expand(size, -1, -1, -1), clock)
-        if rates[size] < WORSE * max(rates.values()):
+        if rates[size] < GIVE_UP * max(rates.values()):
             break
         size *= 2
     fastest = max(rates.values())
@@ -90,7 +90,7 @@ def best_batch_size(
 
 
 def images_per_second(model: Model, images: Float[Tensor, "b c h w"], clock: Clock) -> float:
-    """Rate of forward passes of one batch; 0 where memory does not suffice."""
+    """Images per second in forward passes of one batch; 0 where memory does not suffice."""
     try:
         seconds = []
         for _ in range(REPEATS):
@@ -105,7 +105,7 @@ def images_per_second(model: Model, images: Float[Tensor, "b c h w"], clock: Clo
 
 
 def clock_of(device: torch.device) -> float:
-    """Seconds, once the device has done what was asked of it."""
+    """The time in seconds, once the device has done what was asked of it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)  # kernels are queued: without it only the queueing is timed
     return time.perf_counter()

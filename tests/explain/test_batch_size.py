@@ -3,8 +3,8 @@ import json
 import pytest
 import torch
 
-from cellxai.explain import batches
-from cellxai.explain.batches import best_batch_size, circumstances, remembered_batch_size
+from cellxai.explain import batch_size
+from cellxai.explain.batch_size import best_batch_size, circumstances, remembered_batch_size
 
 
 class Device:
@@ -53,7 +53,7 @@ def test_errors_that_are_not_of_memory_are_raised(images):
 def tried(monkeypatch) -> list[int]:
     """Sizes that trying will find, one after the other; at the end, how often it was tried."""
     answers = [4, 8, 16]
-    monkeypatch.setattr(batches, "best_batch_size", lambda *_: answers.pop(0))
+    monkeypatch.setattr(batch_size, "best_batch_size", lambda *_: answers.pop(0))
     return answers
 
 

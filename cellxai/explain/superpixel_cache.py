@@ -1,4 +1,4 @@
-"""Superpixels remembered on disk: quickshift takes seconds an image, reading takes none."""
+"""Superpixels remembered on disk: quickshift takes seconds per image, reading takes none."""
 
 import zipfile
 import zlib
@@ -10,16 +10,16 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
-from cellxai.explain.superpixels.methods import Superpixels, consecutive
+from cellxai.explain.superpixels.base import Superpixels, renumber
 from cellxai.files.folder import atomic
 from cellxai.files.identity import describe_settings, hash_content, hash_tensors
 
 
 class CachedSuperpixels(Superpixels):
-    """Another method's superpixels, each image cut once and then read from a folder.
+    """Another method's superpixels; each image is cut once and then read from a folder.
 
-    A file is named for the bytes of the image and of its instances, the settings of the method and
-    the version of scikit-image, so that none is ever stale. A damaged file is made again.
+    The name of a file is a digest of the image, its instances, the settings of the method and the
+    version of scikit-image, so that no file is ever stale. A damaged file is made again.
 
     Args:
         superpixels: What cuts the images.
@@ -40,17 +40,17 @@ class CachedSuperpixels(Superpixels):
         instances: Int[Tensor, "b h w"] | None = None,
     ) -> Int64[Tensor, "b h w"]:
         """See :meth:`Superpixels.segment`."""
-        known = [None] * len(images) if instances is None else instances.split(1)
-        pairs = zip(images.split(1), known, strict=True)
-        return torch.cat([self._segment_one(*pair) for pair in pairs])
+        each = [None] * len(images) if instances is None else instances.split(1)
+        pairs = zip(images.split(1), each, strict=True)
+        return torch.cat([self._segment_image(*pair) for pair in pairs])
 
-    def _segment_one(
+    def _segment_image(
         self, image: Float[Tensor, "1 c h w"], instances: Int[Tensor, "1 h w"] | None
     ) -> Int64[Tensor, "1 h w"]:
         path = self.folder / f"{self._key(image, instances)}.npz"
         labels = read_labels(path, image.shape[-2:])
         if labels is None:
-            labels = consecutive(self.superpixels.segment(image, instances))[0]
+            labels = renumber(self.superpixels.segment(image, instances))[0]
             write_labels(path, labels)
         return labels[None].to(image.device)
 
@@ -67,7 +67,7 @@ def write_labels(path: Path, labels: Int[Tensor, "h w"]) -> None:
 
 
 def read_labels(path: Path, shape: torch.Size) -> Int64[Tensor, "h w"] | None:
-    """The labels of one image; None where there is no file, or none that holds them whole."""
+    """The labels of one image; None where there is no file, or it is damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
             labels = torch.from_numpy(file["labels"].astype(np.int64))
