@@ -27,7 +27,7 @@ def cuda_rows(n_samples: int = 1_000_000) -> Iterator[str]:
         x = torch.randn(n_samples, n_features, device=device)
         samples, objective = InMemory(x), Likelihood(COVARIANCES[name], 1e-6)
         parameters = spread(name, n_components, x)
-        parameters = parameters.translated(-samples.reference)
+        parameters = parameters.translate(-samples.reference)
         objective.maximise(objective.expectation(samples, parameters))
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
