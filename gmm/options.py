@@ -22,4 +22,4 @@ FloatType = Literal["float32", "float64"]
 """Precision of the samples and of what is learned; sums over samples are always float64."""
 
 WeightPriorType = Literal["dirichlet_process", "dirichlet_distribution"]
-"""Of the weights of a Bayesian mixture: as many components as the samples need, or exactly k."""
+"""Prior of the weights of a Bayesian mixture: as many components as samples need, or exactly k."""

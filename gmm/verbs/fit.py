@@ -3,6 +3,7 @@
 Torch is imported inside the functions, so that ``gmm fit --help`` answers without it.
 """
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,11 @@ def fit(
     if percent is None:
         save(mixture.fit(samples), out)
     else:
-        detector = DensityDetector(mixture, percent=percent, random_state=seed).fit(samples)
+        detector = DensityDetector(mixture, percent=percent, random_state=seed)
+        with warnings.catch_warnings():
+            # The summary says so, in the line of the threshold.
+            warnings.filterwarnings("ignore", r"\d+ held-out samples cannot resolve")
+            detector.fit(samples)
         save(detector, out)
         mixture, threshold = detector.mixture_, str(detector.threshold_)
     return FitResult(

@@ -170,7 +170,7 @@ def test_wrong_features_and_values_are_refused_in_one_line(mixture, dims, values
 
 
 def test_several_runs_are_refused(mixture):
-    one = mixture.as_parameters()
-    both = one.select(torch.tensor([0, 0]))
+    parameters = mixture.as_parameters()
+    both = parameters.select(torch.tensor([0, 0]))
     with pytest.raises(ValueError, match="parameters hold 2 runs, expected one"):
         Mixture(both, mixture.covariance)

@@ -128,7 +128,7 @@ def test_fewer_samples_than_free_dimensions_are_warned_of_once(easy):
     wide = np.random.default_rng(0).normal(size=(40, 8))
     with pytest.warns(UserWarning, match="2 full components have 44 free .* 20.0 of 40") as caught:
         sweep(wide, [1, 2], ["full", "diag"], n_init=1)
-    assert len([each for each in caught if "free" in str(each.message)]) == 1
+    assert len([warning for warning in caught if "free" in str(warning.message)]) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         sweep(wide, [1, 2], ["diag"], n_init=1)

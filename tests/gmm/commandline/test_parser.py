@@ -249,12 +249,12 @@ def test_groups_of_many_options_are_folded_and_told_when_asked_for(monkeypatch, 
     lines = parser_of("program verb", crowded).format_help().splitlines()
     (group,) = [line for line in lines if "--optimiser" in line]
     assert group.split() == ["--optimiser.…", "How", "to", "descend", "[2", "options]"]
-    assert lines[-1] == "program verb --help optimiser tells the options of that group"
+    assert lines[-1] == "program verb --help optimiser lists the options of that group"
     with pytest.raises(SystemExit):
         arguments_of("program verb", crowded, ["--help", "optimiser"])
-    told = capsys.readouterr().out
-    assert "--optimiser.rate [0.1]\n    Step size" in told
-    assert "--out" not in told
+    printed = capsys.readouterr().out
+    assert "--optimiser.rate [0.1]\n    Step size" in printed
+    assert "--out" not in printed
 
 
 def test_a_group_that_is_not_there_is_a_mistake_that_names_the_nearest():

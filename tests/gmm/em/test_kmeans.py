@@ -24,8 +24,8 @@ def separated(n_clusters: int = 5) -> tuple[torch.Tensor, np.ndarray]:
 
 def test_separated_clusters_are_found_by_every_restart():
     x, expected = separated()
-    for found in kmeans(x - x.mean(0), 5, generators(range(6))):
-        assert adjusted_rand_score(expected, found) == 1.0
+    for clusters in kmeans(x - x.mean(0), 5, generators(range(6))):
+        assert adjusted_rand_score(expected, clusters) == 1.0
 
 
 def test_inertia_is_as_low_as_that_of_scikit_learn(blobs):

@@ -70,15 +70,15 @@ def test_with_decay_1_batches_under_one_mixture_are_remembered_as_their_sum(fitt
 def test_for_equal_batches_the_step_is_that_of_liang_and_klein(fitted, blobs):
     parameters, objective = fitted.parameters_, fitted._objective(InMemory(torch.from_numpy(blobs)))
     batch = InMemory(torch.from_numpy(blobs))
-    one = objective.expectation(batch, parameters.translate(-batch.reference))
-    nothing = stepwise.scale(one, torch.tensor(0.0))
+    new = objective.expectation(batch, parameters.translate(-batch.reference))
+    nothing = stepwise.scale(new, torch.tensor(0.0))
     for t in range(4):
         # Before it, t + 1 batches of the same weight, of which only the weight is not 0.
         memory = stepwise.Statistics(
-            one.weight * (t + 1), nothing.log_density, nothing.counts, nothing.first, nothing.second
+            new.weight * (t + 1), nothing.log_density, nothing.counts, nothing.first, nothing.second
         )
-        found = stepwise.blend(memory, one, 0.7)
-        per_sample = found.counts / found.weight / (one.counts / one.weight)
+        found = stepwise.blend(memory, new, 0.7)
+        per_sample = found.counts / found.weight / (new.counts / new.weight)
         torch.testing.assert_close(per_sample, torch.full_like(per_sample, (t + 2) ** -0.7))
 
 

@@ -9,9 +9,9 @@ from gmm.plots.style import ALARM
 
 def contour_vertices(axes, colour: str) -> list[np.ndarray]:
     """The points of all contour lines of a colour, a line each."""
-    drawn = [each for each in axes.collections if hasattr(each, "levels") and not each.filled]
-    drawn = [each for each in drawn if to_hex(each.get_edgecolor()[0]) == colour.lower()]
-    return [path.vertices for each in drawn for path in each.get_paths() if len(path.vertices)]
+    drawn = [part for part in axes.collections if hasattr(part, "levels") and not part.filled]
+    drawn = [part for part in drawn if to_hex(part.get_edgecolor()[0]) == colour.lower()]
+    return [path.vertices for part in drawn for path in part.get_paths() if len(path.vertices)]
 
 
 def test_samples_below_the_threshold_are_marked(mixture, plane):
@@ -19,7 +19,7 @@ def test_samples_below_the_threshold_are_marked(mixture, plane):
     threshold = float(np.percentile(scores, 4))
     axes = plot_density(mixture, plane, threshold_nats=threshold)
     outliers = {tuple(sample) for sample in plane[scores < threshold]}
-    marked = [{tuple(place) for place in each.get_offsets()} for each in axes.collections]
+    marked = [{tuple(place) for place in part.get_offsets()} for part in axes.collections]
     assert outliers in marked
     assert f"{len(outliers)} outliers of {len(plane)}" in axes.get_title("left")
 
@@ -31,8 +31,8 @@ def test_a_decision_boundary_lies_where_two_components_are_equally_probable(mixt
 
 
 def test_the_density_contours_leave_their_percentages_outside(mixture, plane):
-    levels = next(each.levels for each in plot_density(mixture, plane).collections
-                  if hasattr(each, "levels"))  # fmt: skip
+    levels = next(part.levels for part in plot_density(mixture, plane).collections
+                  if hasattr(part, "levels"))  # fmt: skip
     outside = [(mixture.score_samples(plane) < level).mean() for level in levels[:-1]]
     np.testing.assert_allclose(outside, [0.01, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95],
                                atol=1.5 / len(plane))  # fmt: skip

@@ -45,7 +45,7 @@ def test_numbers_of_any_kind_pass_and_so_does_what_scikit_learn_explains(x):
 @pytest.mark.parametrize(
     ("x", "kind", "message"),
     [
-        ([[1, 2], [3]], ValueError, "x is no matrix, expected rows of equal length"),
+        ([[1, 2], [3]], ValueError, "x is not a matrix, expected rows of equal length"),
         (np.ones((2, 2, 2)), ValueError, r"x has shape \(2, 2, 2\), expected samples in rows"),
         (np.array([[1, None]], dtype=object), TypeError, r"x\[0, 1\] is None, expected a number"),
         ([["a" * 500, "b"]], ValueError, r"x\[0, 0\] is 'aaa"),

@@ -1,4 +1,5 @@
 import csv
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,8 @@ def test_too_few_held_out_samples_are_told_in_the_summaries(folder, blobs):
     path = folder / "m.safetensors"
     np.save(folder / "few.npy", blobs[1:41:2])
     line = "no outliers: 20 held-out samples cannot resolve 4 %; at least 24 can"
-    with pytest.warns(UserWarning, match="cannot resolve"):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*cannot resolve")
         fitted = fit(folder / "few.npy", path, percent=4)
     assert line in str(fitted).splitlines()
     scored = score(path, folder / "x.npy", folder / "scores.csv", folder / "few.npy")
