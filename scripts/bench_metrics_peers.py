@@ -122,8 +122,8 @@ def main() -> None:
     model.load_state_dict({n: torch.from_numpy(inputs[n]) for n in model.state_dict()})
     with torch.no_grad():
         model(torch.from_numpy(x))
-    found = [of_quantus(model, x, y, a) | of_captum(model, x, y, a) for a in inputs["maps"]]
-    print(json.dumps(found))
+    seconds = [of_quantus(model, x, y, a) | of_captum(model, x, y, a) for a in inputs["maps"]]
+    print(json.dumps(seconds))
 
 
 if __name__ == "__main__":

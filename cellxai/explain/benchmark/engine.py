@@ -76,12 +76,12 @@ def run_benchmark(
         ValueError: If two items share an id, or if the store holds results of the same names made
             with other settings, another model or other images.
     """
-    with store.kept_open(), frozen(setup.model):
+    with store.keep_open(), frozen(setup.model):
         images = survey(items, tell)
         contents = {f"image '{name}'": content for name, (_, content) in images.items()}
         store.bind(setup.settings() | contents, setup.measures())
         keys = planned_keys(images, setup.explainers, setup.metrics, setup.seeds)
-        tasks = tasks_of(store.missing(keys, retry_failed))
+        tasks = tasks_of(store.missing_keys(keys, retry_failed))
         total, done = sum(map(len, tasks.values())), 0
         pace, lap = Pace(_count_work(tasks)), Lap()
         for image, of_image in tasks.items():

@@ -247,13 +247,13 @@ def subset_evidence(
     return torch.stack([own.double() @ values for own, values in pairs])
 
 
-def each_alone(labels: Int64[Tensor, "b h w"]) -> Bool[Tensor, "b s s"]:
+def single_parts(labels: Int64[Tensor, "b h w"]) -> Bool[Tensor, "b s s"]:
     """The subsets that hide one part each; beyond an image's own number they hide nothing."""
     s = int(labels.max()) + 1
     return torch.eye(s, dtype=torch.bool, device=labels.device).expand(len(labels), s, s)
 
 
-def absent(labels: Int64[Tensor, "b h w"]) -> Bool[Tensor, "b s"]:
+def missing_parts(labels: Int64[Tensor, "b h w"]) -> Bool[Tensor, "b s"]:
     """Columns that exist for the largest image only, and not for an image itself."""
     last = labels.flatten(1).amax(1, keepdim=True)
     return torch.arange(int(last.max()) + 1, device=labels.device) > last

@@ -109,7 +109,7 @@ def benchmark(
             probability or log_odds; or the density of the image's features, or of its least
             known places, after `cellxai density`; or a Score of your own. All but the logit have a
             folder of their own below.
-        seeds: Every explainer runs once with each.
+        seeds: Seeds of the explainers; every one runs once with each.
         batch_size: Images per forward pass at most; null for what is fastest here, tried at the
             first start and kept.
         device: Where to compute; "auto" takes a CUDA device when there is one.
@@ -117,7 +117,7 @@ def benchmark(
             jobs; `cellxai merge` joins them. null for all images.
         retry_failed: Whether to compute again what failed, and to look again for truth that was
             not known.
-        dry_run: Whether to count the passes and to forecast the time instead; writes nothing.
+        dry_run: Whether to count the passes and forecast the time instead; nothing is written then.
 
     Raises:
         FileNotFoundError: If a density is to be explained and the run has none.
