@@ -117,7 +117,7 @@ def _judge(item: ReadyItem | str, image: str, task: Task, setup: Setup) -> Judge
 
 
 def fastest_batch_size(store: Store, model: Model, item: Item) -> int:
-    """Timed once: networks round differently in other batches, and a resumed map is the same."""
+    """Timed once and kept: networks round differently in batches of another size."""
     if chosen := choice_of_batch_size(store, item):
         return chosen
     size = best_batch_size(model, item.image[None])
@@ -126,7 +126,7 @@ def fastest_batch_size(store: Store, model: Model, item: Item) -> int:
 
 
 def choice_of_batch_size(store: Store, item: Item) -> int | None:
-    """That of an earlier start; None where there was none."""
+    """The batch size that an earlier start chose; None where none did."""
     chosen = store.choice(BATCH_SIZE.format(item.image.device.type))
     return None if chosen is None else int(chosen)
 

@@ -115,7 +115,7 @@ def count(rows: Sequence[ScoreRow], planned: int, inapplicable: int) -> Counts:
     Args:
         rows: Its rows.
         planned: Images × seeds of the whole benchmark.
-        inapplicable: Those of them that lack the truth which the metric needs.
+        inapplicable: How many of them lack the truth which the metric needs.
     """
     fates = Counter(_fate(row) for row in rows)
     return Counts(
