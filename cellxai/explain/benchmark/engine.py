@@ -97,11 +97,11 @@ def run_benchmark(
 
 
 def _make_ready(
-    items: Sequence[Item], place: int, setup: Setup, store: Store, batch_size: int | None
+    items: Sequence[Item], index: int, setup: Setup, store: Store, batch_size: int | None
 ) -> ReadyItem | str:
     """An image made ready; where that fails, why."""
     try:
-        item = items[place]
+        item = items[index]
         size = batch_size or fastest_batch_size(store, setup.model, item)
         ready = make_ready(item, setup.model, setup.superpixels, setup.baseline, size)
     except Exception as error:

@@ -74,7 +74,7 @@ def plan_run(
     """
     images = survey(items, tell)
     keys = planned_keys(images, setup.explainers, setup.metrics, setup.seeds)
-    first = items[min(place for place, _ in images.values())]
+    first = items[min(index for index, _ in images.values())]
     if path.exists():
         store = Store(path)
         keys = store.missing_keys(keys)

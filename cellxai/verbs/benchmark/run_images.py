@@ -68,19 +68,19 @@ class RunItems(Sequence[Item]):
         self.trained = trained
         self.scenes = scenes
         self.model = model or trained.classifier
-        self.part, self.places = places_of_each_class(trained, part, per_class)
+        self.part, self.indices = places_of_each_class(trained, part, per_class)
         if scenes is not None:
             scene_root(self._record(0))
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.indices)
 
-    def __getitem__(self, place: int) -> Item:
-        record, image = self._record(place), self.trained.pixels(self.part, self.places[place])
+    def __getitem__(self, index: int) -> Item:
+        record, image = self._record(index), self.trained.pixels(self.part, self.indices[index])
         return Item(record.id, image[0], truth=partial(self._known, record))
 
-    def _record(self, place: int) -> Record:
-        return self.trained.images.records(self.part)[self.places[place]]
+    def _record(self, index: int) -> Record:
+        return self.trained.images.records(self.part)[self.indices[index]]
 
     def _known(self, record: Record, target: int) -> ImageTruth:
         regions: ImageTruth = known_regions(self.trained, record)
