@@ -68,14 +68,14 @@ class Passes:
         self._began = 0.0
 
     @contextmanager
-    def timed(self) -> Iterator[None]:
-        """While the block lasts."""
+    def time_block(self) -> Iterator[None]:
+        """Times the passes while the block lasts."""
         gradients = torch.autograd.grad
         hooks = [
             self.model.register_forward_pre_hook(self._begin),
             self.model.register_forward_hook(self._end),
         ]
-        torch.autograd.grad = self._timed(gradients)
+        torch.autograd.grad = self._time_calls(gradients)
         try:
             yield
         finally:
@@ -89,12 +89,12 @@ class Passes:
     def _end(self, *_: Any) -> None:
         self.seconds += time.perf_counter() - self._began
 
-    def _timed(self, compute: Callable[..., Any]) -> Callable[..., Any]:
+    def _time_calls(self, compute: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*arguments: Any, **options: Any) -> Any:
             start = time.perf_counter()
-            found = compute(*arguments, **options)
+            result = compute(*arguments, **options)
             self.seconds += time.perf_counter() - start
-            return found
+            return result
 
         return timed
 
@@ -113,7 +113,7 @@ def engine_share(model: nn.Module, folder: Path, n_images: int) -> None:
     expected = n_images * forecast(setup, items[0], BATCH_SIZE).seconds
     forecasting = time.perf_counter() - start
     start = time.perf_counter()
-    with passes.timed():
+    with passes.time_block():
         for _ in run_benchmark(setup, items, store, BATCH_SIZE):
             pass
     whole = time.perf_counter() - start

@@ -98,7 +98,7 @@ def seconds_of(compute: Callable[..., Any], *arguments: Any) -> float:
 
 
 def curve_difference(
-    model: nn.Module, inputs: dict[str, np.ndarray], said: list[list[float]]
+    model: nn.Module, inputs: dict[str, np.ndarray], theirs: list[list[float]]
 ) -> float:
     """Largest difference to the deletion curves of Quantus, which has no starting point."""
     images, maps = torch.from_numpy(inputs["images"]), torch.from_numpy(inputs["maps"][0])[:, 0]
@@ -106,7 +106,7 @@ def curve_difference(
     context = Context(torch.zeros_like(maps).long(), black)
     case = Case(model, images, torch.from_numpy(inputs["targets"]), context)
     curves = score_curves(case, black, removal_ranks(case, Attribution(maps), "pixels", N_STEPS))
-    return float((torch.stack(curves)[:, 1:] - torch.tensor(said)).abs().max())
+    return float((torch.stack(curves)[:, 1:] - torch.tensor(theirs)).abs().max())
 
 
 def peers(python: Path, inputs: dict[str, np.ndarray], threads: int) -> list[dict[str, Any]]:

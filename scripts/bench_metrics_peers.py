@@ -68,7 +68,7 @@ def of_quantus(model: nn.Module, x: np.ndarray, y: np.ndarray, a: np.ndarray) ->
         ),
     }
     return {
-        name: timed(
+        name: time_call(
             lambda metric=metric, inputs=inputs, softmax=softmax: metric(
                 model=model, x_batch=inputs, y_batch=y, a_batch=a, batch_size=len(x),
                 channel_first=True, softmax=softmax, device="cpu",
@@ -102,10 +102,10 @@ def of_captum(model: nn.Module, x: np.ndarray, y: np.ndarray, a: np.ndarray) -> 
             explain, (images,), perturb_radius=RADIUS, n_perturb_samples=N_NOISES, target=targets,
         )  # fmt: skip
 
-    return {"infidelity": timed(missed), "sensitivity": timed(moved)}
+    return {"infidelity": time_call(missed), "sensitivity": time_call(moved)}
 
 
-def timed(compute: Callable[[], Any]) -> dict[str, Any]:
+def time_call(compute: Callable[[], Any]) -> dict[str, Any]:
     """Seconds and scores."""
     began = time.perf_counter()
     scores = compute()
@@ -122,8 +122,8 @@ def main() -> None:
     model.load_state_dict({n: torch.from_numpy(inputs[n]) for n in model.state_dict()})
     with torch.no_grad():
         model(torch.from_numpy(x))
-    found = [of_quantus(model, x, y, a) | of_captum(model, x, y, a) for a in inputs["maps"]]
-    print(json.dumps(found))
+    results = [of_quantus(model, x, y, a) | of_captum(model, x, y, a) for a in inputs["maps"]]
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

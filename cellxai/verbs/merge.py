@@ -41,7 +41,9 @@ class Merged:
 
 
 def merge(run: Path, score: str = "logit") -> Merged:
-    """Joins the shards of a benchmark into one file and writes its tables; again changes nothing.
+    """Joins the shards of a benchmark into one file and writes its tables.
+
+    A second call changes nothing.
 
     Args:
         run: The run folder that `cellxai benchmark --shard i/n` wrote into.

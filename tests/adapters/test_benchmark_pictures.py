@@ -21,7 +21,7 @@ def listed(folder) -> list[dict[str, str]]:
 
 
 def test_every_family_has_its_two_pictures_and_the_whole_its_own(folder):
-    pictures = [(one["family"], one["file"]) for one in listed(folder)]
+    pictures = [(picture["family"], picture["file"]) for picture in listed(folder)]
     assert pictures == [
         ("", "rank_table.png"),
         ("faithfulness", "critical_difference_1_faithfulness.png"),
@@ -36,7 +36,7 @@ def test_every_family_has_its_two_pictures_and_the_whole_its_own(folder):
 
 
 def test_the_words_for_a_picture_say_what_is_on_it(folder):
-    alt = {one["file"]: one["alt"] for one in listed(folder)}
+    alt = {picture["file"]: picture["alt"] for picture in listed(folder)}
     assert "the best lime" in alt["critical_difference_1_faithfulness.png"]
     # Each explainer is worse and cheaper than the one before, so all are on the front.
     front = alt["pareto_1_faithfulness.png"].split(" than ")[1]
@@ -46,12 +46,12 @@ def test_the_words_for_a_picture_say_what_is_on_it(folder):
 
 def test_a_hostile_family_stays_in_the_folder(invented_results, tmp_path):
     measures = {
-        name: replace(one, family=f"../../{one.family}/$x$")
-        for name, one in invented_results.measures.items()
+        name: replace(measure, family=f"../../{measure.family}/$x$")
+        for name, measure in invented_results.measures.items()
     }
     results = replace(invented_results, measures=measures, answers=[])
     draw_results(tmp_path / "deep", results)
-    files = {one["file"] for one in listed(tmp_path / "deep")}
+    files = {picture["file"] for picture in listed(tmp_path / "deep")}
     assert "critical_difference_1_faithfulness_x.png" in files
     assert {path.name for path in (tmp_path / "deep").iterdir()} == files | {"pictures.json"}
 

@@ -31,17 +31,18 @@ def darkness(images):
 
 
 def test_a_removed_cell_is_gone_and_what_lies_far_away_stays():
-    found = removals(SCENE, TRANSFORMS, at_most=5)
+    removed = removals(SCENE, TRANSFORMS, at_most=5)
     whole = seen(SCENE, TRANSFORMS)
-    assert found.images.shape == (5, 3, 48, 64)
-    assert set(found.ids) <= set(SCENE.cells)
-    for mask, image in zip(found.masks, found.images, strict=True):
+    assert removed.images.shape == (5, 3, 48, 64)
+    assert set(removed.ids) <= set(SCENE.cells)
+    for mask, image in zip(removed.masks, removed.images, strict=True):
         changed = (image != whole).any(0)
         assert changed[mask].float().mean() > 0.5
         assert changed.float().mean() < 0.95
     # Dark bodies: the image without them is brighter where they were.
     assert all(
-        (image - whole)[:, m].mean() > 0 for m, image in zip(found.masks, found.images, strict=True)
+        (image - whole)[:, m].mean() > 0
+        for m, image in zip(removed.masks, removed.images, strict=True)
     )
 
 
@@ -54,20 +55,20 @@ def test_the_largest_parts_are_taken():
 
 
 def test_effects_are_the_falls_of_the_score():
-    found = removals(SCENE, TRANSFORMS, at_most=4)
+    removed = removals(SCENE, TRANSFORMS, at_most=4)
     whole = seen(SCENE, TRANSFORMS)
-    effects = removal_effects(darkness, whole, found, target=0, batch_size=3)
-    for image, effect in zip(found.images, effects, strict=True):
+    effects = removal_effects(darkness, whole, removed, target=0, batch_size=3)
+    for image, effect in zip(removed.images, effects, strict=True):
         expected = darkness(whole[None])[0, 0] - darkness(image[None])[0, 0]
         assert effect.item() == pytest.approx(expected.item(), abs=1e-3)
-    assert removal_effects(darkness, whole, found, target=1).tolist() == [0, 0, 0, 0]
+    assert removal_effects(darkness, whole, removed, target=1).tolist() == [0, 0, 0, 0]
 
 
 def test_what_is_known_of_an_image_is_what_the_metrics_of_truth_take(tmp_path):
     synthesize(tmp_path, 3, height=96, width=128, magnification=3.0, cue="scale bar")
-    found = known_truth(tmp_path, "synthetic-000002", TRANSFORMS, darkness, target=0)
-    assert found["cue"].shape == (48, 64)
-    truth = {name: value[None] for name, value in found.items()}
+    known = known_truth(tmp_path, "synthetic-000002", TRANSFORMS, darkness, target=0)
+    assert known["cue"].shape == (48, 64)
+    truth = {name: value[None] for name, value in known.items()}
     assert RemovalCorrelation().applies_to(truth)
     image = seen(scene_of(tmp_path, "synthetic-000002"), TRANSFORMS)
     context = Context(torch.zeros(1, 48, 64, dtype=torch.long), image[None])

@@ -76,12 +76,12 @@ def run_benchmark(
         ValueError: If two items share an id, or if the store holds results of the same names made
             with other settings, another model or other images.
     """
-    with store.kept_open(), frozen(setup.model):
+    with store.keep_open(), frozen(setup.model):
         images = survey(items, tell)
         contents = {f"image '{name}'": content for name, (_, content) in images.items()}
         store.bind(setup.settings() | contents, setup.measures())
         keys = planned_keys(images, setup.explainers, setup.metrics, setup.seeds)
-        tasks = tasks_of(store.missing(keys, retry_failed))
+        tasks = tasks_of(store.missing_keys(keys, retry_failed))
         total, done = sum(map(len, tasks.values())), 0
         pace, lap = Pace(_count_work(tasks)), Lap()
         for image, of_image in tasks.items():
@@ -97,11 +97,11 @@ def run_benchmark(
 
 
 def _make_ready(
-    items: Sequence[Item], place: int, setup: Setup, store: Store, batch_size: int | None
+    items: Sequence[Item], index: int, setup: Setup, store: Store, batch_size: int | None
 ) -> ReadyItem | str:
     """An image made ready; where that fails, why."""
     try:
-        item = items[place]
+        item = items[index]
         size = batch_size or fastest_batch_size(store, setup.model, item)
         ready = make_ready(item, setup.model, setup.superpixels, setup.baseline, size)
     except Exception as error:
@@ -117,7 +117,7 @@ def _judge(item: ReadyItem | str, image: str, task: Task, setup: Setup) -> Judge
 
 
 def fastest_batch_size(store: Store, model: Model, item: Item) -> int:
-    """Timed once: networks round differently in other batches, and a resumed map is the same."""
+    """Timed once and kept: networks round differently in batches of another size."""
     if chosen := choice_of_batch_size(store, item):
         return chosen
     size = best_batch_size(model, item.image[None])
@@ -126,7 +126,7 @@ def fastest_batch_size(store: Store, model: Model, item: Item) -> int:
 
 
 def choice_of_batch_size(store: Store, item: Item) -> int | None:
-    """That of an earlier start; None where there was none."""
+    """The batch size that an earlier start chose; None where none did."""
     chosen = store.choice(BATCH_SIZE.format(item.image.device.type))
     return None if chosen is None else int(chosen)
 

@@ -142,7 +142,7 @@ def count_work(item: ReadyItem, setup: Setup, speed: Speed) -> tuple[Work, ...]:
 
 
 def groups_of_metrics(setup: Setup) -> list[tuple[str, ...]]:
-    """Those of maps together, as one attribution serves all; those that ask again one by one."""
+    """Metrics of maps together, as one attribution serves all; metrics of explainers one by one."""
     asking = [name for name, metric in setup.metrics.items() if isinstance(metric, ExplainerMetric)]
     of_maps = tuple(name for name in setup.metrics if name not in asking)
     return [of_maps, *((name,) for name in asking)]

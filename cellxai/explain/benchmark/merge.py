@@ -28,7 +28,7 @@ def merge_stores(into: Store, path: Path) -> int:
     wanted: dict[tuple[str, str, int], list[ScoreRow]] = {}
     for row in new:
         wanted.setdefault((row.image, row.explainer, row.seed), []).append(row)
-    with into.kept_open():
+    with into.keep_open():
         for key, answer in _answers_by_key(other).items():
             if key in wanted or key not in answers:
                 into.write(wanted.pop(key, []), answer)

@@ -66,7 +66,7 @@ class Setup:
 
 
 def survey(items: Sequence[Item], tell: Callable[[str], None]) -> dict[str, tuple[int, str]]:
-    """Place and identity of each image, by its id; one that cannot be loaded is left out.
+    """Index and identity of each image, by its id; one that cannot be loaded is left out.
 
     Args:
         items: Loaded one after the other and not held.
@@ -76,15 +76,15 @@ def survey(items: Sequence[Item], tell: Callable[[str], None]) -> dict[str, tupl
         ValueError: If two images share an id.
     """
     images: dict[str, tuple[int, str]] = {}
-    for place in range(len(items)):
+    for index in range(len(items)):
         try:
-            item = items[place]
+            item = items[index]
         except (ValueError, OSError) as error:
-            tell(f"image {place + 1} of {len(items)} left out: {error}")
+            tell(f"image {index + 1} of {len(items)} left out: {error}")
             continue
         if item.id in images:
             raise ValueError(f"two images have the id '{item.id}'; ids must be unique")
-        images[item.id] = (place, item.identity)
+        images[item.id] = (index, item.identity)
     return images
 
 

@@ -65,24 +65,24 @@ class Share(Sequence[T]):
 
     Args:
         items: All items.
-        places: The positions of those that belong to the share.
+        indices: The indices of those that belong to the share.
     """
 
-    def __init__(self, items: Sequence[T], places: Sequence[int]) -> None:
+    def __init__(self, items: Sequence[T], indices: Sequence[int]) -> None:
         self.items = items
-        self.places = places
+        self.indices = indices
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.indices)
 
     @overload
-    def __getitem__(self, place: int) -> T: ...
+    def __getitem__(self, index: int) -> T: ...
     @overload
-    def __getitem__(self, place: slice) -> Sequence[T]: ...
-    def __getitem__(self, place: int | slice) -> T | Sequence[T]:
-        if isinstance(place, slice):
-            return Share(self.items, self.places[place])
-        return self.items[self.places[place]]
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        if isinstance(index, slice):
+            return Share(self.items, self.indices[index])
+        return self.items[self.indices[index]]
 
 
 def shard_files(folder: Path) -> dict[Shard, Path]:

@@ -1,6 +1,6 @@
 """Agreement: do two maps say the same? Of two methods, two seeds, two models.
 
-Agreement is no sign of truth: methods that are wrong alike agree, too.
+Agreement does not mean truth: methods that are wrong in the same way agree, too.
 """
 
 from collections.abc import Mapping

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def pearson(x: Float[Tensor, "b n"], y: Float[Tensor, "b n"]) -> Float[Tensor, " b"]:
-    """Pearson's r over the places known in both; NaN where either is constant there."""
+    """Pearson's r over the numbers that are known in both; NaN where either is constant there."""
     known = ~(x.isnan() | y.isnan())
     x, y = (values.double().where(known, torch.nan) for values in (x, y))
     # Not by a spread of 0: the mean of equal numbers can differ from them by rounding.

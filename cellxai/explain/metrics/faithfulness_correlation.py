@@ -17,11 +17,11 @@ from cellxai.explain.metrics.correlation import pearson, spearman
 from cellxai.explain.metrics.probing import (
     Granularity,
     RandomSubsets,
-    absent,
     check_share,
-    each_alone,
     fill_for,
+    missing_parts,
     part_evidence,
+    single_parts,
     subset_effects,
 )
 
@@ -160,5 +160,5 @@ class SinglePartEffect(Metric):
 def single_part_effects(case: Case, baseline: Baseline | None) -> Float[Tensor, "b s"]:
     """Fall of the target's score without each superpixel; NaN where an image has fewer."""
     labels = case.context.superpixels
-    effects = subset_effects(case, fill_for(baseline, case), labels, each_alone(labels))
-    return effects.masked_fill(absent(labels), torch.nan)
+    effects = subset_effects(case, fill_for(baseline, case), labels, single_parts(labels))
+    return effects.masked_fill(missing_parts(labels), torch.nan)

@@ -1,9 +1,9 @@
 """Localisation: does the map lie where something is known to be?
 
 With ``region="cells"`` this is *overlap with cells*: a mask says where cells are, not what the
-model used. With ``region="cause"`` it is the planted cause of the label. Either way the score means
-nothing without its chance level. Tied pixels, of which maps on superpixels have many, count as if
-their order were drawn at random: neither the order of the pixels is rewarded, nor luck.
+model used. With ``region="cause"`` it is the planted cause of the label. Either way, read the score
+beside its chance level. Maps on superpixels have many tied pixels: they count as if their order
+were drawn at random, so that neither the order of the pixels nor luck is rewarded.
 """
 
 import numpy as np

@@ -18,10 +18,10 @@ from cellxai.explain.seeding import image_seed
 from cellxai.explain.superpixels.base import superpixel_means
 
 Granularity = Literal["superpixels", "pixels"]
-"""What is hidden or shown as one."""
+"""What is hidden or shown together."""
 
 Variants = Callable[[slice], Float[Tensor, "m c h w"]]
-"""The changed images number i…j of all that are asked about, made when they are needed."""
+"""Makes the changed images number i…j of all that are asked about, when they are needed."""
 
 HASHED_AS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by bytes of a pixel
 
@@ -247,13 +247,13 @@ def subset_evidence(
     return torch.stack([own.double() @ values for own, values in pairs])
 
 
-def each_alone(labels: Int64[Tensor, "b h w"]) -> Bool[Tensor, "b s s"]:
-    """The subsets that hide one part each; beyond an image's own number they hide nothing."""
+def single_parts(labels: Int64[Tensor, "b h w"]) -> Bool[Tensor, "b s s"]:
+    """Subsets that hide one part each; those beyond an image's own number of parts hide nothing."""
     s = int(labels.max()) + 1
     return torch.eye(s, dtype=torch.bool, device=labels.device).expand(len(labels), s, s)
 
 
-def absent(labels: Int64[Tensor, "b h w"]) -> Bool[Tensor, "b s"]:
-    """Columns that exist for the largest image only, and not for an image itself."""
+def missing_parts(labels: Int64[Tensor, "b h w"]) -> Bool[Tensor, "b s"]:
+    """Which columns stand for parts that an image does not have, but the largest image has."""
     last = labels.flatten(1).amax(1, keepdim=True)
     return torch.arange(int(last.max()) + 1, device=labels.device) > last

@@ -1,4 +1,4 @@
-"""ROAD, remove and debias: what is removed is imputed, so that its shape says nothing."""
+"""ROAD, remove and debias: what is removed is imputed, so that its shape does not give it away."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -21,8 +21,8 @@ class Road(Metric):
     For each share, these pixels are replaced by noisy linear imputation: each becomes the weighted
     mean of its eight neighbours, solved for all at once in every channel, plus a little normal
     noise. The mean over images is the paper's accuracy, averaged over shares. One mask serves all
-    channels; Quantus 0.6 ranks those of a colour image as pixels of their own, and stops with an
-    IndexError. A score of the image alone predicts no class: a ValueError says so.
+    channels; Quantus 0.6 ranks the channels of a colour image as separate pixels, and stops with an
+    IndexError. A score of the image alone predicts no class, which is a ValueError.
 
     Args:
         shares: Shares of the pixels that are removed.
@@ -71,7 +71,7 @@ def classes_of(scores: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
     """The predicted classes.
 
     Raises:
-        ValueError: If there is no choice of classes.
+        ValueError: If there is only one score, hence no choice of classes.
     """
     if scores.shape[1] == 1:
         raise ValueError(

@@ -24,8 +24,8 @@ class ParameterRandomisation(ExplainerMetric):
     """MPRT: mean similarity of the map to those of ever more randomised models.
 
     The weights of a layer are replaced by normal numbers of their own mean and spread, tensor by
-    tensor; a running mean or variance, which is no weight, stays. A stage whose map is degenerate
-    counts as similarity 0: it resembles nothing. NaN for a model that is no module.
+    tensor; a running mean or variance is not a weight, and stays. A stage whose map is degenerate
+    counts as similarity 0: it resembles nothing. NaN for a model that is not a module.
 
     Args:
         order: ``cascading`` from the output down, each stage on top of those before, or
@@ -74,8 +74,8 @@ class EfficientRandomisation(ExplainerMetric):
     """Efficient MPRT: relative rise of the map's complexity when the whole model is random.
 
     (ξ(random) − ξ(trained)) / ξ(trained), where ξ is the entropy of the histogram of the map's
-    values: an explanation of noise ought to be noise. One further explanation is all that
-    it takes. NaN for a model that is no module, and where ξ(trained) is 0.
+    values: an explanation of noise should be noise. It takes only one further explanation. NaN for
+    a model that is not a module, and where ξ(trained) is 0.
 
     Args:
         n_bins: Bins of the histogram.
@@ -140,7 +140,7 @@ def random_copies(
     seed: int,
     image: Float[Tensor, "1 c h w"] | None = None,
 ) -> Iterator[nn.Module]:
-    """Copies of the model with random weights in more and more, or in other, layers.
+    """Copies of the model with random weights in ever more layers, or each time in other layers.
 
     The model itself is not changed. Each copy serves until the next one is asked for.
 
@@ -149,8 +149,8 @@ def random_copies(
         order: ``cascading`` randomises from the last layer on, in the order of registration.
         n_stages: Groups of layers, as equal as can be.
         seed: Seed of the weights: a layer gets the same ones in any order and number of stages.
-        image: Tells which layers a wrapper such as a density of features asks at all: others are
-            left as they are. None for all layers.
+        image: An image that shows which layers a wrapper, such as a density of features, uses at
+            all: others are left as they are. None for all layers.
     """
     in_use = {*model.parameters()} if image is None else parameters_in_use(model, image)
     layers = [i for i, layer in enumerate(model.modules()) if in_use & {*own_parameters(layer)}]
@@ -167,7 +167,7 @@ def random_copies(
 
 
 def parameters_in_use(model: nn.Module, image: Float[Tensor, "1 c h w"]) -> set[nn.Parameter]:
-    """Those that the scores depend on: all but where a wrapper stops at an early layer."""
+    """Parameters that the scores depend on: a wrapper may stop at an early layer."""
     own = list(model.parameters())
     if not isinstance(model, ModelWrapper):
         return {*own}
@@ -190,7 +190,7 @@ def randomise(layer: nn.Module, seed: int) -> None:
 
 
 def own_parameters(layer: nn.Module) -> list[nn.Parameter]:
-    """Those that belong to the layer itself and to none inside it."""
+    """Parameters of the layer itself, without those of layers inside it."""
     return list(layer.parameters(recurse=False))
 
 

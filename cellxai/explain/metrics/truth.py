@@ -53,8 +53,9 @@ class RemovalCorrelation(Metric, AgainstTruth):
 class ShortcutContrast(ExplainerMetric, InRegion):
     """Does the map rank a planted cue higher in a model that uses it than in one that does not?
 
-    AUC of the cue's pixels under the given model, shown to use the cue, minus that under another,
-    shown not to. 1 finds the shortcut where it is and there only; 0 draws the cue either way.
+    AUC of the cue's pixels under the given model, which is known to use the cue, minus that under
+    another, which is known not to. 1 means that the shortcut is found where it is used, and only
+    there; 0 means that the cue is drawn for either model.
 
     Args:
         other: The model that does not use the cue; of the same classes.

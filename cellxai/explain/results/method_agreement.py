@@ -1,6 +1,6 @@
-"""Which explainers say the same of the same image: every pair of them, superpixel by superpixel.
+"""Which explainers say the same about an image: every pair of them, superpixel by superpixel.
 
-Agreement is no sign of truth: methods that are wrong alike agree, too.
+Agreement does not mean truth: methods that are wrong in the same way agree, too.
 """
 
 from collections.abc import Callable, Mapping, Sequence

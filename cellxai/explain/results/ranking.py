@@ -66,7 +66,7 @@ def image_ranks(scores: Float[np.ndarray, "n k"], direction: Direction) -> Float
 def joint_ranks(by_metric: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "judged k"]:
     """Rank of each method on each image over the metrics of a family: that of its mean rank.
 
-    Metrics of one image are no independent evidence, so Friedman's test must see the image once:
+    Metrics of one image are not independent evidence, so Friedman's test must see the image once:
     its ranks are averaged over the metrics, and the averages are ranked again.
 
     Args:

@@ -25,13 +25,15 @@ class Counts:
     """What became of the rows of one explainer under one metric; none is dropped uncounted.
 
     Args:
-        rows: In the store; each is scored, degenerate, unsupported or failed.
-        scored: With a score.
-        degenerate: Without one although there is a map: it ranks nothing, or has no positive part.
-        unsupported: The method cannot explain this model.
-        failed: The method broke down.
-        missing: Not in the store: not computed yet.
-        inapplicable: Will never be there: the image lacks the truth that the metric needs.
+        rows: Rows in the store; each is scored, degenerate, unsupported or failed.
+        scored: Rows with a score.
+        degenerate: Rows without one although there is a map, which ranks nothing or has no positive
+            part.
+        unsupported: Rows of a method that cannot explain this model.
+        failed: Rows where the method or the metric stopped with an error.
+        missing: Rows that are not in the store because they were not computed yet.
+        inapplicable: Rows that will never be there: the image lacks the truth that the metric
+            needs.
         degraded: Rows, scored or not, of maps that are not what their method's name says.
     """
 
@@ -113,7 +115,7 @@ def count(rows: Sequence[ScoreRow], planned: int, inapplicable: int) -> Counts:
     Args:
         rows: Its rows.
         planned: Images × seeds of the whole benchmark.
-        inapplicable: Those of them that lack the truth which the metric needs.
+        inapplicable: How many of them lack the truth which the metric needs.
     """
     fates = Counter(_fate(row) for row in rows)
     return Counts(

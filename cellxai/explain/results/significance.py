@@ -58,7 +58,7 @@ class PairedTest:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a method beats every control: whoever does not has explained nothing.
+    """Whether a method beats every control: a method that does not has explained nothing.
 
     Args:
         answer: ``untestable`` where no control has a score, or where so few images could not
@@ -125,7 +125,7 @@ def beat_controls(
     direction: Direction,
     level: float = LEVEL,
 ) -> dict[str, Verdict]:
-    """Whether each method that is no control beats all controls.
+    """Whether each method that is not a control beats all controls.
 
     One-sided signed-rank tests. To beat *every* control is an intersection-union test (Berger
     1982): its p-value is the largest of them and needs no correction for their number; Holm

@@ -30,7 +30,7 @@ class Standing:
         n_metrics: Metrics that took part.
         friedman: Ranks of those explainers that have a score at all, and the test.
         left_out: Images on which some ranked explainer was not judged, under any metric.
-        verdicts: Whether each ranked method that is no control beats every control, by its ranks.
+        verdicts: Whether each ranked method beats every control, by its ranks; none for controls.
     """
 
     level: Literal["family", "metric"]

@@ -69,7 +69,7 @@ class Store:
         self.path = path
         self._shared: sqlite3.Connection | None = None
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._connected() as connection:
+        with self._connect() as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(SCHEMA)
 
@@ -88,7 +88,7 @@ class Store:
             answer: The attribution that they judge.
             inapplicable: Images and the metrics whose truth is not known of them.
         """
-        with self._connected() as connection:
+        with self._connect() as connection:
             connection.executemany(_upsert("results", ScoreRow), map(_to_sql, rows))
             if answer is not None:
                 unless = " WHERE excluded.status != 'failed' OR answers.status = 'failed'"
@@ -109,10 +109,10 @@ class Store:
 
     def inapplicable(self) -> list[tuple[str, str]]:
         """Images and metrics that need a truth which is not known of them, ordered."""
-        with self._connected() as connection:
+        with self._connect() as connection:
             return list(connection.execute("SELECT image, metric FROM inapplicable ORDER BY 1, 2"))
 
-    def missing(self, keys: Iterable[Key], retry_failed: bool = False) -> list[Key]:
+    def missing_keys(self, keys: Iterable[Key], retry_failed: bool = False) -> list[Key]:
         """The ``keys`` that have no row yet and could have one, in their order.
 
         Args:
@@ -122,7 +122,7 @@ class Store:
         """
         counted = "status != 'failed'" if retry_failed else "TRUE"
         query = f"SELECT image, explainer, metric, seed FROM results WHERE {counted}"
-        with self._connected() as connection:
+        with self._connect() as connection:
             there = set(connection.execute(query))
         hopeless = set() if retry_failed else set(self.inapplicable())
         return [key for key in keys if key not in there and (key.image, key.metric) not in hopeless]
@@ -137,7 +137,7 @@ class Store:
 
     def choose(self, name: str, value: str) -> None:
         """Keeps a choice; the first one stays."""
-        with self._connected() as connection:
+        with self._connect() as connection:
             connection.execute("INSERT OR IGNORE INTO choices VALUES (?, ?)", (name, value))
 
     def bind(self, settings: Mapping[str, str], measures: Sequence[Measure] = ()) -> None:
@@ -153,17 +153,17 @@ class Store:
                     f"{self.path}: {name} was {before[name]}, now it is {value}; "
                     "use the former, a new name, or a new file"
                 )
-        with self._connected() as connection:
+        with self._connect() as connection:
             connection.executemany("INSERT OR IGNORE INTO settings VALUES (?, ?)", settings.items())
             connection.executemany(_upsert("measures", Measure), map(_to_sql, measures))
 
     @contextmanager
-    def kept_open(self) -> Iterator[None]:
+    def keep_open(self) -> Iterator[None]:
         """One connection for all that is done in the block: opening and closing takes milliseconds.
 
         Nothing is locked between writes, and what was written is safe from a kill at once.
         """
-        with self._connected() as connection:
+        with self._connect() as connection:
             self._shared = connection
             try:
                 yield
@@ -173,16 +173,16 @@ class Store:
     def _all(self, table: str, kind: type[Kept]) -> list[Kept]:
         names = ", ".join(field.name for field in fields(kind))
         order = ", ".join(KEYS[table])
-        with self._connected() as connection:
+        with self._connect() as connection:
             rows = connection.execute(f"SELECT {names} FROM {table} ORDER BY {order}").fetchall()
         return [_from_sql(kind, values) for values in rows]
 
     def _texts(self, table: str) -> dict[str, str]:
-        with self._connected() as connection:
+        with self._connect() as connection:
             return dict(connection.execute(f"SELECT name, value FROM {table}"))
 
     @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
+    def _connect(self) -> Iterator[sqlite3.Connection]:
         """A connection for one transaction."""
         connection = self._shared or sqlite3.connect(self.path, timeout=60)
         try:

@@ -16,10 +16,10 @@ class ScoreLine:
         direction: Whether a ``higher`` or a ``lower`` score is better.
         explainer: Its name in the config.
         control: Whether it is one: a map that knows nothing of the model.
-        mean: Over images, seeds averaged first.
-        low: Lower end of the bootstrap 95 % interval; none with fewer than two images.
-        high: Upper end.
-        n_images: With a score.
+        mean: Mean over images, seeds averaged first.
+        low: Lower end of its bootstrap 95 % interval; none with fewer than two images.
+        high: Upper end of that interval.
+        n_images: Number of images with a score.
         chance: Mean score of a map that knows nothing; none where theory has no answer.
         beats_controls: ``yes``, ``no`` or ``untestable``; empty for a control.
         p_controls: One-sided, against the hardest control, Holm-corrected over the explainers.
@@ -27,9 +27,9 @@ class ScoreLine:
         n_degenerate: Rows without a score although there is a map.
         n_unsupported: Rows where the method cannot explain the model.
         n_failed: Rows where the method or the metric stopped with an error.
-        n_missing: Not done yet.
+        n_missing: Images × seeds that are not done yet.
         n_inapplicable: Images × seeds that lack the truth which the metric needs.
-        n_degraded: Done, but the method is not what its name says on this model.
+        n_degraded: Rows of a method that is not what its name says on this model.
         status: The worst of its rows.
         reason: One reason for that status.
         forwards: Mean number of images through the model, per attribution.
@@ -72,8 +72,8 @@ class ComparisonLine:
         first: One explainer.
         second: The other.
         median_difference: Median of first − second over the images.
-        n_images: On which both have a score.
-        p: Two-sided.
+        n_images: Number of images on which both have a score.
+        p: Two-sided p-value.
         p_holm: Corrected for all pairs of this metric.
         better: The one that is better at the 5 % level; empty where that is not settled.
     """
@@ -98,10 +98,10 @@ class RankLine:
         name: Name of the family or metric.
         explainer: Its name in the config.
         control: Whether it is one.
-        mean_rank: Over the complete images, 1 the best; none for an explainer without any score.
+        mean_rank: Mean over the complete images, 1 the best; none for an explainer without a score.
         n_ranked: Explainers that were ranked.
-        n_images: Complete ones: every ranked explainer was judged on them.
-        n_left_out: Images that are not complete.
+        n_images: Number of complete images: every ranked explainer was judged on them.
+        n_left_out: Number of images that are not complete.
         friedman_chi2: Statistic of Friedman's test.
         friedman_p: Its p-value.
         critical_difference: Nemenyi's, at 5 %: mean ranks further apart than this differ.
@@ -133,10 +133,10 @@ class AgreementLine:
         similarity: ``rank correlation``, ``top-k overlap`` or ``sign agreement``, by superpixels.
         first: One explainer.
         second: The other.
-        mean: Over images, seeds averaged first.
-        low: Lower end of the bootstrap 95 % interval.
-        high: Upper end.
-        n_images: Compared.
+        mean: Mean over images, seeds averaged first.
+        low: Lower end of its bootstrap 95 % interval.
+        high: Upper end of that interval.
+        n_images: Number of images compared.
     """
 
     similarity: str
@@ -165,7 +165,7 @@ class CostLine:
         backwards: Mean number of images back through it.
         seconds: Mean time.
         seconds_low: Lower end of its bootstrap 95 % interval over images.
-        seconds_high: Upper end.
+        seconds_high: Upper end of that interval.
         peak_bytes: Most memory of any attribution, beyond what was held before; none where the
             system does not tell.
     """

@@ -65,7 +65,7 @@ def write_results(folder: Path, results: Results) -> None:
 
 
 def write_lines(path: Path, kind: type, lines: Sequence[Any]) -> None:
-    """Lines as CSV under the names of their fields, which stand there without any line too.
+    """Lines as CSV under the names of their fields; without any line, only the names.
 
     Numbers are as long as it takes to read the same one back; what is not known is empty.
     """

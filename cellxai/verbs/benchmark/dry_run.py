@@ -74,10 +74,10 @@ def plan_run(
     """
     images = survey(items, tell)
     keys = planned_keys(images, setup.explainers, setup.metrics, setup.seeds)
-    first = items[min(place for place, _ in images.values())]
+    first = items[min(index for index, _ in images.values())]
     if path.exists():
         store = Store(path)
-        keys = store.missing(keys)
+        keys = store.missing_keys(keys)
         batch_size = batch_size or choice_of_batch_size(store, first)
     size = batch_size or best_batch_size(setup.model, first.image[None])
     of_image = forecast(setup, first, size)

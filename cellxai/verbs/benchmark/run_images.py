@@ -24,7 +24,7 @@ class SceneTruth:
 
     Args:
         level: Whether parts are whole ``cells``, or also every process by itself (``parts``).
-        at_most: The largest so many parts of an image.
+        at_most: How many parts of an image at most, the largest first.
 
     Raises:
         ValueError: If there is no such level, or fewer than two parts could be ranked.
@@ -48,13 +48,13 @@ class RunItems(Sequence[Item]):
 
     Args:
         trained: The run.
-        part: Which part; null for the one that had least say in the training.
-        per_class: The first so many of each class; null for all.
+        part: Which part; null for the one that had the least influence on the training.
+        per_class: How many images of each class, the first by id; null for all.
         scenes: What is asked of the scenes of synthetic images; null for nothing.
         model: What is explained where it is not the run's classifier, such as another score of it.
 
     Raises:
-        ValueError: If the part has no image, or scenes are asked for that nobody knows.
+        ValueError: If the part has no image, or its scenes are not known.
     """
 
     def __init__(
@@ -68,19 +68,19 @@ class RunItems(Sequence[Item]):
         self.trained = trained
         self.scenes = scenes
         self.model = model or trained.classifier
-        self.part, self.places = choose_indices(trained, part, per_class)
+        self.part, self.indices = choose_indices(trained, part, per_class)
         if scenes is not None:
             scene_root(self._record(0))
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.indices)
 
-    def __getitem__(self, place: int) -> Item:
-        record, image = self._record(place), self.trained.pixels(self.part, self.places[place])
+    def __getitem__(self, index: int) -> Item:
+        record, image = self._record(index), self.trained.pixels(self.part, self.indices[index])
         return Item(record.id, image[0], truth=partial(self._known, record))
 
-    def _record(self, place: int) -> Record:
-        return self.trained.images.records(self.part)[self.places[place]]
+    def _record(self, index: int) -> Record:
+        return self.trained.images.records(self.part)[self.indices[index]]
 
     def _known(self, record: Record, target: int) -> ImageTruth:
         regions: ImageTruth = read_known_regions(self.trained, record)

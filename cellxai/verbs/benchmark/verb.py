@@ -98,19 +98,20 @@ def benchmark(
         explainers: By name; null for LIME, Saliency, Integrated Gradients, Grad-CAM, Occlusion and
             two controls.
         metrics: By name; null for deletion, insertion, single-part effect, seed stability,
-            efficient randomisation, Gini, and localisation where masks exist. Those that need a
-            truth which an image lacks are counted as missing.
+            efficient randomisation, Gini, and localisation where masks exist. A metric that needs a
+            truth which an image lacks is counted as missing there.
         superpixels: What is hidden together; null for SLIC.
         baseline: What replaces hidden pixels; null for the blurred image. Metrics of faithfulness
             may have one of their own.
         truth: What is asked of the scenes of synthetic images; null for nothing.
-        images_per_class: The first so many images of each class; null for all.
-        part: train, validation or test; null for the part that had least say in the training.
+        images_per_class: How many images of each class, the first by id; null for all.
+        part: train, validation or test; null for the part that had the least influence on the
+            training.
         score: What is explained and judged, of the class where it is highest: its logit,
             probability or log_odds; or the density of the image's features, or of its least
             known places, after `cellxai density`; or a Score of your own. All but the logit have a
             folder of their own below.
-        seeds: Every explainer runs once with each.
+        seeds: Seeds of the explainers; every one runs once with each.
         batch_size: Images per forward pass at most; null for what is fastest here, tried at the
             first start and kept.
         device: Where to compute; "auto" takes a CUDA device when there is one.
@@ -118,7 +119,7 @@ def benchmark(
             jobs; `cellxai merge` joins them. null for all images.
         retry_failed: Whether to compute again what failed, and to look again for truth that was
             not known.
-        dry_run: Whether to count the passes and to forecast the time instead; writes nothing.
+        dry_run: Whether to count the passes and forecast the time instead; nothing is written then.
 
     Raises:
         FileNotFoundError: If a density is to be explained and the run has none.

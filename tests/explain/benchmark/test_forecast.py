@@ -58,18 +58,18 @@ def item() -> Item:
 
 
 def test_the_passes_are_those_that_the_benchmark_makes(net, item, tmp_path):
-    found = forecast(setup(net), item, batch_size=4)
+    actual = forecast(setup(net), item, batch_size=4)
     store = Store(tmp_path / "results.sqlite")
     for _ in run_benchmark(setup(net), [item], store, batch_size=4):
         pass
     answers, rows = store.answers(), store.rows()
-    for work in found.work:
+    for work in actual.work:
         if work.is_metric:
             own = [row for row in rows if row.metric == work.name]
             passes = [(row.metric_forwards, row.metric_backwards) for row in own]
         else:
-            own = [one for one in answers if one.explainer == work.name]
-            passes = [(one.forwards, one.backwards) for one in own]
+            own = [answer for answer in answers if answer.explainer == work.name]
+            passes = [(answer.forwards, answer.backwards) for answer in own]
         forwards, backwards = map(sum, zip(*passes, strict=True))
         # LIME's maps of the stand-in share other steps than those of the model, by one or two.
         assert work.forwards == pytest.approx(forwards, abs=2)
@@ -89,14 +89,14 @@ def test_the_model_itself_is_only_timed(net, item):
 
 
 def test_a_plain_function_is_counted_as_one(item):
-    found = forecast(setup(lambda images: images.mean((2, 3)), {"gradcam": GradCam()}), item, 4)
-    assert found.work[0].forwards == 0  # it is unsupported
+    actual = forecast(setup(lambda images: images.mean((2, 3)), {"gradcam": GradCam()}), item, 4)
+    assert actual.work[0].forwards == 0  # it is unsupported
 
 
 def test_what_cannot_be_counted_is_said(net, item):
     metrics = {"in cause": RelevanceMass("cause"), "in cells": RelevanceMass("cells")}
-    found = forecast(setup(net, {"layered": Layered(), "edges": Edges()}, metrics), item, 4)
-    faults = {work.name: work.fault for work in found.work}
+    actual = forecast(setup(net, {"layered": Layered(), "edges": Edges()}, metrics), item, 4)
+    faults = {work.name: work.fault for work in actual.work}
     assert faults["layered"].startswith("AttributeError: ")
     assert faults["in cause"] == "needs a truth that the first image lacks"
     assert faults["in cells"] == faults["edges"] == ""

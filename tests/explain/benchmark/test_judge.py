@@ -81,7 +81,7 @@ def test_an_explainer_that_fails_is_a_row_with_the_reason_and_the_others_go_on(r
     assert {(row.status, row.reason) for row in failed} == {("failed", "RuntimeError: two lines")}
     assert all(math.isnan(row.value) for row in failed)
     assert {row.status for row in store.rows() if row.explainer == "edges"} == {"ok"}
-    assert [one.status for one in store.answers()].count("failed") == len(failed) == 3
+    assert [answer.status for answer in store.answers()].count("failed") == len(failed) == 3
 
 
 def test_what_failed_is_computed_again_only_when_asked(run, monkeypatch):
@@ -90,7 +90,7 @@ def test_what_failed_is_computed_again_only_when_asked(run, monkeypatch):
     assert {row.status for row in run({"fails": Fails()}, {"gini": Gini()}).rows()} == {"failed"}
     repaired = run({"fails": Fails()}, {"gini": Gini()}, retry_failed=True)
     assert {row.status for row in repaired.rows()} == {"ok"}
-    assert {one.status for one in repaired.answers()} == {"ok"}
+    assert {answer.status for answer in repaired.answers()} == {"ok"}
 
 
 def test_a_later_failure_takes_neither_evidence_nor_rows_away(run, monkeypatch):
@@ -102,15 +102,15 @@ def test_a_later_failure_takes_neither_evidence_nor_rows_away(run, monkeypatch):
         ("gini", "ok"),
         ("deletion", "failed"),
     }
-    assert all(one.status == "ok" and one.evidence is not None for one in store.answers())
+    assert all(answer.status == "ok" and answer.evidence is not None for answer in store.answers())
 
 
 def test_a_metric_that_fails_leaves_the_map_and_the_other_metrics_in_peace(run):
     store = run({"negative": Negative(), "edges": Edges()}, {"picky": Picky(), "gini": Gini()})
-    found = {(row.explainer, row.metric): (row.status, row.reason) for row in store.rows()}
-    assert found["negative", "picky"] == ("failed", "metric: ValueError: a negative mean")
-    assert found["negative", "gini"] == found["edges", "picky"] == ("ok", "")
-    assert {one.status for one in store.answers()} == {"ok"}
+    actual = {(row.explainer, row.metric): (row.status, row.reason) for row in store.rows()}
+    assert actual["negative", "picky"] == ("failed", "metric: ValueError: a negative mean")
+    assert actual["negative", "gini"] == actual["edges", "picky"] == ("ok", "")
+    assert {answer.status for answer in store.answers()} == {"ok"}
 
 
 def test_an_image_whose_truth_cannot_be_found_fails_alone(run, items):
@@ -119,9 +119,9 @@ def test_an_image_whose_truth_cannot_be_found_fails_alone(run, items):
 
     items[1] = Item(items[1].id, items[1].image, truth=unreadable)
     store = run({"edges": Edges()}, {"gini": Gini()})
-    found = {row.image: (row.status, row.reason) for row in store.rows()}
-    assert found["1.png"] == ("failed", "image: OSError: no such mask")
-    assert found["0.png"] == found["2.png"] == ("ok", "")
+    actual = {row.image: (row.status, row.reason) for row in store.rows()}
+    assert actual["1.png"] == ("failed", "image: OSError: no such mask")
+    assert actual["0.png"] == actual["2.png"] == ("ok", "")
 
 
 def test_an_image_that_cannot_be_loaded_is_told_of_and_left_out(run, items):
@@ -132,9 +132,9 @@ def test_an_image_that_cannot_be_loaded_is_told_of_and_left_out(run, items):
                 raise OSError("1.png: truncated")
             return super().__getitem__(place)
 
-    told = []
-    store = run({"edges": Edges()}, {"gini": Gini()}, items=Damaged(items), tell=told.append)
-    assert told == ["image 2 of 3 left out: 1.png: truncated"]
+    lines = []
+    store = run({"edges": Edges()}, {"gini": Gini()}, items=Damaged(items), tell=lines.append)
+    assert lines == ["image 2 of 3 left out: 1.png: truncated"]
     assert [row.image for row in store.rows()] == ["0.png", "2.png"]
 
 
@@ -164,8 +164,8 @@ def test_metrics_of_maps_share_what_was_asked_and_metrics_of_explainers_count_th
 def test_a_metered_explainer_says_what_it_says_and_counts(net, images, targets, context):
     metered = Metered(Saliency())
     for _ in range(2):
-        found = metered.attribute(net, images, targets, context)
-    assert found.values.equal(Saliency().attribute(net, images, targets, context).values)
+        actual = metered.attribute(net, images, targets, context)
+    assert actual.values.equal(Saliency().attribute(net, images, targets, context).values)
     assert (metered.forwards, metered.backwards) == (6, 6)
 
 
@@ -176,16 +176,19 @@ def test_evidence_tells_the_agreement_of_the_maps_themselves(run, net, images, c
     ])  # fmt: skip
     targets = torch.zeros(3, dtype=torch.int64)
     seen = Context(context.superpixels, context.baseline, seed=0)
-    maps = {k: one.attribute(net, images, targets, seen) for k, one in explainers.items()}
-    for similarity, found in zip(
+    maps = {
+        name: explainer.attribute(net, images, targets, seen)
+        for name, explainer in explainers.items()
+    }
+    for similarity, actual in zip(
         (RankCorrelation(), TopKOverlap(), SignAgreement()),
         compare_methods(store.answers(), list(explainers)), strict=True,
     ):  # fmt: skip
-        assert similarity.name == found.similarity
-        for i, one in enumerate(maps.values()):
-            for j, other in enumerate(maps.values()):
-                expected = similarity.between(one, other, seen)
-                assert found.by_image[:, i, j] == pytest.approx(expected.numpy(), abs=1e-6)
+        assert similarity.name == actual.similarity
+        for i, first in enumerate(maps.values()):
+            for j, second in enumerate(maps.values()):
+                expected = similarity.between(first, second, seen)
+                assert actual.by_image[:, i, j] == pytest.approx(expected.numpy(), abs=1e-6)
 
 
 def test_true_effects_are_found_out_for_the_predicted_class_and_only_when_needed(run, net, images):
@@ -200,7 +203,7 @@ def test_true_effects_are_found_out_for_the_predicted_class_and_only_when_needed
     items = [Item(f"{i}", image, truth=truth) for i, image in enumerate(images)]
     store = run({"edges": Edges()}, {"effects": RemovalCorrelation()}, items=items)
     assert asked == net(images).argmax(1).tolist()
-    assert [one.target for one in store.answers()] == asked
+    assert [answer.target for answer in store.answers()] == asked
     assert {abs(row.value) for row in store.rows()} == {1.0}
     run({"edges": Edges()}, {"effects": RemovalCorrelation()}, items=items)
     assert len(asked) == 3

@@ -34,8 +34,15 @@ def content(store: Store) -> tuple:
     """All that a table could show, without what it took."""
     rows = [replace(row, seconds=0.0, metric_seconds=0.0) for row in store.rows()]
     answers = [
-        (one.image, one.explainer, one.seed, one.status, one.forwards, one.evidence.tolist())
-        for one in store.answers()
+        (
+            answer.image,
+            answer.explainer,
+            answer.seed,
+            answer.status,
+            answer.forwards,
+            answer.evidence.tolist(),
+        )
+        for answer in store.answers()
     ]
     return rows, answers, store.measures(), store.inapplicable(), store.settings()
 

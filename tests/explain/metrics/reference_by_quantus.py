@@ -58,13 +58,15 @@ def answers(toy: dict) -> dict:
     black = plain | {"perturb_baseline": 0.0}
 
     def ask(metric: quantus.Metric, softmax: bool = False) -> list:
-        found = metric(
+        actual = metric(
             model=net(toy), x_batch=x, y_batch=y, a_batch=a, s_batch=s,
             channel_first=True, softmax=softmax, device="cpu",
         )  # fmt: skip
-        return np.asarray(found, float).tolist()
+        return np.asarray(actual, float).tolist()
 
-    with patch.object(np.random, "choice", side_effect=[np.array(one) for one in toy["subsets"]]):
+    with patch.object(
+        np.random, "choice", side_effect=[np.array(subset) for subset in toy["subsets"]]
+    ):
         correlation = ask(
             quantus.FaithfulnessCorrelation(
                 subset_size=SUBSET, nr_runs=N_SUBSETS, return_aggregate=False, **black
@@ -84,7 +86,7 @@ def answers(toy: dict) -> dict:
         "AUC": ask(quantus.AUC(**plain)),
         "gini": ask(quantus.Sparseness(**plain | {"abs": True})),
         "entropy": ask(quantus.Complexity(**plain | {"abs": True})),
-        "histogram entropy": [discrete_entropy(one.ravel(), one.ravel()) for one in a],
+        "histogram entropy": [discrete_entropy(values.ravel(), values.ravel()) for values in a],
         "ROAD on RGB": road_on_rgb(toy),
     }
 

@@ -30,9 +30,9 @@ def tiles(images):
 
 @pytest.mark.parametrize("similarity", ALL, ids=lambda s: s.name)
 def test_a_map_agrees_with_itself_and_similarity_is_symmetric(similarity, values, others, tiles):
-    one, other = Attribution(values), Attribution(others)
-    assert similarity.between(one, one, tiles).tolist() == pytest.approx([1, 1, 1])
-    forth, back = (similarity.between(*pair, tiles) for pair in ((one, other), (other, one)))
+    first, second = Attribution(values), Attribution(others)
+    assert similarity.between(first, first, tiles).tolist() == pytest.approx([1, 1, 1])
+    forth, back = (similarity.between(*pair, tiles) for pair in ((first, second), (second, first)))
     torch.testing.assert_close(forth, back)
     low, high = similarity.range
     assert ((forth >= low) & (forth <= high)).all()
@@ -42,8 +42,8 @@ def test_a_map_agrees_with_itself_and_similarity_is_symmetric(similarity, values
 def test_a_degenerate_map_agrees_with_nothing(similarity, values, others, tiles):
     broken = others.clone()
     broken[0], broken[2, 1, 1] = 1.0, torch.nan
-    found = similarity.between(Attribution(values), Attribution(broken), tiles)
-    assert found.isnan().tolist() == [True, False, True]
+    actual = similarity.between(Attribution(values), Attribution(broken), tiles)
+    assert actual.isnan().tolist() == [True, False, True]
 
 
 def test_the_rank_correlation_is_that_of_scipy(values, others, tiles):
@@ -66,16 +66,16 @@ def test_overlap_and_signs_are_counted_in_superpixels(tiles):
     a[:3], b[1:4] = 1.0, 1.0
     labels = tiles.superpixels[:1]
     context = Context(labels, tiles.baseline[:1])
-    one, other = Attribution(a[labels]), Attribution(b[labels])
-    assert TopKOverlap(3).between(one, other, context).item() == pytest.approx(2 / 4)
-    assert SignAgreement().between(one, other, context).item() == pytest.approx(14 / 16)
+    first, second = Attribution(a[labels]), Attribution(b[labels])
+    assert TopKOverlap(3).between(first, second, context).item() == pytest.approx(2 / 4)
+    assert SignAgreement().between(first, second, context).item() == pytest.approx(14 / 16)
     b[5] = 0.0
-    assert SignAgreement().between(one, Attribution(b[labels]), context).item() == 13 / 16
+    assert SignAgreement().between(first, Attribution(b[labels]), context).item() == 13 / 16
 
 
 def test_images_of_fewer_superpixels_than_k_take_them_all(values, others, tiles):
-    found = TopKOverlap(10).between(Attribution(values), Attribution(others), tiles)
-    assert found[1] == 1
+    actual = TopKOverlap(10).between(Attribution(values), Attribution(others), tiles)
+    assert actual[1] == 1
 
 
 def test_every_pair_of_methods_is_compared(values, others, tiles):
@@ -84,9 +84,9 @@ def test_every_pair_of_methods_is_compared(values, others, tiles):
         "same": Attribution(values),
         "other": Attribution(others),
     }
-    found = agreement_matrix(methods, RankCorrelation(), tiles)
-    assert found.shape == (3, 3, 3)
-    torch.testing.assert_close(found, found.mT)
-    torch.testing.assert_close(found[:, 0, 1], torch.ones(3))
+    actual = agreement_matrix(methods, RankCorrelation(), tiles)
+    assert actual.shape == (3, 3, 3)
+    torch.testing.assert_close(actual, actual.mT)
+    torch.testing.assert_close(actual[:, 0, 1], torch.ones(3))
     expected = RankCorrelation().between(methods["one"], methods["other"], tiles)
-    assert torch.equal(found[:, 0, 2], expected)
+    assert torch.equal(actual[:, 0, 2], expected)

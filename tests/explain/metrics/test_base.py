@@ -123,13 +123,13 @@ def test_every_metric_there_is_is_tested_here():
         import_module(f"{metrics.__name__}.{m.name}")
         for m in pkgutil.iter_modules(metrics.__path__)
     ]
-    found = {
+    actual = {
         kind
         for module in modules
         for _, kind in inspect.getmembers(module, inspect.isclass)
         if issubclass(kind, Criterion) and not inspect.isabstract(kind) and hasattr(kind, "name")
     }
-    assert found == {type(metric) for metric in [*OF_MAPS, *OF_EXPLAINERS]}
+    assert actual == {type(metric) for metric in [*OF_MAPS, *OF_EXPLAINERS]}
 
 
 @pytest.mark.parametrize("metric", [*OF_MAPS, *OF_EXPLAINERS], ids=lambda m: m.name)
@@ -200,6 +200,6 @@ def test_a_metric_of_a_users_own_needs_one_method(net, images, targets, context)
 
 
 def test_a_similarity_is_symmetric_about_degenerate_maps(images, context, values):
-    one, nothing = Attribution(values), Attribution(torch.zeros_like(values))
-    for pair in ((one, nothing), (nothing, one)):
+    known, nothing = Attribution(values), Attribution(torch.zeros_like(values))
+    for pair in ((known, nothing), (nothing, known)):
         assert RankCorrelation().between(*pair, context).isnan().all()

@@ -93,7 +93,7 @@ class TargetAgainstNothing(torch.nn.Module):
 @pytest.mark.parametrize("n_steps", [1, 7, 256, 1000])
 def test_curves_by_pixels_equal_a_slow_loop(net, images, targets, context, values, n_steps):
     metric = DeletionAUC("pixels", n_steps=n_steps)
-    found = metric.score(Case(net, images, targets, context), Attribution(values))
+    actual = metric.score(Case(net, images, targets, context), Attribution(values))
     n = min(n_steps, 256)
     for i, target in enumerate(targets.tolist()):
         order = values[i].flatten().argsort(descending=True)
@@ -104,7 +104,7 @@ def test_curves_by_pixels_equal_a_slow_loop(net, images, targets, context, value
             changed[:, order[:edge]] = 0.5
             probabilities.append(net(changed.view(1, 3, 16, 16)).softmax(1)[0, target])
         slow = torch.trapezoid(torch.stack(probabilities), torch.tensor(edges) / 256)
-        assert found[i].item() == pytest.approx(slow.item(), abs=1e-6)
+        assert actual[i].item() == pytest.approx(slow.item(), abs=1e-6)
 
 
 def test_the_curve_by_pixels_is_that_of_quantus(quantus):
@@ -129,7 +129,7 @@ def test_a_metrics_own_baseline_takes_the_place_of_the_explainers(
 
 def test_irof_equals_a_slow_loop(net, images, targets, context, values, quarters):
     """Quantus 0.6 cuts superpixels of its own, leaves out the first step, divides by nothing."""
-    found = Irof().score(Case(net, images, targets, context), Attribution(values))
+    actual = Irof().score(Case(net, images, targets, context), Attribution(values))
     for i, target in enumerate(targets.tolist()):
         parts = sorted(range(4), key=lambda part: -values[i][quarters == part].mean())
         changed, over = images[i].clone(), 0.0
@@ -138,7 +138,7 @@ def test_irof_equals_a_slow_loop(net, images, targets, context, values, quarters
             changed[:, quarters == part] = 0.5
             after = net(changed[None]).softmax(1)[0, target].item()
             over, before = over + (1 - (before + after) / 2 / whole) / 4, after
-        assert found[i].item() == pytest.approx(over, abs=1e-6)
+        assert actual[i].item() == pytest.approx(over, abs=1e-6)
 
 
 class Brightness(Density):
@@ -155,12 +155,12 @@ def test_the_drop_in_familiarity_is_the_mean_along_the_deletion_curve(
         raise AssertionError("the model is not asked")
 
     metric = FamiliarityDrop(Brightness(), baseline=ConstantBaseline(0.0))
-    found = metric.score(Case(unasked, images, targets, context), Attribution(values))
+    actual = metric.score(Case(unasked, images, targets, context), Attribution(values))
     for i in range(3):
         parts = sorted(range(4), key=lambda part: -values[i][quarters == part].mean())
         lost = [100 * (images[i] * (quarters == part)).mean().item() for part in parts]
         steps = torch.tensor(lost).cumsum(0)
-        assert found[i].item() == pytest.approx(steps.mean().item(), rel=1e-4)
+        assert actual[i].item() == pytest.approx(steps.mean().item(), rel=1e-4)
 
 
 def test_a_curve_without_steps_is_an_error():
@@ -173,5 +173,5 @@ def test_a_ratio_to_a_score_that_is_not_positive_is_none(net, images, targets, c
     with torch.no_grad():
         wholes = model(images).gather(1, targets[:, None])[:, 0]
     assert (wholes <= 0).any()
-    found = Irof().score(Case(model, images, targets, context), Attribution(values))
-    assert torch.equal(found.isnan(), wholes <= 0)
+    actual = Irof().score(Case(model, images, targets, context), Attribution(values))
+    assert torch.equal(actual.isnan(), wholes <= 0)

@@ -25,11 +25,11 @@ def test_true_contributions_to_a_linear_model_correlate_by_1(
     metric, linear, images, targets, context, contributions, quarters
 ):
     case = Case(linear, images, targets, context)
-    found = metric.score(case, painted(contributions, quarters))
-    torch.testing.assert_close(found, torch.ones(3), rtol=0, atol=1e-5)
+    actual = metric.score(case, painted(contributions, quarters))
+    torch.testing.assert_close(actual, torch.ones(3), rtol=0, atol=1e-5)
     opposite = painted(-contributions, quarters)
-    found = metric.score(case, opposite)
-    torch.testing.assert_close(found, -torch.ones(3), rtol=0, atol=1e-5)
+    actual = metric.score(case, opposite)
+    torch.testing.assert_close(actual, -torch.ones(3), rtol=0, atol=1e-5)
 
 
 def test_correlation_over_given_subsets_is_that_of_quantus(quantus):
@@ -44,8 +44,8 @@ def test_correlation_over_given_subsets_is_that_of_quantus(quantus):
 
 def test_the_estimate_is_that_of_quantus(quantus):
     q = quantus
-    found = FaithfulnessEstimate().score(q.case, q.attribution)
-    assert found.tolist() == pytest.approx(q.said["faithfulness estimate"], abs=1e-4)
+    actual = FaithfulnessEstimate().score(q.case, q.attribution)
+    assert actual.tolist() == pytest.approx(q.said["faithfulness estimate"], abs=1e-4)
 
 
 def test_parts_hidden_alone_equal_a_slow_loop(net, images, targets, context, values, quarters):
@@ -68,9 +68,9 @@ def test_parts_hidden_alone_equal_a_slow_loop(net, images, targets, context, val
 
 def test_sensitivity_n_is_the_mean_over_subset_sizes(net, images, targets, context, values):
     about = Case(net, images, targets, context), Attribution(values)
-    found = SensitivityN((0.25, 0.5), n_subsets=30, granularity="pixels", seed=3).score(*about)
+    actual = SensitivityN((0.25, 0.5), n_subsets=30, granularity="pixels", seed=3).score(*about)
     sizes = [FaithfulnessCorrelation(s, 30, "pixels", seed=3).score(*about) for s in (0.25, 0.5)]
-    torch.testing.assert_close(found, (sizes[0] + sizes[1]) / 2)
+    torch.testing.assert_close(actual, (sizes[0] + sizes[1]) / 2)
 
 
 def test_a_model_that_never_changes_its_score_judges_nobody(images, targets, context, values):

@@ -25,8 +25,8 @@ def test_it_is_that_of_captum_on_the_same_perturbations(
         target=targets, n_perturb_samples=n, normalize=normalise,
     )  # fmt: skip
     metric = Infidelity(normalise, n_subsets=n)
-    found = metric.score(Case(net, images, targets, context), Attribution(values))
-    torch.testing.assert_close(found, expected.detach(), rtol=1e-4, atol=1e-7)
+    actual = metric.score(Case(net, images, targets, context), Attribution(values))
+    torch.testing.assert_close(actual, expected.detach(), rtol=1e-4, atol=1e-7)
 
 
 def test_true_contributions_to_a_linear_model_miss_by_nothing(
@@ -35,8 +35,8 @@ def test_true_contributions_to_a_linear_model_miss_by_nothing(
     values = contributions[:, quarters].float()
     truth = Attribution(values, superpixel_values=contributions.float())
     for normalise in (False, True):
-        found = Infidelity(normalise).score(Case(linear, images, targets, context), truth)
-        torch.testing.assert_close(found, torch.zeros(3), rtol=0, atol=1e-10)
+        actual = Infidelity(normalise).score(Case(linear, images, targets, context), truth)
+        torch.testing.assert_close(actual, torch.zeros(3), rtol=0, atol=1e-10)
 
 
 def test_normalised_the_scale_of_a_map_does_not_matter(net, images, targets, context, values):
@@ -49,8 +49,8 @@ def test_normalised_the_scale_of_a_map_does_not_matter(net, images, targets, con
 def test_no_evidence_scores_the_mean_squared_effect():
     effects = torch.tensor([[1.0, -2.0, 3.0]])
     for normalise in (False, True):
-        found = infidelity(torch.zeros(1, 3), effects, normalise)
-        assert found.item() == pytest.approx(14 / 3)
+        actual = infidelity(torch.zeros(1, 3), effects, normalise)
+        assert actual.item() == pytest.approx(14 / 3)
 
 
 def test_a_share_that_hides_nothing_is_an_error():

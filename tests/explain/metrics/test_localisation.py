@@ -89,8 +89,8 @@ def test_rank_accuracy_takes_as_many_pixels_as_the_region_has(net, images, targe
     region = torch.zeros(3, 16, 16, dtype=torch.bool)
     region[:, 0, 3:8] = True
     case = Case(net, images, targets, context, {"cells": region})
-    found = RankAccuracy().score(case, Attribution(values))
-    torch.testing.assert_close(found, torch.full((3,), 3 / 5))
+    actual = RankAccuracy().score(case, Attribution(values))
+    torch.testing.assert_close(actual, torch.full((3,), 3 / 5))
 
 
 def test_the_scores_are_those_of_quantus(quantus):

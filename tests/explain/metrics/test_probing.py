@@ -61,14 +61,14 @@ def test_metrics_that_ask_the_same_share_their_forwards(net, images, targets, co
                 metric.score(case, attribution)
         return remembering.forwards
 
-    one, other = Attribution(values), Attribution(values.flip(1))
+    first, second = Attribution(values), Attribution(values.flip(1))
     subsets = FaithfulnessCorrelation(n_subsets=20), Infidelity(n_subsets=20)
-    assert forwards(subsets, [one, other]) == forwards(subsets[:1], [one])
+    assert forwards(subsets, [first, second]) == forwards(subsets[:1], [first])
     alone = FaithfulnessEstimate(), SinglePartEffect()
-    assert forwards(alone, [one, other]) == 3 * (4 + 1)
-    assert forwards([DeletionAUC(), Irof()], [one]) == forwards([DeletionAUC()], [one])
+    assert forwards(alone, [first, second]) == 3 * (4 + 1)
+    assert forwards([DeletionAUC(), Irof()], [first]) == forwards([DeletionAUC()], [first])
     # The two curves share their ends, of which the grey one is the same for all images.
-    assert forwards([DeletionAUC(), InsertionAUC()], [one]) == 3 * (1 + 2 * 3) + 1
+    assert forwards([DeletionAUC(), InsertionAUC()], [first]) == 3 * (1 + 2 * 3) + 1
 
 
 def test_effects_of_subsets_equal_a_slow_loop(net, images, targets):
@@ -77,14 +77,14 @@ def test_effects_of_subsets_equal_a_slow_loop(net, images, targets):
     fill = torch.rand(images.shape, generator=torch.Generator().manual_seed(2))
     hidden = random_subsets(images, labels, 0.3, 5, seed=0)
     case = Case(net, images, targets, Context(labels, fill, batch_size=4))
-    found = subset_effects(case, fill, labels, hidden)
+    actual = subset_effects(case, fill, labels, hidden)
     for i, target in enumerate(targets.tolist()):
         for j in range(5):
             changed = images[i].clone()
             for part in hidden[i, j].nonzero()[:, 0].tolist():
                 changed[:, labels[i] == part] = fill[i, :, labels[i] == part]
             expected = (net(images[i : i + 1]) - net(changed[None]))[0, target]
-            torch.testing.assert_close(found[i, j], expected.double().detach())
+            torch.testing.assert_close(actual[i, j], expected.double().detach())
 
 
 def test_subsets_have_their_size_and_belong_to_the_image(images):

@@ -9,9 +9,9 @@ from cellxai.explain.score import LogDensity, Scored
 def test_imputation_equals_that_of_quantus_on_a_grey_image(quantus):
     removed = torch.zeros(64, dtype=torch.bool)
     removed[quantus.said["removed"]] = True
-    found = linear_imputation(quantus.images[:1], removed.view(1, 8, 8))
+    actual = linear_imputation(quantus.images[:1], removed.view(1, 8, 8))
     torch.testing.assert_close(
-        found[0], torch.tensor(quantus.said["linear imputation"]).float(), atol=1e-4, rtol=0
+        actual[0], torch.tensor(quantus.said["linear imputation"]).float(), atol=1e-4, rtol=0
     )
 
 
@@ -39,11 +39,11 @@ def slow_imputation(plane, removed):
 
 def test_every_channel_of_every_image_equals_a_dense_solution(images):
     removed = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0)) < 0.7
-    found = linear_imputation(images, removed)
+    actual = linear_imputation(images, removed)
     for i in range(3):
         for channel in range(3):
             expected = slow_imputation(images[i, channel], removed[i])
-            torch.testing.assert_close(found[i, channel], expected, rtol=0, atol=1e-4)
+            torch.testing.assert_close(actual[i, channel], expected, rtol=0, atol=1e-4)
 
 
 def test_a_constant_image_is_imputed_by_itself(images):

@@ -77,12 +77,12 @@ def test_random_weights_have_the_mean_and_spread_of_the_trained_ones():
 def test_the_score_is_the_mean_similarity_over_stages(net, images, targets, context, order):
     similarity = RankCorrelation("pixels")
     args = about(Saliency(), net, images, targets, context)
-    found = ParameterRandomisation(order, 4, similarity, seed=5).score(*args)
+    actual = ParameterRandomisation(order, 4, similarity, seed=5).score(*args)
     slow = []
     for model in random_copies(net, order, 4, seed=5):
         again = Saliency().attribute(model, images, targets, context)
         slow.append(similarity.between(args[2], again, context))
-    torch.testing.assert_close(found, torch.stack(slow).mean(0))
+    torch.testing.assert_close(actual, torch.stack(slow).mean(0))
 
 
 def test_what_knows_nothing_of_the_model_fails(net, images, targets, context):
@@ -112,17 +112,17 @@ def test_a_function_has_no_weights_to_randomise(net, images, targets, context):
 def test_the_map_of_another_model_is_compared(net, images, targets, context):
     (other,) = random_copies(net, "cascading", 1, seed=1)
     args = about(Saliency(), net, images, targets, context)
-    found = LabelRandomisation(Other(other)).score(*args)
+    actual = LabelRandomisation(Other(other)).score(*args)
     again = Saliency().attribute(other, images, targets, context)
-    assert torch.equal(found, RankCorrelation().between(args[2], again, context))
+    assert torch.equal(actual, RankCorrelation().between(args[2], again, context))
 
 
 def test_the_other_model_is_explained_by_the_score_that_is_explained(net, images, targets, context):
     (other,) = random_copies(net, "cascading", 1, seed=1)
     args = about(Saliency(), Scored(net, Probability()), images, targets, context)
-    found = LabelRandomisation(Other(other)).score(*args)
+    actual = LabelRandomisation(Other(other)).score(*args)
     again = Saliency().attribute(Scored(other, Probability()), images, targets, context)
-    assert torch.equal(found, RankCorrelation().between(args[2], again, context))
+    assert torch.equal(actual, RankCorrelation().between(args[2], again, context))
 
 
 def test_a_density_of_features_says_nothing_of_another_network(net, images, targets, context):
@@ -151,13 +151,13 @@ def test_only_layers_that_a_score_asks_are_random_copies(net, images):
 def test_a_score_has_the_random_weights_of_its_network(net, images):
     plain = random_copies(net, "cascading", 4, 0)
     scored = random_copies(Scored(net, Probability()), "cascading", 4, 0, images[:1])
-    for one, other in zip(plain, scored, strict=True):
-        torch.testing.assert_close(other(images), one(images).softmax(1))
+    for copied, scored_copy in zip(plain, scored, strict=True):
+        torch.testing.assert_close(scored_copy(images), copied(images).softmax(1))
 
 
 def test_the_entropy_of_a_histogram_is_that_of_quantus(quantus):
-    found = histogram_entropy(quantus.attribution.values, 100)
-    assert found.tolist() == pytest.approx(quantus.said["histogram entropy"], abs=1e-4)
+    actual = histogram_entropy(quantus.attribution.values, 100)
+    assert actual.tolist() == pytest.approx(quantus.said["histogram entropy"], abs=1e-4)
 
 
 def test_the_efficient_test_is_the_relative_rise_in_entropy(net, images, targets, context):
@@ -168,8 +168,10 @@ def test_the_efficient_test_is_the_relative_rise_in_entropy(net, images, targets
             ramp = torch.arange(256.0).view(1, 16, 16).expand(len(images), -1, -1)
             return Attribution((ramp >= 128).float() if model is net else ramp)
 
-    found = EfficientRandomisation(n_bins=256).score(*about(Noise(), net, images, targets, context))
-    torch.testing.assert_close(found, torch.full((3,), (8.0 - 1.0) / 1.0))
+    actual = EfficientRandomisation(n_bins=256).score(
+        *about(Noise(), net, images, targets, context)
+    )
+    torch.testing.assert_close(actual, torch.full((3,), (8.0 - 1.0) / 1.0))
 
 
 def test_no_stage_is_an_error():

@@ -35,15 +35,15 @@ def test_max_sensitivity_is_that_of_captum_on_the_same_noise(net, images, target
     noise = torch.cat([uniform_cube(image, n, seed=0) for image in images])
 
     def explain(batch, target):
-        one = batch if isinstance(batch, torch.Tensor) else batch[0]  # first comes a tuple
-        return (Saliency().attribute(net, one, target, context).values,)
+        inputs = batch if isinstance(batch, torch.Tensor) else batch[0]  # first comes a tuple
+        return (Saliency().attribute(net, inputs, target, context).values,)
 
     expected = captum.metrics.sensitivity_max(
         explain, images, target=targets, n_perturb_samples=n,
         perturb_func=lambda x: x + 0.05 * noise,
     )  # fmt: skip
-    found = MaxSensitivity(0.05, n).score(*about(Saliency(), net, images, targets, context))
-    torch.testing.assert_close(found, expected.to(found), rtol=1e-4, atol=1e-6)
+    actual = MaxSensitivity(0.05, n).score(*about(Saliency(), net, images, targets, context))
+    torch.testing.assert_close(actual, expected.to(actual), rtol=1e-4, atol=1e-6)
 
 
 def test_what_ignores_the_image_is_insensitive(net, images, targets, context):
@@ -52,8 +52,8 @@ def test_what_ignores_the_image_is_insensitive(net, images, targets, context):
             ramp = torch.arange(256.0).view(1, 16, 16)
             return Attribution(ramp.expand(len(images), -1, -1))
 
-    found = MaxSensitivity().score(*about(Fixed(), net, images, targets, context))
-    assert found.tolist() == [0, 0, 0]
+    actual = MaxSensitivity().score(*about(Fixed(), net, images, targets, context))
+    assert actual.tolist() == [0, 0, 0]
 
 
 def test_noise_belongs_to_the_image(images):
@@ -94,8 +94,8 @@ def test_only_what_uses_superpixels_changes_with_them(net, images, targets, cont
     without = metric.score(*about(Edges(), net, images, targets, context))
     torch.testing.assert_close(without, torch.ones(3))
     args = about(Means(), net, images, targets, type(context)(context.superpixels, images))
-    found = metric.score(*args)
-    assert (found < 0.9).all()
+    actual = metric.score(*args)
+    assert (actual < 0.9).all()
 
 
 def test_a_baseline_of_superpixels_is_filled_anew(net, images, targets, context):

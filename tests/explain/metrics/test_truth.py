@@ -17,9 +17,9 @@ def parts():
 
 @pytest.fixture
 def effects():
-    found = torch.randn(3, 5, generator=torch.Generator().manual_seed(1))
-    found[2, 3:] = torch.nan
-    return found
+    actual = torch.randn(3, 5, generator=torch.Generator().manual_seed(1))
+    actual[2, 3:] = torch.nan
+    return actual
 
 
 def test_evidence_in_the_parts_is_ranked_against_their_effects(
@@ -27,11 +27,11 @@ def test_evidence_in_the_parts_is_ranked_against_their_effects(
 ):
     truth = {"parts": parts, "effects": effects}
     metric = RemovalCorrelation()
-    found = metric.score(Case(net, images, targets, context, truth), Attribution(values))
+    actual = metric.score(Case(net, images, targets, context, truth), Attribution(values))
     for i, n in enumerate((5, 5, 3)):
         sums = [values[i][parts[i, j]].sum().item() for j in range(n)]
         expected = spearmanr(sums, effects[i, :n]).statistic
-        assert found[i].item() == pytest.approx(expected, abs=1e-6)
+        assert actual[i].item() == pytest.approx(expected, abs=1e-6)
     assert metric.chance(truth).tolist() == [0, 0, 0]
 
 
@@ -42,10 +42,10 @@ def test_a_map_of_the_effects_themselves_scores_1(net, images, targets, context,
     values = torch.einsum("bp,bphw->bhw", effects.nan_to_num(), parts.float())
     truth = {"parts": parts, "effects": effects}
     case = Case(net, images, targets, context, truth)
-    found = RemovalCorrelation().score(case, Attribution(values))
-    torch.testing.assert_close(found, torch.ones(3))
-    found = RemovalCorrelation().score(case, Attribution(-values))
-    torch.testing.assert_close(found, -torch.ones(3))
+    actual = RemovalCorrelation().score(case, Attribution(values))
+    torch.testing.assert_close(actual, torch.ones(3))
+    actual = RemovalCorrelation().score(case, Attribution(-values))
+    torch.testing.assert_close(actual, -torch.ones(3))
 
 
 def test_fewer_than_two_parts_cannot_be_ranked(parts, effects):

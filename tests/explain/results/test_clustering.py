@@ -13,11 +13,11 @@ def blocks(between=0.1):
 
 
 def test_methods_that_agree_form_a_group_and_lie_side_by_side():
-    found = cluster_methods("abcde", blocks())
-    assert {frozenset(group) for group in found.groups} == {frozenset("ac"), frozenset("bde")}
-    assert "".join(found.order) == "".join("".join(group) for group in found.groups)
-    assert found.tree[-1, 2] == pytest.approx(0.9)
-    assert found.tree[0, 2] == pytest.approx(0.1)
+    actual = cluster_methods("abcde", blocks())
+    assert {frozenset(group) for group in actual.groups} == {frozenset("ac"), frozenset("bde")}
+    assert "".join(actual.order) == "".join("".join(group) for group in actual.groups)
+    assert actual.tree[-1, 2] == pytest.approx(0.9)
+    assert actual.tree[0, 2] == pytest.approx(0.1)
 
 
 def test_the_distance_asked_for_decides_the_groups():
@@ -37,8 +37,8 @@ def test_a_method_that_is_never_comparable_joins_last():
     agreement = blocks()
     agreement[:, 2, :2] = agreement[:, 2, 3:] = np.nan
     agreement[:, :2, 2] = agreement[:, 3:, 2] = np.nan
-    found = cluster_methods("abcde", agreement)
-    assert ("c",) in found.groups
+    actual = cluster_methods("abcde", agreement)
+    assert ("c",) in actual.groups
     nothing = np.full((1, 2, 2), np.nan)
     assert cluster_methods("ab", nothing).groups == (("a",), ("b",))
 

@@ -32,10 +32,10 @@ def test_evidence_by_superpixel_agrees_as_the_maps_do():
     ]
     attributions = {name: Attribution(values) for name, values in maps.items()}
     expected = (RankCorrelation(), TopKOverlap(TOP_K), SignAgreement())
-    for found, similarity in zip(compare_methods(answers, METHODS), expected, strict=True):
+    for actual, similarity in zip(compare_methods(answers, METHODS), expected, strict=True):
         matrix = agreement_matrix(attributions, similarity, context)
-        assert found.similarity == similarity.name
-        assert found.by_image == pytest.approx(matrix.numpy(), abs=1e-6)
+        assert actual.similarity == similarity.name
+        assert actual.by_image == pytest.approx(matrix.numpy(), abs=1e-6)
 
 
 def test_seeds_meet_their_own_and_are_averaged_within_an_image():
@@ -59,13 +59,13 @@ def test_a_map_that_ranks_nothing_agrees_with_nobody_and_is_not_counted():
         for image in "ab"
         for name in METHODS
     ]
-    for found in compare_methods(answers, METHODS):
-        counts = {pair: score.n for pair, score in found.pairs().items()}
+    for actual in compare_methods(answers, METHODS):
+        counts = {pair: score.n for pair, score in actual.pairs().items()}
         assert counts["lime", "random"] == counts["lime", "saliency"] == 1
         assert counts["saliency", "random"] == 2
 
 
 def test_no_answer_is_an_empty_matrix():
-    assert [one.by_image.shape for one in compare_methods([], METHODS)] == [(0, 3, 3)] * len(
-        SIMILARITIES
-    )
+    assert [agreement.by_image.shape for agreement in compare_methods([], METHODS)] == [
+        (0, 3, 3)
+    ] * len(SIMILARITIES)

@@ -23,11 +23,11 @@ def friedman_of(scores, direction):
 
 
 def test_the_test_is_that_of_scipy_with_ties():
-    found = friedman_of(SCORES, "lower")
+    actual = friedman_of(SCORES, "lower")
     expected = friedmanchisquare(*SCORES.values())
-    assert found.statistic == pytest.approx(expected.statistic)
-    assert found.p == pytest.approx(expected.pvalue)
-    assert found.n == 20
+    assert actual.statistic == pytest.approx(expected.statistic)
+    assert actual.p == pytest.approx(expected.pvalue)
+    assert actual.n == 20
 
 
 def test_higher_is_better_turns_the_ranks_round():

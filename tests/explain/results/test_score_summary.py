@@ -14,7 +14,7 @@ OVERLAP = Measure("overlap", "mass", "localisation", "higher", 0.0, 1.0, "")
 
 
 def results_of(rows: list[ScoreRow], *inapplicable: tuple[str, str], controls=()) -> Results:
-    measures = {one.metric: one for one in (GINI, OVERLAP)}
+    measures = {measure.metric: measure for measure in (GINI, OVERLAP)}
     return Results(rows, [], measures, frozenset(inapplicable), frozenset(controls))
 
 
@@ -38,23 +38,23 @@ def test_every_fate_of_a_row_is_counted_once():
         replace(ROW, explainer="edges", metric="overlap", image="a", chance=0.1),
         replace(ROW, explainer="edges", metric="overlap", image="b", chance=0.3),
     ]
-    found = {
-        (one.measure.metric, one.explainer): one
-        for one in summarise(results_of(rows, ("c", "overlap"), ("d", "overlap")))
+    actual = {
+        (summary.measure.metric, summary.explainer): summary
+        for summary in summarise(results_of(rows, ("c", "overlap"), ("d", "overlap")))
     }
-    counts = found["gini", "lime"].counts
+    counts = actual["gini", "lime"].counts
     assert counts == Counts(
         rows=5, scored=2, degenerate=1, unsupported=1, failed=1, missing=1, inapplicable=0,
         degraded=2,
     )  # fmt: skip
     fates = (counts.scored, counts.degenerate, counts.unsupported, counts.failed)
     assert sum(fates) == counts.rows
-    assert (found["gini", "lime"].status, found["gini", "lime"].reason) == (
+    assert (actual["gini", "lime"].status, actual["gini", "lime"].reason) == (
         "failed", "out of memory",
     )  # fmt: skip
-    assert found["overlap", "edges"].chance == pytest.approx(0.2)
-    assert math.isnan(found["gini", "edges"].chance)
-    nobody = found["overlap", "lime"]
+    assert actual["overlap", "edges"].chance == pytest.approx(0.2)
+    assert math.isnan(actual["gini", "edges"].chance)
+    nobody = actual["overlap", "lime"]
     assert (nobody.counts.rows, nobody.counts.missing, nobody.counts.inapplicable) == (0, 4, 2)
     assert nobody.verdict.answer == "untestable"
 
@@ -66,7 +66,8 @@ def test_a_control_has_no_verdict_and_the_rest_is_held_against_it():
         for name, gain in (("good", 0.3), ("same", 0.0), ("random", 0.0))
     ]
     verdicts = {
-        one.explainer: one.verdict for one in summarise(results_of(rows, controls=["random"]))
+        summary.explainer: summary.verdict
+        for summary in summarise(results_of(rows, controls=["random"]))
     }
     assert verdicts["random"] is None
     assert (verdicts["good"].answer, verdicts["same"].answer) == ("yes", "no")
@@ -91,6 +92,6 @@ def test_a_store_tells_all_that_tables_need(tmp_path):
     }
     store.bind({"model": "sha256:0", **explainers}, [GINI])
     store.write([ROW], inapplicable=[("b", "gini")])
-    found = read_results(store)
-    assert (found.rows, found.measures) == (store.rows(), {"gini": GINI})
-    assert (found.controls, found.inapplicable) == ({"dots"}, {("b", "gini")})
+    actual = read_results(store)
+    assert (actual.rows, actual.measures) == (store.rows(), {"gini": GINI})
+    assert (actual.controls, actual.inapplicable) == ({"dots"}, {("b", "gini")})

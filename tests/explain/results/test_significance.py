@@ -38,9 +38,9 @@ def test_images_without_a_score_are_left_out_of_mean_and_count():
 
 
 def test_one_image_has_a_mean_but_no_interval_and_none_has_neither():
-    one, none = bootstrap_mean(np.array([4.0])), bootstrap_mean(np.array([np.nan]))
-    assert (one.mean, one.n) == (4.0, 1)
-    assert np.isnan([one.low, one.high, none.mean, none.low, none.high]).all()
+    single, none = bootstrap_mean(np.array([4.0])), bootstrap_mean(np.array([np.nan]))
+    assert (single.mean, single.n) == (4.0, 1)
+    assert np.isnan([single.low, single.high, none.mean, none.low, none.high]).all()
     assert none.n == 0
 
 
@@ -83,8 +83,8 @@ def against_controls(n: int) -> dict[str, np.ndarray]:
 
 def test_to_beat_the_controls_is_to_beat_the_hardest_of_them_corrected_for_the_methods():
     scores = against_controls(20)
-    found = beat_controls(scores, ["low", "high"], "higher")
-    assert {name: one.answer for name, one in found.items()} == {
+    actual = beat_controls(scores, ["low", "high"], "higher")
+    assert {name: verdict.answer for name, verdict in actual.items()} == {
         "good": "yes", "between": "no", "like": "no",
     }  # fmt: skip
     by_hand = [
@@ -92,8 +92,10 @@ def test_to_beat_the_controls_is_to_beat_the_hardest_of_them_corrected_for_the_m
             for control in ("low", "high"))
         for name in ("good", "between", "like")
     ]  # fmt: skip
-    assert [one.p for one in found.values()] == pytest.approx(by_hand)
-    assert [one.p_holm for one in found.values()] == pytest.approx(holm(np.array(by_hand)).tolist())
+    assert [verdict.p for verdict in actual.values()] == pytest.approx(by_hand)
+    assert [verdict.p_holm for verdict in actual.values()] == pytest.approx(
+        holm(np.array(by_hand)).tolist()
+    )
 
 
 def test_where_lower_is_better_the_verdicts_are_those_of_the_negative():
@@ -106,7 +108,7 @@ def test_where_lower_is_better_the_verdicts_are_those_of_the_negative():
 def test_so_few_images_that_nobody_could_win_are_no_defeat():
     few = beat_controls(against_controls(5), ["low", "high"], "higher")
     assert few["good"].p == 2.0**-5  # it won on all of them; corrected for three methods, 0.09
-    assert {one.answer for one in few.values()} == {"untestable"}
+    assert {verdict.answer for verdict in few.values()} == {"untestable"}
     assert beat_controls(against_controls(20), [], "higher")["good"].answer == "untestable"
 
 
@@ -114,5 +116,5 @@ def test_images_without_a_score_are_left_out_of_the_verdict():
     scores = against_controls(20)
     scores["good"][:4] = np.nan
     scores["low"][:] = np.nan
-    found = beat_controls(scores, ["low", "high"], "higher")
-    assert (found["good"].answer, found["good"].n) == ("yes", 16)
+    actual = beat_controls(scores, ["low", "high"], "higher")
+    assert (actual["good"].answer, actual["good"].n) == ("yes", 16)

@@ -71,7 +71,9 @@ def test_a_family_of_one_metric_stands_like_its_metric():
 def test_an_image_where_somebody_was_not_judged_is_left_out_and_counted():
     rows = [row for row in scored() if (row.image, row.explainer) != ("3", "lime")]
     family, *metrics = rank_explainers(results_of(rows))
-    assert [(one.friedman.n, one.left_out) for one in (family, *metrics)] == [(13, 1)] * 3
+    assert [(standing.friedman.n, standing.left_out) for standing in (family, *metrics)] == [
+        (13, 1)
+    ] * 3
 
 
 def test_a_degenerate_map_ranks_last_and_its_image_stays():
@@ -90,10 +92,10 @@ def test_who_has_no_score_at_all_is_not_ranked_and_costs_the_others_nothing():
     rows = scored()
     nothing = [replace(row, value=math.nan) for row in rows if row.explainer == "lime"]
     with_it = [replace(row, explainer="unsupported") for row in nothing]
-    for one, other in zip(
+    for before, after in zip(
         rank_explainers(results_of(rows + with_it)), rank_explainers(results_of(rows)), strict=True
     ):
-        assert one.friedman == other.friedman
+        assert before.friedman == after.friedman
 
 
 def test_an_image_counts_in_a_family_with_the_metrics_that_judged_it():
@@ -108,7 +110,9 @@ def test_the_order_of_the_rows_changes_nothing(random):
     rows = scored(6, ("insertion", "deletion", "gini"))
     rows += [replace(row, seed=1, value=row.value / 3) for row in rows]
     shuffled = random.sample(rows, len(rows))
-    one, other = results_of(rows), results_of(shuffled)
-    assert rank_explainers(one) == rank_explainers(other)
-    assert compare(one) == compare(other)
-    assert [str(line) for line in summarise(one)] == [str(line) for line in summarise(other)]
+    results, reordered = results_of(rows), results_of(shuffled)
+    assert rank_explainers(results) == rank_explainers(reordered)
+    assert compare(results) == compare(reordered)
+    assert [str(line) for line in summarise(results)] == [
+        str(line) for line in summarise(reordered)
+    ]

@@ -44,7 +44,7 @@ def test_a_write_that_fails_in_the_middle_leaves_nothing(store):
 def test_missing_keys_keep_their_order(store):
     store.write([ROW])
     others = [Key("z.png", "lime", "gini", 0), Key("a.png", "lime", "gini", 1)]
-    assert store.missing([others[0], ROW.key, others[1]]) == others
+    assert store.missing_keys([others[0], ROW.key, others[1]]) == others
 
 
 def test_it_writes_ahead(store):
@@ -66,19 +66,19 @@ MEASURE = Measure("gini", "Gini", "complexity", "higher", -math.inf, 1.0, "a pap
 
 def test_an_answer_comes_back_with_its_evidence_to_the_last_digit(store):
     store.write([ROW], ANSWER)
-    (found,) = store.answers()
-    assert found.evidence.tobytes() == ANSWER.evidence.tobytes()
+    (actual,) = store.answers()
+    assert actual.evidence.tobytes() == ANSWER.evidence.tobytes()
     for field in fields(Answer)[:-3]:
-        assert getattr(found, field.name) == getattr(ANSWER, field.name)
-    assert math.isnan(found.ranking_stability)
-    assert math.isnan(found.completeness_gap)
+        assert getattr(actual, field.name) == getattr(ANSWER, field.name)
+    assert math.isnan(actual.ranking_stability)
+    assert math.isnan(actual.completeness_gap)
 
 
 def test_an_answer_without_evidence_or_memory_says_so(store):
     store.write([], replace(ANSWER, evidence=None, peak_bytes=None))
-    (found,) = store.answers()
-    assert found.evidence is None
-    assert found.peak_bytes is None
+    (actual,) = store.answers()
+    assert actual.evidence is None
+    assert actual.peak_bytes is None
 
 
 def test_rows_and_their_answer_are_written_together_or_not_at_all(store):
@@ -90,9 +90,9 @@ def test_rows_and_their_answer_are_written_together_or_not_at_all(store):
 def test_an_answer_that_failed_does_not_replace_one_that_did_not(store):
     store.write([], ANSWER)
     store.write([], replace(ANSWER, status="failed", evidence=None))
-    assert [one.status for one in store.answers()] == ["ok"]
+    assert [answer.status for answer in store.answers()] == ["ok"]
     store.write([], replace(ANSWER, status="degraded"))
-    assert [one.status for one in store.answers()] == ["degraded"]
+    assert [answer.status for answer in store.answers()] == ["degraded"]
 
 
 def test_measures_keep_their_range_and_the_latest_words(store):
@@ -105,8 +105,8 @@ def test_what_failed_or_lacked_its_truth_is_missing_only_when_asked_again(store)
     failed = replace(ROW, image="b.png", value=math.nan, status="failed")
     store.write([ROW, failed], None, [("c.png", "gini")])
     keys = [ROW.key, failed.key, Key("c.png", "lime", "gini", 0)]
-    assert store.missing(keys) == []
-    assert store.missing(keys, retry_failed=True) == keys[1:]
+    assert store.missing_keys(keys) == []
+    assert store.missing_keys(keys, retry_failed=True) == keys[1:]
     assert store.inapplicable() == [("c.png", "gini")]
 
 
@@ -118,7 +118,7 @@ def test_the_first_choice_stays(store):
 
 
 def test_what_is_written_while_it_is_kept_open_is_seen_by_others_at_once(store):
-    with store.kept_open():
+    with store.keep_open():
         store.write([ROW], ANSWER)
         assert Store(store.path).rows() == store.rows() == [ROW]
     assert store.rows() == [ROW]

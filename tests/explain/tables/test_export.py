@@ -37,18 +37,18 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def of(lines: list[dict[str, str]], **wanted: str) -> dict[str, str]:
-    (line,) = [one for one in lines if wanted.items() <= one.items()]
+    (line,) = [candidate for candidate in lines if wanted.items() <= candidate.items()]
     return line
 
 
 def test_parquet_holds_exactly_what_the_csv_says(folder):
     table = parquet.read_table(folder / "table.parquet")
-    told = [
+    texts = [
         {name: "" if v is None else {True: "yes", False: "no"}.get(v, str(v))
          if isinstance(v, bool) else str(v) for name, v in line.items()}
         for line in table.to_pylist()
     ]  # fmt: skip
-    assert told == read(folder / "table.csv")
+    assert texts == read(folder / "table.csv")
     types = {field.name: str(field.type) for field in table.schema}
     assert (types["mean"], types["n_images"], types["control"]) == ("double", "int64", "bool")
 

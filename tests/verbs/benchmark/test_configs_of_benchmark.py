@@ -41,26 +41,30 @@ def test_every_family_of_metrics_has_its_say(name):
 
 def test_the_full_benchmark_leaves_nothing_out():
     full = arguments("full")
-    found = {type(explainer) for explainer in full["explainers"].values()}
-    assert found == {type(explainer) for explainer in every_explainer().values()}
+    actual = {type(explainer) for explainer in full["explainers"].values()}
+    assert actual == {type(explainer) for explainer in every_explainer().values()}
     judges = {type(metric) for metric in full["metrics"].values()}
     judges |= {type(metric) for metric in arguments("truth")["metrics"].values()}
     assert judges == every_metric()
 
 
 def test_one_run_can_be_measured_by_one_config_after_the_other():
-    told: dict[str, str] = {}
+    descriptions: dict[str, str] = {}
     parts = standard_explainers() | standard_metrics({"cells", "cause"})  # of no config at all
     for config in map(arguments, ("smoke", "quick", "full")):
         assert config["truth"] == arguments("smoke")["truth"]
         for name, part in (parts | config["explainers"] | config["metrics"]).items():
-            assert told.setdefault(name, describe_settings(part)) == describe_settings(part)
+            assert descriptions.setdefault(name, describe_settings(part)) == describe_settings(part)
 
 
 @pytest.mark.parametrize("name", ["quick", "full", "truth", "real-cells"])
 def test_controls_and_two_ways_of_hiding_are_always_there(name):
     chosen = arguments(name)
-    controls = [one for one in chosen["explainers"].values() if "controls" in type(one).__module__]
+    controls = [
+        explainer
+        for explainer in chosen["explainers"].values()
+        if "controls" in type(explainer).__module__
+    ]
     assert len(controls) >= 2
     if name != "truth":
         fills = {

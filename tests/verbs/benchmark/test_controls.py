@@ -52,8 +52,8 @@ def test_a_control_of_the_users_own_is_one_in_the_table_also_of_shards(run, monk
     for shard in ("1/2", "2/2"):
         benchmark(run, mine, {"Gini": Gini()}, REGIONS, images_per_class=1, shard=shard)
     merge(run)
-    found = {row["explainer"]: row["control"] for row in read_csv(run / "benchmark/table.csv")}
-    assert found == {"upper": "yes", "narrow": "yes", "red": "no", "edges": "yes",
+    actual = {row["explainer"]: row["control"] for row in read_csv(run / "benchmark/table.csv")}
+    assert actual == {"upper": "yes", "narrow": "yes", "red": "no", "edges": "yes",
                         "random": "yes"}  # fmt: skip
 
 

@@ -38,14 +38,14 @@ def cued(tmp_path_factory) -> TrainedRun:
 
 def test_the_images_are_those_that_are_explained_elsewhere(trained):
     items, explained = RunItems(trained, per_class=1), choose_subjects(trained, per_class=1)
-    assert [item.id for item in items] == [one.record.id for one in explained]
-    for item, one in zip(items, explained, strict=True):
-        assert torch.equal(item.image, one.image[0])
+    assert [item.id for item in items] == [subject.record.id for subject in explained]
+    for item, subject in zip(items, explained, strict=True):
+        assert torch.equal(item.image, subject.image[0])
         assert item.target is None  # the predicted one
         assert callable(item.truth)
-        known = item.truth(one.target)
+        known = item.truth(subject.target)
         assert {*known} == {"cells", "cause"}
-        assert all(torch.equal(known[name], region) for name, region in one.truth.items())
+        assert all(torch.equal(known[name], region) for name, region in subject.truth.items())
 
 
 def test_truth_of_scenes_is_what_the_renderer_says(cued):
@@ -53,7 +53,7 @@ def test_truth_of_scenes_is_what_the_renderer_says(cued):
     for item in RunItems(cued, per_class=1, scenes=scenes):
         assert callable(item.truth)
         known = item.truth(1)
-        record = next(one for one in cued.images.records("test") if one.id == item.id)
+        record = next(record for record in cued.images.records("test") if record.id == item.id)
         root = record.path.parents[1]
         expected = known_truth(
             root, item.id, cued.transforms, cued.classifier, 1, "parts", at_most=6
@@ -98,8 +98,8 @@ def test_scenes_of_images_that_nobody_rendered_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "named"), [({"level": "dish"}, "truth.level='dish'"), ({"at_most": 1}, "at_most=1")]
+    ("words", "message"), [({"level": "dish"}, "truth.level='dish'"), ({"at_most": 1}, "at_most=1")]
 )
-def test_a_truth_that_cannot_be_had_is_named(words, named):
-    with pytest.raises(ValueError, match=named):
+def test_a_truth_that_cannot_be_had_is_named(words, message):
+    with pytest.raises(ValueError, match=message):
         SceneTruth(**words)

@@ -81,14 +81,16 @@ def test_the_deletion_of_a_density_is_the_area_under_log_densities(known):
     made = benchmark(known, score="density", **asked)
     assert made.folder == known / "benchmark" / "density"
     assert not (known / "benchmark" / "results.sqlite").exists()
-    assert {"table.csv", "table.md", "pictures.json"} <= {one.name for one in made.folder.iterdir()}
-    found, density = values(made.folder), RunDensity(known)
+    assert {"table.csv", "table.md", "pictures.json"} <= {
+        path.name for path in made.folder.iterdir()
+    }
+    actual, density = values(made.folder), RunDensity(known)
     for item in RunItems(load_run(known, "cpu"), None, 1):
         edges = sobel_magnitude(item.image.mean(0)[None])[0]
         slow = area_by_hand(lambda x: density.log_density(x).item(), item.image, edges)
         assert math.isfinite(slow)
-        assert found["edges", "deletion", item.id] == pytest.approx(slow, rel=1e-5)
-    assert {one.target for one in Store(made.path).answers()} == {0}
+        assert actual["edges", "deletion", item.id] == pytest.approx(slow, rel=1e-5)
+    assert {answer.target for answer in Store(made.path).answers()} == {0}
 
 
 def test_what_asks_for_classes_or_another_network_fails_on_a_density_and_says_why(known):
@@ -98,10 +100,10 @@ def test_what_asks_for_classes_or_another_network_fails_on_a_density_and_says_wh
         "alone": SinglePartEffect(),
     }  # fmt: skip
     made = benchmark(known, {"saliency": Saliency()}, metrics, score="density", **ASKED)
-    told = "\n".join(made.failed)
-    assert "saliency" not in told
-    assert "a score of the image alone predicts none" in told
-    assert "a log-density is of one model's features" in told
+    message = "\n".join(made.failed)
+    assert "saliency" not in message
+    assert "a score of the image alone predicts none" in message
+    assert "a log-density is of one model's features" in message
     judged = {metric for (_, metric, _), value in values(made.folder).items() if value == value}
     assert judged == {"MPRT", "efficient", "alone"}
 
@@ -137,8 +139,8 @@ def test_shards_of_a_score_of_ones_own_are_merged_in_its_folder(run):
     assert made.folder == run / "benchmark" / "Margin"
     whole = values(made.folder)
     made.path.unlink()
-    told = "holds no shard; benchmark Margin with --shard 1/2"
-    with pytest.raises(FileNotFoundError, match=told):
+    message = "holds no shard; benchmark Margin with --shard 1/2"
+    with pytest.raises(FileNotFoundError, match=message):
         merge(run, "Margin")
     for shard in ("1/2", "2/2"):
         made = benchmark(run, score=Margin(), shard=shard, **asked)

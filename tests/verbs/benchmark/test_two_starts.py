@@ -29,8 +29,8 @@ def files(run: Path) -> set[str]:
 
 def test_a_second_start_is_told_who_is_at_it_and_writes_nothing(run, other):
     before = files(run)
-    told = rf"is being written by process {other.pid} on .*; wait for it, .* by --shard i/n"
-    with pytest.raises(ValueError, match=told):
+    message = rf"is being written by process {other.pid} on .*; wait for it, .* by --shard i/n"
+    with pytest.raises(ValueError, match=message):
         benchmark(run, **ASKED)
     assert files(run) == before == {".results.sqlite.lock"}
 

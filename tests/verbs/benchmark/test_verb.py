@@ -86,7 +86,7 @@ def test_localisation_has_the_share_of_its_region_as_chance(measured):
     known = choose_subjects(load_run(measured.folder.parent))
     lines = {row["metric"]: row for row in read_csv(measured.folder / "table.csv")}
     for metric, region in {"mass in cells": "cells", "pointing at cause": "cause"}.items():
-        shares = [float(one.truth[region].float().mean()) for one in known]
+        shares = [float(subject.truth[region].float().mean()) for subject in known]
         expected = sum(shares) / len(shares)
         assert 0 < expected < 1
         assert float(lines[metric]["chance"]) == pytest.approx(expected, rel=1e-3)
@@ -235,8 +235,10 @@ def test_the_batch_size_is_tried_once_and_kept(run, monkeypatch):
 
 def test_an_interrupted_benchmark_says_what_is_there_and_how_to_go_on(run):
     Interrupted.calls_left = 2
-    told = r"2 of 3 attributions were added to .*results\.sqlite; the same command again computes"
-    with pytest.raises(KeyboardInterrupt, match=told):
+    message = (
+        r"2 of 3 attributions were added to .*results\.sqlite; the same command again computes"
+    )
+    with pytest.raises(KeyboardInterrupt, match=message):
         benchmark(run, {"mine": Interrupted()}, {"Gini": Gini()}, REGIONS, images_per_class=1)
     Interrupted.calls_left = math.inf
     assert len(stored(run).rows()) == 2
@@ -290,15 +292,15 @@ def test_an_explainer_and_metrics_from_a_users_file_appear_in_the_table(run, mon
         assert cli.run("cellxai", cli.ABOUT, cli.VERBS, words) == 2
     finally:
         sys.modules.pop("my_lab", None)
-    told = capsys.readouterr()
-    assert "explainer 'mine' was my_lab.Red() sha256:" in told.err
+    output = capsys.readouterr()
+    assert "explainer 'mine' was my_lab.Red() sha256:" in output.err
     lines = {(row["explainer"], row["metric"]): row for row in
              read_csv(run / "benchmark" / "table.csv")}  # fmt: skip
     values = {item.id: item.image[0].mean().item() for item in RunItems(load_run(run), None, 1)}
     assert float(lines["mine", "mean"]["mean"]) == pytest.approx(sum(values.values()) / 3)
     assert lines["mine", "again"]["mean"] == lines["random", "again"]["mean"] == "0.0"
     assert lines["mine", "black"]["mean"] != lines["mine", "blurred"]["mean"]
-    assert "| mine |" in told.out
+    assert "| mine |" in output.out
 
 
 @pytest.mark.slow
