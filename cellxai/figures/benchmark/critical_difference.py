@@ -38,7 +38,8 @@ def draw_critical_difference(
     """
     names = sorted(mean_ranks, key=lambda name: (mean_ranks[name], name))
     half = (len(names) + 1) // 2
-    levels = stack_bars([_ends(mean_ranks, clique) for clique in cliques], GAP * len(names))
+    ends = [_ends(mean_ranks, clique) for clique in cliques]
+    levels = stack_bars(ends, GAP * len(names))
     below = 0.2 + BAR * (max(levels, default=-1) + 1)
     height = 0.95 + below + LINE * half
     with drawing(path, WIDTH, height) as figure:
@@ -50,10 +51,8 @@ def draw_critical_difference(
         position = _scale(len(names))
         top = 0.95
         _draw_axis(axes, len(names), position, top, difference)
-        for clique, level in zip(cliques, levels, strict=True):
-            ends = [position(rank) for rank in _ends(mean_ranks, clique)]
-            y = top + 0.12 + BAR * level
-            axes.plot([ends[0] - 0.04, ends[1] + 0.04], [y, y], color=BLUE, linewidth=2.6)
+        bars = [(position(low), position(high)) for low, high in ends]
+        _draw_bars(axes, bars, levels, top)
         for number, name in enumerate(names):
             left = number < half
             row = number if left else len(names) - 1 - number
@@ -71,6 +70,15 @@ def stack_bars(ends: Sequence[tuple[float, float]], gap: float = 0.0) -> list[in
         rows[level : level + 1] = [high]
         levels.append(level)
     return levels
+
+
+def _draw_bars(
+    axes: Axes, bars: Sequence[tuple[float, float]], levels: Sequence[int], top: float
+) -> None:
+    """Joins the methods of each clique, below the axis."""
+    for (low, high), level in zip(bars, levels, strict=True):
+        y = top + 0.12 + BAR * level
+        axes.plot([low - 0.04, high + 0.04], [y, y], color=BLUE, linewidth=2.6)
 
 
 def _ends(mean_ranks: Mapping[str, float], clique: Sequence[str]) -> tuple[float, float]:
