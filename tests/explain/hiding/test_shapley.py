@@ -53,31 +53,6 @@ def test_a_single_superpixel_is_worth_the_whole_change(explainer, net, images, t
     torch.testing.assert_close(found.superpixel_values, change)
 
 
-@pytest.mark.parametrize("explainer", [ShapleyValueSampling(2), KernelShap(20)])
-def test_labels_of_any_numbers_batches_and_seeds_give_the_same(
-    explainer, net, images, targets, context
-):
-    together = explainer.attribute(net, images, targets, context).values
-    gaps = Context(3 + 5 * context.superpixels, context.baseline, seed=7, batch_size=4)
-    assert torch.equal(explainer.attribute(net, images, targets, gaps).values, together)
-    for i in range(3):
-        one = slice(i, i + 1)
-        alone_context = Context(context.superpixels[one], context.baseline[one], seed=7)
-        alone = explainer.attribute(net, images[one], targets[one], alone_context).values
-        torch.testing.assert_close(together[one], alone, rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize("explainer", [ShapleyValueSampling(2), KernelShap(20)])
-def test_an_image_without_finite_scores_is_nan_and_the_others_are_not(
-    explainer, net, images, targets, context
-):
-    def broken(x):
-        return net(x).masked_fill((x[:, 0, 0, 0] == images[1, 0, 0, 0])[:, None], torch.nan)
-
-    values = explainer.attribute(broken, images, targets, context).values
-    assert values.isnan().all((1, 2)).tolist() == [False, True, False]
-
-
 def test_too_few_coalitions_are_degraded(net, images, targets, context):
     found = KernelShap(4).attribute(net, images, targets, context)
     assert (found.status, found.reason) == (
