@@ -65,15 +65,12 @@ def test_a_linear_model_gets_its_contributions_back(
 
 @pytest.mark.parametrize("explainer", [DeepLift(), DeepLiftShap(3)])
 def test_a_batch_equals_its_images_one_by_one_and_the_network_is_left_alone(
-    explainer, gated_net, images, targets, context
+    explainer, gated_net, images, targets, context, maps_alone
 ):
     before = {name: value.clone() for name, value in gated_net.state_dict().items()}
     together = explainer.attribute(gated_net, images, targets, context).values
-    for i in range(3):
-        one = slice(i, i + 1)
-        alone_context = Context(context.superpixels[one], context.baseline[one], seed=7)
-        alone = explainer.attribute(gated_net, images[one], targets[one], alone_context).values
-        torch.testing.assert_close(together[one], alone, rtol=1e-4, atol=1e-6)
+    alone = maps_alone(explainer, gated_net)
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-6)
     assert all(torch.equal(value, before[name]) for name, value in gated_net.state_dict().items())
     assert all(parameter.requires_grad for parameter in gated_net.parameters())
 

@@ -30,8 +30,8 @@ def test_batch_norm_after_a_convolution_is_folded_into_it(images, targets, conte
     merged.weight.data = convolution.weight * scale[:, None, None, None]
     merged.bias.data = (convolution.bias - norm.running_mean) * scale + norm.bias
     tail = [nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    separate, one = nn.Sequential(convolution, norm, *tail), nn.Sequential(merged, *tail)
-    values = [LRP().attribute(m.eval(), images, targets, context).values for m in (separate, one)]
+    models = nn.Sequential(convolution, norm, *tail), nn.Sequential(merged, *tail)
+    values = [LRP().attribute(m.eval(), images, targets, context).values for m in models]
     torch.testing.assert_close(*values, rtol=1e-4, atol=1e-7)
 
 

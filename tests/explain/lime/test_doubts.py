@@ -10,10 +10,10 @@ from cellxai.explain.superpixels.methods import Grid
 
 def test_one_superpixel_is_named(net, images, targets):
     context = Context(torch.zeros(3, 16, 16, dtype=torch.long), torch.zeros_like(images))
-    found = Lime(60).attribute(net, images, targets, context)
-    assert found.status == "degraded"
-    assert found.reason == "one superpixel cannot be ranked (3 of 3 images)"
-    assert found.values.isfinite().all()
+    attribution = Lime(60).attribute(net, images, targets, context)
+    assert attribution.status == "degraded"
+    assert attribution.reason == "one superpixel cannot be ranked (3 of 3 images)"
+    assert attribution.values.isfinite().all()
 
 
 def test_too_few_samples_are_called_degraded(net, images, targets, context):
@@ -39,10 +39,12 @@ def test_a_ranking_that_stays_unstable_is_said_to_be(images, targets):
         code = shown.flatten(1) @ 2.0 ** torch.arange(16.0)
         return (code[:, None] * 12.9898).sin() * torch.ones(3)
 
-    found = Lime(300, stop=Stop(top_k=3, jaccard=0.99)).attribute(noisy, images, targets, context)
-    assert found.status == "degraded"
-    assert found.reason.startswith("after 300 samples the top 3 are stable to 0.")
-    assert found.reason.endswith("0.99 was asked for; raise n_samples")
+    attribution = Lime(300, stop=Stop(top_k=3, jaccard=0.99)).attribute(
+        noisy, images, targets, context
+    )
+    assert attribution.status == "degraded"
+    assert attribution.reason.startswith("after 300 samples the top 3 are stable to 0.")
+    assert attribution.reason.endswith("0.99 was asked for; raise n_samples")
 
 
 def test_a_worse_precision_is_called_degraded(net, images, targets, context):

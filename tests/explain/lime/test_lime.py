@@ -41,7 +41,7 @@ def package(net, image, labels, context, feature_selection, n_features, n_sample
     answers = {}
     for label in labels:  # one at a time: the package keeps R² and prediction of the last only
         explainer.random_state.seed(context.seed)
-        found = explainer.explain_instance(
+        explanation = explainer.explain_instance(
             image.movedim(0, -1).numpy(),
             scores,
             labels=(label,),
@@ -52,10 +52,10 @@ def package(net, image, labels, context, feature_selection, n_features, n_sample
             segmentation_fn=lambda _: context.superpixels[0].numpy(),
         )
         answers[label] = (
-            dict(found.local_exp[label]),
-            found.intercept[label],
-            found.score,
-            found.local_pred.item(),
+            dict(explanation.local_exp[label]),
+            explanation.intercept[label],
+            explanation.score,
+            explanation.local_pred.item(),
         )
     return answers
 
@@ -71,19 +71,19 @@ def test_every_number_is_the_packages(net, images, sixteen, feature_selection, n
     net, images = net.double(), images.double()
     lime = Lime(200, n_features, feature_selection=feature_selection)
     classes = torch.tensor([[0, 1, 2]]).expand(3, -1)
-    found = lime.explain(net, images, classes, sixteen).surrogate
+    surrogate = lime.explain(net, images, classes, sixteen).surrogate
     for i, image in enumerate(images):
         answers = package(net, image, (0, 1, 2), sixteen, feature_selection, n_features)
         for label, (coefficients, intercept, r2, local_prediction) in answers.items():
-            ours = found.coefficients[i, label]
+            ours = surrogate.coefficients[i, label]
             assert set(ours.nonzero()[:, 0].tolist()) == set(map(int, coefficients))
             expected = torch.zeros(16, dtype=torch.float64)
             for superpixel, coefficient in coefficients.items():
                 expected[superpixel] = coefficient
             torch.testing.assert_close(ours, expected, rtol=0, atol=1e-12)
-            assert found.intercept[i, label].item() == pytest.approx(intercept, abs=1e-12)
-            assert found.r2[i, label].item() == pytest.approx(r2, abs=1e-12)
-            assert found.local_prediction[i, label].item() == pytest.approx(
+            assert surrogate.intercept[i, label].item() == pytest.approx(intercept, abs=1e-12)
+            assert surrogate.r2[i, label].item() == pytest.approx(r2, abs=1e-12)
+            assert surrogate.local_prediction[i, label].item() == pytest.approx(
                 local_prediction, abs=1e-12
             )
 
@@ -107,12 +107,12 @@ def test_a_model_linear_in_superpixels_gives_back_its_contributions(
     design, linear, images, targets, context, contributions
 ):
     n_samples = 2000  # the ridge of 1 shrinks by its share of the kernel weights
-    found = Lime(n_samples, design=design).attribute(linear, images, targets, context)
+    attribution = Lime(n_samples, design=design).attribute(linear, images, targets, context)
     torch.testing.assert_close(
-        found.superpixel_values.double(), contributions, rtol=0.05, atol=0.005
+        attribution.superpixel_values.double(), contributions, rtol=0.05, atol=0.005
     )
-    assert (found.surrogate_r2 > 0.999).all()
-    assert found.status == "ok"
+    assert (attribution.surrogate_r2 > 0.999).all()
+    assert attribution.status == "ok"
 
 
 @pytest.mark.parametrize("lime", [
@@ -151,10 +151,12 @@ def test_equal_perturbations_are_evaluated_once(net, images, targets, context):
 
 
 def test_a_constant_model_gives_zeros_and_says_so(images, targets, context):
-    found = Lime(60).attribute(lambda x: x.new_full((len(x), 3), 2.5), images, targets, context)
-    assert torch.equal(found.values, torch.zeros(3, 16, 16))
-    assert found.surrogate_r2.isnan().all()
-    assert (found.status, found.reason) == (
+    attribution = Lime(60).attribute(
+        lambda x: x.new_full((len(x), 3), 2.5), images, targets, context
+    )
+    assert torch.equal(attribution.values, torch.zeros(3, 16, 16))
+    assert attribution.surrogate_r2.isnan().all()
+    assert (attribution.status, attribution.reason) == (
         "degraded", "the score does not change (3 of 3 images)",
     )  # fmt: skip
 
@@ -164,39 +166,39 @@ def test_a_score_that_is_no_number_spoils_its_own_image_alone(net, images, targe
         scores = net(batch)
         return torch.where(batch[:, :1, 0, 0] == images[1, 0, 0, 0], torch.nan, scores)
 
-    found = Lime(60).attribute(broken, images, targets, context)
+    attribution = Lime(60).attribute(broken, images, targets, context)
     expected = Lime(60).attribute(net, images, targets, context)
-    assert found.values[1].isnan().all()
-    assert found.surrogate_r2.isnan().tolist() == [False, True, False]
-    torch.testing.assert_close(found.values[::2], expected.values[::2])
-    assert found.status == "degraded"
-    assert found.reason == "the score is not a finite number (1 of 3 images)"
+    assert attribution.values[1].isnan().all()
+    assert attribution.surrogate_r2.isnan().tolist() == [False, True, False]
+    torch.testing.assert_close(attribution.values[::2], expected.values[::2])
+    assert attribution.status == "degraded"
+    assert attribution.reason == "the score is not a finite number (1 of 3 images)"
 
 
 def test_nothing_but_nan_is_unsupported(images, targets, context):
-    found = Lime(60, stop=Stop()).attribute(
+    attribution = Lime(60, stop=Stop()).attribute(
         lambda x: x.new_full((len(x), 3), torch.nan), images, targets, context
     )
-    assert found.status == "unsupported"
-    assert found.values.isnan().all()
+    assert attribution.status == "unsupported"
+    assert attribution.values.isnan().all()
 
 
 def test_a_baseline_equal_to_the_image_is_a_score_that_does_not_change(
     net, images, targets, context
 ):
-    found = Lime(60).attribute(net, images, targets, replace(context, baseline=images))
-    assert found.status == "degraded"
-    assert (found.values == 0).all()
+    attribution = Lime(60).attribute(net, images, targets, replace(context, baseline=images))
+    assert attribution.status == "degraded"
+    assert (attribution.values == 0).all()
 
 
 def test_sampling_ends_once_the_ranking_is_stable(linear, images, targets, context):
     lime = Lime(5000, design=OrthogonalArray(), stop=Stop(top_k=2, jaccard=0.9))
-    found = attribute_with_cost(lime, linear, images, targets, context)
+    attribution = attribute_with_cost(lime, linear, images, targets, context)
     everything = Lime(5000).attribute(linear, images, targets, context)
-    assert found.cost.forwards < 3 * 40
-    assert (found.ranking_stability >= 0.9).all()
-    assert found.status == "ok"
-    top = found.superpixel_values.abs().topk(2).indices.sort().values
+    assert attribution.cost.forwards < 3 * 40
+    assert (attribution.ranking_stability >= 0.9).all()
+    assert attribution.status == "ok"
+    top = attribution.superpixel_values.abs().topk(2).indices.sort().values
     assert torch.equal(top, everything.superpixel_values.abs().topk(2).indices.sort().values)
 
 
