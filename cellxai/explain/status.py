@@ -45,4 +45,5 @@ def doubt_of_images(
 
 def worst_status(statuses: Sequence[Status]) -> Status:
     """The most severe of several statuses; ``ok`` where there is none."""
-    return max(statuses, key=SEVERITY.index, default="ok")
+    known: list[Status] = ["ok", *statuses]
+    return max(known, key=SEVERITY.index)

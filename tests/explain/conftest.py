@@ -1,10 +1,12 @@
 """Tiny networks whose explanations are known or computed in a moment."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from cellxai.explain.base import Context
+from cellxai.explain.base import Context, Explainer
 
 
 class LinearInSuperpixels(nn.Module):
@@ -124,3 +126,17 @@ def quarters() -> Tensor:
 @pytest.fixture
 def context(images: Tensor, quarters: Tensor) -> Context:
     return Context(quarters.expand(3, -1, -1), torch.full_like(images, 0.5), seed=7, batch_size=4)
+
+
+@pytest.fixture
+def maps_alone(images: Tensor, targets: Tensor, context: Context) -> Callable[..., Tensor]:
+    """Explainer and network to the maps [b h w] of the images, each explained alone."""
+
+    def explain(explainer: Explainer, network: nn.Module, batch_size: int = 32) -> Tensor:
+        maps = []
+        for rows in torch.arange(len(images)).split(1):
+            alone = Context(context.superpixels[rows], context.baseline[rows], 7, batch_size)
+            maps.append(explainer.attribute(network, images[rows], targets[rows], alone).values)
+        return torch.cat(maps)
+
+    return explain

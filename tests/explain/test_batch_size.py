@@ -70,7 +70,7 @@ def test_another_size_of_image_or_network_is_tried_anew_and_the_former_kept(
     path = tmp_path / "batch_size.json"
     small = images[:1, :, :8, :8]
     asked = [(net, images[:1]), (net, small), (relu_net, images[:1]), (net, images[:1])]
-    assert [remembered_batch_size(path, *one) for one in asked] == [4, 8, 16, 4]
+    assert [remembered_batch_size(path, *arguments) for arguments in asked] == [4, 8, 16, 4]
 
 
 def test_a_network_of_other_weights_is_the_same_one(net, images):

@@ -20,10 +20,10 @@ def maps_of(*sums: float) -> torch.Tensor:
     ],
 )
 def test_a_map_is_judged_by_its_worst_image(total, status, reason):
-    found = judge_completeness(Attribution(maps_of(1.0, total)), torch.tensor([1.0, 2.0]))
-    assert (found.status, found.reason) == (status, reason)
+    attribution = judge_completeness(Attribution(maps_of(1.0, total)), torch.tensor([1.0, 2.0]))
+    assert (attribution.status, attribution.reason) == (status, reason)
     torch.testing.assert_close(
-        found.completeness_gap, torch.tensor([0.0, total - 2]), equal_nan=True
+        attribution.completeness_gap, torch.tensor([0.0, total - 2]), equal_nan=True
     )
 
 

@@ -28,7 +28,7 @@ def test_random_maps_repeat_by_seed_and_image_in_any_batch(net, images, targets,
 
 def test_sobel_equals_scipys(images):
     grey = images.mean(1)
-    slopes = [[sobel(one, axis, mode="nearest") / 8 for axis in (0, 1)] for one in grey.numpy()]
+    slopes = [[sobel(x, axis, mode="nearest") / 8 for axis in (0, 1)] for x in grey.numpy()]
     expected = torch.tensor(np.array(slopes)).norm(dim=1)
     torch.testing.assert_close(sobel_magnitude(grey), expected)
 

@@ -23,37 +23,39 @@ def constant(network: nn.Module) -> nn.Module:
 
 @pytest.mark.parametrize("name", ASKING)
 def test_a_constant_model_gives_zeros_and_says_so(name, net, images, targets, context):
-    found = attribute_with_cost(EXPLAINERS[name], constant(net), images, targets, context)
-    torch.testing.assert_close(found.values, torch.zeros(3, 16, 16), rtol=0, atol=1e-6)
-    assert found.status == "degraded"
+    attribution = attribute_with_cost(EXPLAINERS[name], constant(net), images, targets, context)
+    torch.testing.assert_close(attribution.values, torch.zeros(3, 16, 16), rtol=0, atol=1e-6)
+    assert attribution.status == "degraded"
 
 
 @pytest.mark.parametrize("name", ASKING)
 def test_scores_that_are_no_numbers_are_named(name, net, images, targets, context):
     net[-1].bias.data.fill_(torch.nan)
     net[-1].weight.data.fill_(torch.nan)
-    found = attribute_with_cost(EXPLAINERS[name], net, images, targets, context)
-    assert found.values.isnan().all()
-    assert found.status == "unsupported"
-    assert "finite number" in found.reason
+    attribution = attribute_with_cost(EXPLAINERS[name], net, images, targets, context)
+    assert attribution.values.isnan().all()
+    assert attribution.status == "unsupported"
+    assert "finite number" in attribution.reason
 
 
 @pytest.mark.parametrize("name", sorted(EXPLAINERS))
 def test_one_superpixel_and_a_black_image_are_no_crash(name, net, images, targets, context):
     whole = Context(torch.zeros_like(context.superpixels), context.baseline, seed=7, batch_size=4)
-    found = attribute_with_cost(EXPLAINERS[name], net, torch.zeros_like(images), targets, whole)
-    assert found.values.shape == (3, 16, 16)
-    assert found.values.isfinite().all()
+    attribution = attribute_with_cost(
+        EXPLAINERS[name], net, torch.zeros_like(images), targets, whole
+    )
+    assert attribution.values.shape == (3, 16, 16)
+    assert attribution.values.isfinite().all()
 
 
 @pytest.mark.parametrize("name", ["deeplift", "integrated-gradients", "smoothgrad", "kernel-shap"])
 def test_a_probability_is_explained_like_a_logit(name, net, images, targets, context):
-    found = attribute_with_cost(
+    attribution = attribute_with_cost(
         EXPLAINERS[name], Scored(net, Probability()), images, targets, context
     )
-    assert found.status == "ok"
-    if found.completeness_gap is not None:
-        assert found.completeness_gap.abs().max() < 1e-4
+    assert attribution.status == "ok"
+    if attribution.completeness_gap is not None:
+        assert attribution.completeness_gap.abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("name", sorted(EXPLAINERS))

@@ -40,8 +40,8 @@ def imagenet(shared_data) -> nn.Module:
 @pytest.fixture(scope="module")
 def photographs(shared_data) -> torch.Tensor:
     read = [cv2.imread(str(shared_data / "imagenet_samples" / name)) for name in PHOTOGRAPHS]
-    rgb = [cv2.cvtColor(cv2.resize(one, (224, 224)), cv2.COLOR_BGR2RGB) for one in read]
-    return torch.stack([torch.from_numpy(one).permute(2, 0, 1).float() / 255 for one in rgb])
+    rgb = [cv2.cvtColor(cv2.resize(bgr, (224, 224)), cv2.COLOR_BGR2RGB) for bgr in read]
+    return torch.stack([torch.from_numpy(x).permute(2, 0, 1).float() / 255 for x in rgb])
 
 
 @pytest.mark.parametrize("explainer", [DeepLift(), LRP()])
@@ -49,8 +49,8 @@ def test_maps_of_a_trained_network_add_up_and_point_at_the_thing(explainer, imag
     with torch.no_grad():
         targets = imagenet(photographs).argmax(1)
     context = context_of(photographs, Grid(32), BlurBaseline(12.0))
-    found = attribute_with_cost(explainer, imagenet, photographs, targets, context)
-    assert found.status == "ok"
+    attribution = attribute_with_cost(explainer, imagenet, photographs, targets, context)
+    assert attribution.status == "ok"
     # The husky and the orange are in the middle: more than the area's share of the evidence is.
-    middle = found.values.clamp(min=0)[:, 40:-40, 40:-40].sum((1, 2))
-    assert (middle / found.values.clamp(min=0).sum((1, 2))).min() > (144 / 224) ** 2
+    middle = attribution.values.clamp(min=0)[:, 40:-40, 40:-40].sum((1, 2))
+    assert (middle / attribution.values.clamp(min=0).sum((1, 2))).min() > (144 / 224) ** 2

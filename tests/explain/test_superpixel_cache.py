@@ -36,12 +36,12 @@ def test_each_image_is_cut_once_alone_or_in_a_batch(counting, images, tmp_path):
 
 
 def test_another_pixel_setting_shape_or_dtype_is_another_entry(images, tmp_path):
-    one = images[:1]
-    variants = [one, one + 1e-6, one.double(), one.reshape(1, 3, 8, 32)]
+    image = images[:1]
+    variants = [image, image + 1e-6, image.double(), image.reshape(1, 3, 8, 32)]
     for image in variants:
         CachedSuperpixels(Grid(4), tmp_path).segment(image)
-    CachedSuperpixels(Grid(8), tmp_path).segment(one)
-    CachedSuperpixels(Slic(9), tmp_path).segment(one)
+    CachedSuperpixels(Grid(8), tmp_path).segment(image)
+    CachedSuperpixels(Slic(9), tmp_path).segment(image)
     assert len(list(tmp_path.iterdir())) == 6
 
 

@@ -18,8 +18,8 @@ SOME, EMPTY, NOTHING = torch.eye(2), torch.zeros(2, 2), torch.full((2, 2), torch
     ],
 )
 def test_maps_that_are_none_or_rank_nothing_are_named(maps, status, reason):
-    found = with_verdict(Attribution(torch.stack(maps)))
-    assert (found.status, found.reason) == (status, reason)
+    attribution = with_verdict(Attribution(torch.stack(maps)))
+    assert (attribution.status, attribution.reason) == (status, reason)
 
 
 def test_a_worse_status_and_earlier_reasons_stay():

@@ -45,7 +45,9 @@ class DeepLiftShap(Explainer):
 
     def __init__(self, n_baselines: int = 8, noise: float = 0.1) -> None:
         if n_baselines < 1:
-            raise ValueError(f"n_baselines={n_baselines} compares with nothing; pass 1 or more")
+            raise ValueError(
+                f"n_baselines={n_baselines} compares with nothing; pass n_baselines>=1"
+            )
         self.n_baselines = n_baselines
         self.noise = noise
 

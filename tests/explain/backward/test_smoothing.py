@@ -54,19 +54,14 @@ def test_gradient_shap_of_a_linear_model_is_its_contributions(
 
 @pytest.mark.parametrize("explainer", [SmoothGrad(5), GradientShap(6)])
 def test_a_batch_equals_its_images_one_by_one_and_a_seed_itself(
-    explainer, net, images, targets, context
+    explainer, net, images, targets, context, maps_alone
 ):
     before = torch.get_rng_state()
     together = explainer.attribute(net, images, targets, context).values
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(explainer.attribute(net, images, targets, context).values, together)
-    for i in range(3):
-        one = slice(i, i + 1)
-        alone_context = Context(
-            context.superpixels[one], context.baseline[one], seed=7, batch_size=4
-        )
-        alone = explainer.attribute(net, images[one], targets[one], alone_context).values
-        torch.testing.assert_close(together[one], alone, rtol=0, atol=1e-6)
+    alone = maps_alone(explainer, net, batch_size=4)
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
     other = Context(context.superpixels, context.baseline, seed=8, batch_size=4)
     assert not torch.equal(explainer.attribute(net, images, targets, other).values, together)
 

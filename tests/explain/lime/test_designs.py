@@ -61,8 +61,8 @@ def test_a_round_of_an_array_is_balanced_to_third_order(n_superpixels):
     design = OrthogonalArray()
     size = design.round_size(n_superpixels)
     masks = draw(design, 1 + 2 * size, n_superpixels, seed=3)[1:]
-    for one in masks.split(size):
-        signs = 2 * one.long() - 1
+    for round_ in masks.split(size):
+        signs = 2 * round_.long() - 1
         assert (signs.sum(0) == 0).all()
         assert torch.equal(signs.T @ signs, size * torch.eye(n_superpixels, dtype=torch.long))
         triples = torch.einsum("na,nb,nc->abc", signs, signs, signs)

@@ -135,11 +135,11 @@ def test_a_score_that_is_no_number_spoils_its_own_image_alone(net, images, targe
         ours = (batch == images[1]).flatten(1).any(1)  # its perturbations keep some of its pixels
         return torch.where(ours[:, None], torch.nan, net(batch))
 
-    found = LimeReference(60).attribute(broken, images, targets, context)
-    assert found.values[1].isnan().all()
-    assert found.values[0].isfinite().all()
-    assert found.status == "degraded"
-    assert found.reason == "the score is not a finite number (1 of 3 images)"
+    attribution = LimeReference(60).attribute(broken, images, targets, context)
+    assert attribution.values[1].isnan().all()
+    assert attribution.values[0].isfinite().all()
+    assert attribution.status == "degraded"
+    assert attribution.reason == "the score is not a finite number (1 of 3 images)"
 
 
 def test_too_few_samples_are_called_degraded(net, images, targets, context):

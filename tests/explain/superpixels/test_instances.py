@@ -23,8 +23,8 @@ def test_each_cell_is_one_superpixel_and_the_background_is_cut(images, cells):
         assert (labels[0] == own).sum() == size
     assert len(labels[0].unique()) == 2 + 4
     assert torch.equal(labels[2], Grid(size_px=8).segment(images)[2])
-    for one in labels:
-        assert one.unique().tolist() == list(range(int(one.max()) + 1))
+    for image in labels:
+        assert image.unique().tolist() == list(range(int(image.max()) + 1))
 
 
 def test_slivers_of_background_are_joined(images, cells):

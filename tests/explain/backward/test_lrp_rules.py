@@ -1,0 +1,49 @@
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from cellxai.explain.backward.lrp import LRP
+from cellxai.explain.backward.lrp_rules import Layer, alpha_beta_spread, epsilon_spread
+
+
+@pytest.mark.parametrize(
+    "spread", [epsilon_spread, alpha_beta_spread, partial(alpha_beta_spread, alpha=2.0)]
+)
+@pytest.mark.parametrize("inputs", [torch.randn(4, 5), torch.zeros(4, 5), -torch.rand(4, 5)])
+def test_every_rule_hands_on_all_it_gets(spread, inputs):
+    generator = torch.Generator().manual_seed(0)
+    weight, bias = torch.randn(6, 5, generator=generator), torch.randn(6, generator=generator)
+    relevance = torch.randn(4, 6, generator=generator)
+    handed_on = spread(relevance, inputs, Layer(weight, bias, nn.functional.linear))
+    torch.testing.assert_close(handed_on.sum(1), relevance.sum(1), rtol=1e-4, atol=1e-4)
+
+
+def test_batch_norm_after_a_convolution_is_folded_into_it(images, targets, context):
+    torch.manual_seed(0)
+    convolution, norm = nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3).eval()
+    nn.init.uniform_(norm.running_var, 0.5, 2)
+    nn.init.normal_(norm.bias)
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    merged = nn.Conv2d(3, 3, 3)
+    merged.weight.data = convolution.weight * scale[:, None, None, None]
+    merged.bias.data = (convolution.bias - norm.running_mean) * scale + norm.bias
+    tail = [nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    models = nn.Sequential(convolution, norm, *tail), nn.Sequential(merged, *tail)
+    values = [LRP().attribute(m.eval(), images, targets, context).values for m in models]
+    torch.testing.assert_close(*values, rtol=1e-4, atol=1e-7)
+
+
+def test_a_gate_counts_as_a_constant(images, targets, context):
+    """Relevance of x·sigmoid(g) goes to x, pixel by pixel; g, made of another channel, has none."""
+
+    def model(x):
+        gate = x.mean((2, 3), keepdim=True)[:, :1].sigmoid()
+        return (x[:, 1:] * gate).flatten(1)[:, :3]
+
+    values = LRP().attribute(model, images, targets, context).values.flatten(1)
+    with torch.no_grad():
+        scores = model(images).gather(1, targets[:, None])[:, 0]
+    expected = torch.zeros_like(values).scatter(1, targets[:, None], scores[:, None])
+    torch.testing.assert_close(values, expected)
