@@ -189,7 +189,7 @@ ROWS: dict[str, Callable[[Bench], Iterable[str]]] = {
 
 
 def main() -> None:
-    """Prints the table, then what is no ratio."""
+    """Prints the table, then what is not a ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rows", nargs="*", choices=list(ROWS), default=list(ROWS))

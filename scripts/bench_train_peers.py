@@ -30,7 +30,7 @@ class NaiveImages(Dataset):
 
     Args:
         folder: One sub-folder per class.
-        side: Of the square that the network sees, px.
+        side: Side of the square that the network sees, px.
     """
 
     def __init__(self, folder: Path, side: int) -> None:
@@ -103,7 +103,7 @@ class Clock(L.Callback):
 
 
 def seconds_a_step(path: Path) -> float:
-    """Mean over the steps that a :class:`Clock` saw, but for the first, which warms up."""
+    """Mean over the steps that a :class:`Clock` saw, without the first, which warms up."""
     steps = json.loads(path.read_text())["steps"]
     return (steps[-1] - steps[0]) / (len(steps) - 1)
 
@@ -156,7 +156,7 @@ def timm_seconds(
         "--output", str(folder.parent / "timm"), *words,
     ]  # fmt: skip
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    seconds = [float(found) for found in STEP_S.findall(ran.stdout + ran.stderr)][1:]
+    seconds = [float(number) for number in STEP_S.findall(ran.stdout + ran.stderr)][1:]
     if ran.returncode or not seconds:
         raise ValueError(f"{script} timed nothing: {ran.stderr.strip().splitlines()[-1:]}")
     return sum(seconds) / len(seconds) / batch_size

@@ -128,8 +128,9 @@ def compare(fit_words: Sequence[str], steps: int, most: int, shuffled: bool) -> 
     print(f"{'split by':<10}{'test rows':>10}{'right':>8}{'image seen':>12}{'set aside':>11}")
     for way, units in {"row": [replace(row, group=None) for row in rows], "image": rows}.items():
         parts = split_records(units, SplitSettings(0.0, SHARE_TEST))
-        it = judge(images, labels, rows, parts, learn)
-        print(f"{way:<10}{it.n_test:>10}{it.right:>8.3f}{it.seen:>12.3f}{it.aside:>11.3f}")
+        outcome = judge(images, labels, rows, parts, learn)
+        shares = f"{outcome.right:>8.3f}{outcome.seen:>12.3f}{outcome.aside:>11.3f}"
+        print(f"{way:<10}{outcome.n_test:>10}{shares}")
 
 
 def main() -> None:

@@ -55,14 +55,16 @@ class Verdict:
     follows: float  # share of the images with a wrong cue whose cue it repeats
 
 
-def rendered(folder: Path, n: int, seed: int, cue: CueKind, agreement: float | None) -> Path:
+def render_cells(folder: Path, n: int, seed: int, cue: CueKind, agreement: float | None) -> Path:
     """A folder of cells beside cues that agree with the class so often; ``None`` for no cue."""
     planted = {} if agreement is None else {"cue": cue, "cue_agreement": agreement}
     synthesize(folder, n, seed, SIDE_PX, SIDE_PX, magnification=MAGNIFICATION, **planted)
     return folder
 
 
-def fitted(run: Path, cells: Path, fit_words: Sequence[str], shuffled: bool = False) -> TrainedRun:
+def fit_network(
+    run: Path, cells: Path, fit_words: Sequence[str], shuffled: bool = False
+) -> TrainedRun:
     """A network trained on these cells; one that is finished is read."""
     words = ["--config", str(CONFIG), "--data.root", str(cells), "--run", str(run), *fit_words]
     arguments = arguments_of("shortcut_test", fit, words)
@@ -83,12 +85,12 @@ def judge(network: str, run: TrainedRun, judged: dict[Judging, Path]) -> Verdict
         answers = run.outputs_of(images, "test")[0].argmax(1)
         accuracy[name] = share_equal(answers, images.labels("test"))
         if name == "wrong cue":
-            told = [run.classes.index(told_class(cells, record.id)) for record in records]
-            follows = share_equal(answers, torch.tensor(told))
+            cued = [run.classes.index(cued_class(cells, record.id)) for record in records]
+            follows = share_equal(answers, torch.tensor(cued))
     return Verdict(network, accuracy, follows)
 
 
-def told_class(cells: Path, image_id: str) -> str:
+def cued_class(cells: Path, image_id: str) -> str:
     """The class that the cue of an image tells."""
     cue = scene_of(cells, image_id).cue
     assert cue is not None
@@ -107,19 +109,21 @@ def compare(
     folder = out / cue.replace(" ", "-")
     cells = folder / "cells"
     judged: dict[Judging, Path] = {
-        name: rendered(cells / name.replace(" ", "-"), n_judged, 1, cue, agreement)
+        name: render_cells(cells / name.replace(" ", "-"), n_judged, 1, cue, agreement)
         for name, agreement in JUDGED_ON.items()
     }
     seen = {
-        network: rendered(cells / network, n_images, 0, cue, agreement)
+        network: render_cells(cells / network, n_images, 0, cue, agreement)
         for network, agreement in TRAINED_ON.items()
     }
-    runs = {name: fitted(folder / name, one, fit_words) for name, one in seen.items()}
-    runs["shuffled"] = fitted(folder / "shuffled", seen["honest"], [*BY_HEART, *fit_words], True)
+    runs = {name: fit_network(folder / name, path, fit_words) for name, path in seen.items()}
+    runs["shuffled"] = fit_network(
+        folder / "shuffled", seen["honest"], [*BY_HEART, *fit_words], shuffled=True
+    )
     verdicts = [judge(name, run, judged) for name, run in runs.items()]
     rows = [
-        {"network": one.network, **one.accuracy, "follows a wrong cue": one.follows}
-        for one in verdicts
+        {"network": verdict.network, **verdict.accuracy, "follows a wrong cue": verdict.follows}
+        for verdict in verdicts
     ]
     write_csv(folder / "verdict.csv", rows)
     return verdicts
@@ -134,9 +138,10 @@ def main() -> None:
     options, fit_words = parser.parse_known_args()
     print(f"| {options.cue}: network | {' | '.join(JUDGED_ON)} | follows a wrong cue |")
     print("|---" * (len(JUDGED_ON) + 2) + "|")
-    for one in compare(options.cue, options.out, options.images, options.judged, fit_words):
-        shares = [*one.accuracy.values(), one.follows]
-        print(f"| {one.network} | {' | '.join(f'{share:.2f}' for share in shares)} |")
+    verdicts = compare(options.cue, options.out, options.images, options.judged, fit_words)
+    for verdict in verdicts:
+        shares = [*verdict.accuracy.values(), verdict.follows]
+        print(f"| {verdict.network} | {' | '.join(f'{share:.2f}' for share in shares)} |")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ class LossSettings:
     Args:
         label_smoothing: Share of each label that is spread over all classes (arXiv:1512.00567
             section 7).
-        mixup_alpha: Images of a batch are mixed in pairs, and their losses likewise, by a share
+        mixup_alpha: Images of a batch are mixed in pairs, and so are their losses, by a share
             from Beta(alpha, alpha) (arXiv:1710.09412); 0 for none, 0.2 is usual. With a frozen
             backbone it is features that are mixed (arXiv:1806.05236). The training accuracy then
             counts the image with the larger share.
@@ -40,7 +40,7 @@ class Mixture:
 
     Args:
         partners: The image that each is mixed with.
-        share: Of the image itself, at least one half; the rest is its partner's.
+        share: Share of the image itself, at least one half; the rest is its partner's.
     """
 
     partners: Int64[Tensor, " b"]

@@ -83,8 +83,8 @@ class CellClassifier(L.LightningModule):
         class_weights: Weight of each class in the cross-entropy; ``None`` for equal weights.
         monitor: The loss whose plateau lowers the learning rate.
         frozen_statistics: See :class:`ModelSettings`.
-        trainable: Likewise; with "head", the batches of training and validation hold what
-            :meth:`pooled` gives of images, and checkpoints hold no backbone.
+        trainable: See :class:`ModelSettings`. With "head", the batches of training and validation
+            hold what :meth:`pooled` gives of images, and checkpoints hold no backbone.
         loss: Settings of the loss.
     """
 
@@ -219,7 +219,7 @@ class CellClassifier(L.LightningModule):
             warm_up = round(settings.warm_up_epochs * steps)
         schedule = LearningRate(optimiser, settings, epochs, warm_up)
         # Lightning keeps its state in the checkpoint, but would step it only after the checkpoint
-        # is written, so that a resumed run lacks a step; hence it is stepped below.
+        # is written, so that a resumed run lacks a step; so it is stepped below.
         scheduler = {"scheduler": schedule, "frequency": sys.maxsize}
         return {"optimizer": optimiser, "lr_scheduler": scheduler}
 
@@ -257,7 +257,7 @@ class CellClassifier(L.LightningModule):
 
 
 def without_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a classifier but those of its backbone."""
+    """The weights of a classifier without those of its backbone."""
     return {name: value for name, value in state.items() if not name.startswith(BACKBONE)}
 
 

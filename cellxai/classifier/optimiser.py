@@ -19,7 +19,7 @@ class OptimiserSettings:
     """AdamW and how its learning rate rises and falls.
 
     Args:
-        learning_rate: Of the head, and of all layers unless ``layer_decay`` says otherwise.
+        learning_rate: Learning rate of the head, and of all layers if ``layer_decay`` is 1.
         weight_decay: Decoupled, as AdamW has it (arXiv:1711.05101).
         plateau_factor: The learning rate is multiplied by this on a plateau.
         plateau_patience: Epochs without improvement that make a plateau.
@@ -28,7 +28,7 @@ class OptimiserSettings:
             a wave over all epochs (arXiv:1608.03983), for runs too short to find a plateau.
         warm_up_epochs: The learning rate rises linearly, step by step, over so many epochs, which
             may be a fraction; on top of the schedule.
-        warm_up_steps: Likewise in steps; one of the two.
+        warm_up_steps: Length of the same rise in steps; pass one of the two.
         layer_decay: Each group of layers learns at this share of the rate of the group behind it
             (arXiv:1801.06146 section 3.1); 1 for one rate. 0.75 keeps much of pretrained weights.
         decay_biases_and_norms: Whether biases, gains of normalisation, and what the network itself
@@ -51,9 +51,12 @@ class OptimiserSettings:
 
     def __post_init__(self) -> None:
         if not 0 < self.layer_decay <= 1:
-            raise ValueError(f"layer_decay={self.layer_decay}: expected a share in 0…1, not 0")
+            raise ValueError(f"layer_decay={self.layer_decay}: expected a share above 0, up to 1")
         if min(self.warm_up_epochs, self.warm_up_steps) < 0:
-            raise ValueError("warm_up_epochs and warm_up_steps cannot be negative; pass 0 for none")
+            raise ValueError(
+                f"warm_up_epochs={self.warm_up_epochs} and warm_up_steps={self.warm_up_steps}: "
+                "expected 0 for none, or more"
+            )
         if self.warm_up_epochs and self.warm_up_steps:
             raise ValueError(
                 f"warm_up_epochs={self.warm_up_epochs} and warm_up_steps={self.warm_up_steps} are "
@@ -75,9 +78,9 @@ def layer_factors(backbone: nn.Module, layer_decay: float) -> dict[str, float]:
 
 def timm_layers(backbone: nn.Module) -> dict[str, int]:
     """Number of the layer of each parameter, by timm's own grouping, and of the head."""
-    named = [*backbone.named_parameters(), (HEAD, Parameter(torch.empty(0)))]
+    parameters = [*backbone.named_parameters(), (HEAD, Parameter(torch.empty(0)))]
     matcher = backbone.group_matcher(coarse=False)  # pyright: ignore[reportCallIssue]
-    return group_with_matcher(iter(named), matcher, reverse=True)  # pyright: ignore
+    return group_with_matcher(iter(parameters), matcher, reverse=True)  # pyright: ignore
 
 
 def child_layers(backbone: nn.Module) -> dict[str, int]:
@@ -115,8 +118,8 @@ def learning_parameters(part: nn.Module) -> Iterable[tuple[str, Parameter]]:
 
 def undecayed_parameters(backbone: nn.Module, head: nn.Module) -> set[int]:
     """Identities of biases, gains of normalisation, and what the backbone names itself."""
-    named = getattr(backbone, "no_weight_decay", set)()  # positions and tokens of transformers
-    chosen = {id(p) for name, p in backbone.named_parameters() if p.ndim <= 1 or name in named}
+    excluded = getattr(backbone, "no_weight_decay", set)()  # positions and tokens of transformers
+    chosen = {id(p) for name, p in backbone.named_parameters() if p.ndim <= 1 or name in excluded}
     return chosen | {id(p) for p in head.parameters() if p.ndim <= 1}
 
 

@@ -56,7 +56,7 @@ class LearningRate:
     Args:
         optimizer: Its groups hold ``layer_factor``; named as Lightning's learning rate monitor has
             it.
-        settings: Of the optimiser.
+        settings: Settings of the optimiser.
         n_epochs: Length of the cosine.
         warm_up_steps: Steps of the linear rise.
     """

@@ -68,7 +68,7 @@ def load_weights_file(module: nn.Module, path: Path, name: str) -> None:
     fitting = {
         key: state[key] for key in wanted if key in state and state[key].shape == wanted[key].shape
     }
-    # Batch counters of BatchNorm are no weights, and some checkpoints leave them out.
+    # Batch counters of BatchNorm are not weights, and some checkpoints leave them out.
     lacking = [
         key for key in wanted if key not in fitting and not key.endswith("num_batches_tracked")
     ]

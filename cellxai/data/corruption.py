@@ -27,10 +27,10 @@ class Corruption(ABC):
         """The spoiled image; the given one stays as it is.
 
         Args:
-            image: As the file holds it, before CLAHE and resize, with 1 for white: 255 of 8 bits,
-                and of 16 bits the brightest pixel, for a 12-bit camera fills a sixteenth of the
+            image: As the file holds it, before CLAHE and resize. White is 1: level 255 of 8 bits;
+                the brightest pixel of 16 bits, because a 12-bit camera fills a sixteenth of the
                 range. [h w] if grey, [h w 3] if RGB.
-            random: Whatever is random is drawn from it; seeded by the image's id.
+            random: Everything random is drawn from it; it is seeded by the image's id.
         """
 
 
@@ -53,13 +53,13 @@ def corrupt_image(
     """An image after all steps in their order, in the type of pixels that it came in.
 
     Raises:
-        ValueError: If a step returns anything but an image of as many planes; names it.
+        ValueError: If a step returns anything but an image of as many planes; names the step.
     """
-    for place, step in enumerate(steps):
+    for position, step in enumerate(steps):
         white = 255 if image.dtype == np.uint8 else max(int(image.max()), 1)
         # No identity (cellxai.files.identity): the sum only seeds, and another one would change all
         # corrupted images.
-        random = np.random.default_rng([step.seed, crc32(image_id.encode()), place])
+        random = np.random.default_rng([step.seed, crc32(image_id.encode()), position])
         changed = step.corruption.corrupt(image.astype(np.float32) / np.float32(white), random)
         check_planes(step.corruption, changed, image.shape)
         image = np.rint(changed.clip(0, 1) * white).astype(image.dtype)
@@ -69,7 +69,7 @@ def corrupt_image(
 def check_planes(
     corruption: Corruption, changed: Float32[np.ndarray, "..."], shape: tuple[int, ...]
 ) -> None:
-    """Refuses what is no image of as many planes as ``shape``, or holds no number.
+    """Refuses an image that has other planes than ``shape``, or pixels that are not finite.
 
     Raises:
         ValueError: Naming the corruption.

@@ -27,7 +27,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[TableRow]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no CSV text, or a column is missing.
+        ValueError: If it is not CSV text, or a column is missing.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file, expected a CSV table with a header")
@@ -37,7 +37,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[TableRow]:
             reader = csv.DictReader(file)
             header = [name.strip() for name in reader.fieldnames or []]
             reader.fieldnames = header
-            found = list(reader)
+            cells_of_rows = list(reader)
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"{path}: {error}; expected a CSV table in UTF-8") from None
     missing = [name for name in columns if name not in header]
@@ -45,7 +45,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[TableRow]:
         raise ValueError(
             f"{path}: no column {', '.join(map(repr, missing))}, got {', '.join(header) or 'none'}"
         )
-    return [_row(path.name, number, cells) for number, cells in enumerate(found, start=2)]
+    return [_row(path.name, number, cells) for number, cells in enumerate(cells_of_rows, start=2)]
 
 
 def _row(file: str, number: int, cells: dict[str, str]) -> TableRow:

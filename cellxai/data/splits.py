@@ -123,8 +123,8 @@ def keep_common(scan: Scan, settings: SplitSettings) -> Scan:
     if settings.file is None:
         rare = {label: f"expected {needed}" for label, n in n_units.items() if n < needed}
     else:
-        named = {row["id"] for row in read_rows(settings.file, ("id", "part"))}
-        parted = {record.label for record in scan.records if record.id in named}
+        listed = {row["id"] for row in read_rows(settings.file, ("id", "part"))}
+        parted = {record.label for record in scan.records if record.id in listed}
         rare = {label: f"none in {settings.file}" for label in n_units if label not in parted}
     faults = [
         Fault(f"class {label}", f"left out: {n_units[label]} image(s) or group(s), {reason}")
@@ -141,7 +141,9 @@ def check_enough(records: Sequence[Record], settings: SplitSettings) -> None:
         ValueError: Naming the first such class, in alphabetical order.
     """
     if not records:
-        raise ValueError("no images to split; run `cellxai check` on the data to see why")
+        raise ValueError(
+            "0 images to split, expected at least one; run `cellxai check` on the data to see why"
+        )
     needed = settings.units_needed
     for label, n_units in units_per_class(records).items():
         if n_units < needed:

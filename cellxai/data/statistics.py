@@ -44,10 +44,10 @@ def read_statistics(
 
     Args:
         records: The images.
-        transforms: Whose rule makes 8 bits of 16; no other step of it is taken.
+        transforms: Its rule makes 8 bits of 16; no other step of it is taken.
     """
 
-    def one(record: Record) -> PixelStatistics | Fault:
+    def measure(record: Record) -> PixelStatistics | Fault:
         try:
             stored = transforms.as_8_bits(read_pixels(record))
             return pixel_statistics(convert_colour(stored, "grey"))
@@ -55,7 +55,7 @@ def read_statistics(
             return Fault(f"image {record.id}", str(fault))
 
     with ThreadPoolExecutor() as threads:
-        return list(progress(threads.map(one, records), "measuring", len(records), MANY_IMAGES))
+        return list(progress(threads.map(measure, records), "measuring", len(records), MANY_IMAGES))
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class Discriminant:
     """Fisher's linear discriminant of one number: a Gaussian per class, of one shared variance.
 
     Args:
-        counts: Images of each class, which are its prior probability.
-        means: Of the number in each class.
+        counts: Number of images of each class, from which its prior probability follows.
+        means: Mean of the number in each class.
         scatter: Sum of squared distances to the own class's mean, over all images.
     """
 

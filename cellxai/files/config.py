@@ -21,8 +21,8 @@ def as_config(value: Any) -> Any:
     """A settings object as plain values for YAML: ``class_path`` and ``init_args`` of a class.
 
     Every class that a config may name keeps the arguments of its ``__init__`` as attributes of the
-    same name, as scikit-learn's estimators do; this is what makes it recordable. Of the classes of
-    other libraries, which do not, a config's own words are kept by :func:`remember_arguments`.
+    same name, as scikit-learn's estimators do; this is what makes it recordable. Classes of other
+    libraries do not: for them, the words of the config are kept by :func:`remember_arguments`.
 
     Raises:
         ValueError: If an object did not keep an argument; names the class and the argument.
@@ -48,7 +48,7 @@ def as_config(value: Any) -> Any:
 def is_settings_group(kind: type) -> bool:
     """Whether a class is a plain group of settings, written without ``class_path``.
 
-    A dataclass with a parent of ours is a variant of that parent, so that its name has to be told.
+    A dataclass with a parent of ours is a variant of that parent, so its name has to be recorded.
     """
     return dataclasses.is_dataclass(kind) and kind.__bases__ == (object,)
 
@@ -59,7 +59,7 @@ def argument_names(kind: type) -> list[str]:
 
 
 def remember_arguments(class_type: type[Made], *args: Any, **kwargs: Any) -> Made:
-    """An object that keeps the arguments it is made with, to be recorded; for jsonargparse."""
+    """Builds an object that keeps its arguments, to be recorded; for jsonargparse."""
     made = class_type(*args, **kwargs)
     object.__setattr__(made, TOLD, kwargs)  # the class may be a frozen one
     return made
@@ -67,9 +67,9 @@ def remember_arguments(class_type: type[Made], *args: Any, **kwargs: Any) -> Mad
 
 def read_argument(value: Any, name: str) -> Any:
     """The attribute in which an object kept the argument ``name`` of its ``__init__``."""
-    told = getattr(value, TOLD, {})
+    remembered = getattr(value, TOLD, {})
     try:
-        return told[name] if name in told else getattr(value, name)
+        return remembered[name] if name in remembered else getattr(value, name)
     except AttributeError:
         raise ValueError(
             f"{type(value).__name__} does not keep its argument {name!r}, so a run folder cannot "
@@ -89,12 +89,12 @@ def read_config(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no YAML mapping.
+        ValueError: If it is not a YAML mapping.
     """
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise ValueError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
+        raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(config, dict):
         raise ValueError(f"{path}: expected a mapping of options, got {type(config).__name__}")
     return config

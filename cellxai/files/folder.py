@@ -72,7 +72,7 @@ class RunFolder:
 
     @property
     def score(self) -> Path:
-        """What was found of new images."""
+        """Scores of new images."""
         return self.root / "score"
 
     @property
@@ -86,7 +86,7 @@ class RunFolder:
         return self.root / "benchmark"
 
     def benchmark_of(self, score: str) -> Path:
-        """Likewise where that was explained: a folder inside for any score but the logit."""
+        """The benchmark of a score: a folder inside :attr:`benchmark`, except for the logit."""
         return self.benchmark if score == "logit" else self.benchmark / score
 
     @property
@@ -115,8 +115,8 @@ def atomic(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place when the block ends without an error.
 
     The temporary file lies in the same folder, because ``os.replace`` is atomic only within one
-    file system; its content is on disk before it gets the name, so a kill leaves the old or the new
-    file and nothing between.
+    file system. Its content is on disk before it gets the name, so a kill leaves the old file or
+    the new one, and nothing in between.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays: writers such as matplotlib choose the format by it.
@@ -131,7 +131,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: RunFolder) -> None:
-    """Removes what writers that were killed left beside their targets; nobody else may write."""
+    """Removes the temporary files of writers that were killed; no other process may be writing."""
     for place in (folder.root, folder.checkpoints):
         for path in place.glob(".*"):
             if TEMPORARY.fullmatch(path.name) and path.is_file():
@@ -148,7 +148,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Writes rows of equal keys as CSV with a header, atomically.
 
     Raises:
-        ValueError: If there is no row, hence no header.
+        ValueError: If there is no row and therefore no header.
     """
     if not rows:
         raise ValueError(f"{path}: no row to write, expected at least one")

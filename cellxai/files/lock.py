@@ -18,9 +18,9 @@ def run_lock(
     """Holds a folder, created if need be, as :func:`hold` does.
 
     Args:
-        folder: Whose lock is ``.lock`` in it.
-        verb: What is done to it, for who is refused.
-        way_out: Likewise, besides waiting.
+        folder: The folder; its lock is the file ``.lock`` in it.
+        verb: What is done to the folder, for the message to a process that is refused.
+        way_out: What that process may do besides waiting, for the same message.
 
     Raises:
         ValueError: If another process holds it.
@@ -41,9 +41,9 @@ def file_lock(path: Path, verb: str, way_out: str) -> Iterator[None]:
     """Holds a file that need not be there yet, as :func:`hold` does; its folder is created.
 
     Args:
-        path: Whose lock lies beside it: SQLite has its own inside, of another kind.
-        verb: What is done to it, for who is refused.
-        way_out: Likewise, besides waiting.
+        path: The file; its lock lies beside it, since SQLite has its own inside, of another kind.
+        verb: What is done to the file, for the message to a process that is refused.
+        way_out: What that process may do besides waiting, for the same message.
 
     Raises:
         ValueError: If another process holds it.

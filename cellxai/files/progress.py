@@ -1,4 +1,4 @@
-"""How far long work is: a bar on a terminal, nothing in a log."""
+"""How far long work has come: a bar on a terminal, nothing in a log."""
 
 from collections.abc import Iterable, Sized
 from typing import TypeVar
@@ -16,8 +16,8 @@ def progress(
 
     Args:
         items: What is worked on.
-        doing: Stands before the bar.
-        total: How many there are; ``None`` asks the items, which may not know.
+        doing: Text before the bar.
+        total: How many items there are; ``None`` asks the items, which may not know.
         at_least: Fewer items than this are not worth a bar.
     """
     if total is None and isinstance(items, Sized):

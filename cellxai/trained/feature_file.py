@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from cellxai.files.folder import atomic
 
-FORMAT = "cellxai.verbs.features 1"
+FORMAT = "cellxai.features 1"
 TENSOR = "features"
 LENGTH_BYTES = 8  # of the header's length, before it
 COLUMNS = ("ids", "labels", "splits", "broken")

@@ -26,10 +26,10 @@ class ImageSet:
     """Images that are scored together.
 
     Args:
-        records: What they are.
+        records: The images.
         pictures: Their pixels, prepared.
         features: In float64, where PCA and mixture are computed.
-        logits: What the classifier says of them, likewise; ``None`` without a classifier.
+        logits: What the classifier says of them, in float64; ``None`` without a classifier.
         faults: What could not be read and was left out.
     """
 
@@ -52,13 +52,13 @@ class ImageSet:
 
 def join_sets(sets: Sequence[ImageSet]) -> ImageSet:
     """The images of several sets, one after another."""
-    logits = [one.logits for one in sets if one.logits is not None]
+    logits = [images.logits for images in sets if images.logits is not None]
     return ImageSet(
-        tuple(record for one in sets for record in one.records),
-        torch.cat([one.pictures for one in sets]),
-        torch.cat([one.features for one in sets]),
+        tuple(record for images in sets for record in images.records),
+        torch.cat([images.pictures for images in sets]),
+        torch.cat([images.features for images in sets]),
         torch.cat(logits) if logits else None,
-        tuple(fault for one in sets for fault in one.faults),
+        tuple(fault for images in sets for fault in images.faults),
     )
 
 
@@ -104,7 +104,7 @@ class FeatureSource(ABC):
         """
         return self._other(f"corruptions={name!r}", corrupt_records(records, corruption, seed), ())
 
-    def _other(self, told: str, records: Sequence[Record], faults: Sequence[Fault]) -> ImageSet:
+    def _other(self, option: str, records: Sequence[Record], faults: Sequence[Fault]) -> ImageSet:
         classes = sorted({record.label for record in records})
         parts = dict.fromkeys((record.id for record in records), "test")
         images = CellImages(
@@ -114,7 +114,7 @@ class FeatureSource(ABC):
         try:
             return self._set(images, "test", (*faults, *images.faults))
         except ValueError as error:
-            raise ValueError(f"{told}: {error}") from error
+            raise ValueError(f"{option}: {error}") from error
 
     def _set(self, images: CellImages, part: str, faults: Sequence[Fault]) -> ImageSet:
         logits, features = self.outputs(images, part)
@@ -150,14 +150,14 @@ class NetworkFeatures(FeatureSource):
     def outputs(self, images: CellImages, part: str) -> Outputs:
         """See :meth:`FeatureSource.outputs`."""
         own = images is self.images
-        found = self.trained.outputs(part) if own else self.trained.outputs_of(images, part)
+        outputs = self.trained.outputs(part) if own else self.trained.outputs_of(images, part)
         if self.layer == PENULTIMATE:
-            return found
+            return outputs
         device = self.trained.device
         with torch.inference_mode():
             batches = images.tensor_batches(part)
             features = [self.network(batch.to(device)).cpu() for batch, _ in batches]
-        return found[0], torch.cat(features)
+        return outputs[0], torch.cat(features)
 
 
 class PixelFeatures(FeatureSource):

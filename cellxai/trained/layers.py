@@ -26,7 +26,7 @@ class LayerFeatures(ModelWrapper):
             convolution answers with [b c h w].
 
     Raises:
-        ValueError: If there is no such layer, or it has no places to keep; tells the nearest names.
+        ValueError: If there is no such layer, or it has no places to keep; names layers near it.
     """
 
     model: CellClassifier
@@ -79,15 +79,15 @@ def outputs_of(
     Raises:
         ValueError: If a layer does not run, or gives no tensor.
     """
-    found: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
 
     def keep(layer: str, output: object) -> None:
         if not isinstance(output, Tensor):
             raise ValueError(
                 f"layer={layer!r} gives {type(output).__name__}, expected a tensor; name another"
             )
-        found[layer] = output
-        if len(found) == len(layers):
+        outputs[layer] = output
+        if len(outputs) == len(layers):
             raise _Reached
 
     handles = [
@@ -103,9 +103,9 @@ def outputs_of(
             for handle in handles:
                 handle.remove()
     for layer in layers:
-        if layer not in found:
+        if layer not in outputs:
             raise ValueError(f"layer={layer!r} does not run in this network; name another")
-    return [found[layer] for layer in layers]
+    return [outputs[layer] for layer in layers]
 
 
 def mean_over_places(output: Float[Tensor, "b ..."]) -> Float[Tensor, "b f"]:
@@ -137,5 +137,5 @@ def check_layer(model: nn.Module, layer: str) -> None:
 
 def spatial_example(model: nn.Module) -> str:
     """The name of a layer in the middle of the network that sees places."""
-    convolutions = [name for name, one in model.named_modules() if isinstance(one, nn.Conv2d)]
+    convolutions = [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d)]
     return convolutions[len(convolutions) // 2] if convolutions else "a convolution"

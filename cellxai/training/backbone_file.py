@@ -14,7 +14,7 @@ def keep_backbone(classifier: CellClassifier, folder: RunFolder, writes: bool) -
 
     Args:
         classifier: Its backbone is written or replaced.
-        folder: Of the run.
+        folder: The run folder.
         writes: False in the processes that leave writing to another.
     """
     path = backbone_file(folder)

@@ -24,7 +24,7 @@ class StepSeed(L.Callback):
     Every epoch is not enough: loaders draw from the same generator, and not equally in both.
 
     Args:
-        seed: Of the run.
+        seed: Seed of the run.
     """
 
     def __init__(self, seed: int) -> None:

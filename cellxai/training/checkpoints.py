@@ -156,11 +156,11 @@ class RunningMetrics(L.Callback):
 
 def running_sums(trainer: L.Trainer) -> dict[str, tuple[Metric, list[str]]]:
     """What holds the sums of the training epoch, by the logged key, and their names."""
-    found: dict[str, tuple[Metric, list[str]]] = {}
+    sums: dict[str, tuple[Metric, list[str]]] = {}
     for key, logged in trainer.fit_loop.epoch_loop._results.items():
         holder = logged if logged.is_tensor else logged.value
-        found[key] = holder, [name for name, state in states(holder) if isinstance(state, Tensor)]
-    return found
+        sums[key] = holder, [name for name, state in states(holder) if isinstance(state, Tensor)]
+    return sums
 
 
 def states(metric: Metric) -> list[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a run was made with, so that its folder is evidence by itself."""
+"""What a run was made with, so that its folder is evidence on its own."""
 
 import platform
 import subprocess

@@ -25,7 +25,7 @@ class CachedFeatures(L.LightningDataModule):
 
     Args:
         images: The images; training follows their order.
-        classifier: Whose backbone is frozen.
+        classifier: Its backbone is frozen.
         views: Versions of each training image.
     """
 
@@ -79,7 +79,7 @@ class Views(Dataset):
 
     Args:
         features: Computes them at the first call, and keeps them.
-        labels: Of the images.
+        labels: Classes of the images.
     """
 
     def __init__(
@@ -105,5 +105,5 @@ def pool_all(
 ) -> Float[Tensor, "n p"]:
     """Features of all batches, on the CPU."""
     device = classifier.device
-    found = [classifier.pooled(images.to(device)).cpu() for images in batches]
-    return torch.cat(found) if found else torch.empty(0, 0)
+    features = [classifier.pooled(images.to(device)).cpu() for images in batches]
+    return torch.cat(features) if features else torch.empty(0, 0)

@@ -35,7 +35,7 @@ class TrainingSettings:
         optimiser: AdamW and its learning rate.
         device: "auto" takes a CUDA device when there is one.
         devices: Processes that train together, each on its own device; they share a CPU.
-        precision: Of the arithmetic: single, or half where the loss of digits does no harm.
+        precision: Precision of the arithmetic: single, or half where losing digits does no harm.
         channels_last: Whether the network's weights lie channels last, which convolutions are
             faster with on most machines.
         compile: Whether torch compiles the backbone: a minute at the start, faster steps after it.
@@ -49,8 +49,9 @@ class TrainingSettings:
         loss: Smoothed labels, mixed images.
         ema_decay: Judges and keeps the moving average of the weights instead of the last ones
             (arXiv:1703.01780): the share of it that a step keeps, such as 0.999; null: no average.
-        cached_views: With ``model.trainable: head``, versions of each training image whose features
-            are kept: the untouched one, and so many less one augmented ones; one an epoch.
+        cached_views: With ``model.trainable: head``, how many versions of each training image have
+            their features kept: the untouched one and, for each further view, an augmented one.
+            Each epoch takes one of them.
 
     Raises:
         ValueError: If a number is not positive, or TensorBoard is asked for and not installed.
@@ -125,7 +126,8 @@ def check_precision(precision: Precision, device: torch.device) -> None:
     """
     if precision == "16-mixed" and device.type == "cpu":
         raise ValueError(
-            "training.precision=16-mixed needs a CUDA device; pass bf16-mixed or 32-true"
+            f"training.precision=16-mixed needs a CUDA device, got {device}; pass bf16-mixed or "
+            "32-true"
         )
 
 

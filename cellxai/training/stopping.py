@@ -1,4 +1,4 @@
-"""What ends a training before its last epoch: a signal, a loss that is no number, a plateau."""
+"""What ends a training before its last epoch: a signal, a loss that is not a number, a plateau."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ class StopRequest:
         if threading.current_thread() is not threading.main_thread():
             return  # only there Python lets a signal be handled
         for number in (signal.SIGINT, signal.SIGTERM):
-            # A run in the background of a shell is told to ignore Ctrl-C, and goes on doing so.
+            # A run in the background of a shell is set to ignore Ctrl-C, and goes on doing so.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self.hear)
 
@@ -54,12 +54,12 @@ class StopRequest:
 
 
 class NotFiniteError(ValueError):
-    """The loss or a weight is infinite or no number."""
+    """The loss or a weight is infinite or not a number."""
 
 
 @dataclass(frozen=True)
 class CheckedLoss:
-    """The loss of a step, of which a device may not have told yet whether it is a number.
+    """The loss of a step; whether it is a number may not be known yet.
 
     Args:
         finite: One truth value on the CPU.
@@ -93,7 +93,7 @@ class CheckedLoss:
 
 
 class FiniteLoss(L.Callback):
-    """Ends the training at the first loss that is no number, before a checkpoint could hold it.
+    """Ends the training at the first loss that is not a number, before a checkpoint could hold it.
 
     On the CPU before the step is taken; on CUDA one step later at the most.
 
@@ -134,7 +134,7 @@ class FiniteLoss(L.Callback):
                 raise NotFiniteError(self.line(f"the weight {name} is not finite any more"))
 
     def check(self) -> None:
-        """Raises an error where the loss of the latest batch is known and no number."""
+        """Raises an error where the loss of the latest batch is known and not finite."""
         if self.latest is not None and not self.latest.is_finite():
             raise NotFiniteError(self.line(f"the loss is {float(self.latest.value)}"))
 

@@ -37,7 +37,7 @@ def train(
 
     Raises:
         KeyboardInterrupt: If the run was asked to stop; its checkpoint is written.
-        NotFiniteError: If a loss is no number.
+        NotFiniteError: If a loss is not a number.
     """
     quieten_lightning()
     if choose_device(training.device).type == "cpu":
@@ -74,7 +74,7 @@ def new_trainer(images: CellImages, folder: RunFolder, training: TrainingSetting
     n_validation = len(images.records("validation"))
     if 0 < n_validation < training.devices:
         raise ValueError(
-            f"training.devices={training.devices}, but only {n_validation} images validate, less "
+            f"training.devices={training.devices}, but only {n_validation} images validate, fewer "
             "than one each; pass fewer devices, or a larger split.validation_share"
         )
     monitor = "validation_loss" if n_validation else None

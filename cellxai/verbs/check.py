@@ -14,7 +14,7 @@ FAULTS_FOUND = 3  # exit code: neither a success nor a mistake in the command
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What :func:`check` found.
+    """The result of :func:`check`.
 
     Args:
         faults: All that is wrong, in the order of the data set.
@@ -34,9 +34,9 @@ class CheckReport:
     def __str__(self) -> str:
         counts = ", ".join(f"{label} {n}" for label, n in self.classes.items())
         n_faults = len(self.faults)
-        found = f"{n_faults} fault{'' if n_faults == 1 else 's'}" if n_faults else "no faults"
+        counted = f"{n_faults} fault{'' if n_faults == 1 else 's'}" if n_faults else "no faults"
         usable = f"{self.n_images} usable images" + (f" ({counts})" if counts else "")
-        return "\n".join([*map(str, self.faults), f"{found}; {usable}"])
+        return "\n".join([*map(str, self.faults), f"{counted}; {usable}"])
 
 
 def check(data: Source) -> CheckReport:
@@ -55,8 +55,8 @@ def check(data: Source) -> CheckReport:
     with ThreadPoolExecutor() as threads:
         per_image = list(threads.map(pixel_faults, scan.records))
     sound = [r for r, faults in zip(scan.records, per_image, strict=True) if not faults]
-    found = [fault for faults in per_image for fault in faults]
-    faults = (*scan.faults, *id_faults(scan.records), *found)
+    of_images = [fault for faults in per_image for fault in faults]
+    faults = (*scan.faults, *id_faults(scan.records), *of_images)
     classes = Counter(record.label for record in sound)
     return CheckReport(faults, len(sound), dict(sorted(classes.items())))
 
@@ -82,7 +82,7 @@ def pixel_faults(record: Record) -> list[Fault]:
 
 
 def id_faults(records: Sequence[Record]) -> list[Fault]:
-    """Ids that two images share, and ids that can be no file name: a source's own mistakes."""
+    """Ids that two images share, and ids that cannot be file names: mistakes of the source."""
     counts = Counter(record.id for record in records)
     shared = [
         Fault(f"id {image_id!r}", f"{n} images have it, expected one")
@@ -90,7 +90,7 @@ def id_faults(records: Sequence[Record]) -> list[Fault]:
         if n > 1
     ]
     unsafe = [
-        Fault(f"id {image_id!r}", "no file name; expected letters, digits, '_', '-' and '.'")
+        Fault(f"id {image_id!r}", "not a valid id; expected letters, digits, '_', '-' and '.'")
         for image_id in counts
         if not is_safe_id(image_id)
     ]

@@ -144,7 +144,7 @@ def number_of_folds(split: SplitSettings) -> int:
     """How many folds there are.
 
     Raises:
-        ValueError: If there are none, a file parts the images, or one fold is chosen.
+        ValueError: If there are no folds, a file parts the images, or one fold is chosen.
     """
     if split.n_folds is None or split.file is not None:
         raise ValueError(

@@ -151,10 +151,10 @@ def holds_features(path: Path, fingerprint: str) -> bool:
 
 def read_result(path: Path, reused: bool, faults: Sequence[Fault]) -> FeatureFile:
     """What lies in a file."""
-    features, broken = read_features(path), tuple(map(str, faults))
+    content, broken = read_features(path), tuple(map(str, faults))
     if reused:
         broken += tuple(
             f"image {image_id}: broken when the features were computed"
-            for image_id in features.broken
+            for image_id in content.broken
         )
-    return FeatureFile(path, features.values.shape, features.layer, broken, reused)
+    return FeatureFile(path, content.values.shape, content.layer, broken, reused)

@@ -110,7 +110,7 @@ def fit(
 
     Raises:
         ValueError: If the settings do not fit the data, the folder holds another run, another
-            process trains into it, or a loss is no number.
+            process trains into it, or a loss is not a number.
     """
     return fit_run(RunSettings(data, run, split, transforms, model, training, loading, seed))
 

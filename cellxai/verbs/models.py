@@ -68,8 +68,8 @@ def models(pattern: str | None = None) -> ModelTable:
     """Lists networks by name: image size, parameters, published weights.
 
     Args:
-        pattern: Names of timm with ``*`` and ``?`` in them, such as ``'*mobilenet*'``; without one,
-            EfficientNetV2 and EfficientNet.
+        pattern: Names of timm with ``*`` and ``?`` in them, such as ``'*mobilenet*'``; without a
+            pattern, EfficientNetV2 and EfficientNet.
 
     Raises:
         ValueError: If no name matches; names the nearest ones.
@@ -94,15 +94,15 @@ def matching_names(pattern: str) -> Sequence[str]:
     """The names of timm's models that a pattern with ``*`` and ``?`` stands for.
 
     Raises:
-        ValueError: If there are none.
+        ValueError: If there is no such model.
     """
     every = timm.list_models()
-    found = [name for name in every if fnmatchcase(name, pattern)]
-    if not found:
+    names = [name for name in every if fnmatchcase(name, pattern)]
+    if not names:
         near = difflib.get_close_matches(pattern.replace("*", ""), every, n=3, cutoff=0.4)
         hint = f"nearest: {', '.join(near)}" if near else "'*' lists all"
         raise ValueError(f"no model of timm is called {pattern!r} (* and ? are wild); {hint}")
-    return found
+    return names
 
 
 def published_tags() -> Mapping[str, tuple[str, ...]]:
@@ -127,7 +127,7 @@ class Unfilled(TorchFunctionMode):
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         """Any call as it is, except that ``torch.nn.init`` hands tensors back as they are."""
-        named = kwargs or {}
+        keywords = kwargs or {}
         if getattr(func, "__module__", None) == "torch.nn.init":
-            return args[0] if args else named["tensor"]
-        return func(*args, **named)
+            return args[0] if args else keywords["tensor"]
+        return func(*args, **keywords)

@@ -106,7 +106,7 @@ def test_a_fused_step_is_adamws(factor):
     [
         ({"layer_decay": 0.0}, r"layer_decay=0\.0: expected a share"),
         ({"layer_decay": 1.5}, r"layer_decay=1\.5: expected a share"),
-        ({"warm_up_steps": -1}, "cannot be negative; pass 0"),
+        ({"warm_up_steps": -1}, "warm_up_steps=-1: expected 0 for none"),
         ({"warm_up_steps": 3, "warm_up_epochs": 0.5}, "two lengths of one warm-up; pass one"),
     ],
 )

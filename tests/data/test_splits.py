@@ -96,7 +96,7 @@ def test_a_class_with_too_few_groups_is_named():
 
 
 def test_no_images_at_all_is_an_error():
-    with pytest.raises(ValueError, match="no images to split"):
+    with pytest.raises(ValueError, match="0 images to split"):
         split_records([], SplitSettings())
 
 

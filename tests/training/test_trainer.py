@@ -77,7 +77,9 @@ def test_half_precision_trains_and_its_weights_stay_single(settings, tmp_path):
 
 
 def test_fp16_without_a_device_for_it_is_refused_before_the_work(settings, tmp_path):
-    with pytest.raises(ValueError, match="16-mixed needs a CUDA device; pass bf16-mixed or"):
+    with pytest.raises(
+        ValueError, match="16-mixed needs a CUDA device, got cpu; pass bf16-mixed or"
+    ):
         fit(run=tmp_path / "run", **settings(precision="16-mixed"))
     assert not (tmp_path / "run").exists()
 

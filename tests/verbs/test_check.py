@@ -112,7 +112,7 @@ def test_check_finds_the_mistakes_of_a_source_of_ones_own(tmp_path):
 
     lines = str(check(Own())).splitlines()
     assert lines[0] == "id 'same': 2 images have it, expected one"
-    assert lines[1].startswith("id '../up': no file name")
+    assert lines[1].startswith("id '../up': not a valid id")
 
 
 def test_check_of_a_folder_that_is_not_there_is_an_error(tmp_path):

@@ -1,6 +1,4 @@
-import json
 import shutil
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,7 @@ from safetensors.numpy import load_file
 from cellxai.data.pixels.corruptions import Corrupted, Darken
 from cellxai.data.readers.folder import ImageFolder
 from cellxai.trained import image_stream as imagestream
-from cellxai.trained.feature_file import ImageEntry, read_features, write_features
+from cellxai.trained.feature_file import read_features
 from cellxai.trained.run import load_run
 from cellxai.verbs.features import features
 from gmm.files.matrices import read_matrix
@@ -132,25 +130,3 @@ def test_another_file_is_not_written_over(run, others, tmp_path):
     (tmp_path / "mine.safetensors").write_bytes(b"mine")
     with pytest.raises(ValueError, match=r"out=.*mine\.safetensors"):
         features(run, others, out=tmp_path / "mine.safetensors")
-
-
-def test_a_file_of_something_else_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="expected one of `cellxai features`"):
-        read_features(tmp_path / "none.safetensors")
-
-
-@pytest.mark.parametrize("n_read", [1, 2, 5])
-def test_whatever_can_be_read_the_header_fits_its_room(tmp_path, n_read):
-    rows = [ImageEntry(f'odd "id" {i}', "label é\n", "train") for i in range(5)]
-    values = np.arange(5 * 6, dtype=np.float32).reshape(5, 2, 3)
-    chunks = [([row.id], values[[i]]) for i, row in enumerate(rows[:n_read])]
-    write_features(tmp_path / "x.safetensors", rows, iter(chunks), "layer", "print")
-    found = read_features(tmp_path / "x.safetensors")
-    np.testing.assert_array_equal(found.values, values[:n_read])
-    np.testing.assert_array_equal(load_file(tmp_path / "x.safetensors")["features"], found.values)
-    assert found.ids == tuple(row.id for row in rows[:n_read])
-    assert found.broken == tuple(row.id for row in rows[n_read:])
-    assert found.labels == ("label é\n",) * n_read
-    (length,) = struct.unpack("<Q", (tmp_path / "x.safetensors").read_bytes()[:8])
-    assert length % 8 == 0
-    json.loads((tmp_path / "x.safetensors").read_bytes()[8 : 8 + length])

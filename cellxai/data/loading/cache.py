@@ -33,11 +33,11 @@ DRAWN = ("crop", "horizontal_flip", "vertical_flip", "brightness", "augmentation
 
 @dataclass(frozen=True)
 class Kept:
-    """What came of preparing a list of files.
+    """The result of preparing a list of files.
 
     Args:
         images: Those that could be read, in order.
-        broken: Why each of the others could not, by its place in the list.
+        broken: Why each of the others could not be read, by its place in the list.
     """
 
     images: UInt8[np.ndarray, "n c h w"]
@@ -46,7 +46,7 @@ class Kept:
 
 def cache_key(records: Sequence[Record], transforms: Transforms) -> str:
     """The name under which the prepared images of these files are kept."""
-    described = {
+    parts = {
         "files": [describe_record(record) for record in records],
         "transforms": as_config({"kept": transforms})["kept"],
         "code": sorted(
@@ -55,15 +55,15 @@ def cache_key(records: Sequence[Record], transforms: Transforms) -> str:
         "decoders": [PIL.__version__, cv2.__version__],
     }
     for name in DRAWN:
-        described["transforms"].pop(name, None)
-    return hash_json(described)[:32]
+        parts["transforms"].pop(name, None)
+    return hash_json(parts)[:32]
 
 
 def describe_record(record: Record) -> list[Any]:
     """What decides the pixels that are read of a record; a corruption is seeded by the id."""
-    told = [record.id, as_config(record.corruptions)]
-    alone = record.load_image is None and not record.corruptions
-    return [*describe_file(record.path), *([] if alone else told)]
+    seeded = [record.id, as_config(record.corruptions)]
+    is_plain_file = record.load_image is None and not record.corruptions
+    return [*describe_file(record.path), *([] if is_plain_file else seeded)]
 
 
 def corruption_classes(records: Sequence[Record]) -> set[type]:
@@ -74,10 +74,10 @@ def corruption_classes(records: Sequence[Record]) -> set[type]:
 def describe_file(path: Path) -> tuple[str, int | None, int | None]:
     """Path, bytes and nanosecond of the last change; ``None`` where there is no such file."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return str(path.absolute()), None, None
-    return str(path.absolute()), found.st_size, found.st_mtime_ns
+    return str(path.absolute()), status.st_size, status.st_mtime_ns
 
 
 def hash_code(kind: type) -> str:
@@ -103,12 +103,12 @@ def open_cached(folder: Path, key: str) -> Kept | None:
     """
     pixels, voucher = paths_of(folder, key)
     try:
-        told = json.loads(voucher.read_text(encoding="utf-8"))
+        vouched = json.loads(voucher.read_text(encoding="utf-8"))
         kept = Kept(
-            map_pixels(pixels, tuple(told["shape"])),
-            {int(place): what for place, what in told["broken"].items()},
+            map_pixels(pixels, tuple(vouched["shape"])),
+            {int(place): what for place, what in vouched["broken"].items()},
         )
-        sound = told["sha256"] == hash_kept(kept)
+        sound = vouched["sha256"] == hash_kept(kept)
     # What missing, cut and overwritten files end in.
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
@@ -141,7 +141,7 @@ def write_cached(
 
     Args:
         folder: The cache; made if need be.
-        key: Of :func:`cache_key`.
+        key: From :func:`cache_key`.
         results: Each image, or why it could not be read.
         transforms: What prepared them.
 
@@ -152,15 +152,15 @@ def write_cached(
     broken: dict[int, str] = {}
     n_images = 0
     with atomic(pixels) as temporary, temporary.open("wb") as file:
-        for place, found in enumerate(results):
-            if isinstance(found, str):
-                broken[place] = found
+        for place, result in enumerate(results):
+            if isinstance(result, str):
+                broken[place] = result
             else:
-                file.write(found.transpose(2, 0, 1).tobytes())
+                file.write(result.transpose(2, 0, 1).tobytes())
                 n_images += 1
     kept = Kept(map_pixels(pixels, (n_images, *transforms.shape)), broken)
-    told = {"sha256": hash_kept(kept), "shape": list(kept.images.shape), "broken": broken}
-    write_json(voucher, told)
+    vouched = {"sha256": hash_kept(kept), "shape": list(kept.images.shape), "broken": broken}
+    write_json(voucher, vouched)
     return kept
 
 
@@ -170,7 +170,6 @@ def paths_of(folder: Path, key: str) -> tuple[Path, Path]:
 
 
 def hash_kept(kept: Kept) -> str:
-    """SHA-256 of the images, their shape, and what is told about the others."""
+    """SHA-256 of the images, their shape, and the reasons why others are missing."""
     broken = {str(place): what for place, what in kept.broken.items()}
-    told = json.dumps([list(kept.images.shape), broken])
-    return hash_content(told, kept.images)
+    return hash_content(json.dumps([list(kept.images.shape), broken]), kept.images)

@@ -30,8 +30,8 @@ Batch = tuple[Float[Tensor, "b 3 h w"], Int64[Tensor, " b"]]
 class CellImages(L.LightningDataModule):
     """The images of a data set, each decoded and prepared once, when its part is first used.
 
-    Prepared images are kept as 8-bit pixels: 600 grey ones of 224×224 are 30 MB. No loader has a
-    file left to decode.
+    Prepared images are kept as 8-bit pixels: 600 grey ones of 224×224 are 30 MB. Loaders decode no
+    file.
 
     Args:
         records: The images.
@@ -137,7 +137,7 @@ class CellImages(L.LightningDataModule):
     def _training_set(self, kind: type[TensorImages] | type[AugmentedImages]) -> Dataset:
         images, labels = self.images("train"), self.labels("train")
         if not len(labels):
-            raise ValueError("no image to train on, expected at least one in part 'train'")
+            raise ValueError("part 'train' has 0 images, expected at least one to train on")
         if kind is TensorImages and self.trainer is not None:
             device = self.trainer.strategy.root_device
             images, labels = images.to(device), labels.to(device)
@@ -151,7 +151,7 @@ class CellImages(L.LightningDataModule):
         return self._plain_loader("validation")
 
     def test_dataloader(self) -> DataLoader:
-        """The batches of ``test``, likewise."""
+        """The batches of ``test``, in order and not augmented; of several processes a share."""
         return self._plain_loader("test")
 
     def _plain_loader(self, part: str) -> DataLoader:
@@ -198,12 +198,12 @@ def collate_augmented(pairs: Sequence[tuple[Float[Tensor, "3 h w"], Int64[Tensor
     return torch.stack(planes).expand(-1, 3, -1, -1), torch.stack(labels)
 
 
-def check_known(what: str, found: set[str], expected: Sequence[str]) -> None:
+def check_known(what: str, names: set[str], expected: Sequence[str]) -> None:
     """Refuses names that are not among those expected.
 
     Raises:
         ValueError: Naming the unknown ones.
     """
-    unknown = sorted(found - set(expected))
+    unknown = sorted(names - set(expected))
     if unknown:
         raise ValueError(f"{what} {', '.join(unknown)}, expected {', '.join(expected)}")

@@ -47,8 +47,8 @@ def prepare_all(
     if cache is None:
         return pair_with_records(records, collect_in_memory(results, transforms))
     key = cache_key(records, transforms)
-    found = open_cached(cache, key) or write_cached(cache, key, results, transforms)
-    return pair_with_records(records, found)
+    kept = open_cached(cache, key) or write_cached(cache, key, results, transforms)
+    return pair_with_records(records, kept)
 
 
 def prepare_each(
@@ -64,13 +64,13 @@ def collect_in_memory(
     results: Iterable[UInt8[np.ndarray, "h w c"] | str], transforms: Transforms
 ) -> Kept:
     """The images in one array, of length 0 where there are none."""
-    found = list(results)
-    images = [
-        np.ascontiguousarray(image.transpose(2, 0, 1))
-        for image in found
-        if not isinstance(image, str)
-    ]
-    broken = {place: what for place, what in enumerate(found) if isinstance(what, str)}
+    images: list[UInt8[np.ndarray, "c h w"]] = []
+    broken: dict[int, str] = {}
+    for place, result in enumerate(results):
+        if isinstance(result, str):
+            broken[place] = result
+        else:
+            images.append(np.ascontiguousarray(result.transpose(2, 0, 1)))
     return Kept(np.stack(images) if images else np.empty((0, *transforms.shape), np.uint8), broken)
 
 
@@ -82,16 +82,16 @@ def read_prepared(record: Record, transforms: Transforms) -> UInt8[np.ndarray, "
         return str(fault)
 
 
-def pair_with_records(records: Sequence[Record], found: Kept) -> Prepared:
-    """The images with the records that they are of, and a fault for each of the others."""
-    faults = [Fault(f"image {records[i].id}", what) for i, what in found.broken.items()]
-    readable = tuple(record for i, record in enumerate(records) if i not in found.broken)
-    return Prepared(readable, torch.from_numpy(found.images), tuple(faults))
+def pair_with_records(records: Sequence[Record], kept: Kept) -> Prepared:
+    """The images with their records, and a fault for each record without an image."""
+    faults = [Fault(f"image {records[i].id}", what) for i, what in kept.broken.items()]
+    readable = tuple(record for i, record in enumerate(records) if i not in kept.broken)
+    return Prepared(readable, torch.from_numpy(kept.images), tuple(faults))
 
 
-def check_any_readable(found: Sequence[Prepared]) -> None:
+def check_any_readable(parts: Sequence[Prepared]) -> None:
     """Raises ``ValueError`` with the first fault where not one image could be read."""
-    if not any(one.records for one in found):
-        faults = [fault for one in found for fault in one.faults]
+    if not any(part.records for part in parts):
+        faults = [fault for part in parts for fault in part.faults]
         first = f", the first: {faults[0]}" if faults else ""
         raise ValueError(f"none of {len(faults)} images can be read{first}")

@@ -42,9 +42,8 @@ def balanced_order(
     """
     members = [np.flatnonzero(labels == label) for label in random.permutation(np.unique(labels))]
     quotas = [len(part) for part in np.array_split(labels, len(members))]
-    drawn = [
-        cycle_through(those, quota, random) for those, quota in zip(members, quotas, strict=True)
-    ]
+    pairs = zip(members, quotas, strict=True)
+    drawn = [cycle_through(indices, quota, random) for indices, quota in pairs]
     return random.permutation(np.concatenate(drawn))
 
 

@@ -26,7 +26,10 @@ def parse_segmentation(
     if isinstance(segmentation, list) and segmentation:
         return [parse_polygon(numbers, shape) for numbers in segmentation]
     if not isinstance(segmentation, dict) or not {"size", "counts"} <= segmentation.keys():
-        raise ValueError("no segmentation, expected polygons or run lengths with size and counts")
+        raise ValueError(
+            f"segmentation {str(segmentation)[:40]!r}, expected polygons, or run lengths with size "
+            "and counts"
+        )
     if segmentation["size"] != list(shape):
         raise ValueError(f"run lengths of size {segmentation['size']}, expected {list(shape)}")
     return [parse_counts(segmentation["counts"], shape[0] * shape[1])]
@@ -78,7 +81,7 @@ def decompress(text: str) -> list[int]:
     for place, character in enumerate(text):
         code = ord(character) - FIRST_CHARACTER
         if not 0 <= code < 2 * MORE or n_read == LONGEST_VALUE:
-            raise ValueError(f"character {character!r} at {place} is none of a run length")
+            raise ValueError(f"character {character!r} at {place} is not part of a run length")
         value |= (code & (MORE - 1)) << (VALUE_BITS * n_read)
         n_read += 1
         if code & MORE:
@@ -119,4 +122,6 @@ def corners_of(numbers: Any) -> Float64[np.ndarray, "corners 2"]:
     try:
         return np.array(numbers, dtype=np.float64).reshape(-1, 2)
     except (TypeError, ValueError):
-        raise ValueError("a polygon that is no list of numbers x, y, x, y, …") from None
+        raise ValueError(
+            f"the polygon {str(numbers)[:40]!r}, expected a list of numbers x, y, x, y, …"
+        ) from None

@@ -224,8 +224,8 @@ class Corrupted(Source):
 
     def scan(self) -> Scan:
         """See :meth:`Source.scan`."""
-        found = self.source.scan()
-        return Scan(corrupt_records(found.records, self.corruption, self.seed), found.faults)
+        scan = self.source.scan()
+        return Scan(corrupt_records(scan.records, self.corruption, self.seed), scan.faults)
 
 
 def corrupt_records(
@@ -241,13 +241,13 @@ def corrupt_records(
 
 def grade_all(corruptions: Mapping[str, Corruption]) -> dict[str, Corruption]:
     """Each corruption five times, as ``name 1`` to ``name 5``; one without severity as it is."""
-    found: dict[str, Corruption] = {}
-    for name, one in corruptions.items():
-        if isinstance(one, Graded):
-            found |= {f"{name} {level}": replace(one, severity=level) for level in SEVERITIES}
+    graded: dict[str, Corruption] = {}
+    for name, corruption in corruptions.items():
+        if isinstance(corruption, Graded):
+            graded |= {f"{name} {step}": replace(corruption, severity=step) for step in SEVERITIES}
         else:
-            found[name] = one
-    return found
+            graded[name] = corruption
+    return graded
 
 
 def multiply(image: Image, factors: Float[np.ndarray, "h w"]) -> Image:

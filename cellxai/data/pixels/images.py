@@ -125,7 +125,7 @@ def _open(content: bytes) -> Image.Image:
 
 
 def check_kind(image: Image.Image, content: bytes) -> None:
-    """Refuses, from its header, an image that is no single picture of 8 or 16 bits."""
+    """Refuses, from its header, an image that is not a single picture of 8 or 16 bits."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageFault(

@@ -52,7 +52,7 @@ class ImageFolder(Source):
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The image files of a folder, told by suffix, in alphabetical order.
+    """The image files of a folder, recognised by their suffix, in alphabetical order.
 
     Raises:
         FileNotFoundError: If there is no such folder.

@@ -23,7 +23,7 @@ def find_files(name: str) -> list[Path]:
     if path.is_file():
         return [path]
     matches = glob.glob(name, recursive=True)  # noqa: PTH207 - of Path it takes no absolute ones
-    return sorted(found for found in map(Path, matches) if found.is_file())
+    return sorted(file for file in map(Path, matches) if file.is_file())
 
 
 def records_of_files(paths: Sequence[Path], taken: Collection[str] = ()) -> list[Record]:

@@ -28,10 +28,11 @@ class LiveCell(Source):
     Args:
         root: The folder of the images, either all in it or each in a folder of its class.
         annotations: COCO files, such as those for training, validation and test.
-        label: Whence the class comes: ``file_name`` takes the file name's part before the first
+        label: Where the class comes from: ``file_name`` takes the file name's part before the first
             ``_``, ``category`` the category of all objects in the image.
-        groups: ``well`` keeps the images of a well together, told by the file name's first three
-            parts and only where all images have them; ``none`` lets every image go anywhere.
+        groups: ``well`` keeps the images of a well together; the first three parts of a file name
+            name the well, and there are groups only where all images have them. ``none`` lets every
+            image go anywhere.
     """
 
     root: Path
@@ -44,13 +45,13 @@ class LiveCell(Source):
 
         Raises:
             FileNotFoundError: If the folder or a file does not exist.
-            ValueError: If a file is no COCO file.
+            ValueError: If a file is not a COCO file.
         """
         if not self.root.is_dir():
             raise FileNotFoundError(f"{self.root}: no such folder, expected the images")
-        found = [read_coco(path) for path in self.annotations]
-        images = [image for in_file, _ in found for image in in_file]
-        faults = [fault for _, in_file in found for fault in in_file]
+        files = [read_coco(path) for path in self.annotations]
+        images = [image for in_file, _ in files for image in in_file]
+        faults = [fault for _, in_file in files for fault in in_file]
         first = {image.file_name: image for image in reversed(images)}
         ids = dict(zip(first, ids_of_paths(list(first)), strict=True))
         records = []
@@ -101,14 +102,16 @@ def image_faults(image: CocoImage, first: CocoImage, path: Path, label: Label) -
         image: The image.
         first: The first image of the same file name.
         path: Where its file should be.
-        label: Whence the class comes.
+        label: Where the class comes from.
     """
     if image is not first:
         yield Fault(image.where, f"{str(image.file_name)!r} is {first.where} already; remove one")
     elif not path.is_file():
         yield Fault(image.where, f"{str(image.file_name)!r}: no such file as {path}")
     elif label == "category" and len(image.categories) != 1:
-        found = ", ".join(sorted(image.categories)) or "no object"
-        yield Fault(image.where, f"{str(image.file_name)!r} has {found}, expected one category")
+        categories = ", ".join(sorted(image.categories)) or "no object"
+        yield Fault(
+            image.where, f"{str(image.file_name)!r} has {categories}, expected one category"
+        )
     elif label == "file_name" and not cell_type(image.file_name):
         yield Fault(image.where, f"{str(image.file_name)!r}: no class before the first '_'")

@@ -63,13 +63,13 @@ def read_faces(root: Path | None) -> tuple[UInt8[np.ndarray, "n 64 64"], np.ndar
         FileNotFoundError: If the file is not there.
     """
     try:
-        found: Any = fetch_olivetti_faces(data_home=root, download_if_missing=False)
+        faces: Any = fetch_olivetti_faces(data_home=root, download_if_missing=False)
     except OSError as error:
         place = "scikit-learn's data folder" if root is None else str(root)
         raise FileNotFoundError(
             f'{place} has no {FILE}; name its folder, or fetch it once with: python -c "{FETCH}"'
         ) from error
-    return np.rint(turn_upright(found.images) * 255).astype(np.uint8), found.target
+    return np.rint(turn_upright(faces.images) * 255).astype(np.uint8), faces.target
 
 
 def turn_upright(faces: Float[np.ndarray, "n h w"]) -> Float[np.ndarray, "n h w"]:

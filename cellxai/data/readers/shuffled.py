@@ -30,12 +30,12 @@ class ShuffledLabels(Source):
         Raises:
             FileNotFoundError: If the data set does not exist.
         """
-        found = self.source.scan()
-        by_id = sorted(found.records, key=lambda record: record.id)
+        scan = self.source.scan()
+        by_id = sorted(scan.records, key=lambda record: record.id)
         dealt = np.random.default_rng(self.seed).permutation([record.label for record in by_id])
         labels = dict(zip((record.id for record in by_id), dealt.tolist(), strict=True))
         records = [
             replace(record, label=labels[record.id], group=None, load_cause=None)
-            for record in found.records
+            for record in scan.records
         ]
-        return replace(found, records=tuple(records))
+        return replace(scan, records=tuple(records))

@@ -24,7 +24,7 @@ def describe_model(trained: TrainedRun, sha256: Mapping[str, str]) -> dict[str, 
 
     Args:
         trained: The run.
-        sha256: Of each file beside the card.
+        sha256: Hash of each file beside the card.
     """
     environment = read_json(trained.folder.environment)
     classifier = trained.classifier
@@ -83,8 +83,8 @@ def read_figures(trained: TrainedRun) -> dict[str, Any]:
         return {"metrics": None, "metrics_problem": reason, "temperature": None}
     judged = report["judged_part"]
     part = report["parts"][judged]
-    named = ("n_images", "accuracy", "balanced_accuracy", "macro_f1", "intervals", "ranking")
-    metrics = {name: part[name] for name in named}
+    names = ("n_images", "accuracy", "balanced_accuracy", "macro_f1", "intervals", "ranking")
+    metrics = {name: part[name] for name in names}
     return {
         "metrics": {
             "part": judged, "note": report["note"], **metrics,
@@ -97,7 +97,7 @@ def read_figures(trained: TrainedRun) -> dict[str, Any]:
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """The card of an export, whole and unaltered, and its files likewise.
+    """The card of an export; the card and its files are whole and unaltered.
 
     The hashes find damage and careless edits. They are no signature: whoever rewrites a file can
     rewrite its hash as well, so nothing here runs code that a file names.
@@ -123,15 +123,15 @@ def parse_card(path: Path) -> dict[str, Any]:
     """The values of a card that has its own SHA-256.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is not a card, or was altered.
     """
     try:
         card = json.loads(path.read_bytes())
-        found = card["format"], card["version"], card.pop("sha256")
+        kind, version, expected = card["format"], card["version"], card.pop("sha256")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path}: no card of `cellxai export`; export again") from error
-    if found[:2] != (FORMAT, VERSION):
-        raise ValueError(f"{path}: {found[0]} {found[1]}, expected {FORMAT} {VERSION}")
-    if found[2] != hash_json(card):
+        raise ValueError(f"{path}: not a card of `cellxai export`; export again") from error
+    if (kind, version) != (FORMAT, VERSION):
+        raise ValueError(f"{path}: {kind} {version}, expected {FORMAT} {VERSION}")
+    if expected != hash_json(card):
         raise ValueError(f"{path}: damaged or altered, its content does not have its SHA-256")
     return card

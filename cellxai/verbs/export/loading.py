@@ -98,5 +98,5 @@ def restore(
     except ValueError as error:
         raise ValueError(f"{folder / CARD}: {error}") from error
     except MISFIT as error:
-        told = " ".join(str(error).split())[:200]
-        raise ValueError(f"{folder}: weights and card do not fit each other: {told}") from error
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{folder}: weights and card do not fit each other: {reason}") from error

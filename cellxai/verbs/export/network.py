@@ -54,7 +54,7 @@ def network_of(classifier: CellClassifier) -> ScoringNetwork:
 
 
 def make_portable(model: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a network without where its first weights came from: those are inside now."""
+    """The settings of a network without the source of its first weights, which are inside now."""
     backbone = dict(model["backbone"])
     if backbone["class_path"] == OWN_BACKBONE:
         backbone["init_args"] = {**backbone["init_args"], "pretrained": False, "weights": None}
@@ -86,12 +86,12 @@ def build_own_backbone(recorded: Mapping[str, Any]) -> TimmBackbone:
     Raises:
         ValueError: If it is a class of the user's own.
     """
-    named = recorded["class_path"]
-    if named != OWN_BACKBONE:
+    class_path = recorded["class_path"]
+    if class_path != OWN_BACKBONE:
         raise ValueError(
-            f"its backbone is a class of your own, {named}, and no code that a file names is "
-            f"imported; pass load_exported(..., backbone={named.rpartition('.')[2]}(...)) with "
-            f"{recorded.get('init_args') or 'its arguments'}"
+            f"its backbone is a class of your own, {class_path}, and no code that a file names is "
+            f"imported; pass load_exported(..., backbone={class_path.rpartition('.')[2]}(...)) "
+            f"with {recorded.get('init_args') or 'its arguments'}"
         )
     return build_plain_settings(TimmBackbone, recorded["init_args"])
 

@@ -68,7 +68,7 @@ def export(
     fingerprint and SHA-256 of each file. Before it is written, the weights are read back into a
     fresh network, which has to give bitwise the logits of the run on images of the run, its
     weights laid out alike in memory. ONNX is left out: it needs packages that nothing else here
-    does.
+    needs.
 
     Args:
         run: The run folder of `cellxai fit`; after `cellxai evaluate` the card has its figures.
@@ -89,7 +89,7 @@ def export(
     with torch.inference_mode():
         expected = network(images).cpu()
     out.mkdir(parents=True, exist_ok=True)
-    (out / CARD).unlink(missing_ok=True)  # without its card a half-written export is none
+    (out / CARD).unlink(missing_ok=True)  # without its card a half-written export is not read
     write_weights(network, out / WEIGHTS)
     difference = None
     if format == "torch_export":
@@ -135,11 +135,11 @@ def check_reload(
     fresh = restore(card, folder, backbone, transforms)
     fresh.network.to(trained.device)
     records = trained.images.records(trained.judged_part)
-    found = fresh.logits(fresh.prepare([records[place].path for place in places]))
-    if not torch.equal(found, expected):
+    logits = fresh.logits(fresh.prepare([records[place].path for place in places]))
+    if not torch.equal(logits, expected):
         raise ValueError(
             f"{folder / WEIGHTS}: read back, logits differ by up to "
-            f"{float((found - expected).abs().max()):.1e}, expected 0; no card was written"
+            f"{float((logits - expected).abs().max()):.1e}, expected 0; no card was written"
         )
 
 
@@ -159,16 +159,16 @@ def write_program(
     free = {"images": {0: torch.export.Dim("batch", min=1)}}
     try:
         program = torch.export.export(network, (example,), dynamic_shapes=free)
-    except Exception as error:  # whatever a network of one's own makes the tracer raise
-        told = " ".join(str(error).split())[:200]
-        raise ValueError(f"format=torch_export: this network cannot be traced: {told}") from error
+    except Exception as error:  # whatever a user's own network makes the tracer raise
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"format=torch_export: this network cannot be traced: {reason}") from error
     with atomic(path) as temporary:
         torch.export.save(program, temporary)
     reloaded = torch.export.load(path).module()
     with torch.inference_mode():
         one_by_one = torch.cat([reloaded(image[None]) for image in images])
-        found = torch.stack([reloaded(example)[: len(images)], one_by_one]).cpu()
-    difference = float((found - expected).abs().max())
+        logits = torch.stack([reloaded(example)[: len(images)], one_by_one]).cpu()
+    difference = float((logits - expected).abs().max())
     if not difference <= PARITY:
         path.unlink()
         raise ValueError(

@@ -20,7 +20,7 @@ class ClassSummary:
         n_images: Images that could be read.
         mean: Mean grey level, averaged over the images.
         sd: Standard deviation of the pixels of an image, averaged over the images.
-        sd_spread: Standard deviation of that over the images; 0 for a single one.
+        sd_spread: Standard deviation of ``sd`` over the images; 0 for a single image.
         sizes: Height×width of the smallest and the largest image, once where they are equal.
     """
 
@@ -40,18 +40,18 @@ def group_by_class(measured: Measured) -> dict[str, Measured]:
 
 def summarise(label: str, pairs: Measured) -> ClassSummary:
     """Means over the images of a class."""
-    spread = np.array([one.sd for _, one in pairs])
-    sizes = sorted({(one.height * one.width, one.height, one.width) for _, one in pairs})
+    spread = np.array([statistics.sd for _, statistics in pairs])
+    sizes = sorted({(s.height * s.width, s.height, s.width) for _, s in pairs})
     ends = dict.fromkeys(f"{height}×{width}" for _, height, width in (sizes[0], sizes[-1]))
     return ClassSummary(
-        label, len(pairs), float(np.mean([one.mean for _, one in pairs])),
+        label, len(pairs), float(np.mean([statistics.mean for _, statistics in pairs])),
         float(spread.mean()), float(spread.std(ddof=1)) if len(spread) > 1 else 0.0,
         " to ".join(ends),
     )  # fmt: skip
 
 
 def share_told_by_spread(by_class: Mapping[str, Measured]) -> float:
-    """Share of images whose class their pixel sd tells, by the discriminant of all other images."""
-    values = np.array([one.sd for pairs in by_class.values() for _, one in pairs])
+    """Share of images whose class their pixel sd gives, by the discriminant of all other images."""
+    values = np.array([statistics.sd for pairs in by_class.values() for _, statistics in pairs])
     labels = np.repeat(np.arange(len(by_class)), [len(pairs) for pairs in by_class.values()])
     return float((predict_left_out(values, labels, len(by_class)) == labels).mean())

@@ -29,7 +29,7 @@ N_EPOCHS_SHOWN = 3
 
 @dataclass(frozen=True)
 class Preview:
-    """What :func:`preview` found and drew.
+    """What :func:`preview` measured and drew.
 
     Args:
         folder: Where pictures and tables lie.
@@ -48,11 +48,11 @@ class Preview:
     faults: tuple[Fault, ...] = ()
 
     def __str__(self) -> str:
-        width = max(len("class"), *(len(one.label) for one in self.classes))
+        width = max(len("class"), *(len(summary.label) for summary in self.classes))
         rows = [
-            f"{one.label:<{width}} {one.n_images:>7} {one.mean:>7.1f} {one.sd:>6.1f} "
-            f"± {one.sd_spread:<5.1f} {one.sizes}"
-            for one in self.classes
+            f"{summary.label:<{width}} {summary.n_images:>7} {summary.mean:>7.1f} "
+            f"{summary.sd:>6.1f} ± {summary.sd_spread:<5.1f} {summary.sizes}"
+            for summary in self.classes
         ]
         return "\n".join(
             [
@@ -91,34 +91,40 @@ def preview(
         ValueError: If it has no readable image.
     """
     scan = data.scan()
-    found = list(zip(scan.records, read_statistics(scan.records, transforms), strict=True))
-    measured = [(record, one) for record, one in found if isinstance(one, PixelStatistics)]
-    faults = (*scan.faults, *(one for _, one in found if isinstance(one, Fault)))
+    results = read_statistics(scan.records, transforms)
+    measured = [
+        (record, statistics)
+        for record, statistics in zip(scan.records, results, strict=True)
+        if isinstance(statistics, PixelStatistics)
+    ]
+    faults = (*scan.faults, *(fault for fault in results if isinstance(fault, Fault)))
     chosen = choose_images([record for record, _ in measured], n_images, seed)
     by_class = group_by_class(measured)
     draw_preview(by_class, chosen, out, transforms, seed)
     write_csv(out / "statistics.csv", [image_row(*pair) for pair in measured])
     classes = tuple(summarise(label, pairs) for label, pairs in by_class.items())
-    write_csv(out / "classes.csv", [class_row(one) for one in classes])
+    write_csv(out / "classes.csv", [class_row(summary) for summary in classes])
     return Preview(
         out, tuple(record.id for record in chosen), classes, share_told_by_spread(by_class),
         max(len(pairs) for pairs in by_class.values()) / len(measured), faults,
     )  # fmt: skip
 
 
-def image_row(record: Record, one: PixelStatistics) -> dict[str, Any]:
+def image_row(record: Record, statistics: PixelStatistics) -> dict[str, Any]:
     """A line of ``statistics.csv``."""
     return {
-        "id": record.id, "label": record.label, "mean": f"{one.mean:.3f}", "sd": f"{one.sd:.3f}",
-        "height": one.height, "width": one.width,
+        "id": record.id, "label": record.label,
+        "mean": f"{statistics.mean:.3f}", "sd": f"{statistics.sd:.3f}",
+        "height": statistics.height, "width": statistics.width,
     }  # fmt: skip
 
 
-def class_row(one: ClassSummary) -> dict[str, Any]:
+def class_row(summary: ClassSummary) -> dict[str, Any]:
     """A line of ``classes.csv``."""
     return {
-        "label": one.label, "images": one.n_images, "mean": f"{one.mean:.3f}",
-        "sd": f"{one.sd:.3f}", "sd_spread": f"{one.sd_spread:.3f}", "height×width": one.sizes,
+        "label": summary.label, "images": summary.n_images, "mean": f"{summary.mean:.3f}",
+        "sd": f"{summary.sd:.3f}", "sd_spread": f"{summary.sd_spread:.3f}",
+        "height×width": summary.sizes,
     }  # fmt: skip
 
 
@@ -139,7 +145,7 @@ def draw_preview(
     numbers = {"mean grey level": "mean", "pixel standard deviation, grey levels": "sd"}
     panels = {
         name: {
-            label: np.array([getattr(one, field) for _, one in pairs])
+            label: np.array([getattr(statistics, field) for _, statistics in pairs])
             for label, pairs in by_class.items()
         }
         for name, field in numbers.items()
@@ -159,7 +165,7 @@ def choose_images(records: Sequence[Record], n_images: int, seed: int) -> list[R
     """Images drawn from the classes in turn, sorted by class.
 
     Raises:
-        ValueError: If there are none.
+        ValueError: If there are no images, or none is wanted.
     """
     if not records or n_images < 1:
         raise ValueError(
@@ -170,7 +176,7 @@ def choose_images(records: Sequence[Record], n_images: int, seed: int) -> list[R
     by_class: dict[str, list[Record]] = {}
     for index in order:
         by_class.setdefault(records[index].label, []).append(records[index])
-    ranked = [(turn, r.label, r) for found in by_class.values() for turn, r in enumerate(found)]
+    ranked = [(turn, r.label, r) for records in by_class.values() for turn, r in enumerate(records)]
     ranked.sort(key=lambda entry: entry[:2])
     kept = ranked[: max(n_images, len(by_class))]
     return [record for _, _, record in sorted(kept, key=lambda entry: (entry[1], entry[0]))]

@@ -133,7 +133,9 @@ def test_an_empty_part_is_empty_and_not_an_error_unless_it_trains(records, parts
     assert data.images("train").shape == (0, 1, 8, 10)
     assert list(data.tensor_batches("validation")) == []
     assert len(data.val_dataloader()) == 0
-    with pytest.raises(ValueError, match="no image to train on"):
+    with pytest.raises(
+        ValueError, match="part 'train' has 0 images, expected at least one to train on"
+    ):
         data.train_dataloader()
 
 

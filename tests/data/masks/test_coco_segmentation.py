@@ -94,9 +94,9 @@ def test_the_polygons_of_an_object_are_one():
 @pytest.mark.parametrize(
     ("segmentation", "message"),
     [
-        (None, "no segmentation"),
-        ([], "no segmentation"),
-        ({"counts": [6]}, "no segmentation"),
+        (None, "segmentation 'None', expected"),
+        ([], r"segmentation '\[\]', expected"),
+        ({"counts": [6]}, "segmentation .*counts.*, expected"),
         ({"size": [3, 2], "counts": [6]}, r"size \[3, 2\], expected \[2, 3\]"),
         ({"size": [2, 3], "counts": [5]}, "add up to 5, expected 6"),
         ({"size": [2, 3], "counts": [7, -1]}, "run length 7, expected"),
@@ -108,12 +108,12 @@ def test_the_polygons_of_an_object_are_one():
         ({"size": [2, 3], "counts": "o" * 50}, "character 'o' at 7"),
         ({"size": [2, 3], "counts": "N"}, "run length -2"),
         ([[0, 0, 1, 1]], "polygon of 2 corners"),
-        ([[0, 0, 1, 1, 2]], "no list of numbers"),
-        ([["a", 0, 1, 1, 2, 2]], "no list of numbers"),
-        ([0, 0, 1, 1, 2, 2], "polygon of|no list of numbers"),
+        ([[0, 0, 1, 1, 2]], r"polygon '\[0, 0, 1, 1, 2\]', expected a list of numbers"),
+        ([["a", 0, 1, 1, 2, 2]], "expected a list of numbers"),
+        ([0, 0, 1, 1, 2, 2], "polygon of|expected a list of numbers"),
         ([[0, 0, 9, 0, 0, 1]], "corner at 9, 0, outside 3×2"),
         ([[0, 0, float("nan"), 0, 0, 1]], "corner at nan, 0"),
-        ("polygon", "no segmentation"),
+        ("polygon", "segmentation 'polygon', expected"),
     ],
 )
 def test_what_is_no_mask_of_the_image_is_refused_with_the_value(segmentation, message):

@@ -129,7 +129,7 @@ def test_a_missing_file_is_named(copied, name):
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"[" * 100_000, b"\xff\xfe", b"null"])
 def test_a_card_that_is_none_is_an_error_in_one_line(copied, content):
     (copied / "card.json").write_bytes(content)
-    with pytest.raises(ValueError, match=r"card\.json: no card of `cellxai export`"):
+    with pytest.raises(ValueError, match=r"card\.json: not a card of `cellxai export`"):
         load_exported(copied)
 
 
