@@ -1,10 +1,12 @@
 """Outlier detection as a scikit-learn estimator: a mixture and a threshold it has not learned."""
 
 import math
+import warnings
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
@@ -14,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from gmm.anomaly import DensityThreshold, densest, density_threshold, held_out_parts
+from gmm.crossfitting import cross_fit
 from gmm.estimator import GaussianMixture
 from gmm.estimator_base import LEAST_SAMPLES, BaseMixture, validated
 from gmm.parameters import Parameters
@@ -22,9 +25,10 @@ from gmm.parameters import Parameters
 class DensityDetector(OutlierMixin, BaseEstimator):
     """Flags samples whose log density under a mixture is below a threshold.
 
-    The threshold is a percentile of log densities of samples that the scoring mixture was *not*
-    fitted to. On the samples of the fit it would be too high: a mixture with many components
-    remembers them, and new samples of the same kind would be flagged by the dozen.
+    The threshold is a quantile of log densities of samples that the scoring mixture was *not*
+    fitted to, see :func:`~gmm.anomaly.density_threshold`. On the samples of the fit it would be too
+    high: a mixture with many components remembers them, and new samples of the same kind would be
+    flagged by the dozen.
 
     - ``cv`` an integer: the samples are cut into folds, each is scored by a mixture fitted to the
       other folds, and all these scores together set the threshold; the mixture that is kept is
@@ -34,9 +38,10 @@ class DensityDetector(OutlierMixin, BaseEstimator):
       Ramdas, Tibshirani 2021, doi:10.1214/20-AOS1965), without their vote of the fold mixtures and
       thus without their guarantee.
     - ``cv`` a share: that share of the samples sets the threshold and is never fitted to. This is
-      split conformal prediction: of a held-out sample of n, α = percent / 100, a new sample of the
-      same distribution is flagged with probability at most (⌊α (n - 1)⌋ + 2) / (n + 1), whatever
-      the mixture (Bates, Candès, Lei, Romano, Sesia 2023, doi:10.1214/22-AOS2244).
+      split conformal prediction: of n held-out samples and α = percent / 100, a new sample of the
+      same distribution is flagged with a probability between ⌊α (n + 1)⌋ / (n + 1) and
+      ⌈α (n + 1)⌉ / (n + 1), whatever the mixture (Bates, Candès, Lei, Romano, Sesia 2023,
+      doi:10.1214/22-AOS2244); and never, with a warning, where α (n + 1) < 1.
 
     Arrays in, arrays out; tensors in, tensors out, differentiable with respect to them.
 
@@ -55,7 +60,8 @@ class DensityDetector(OutlierMixin, BaseEstimator):
 
     Attributes:
         mixture_: The fitted mixture that scores.
-        threshold_nats_: The least log density that is not flagged.
+        threshold_nats_: The least log density that is not flagged; -inf, with a warning, where too
+            few samples were held out to flag ``percent`` of new ones.
         held_out_scores_: The log densities that set it, in the order of their samples; empty with
             ``threshold_nats``.
     """
@@ -93,17 +99,24 @@ class DensityDetector(OutlierMixin, BaseEstimator):
             return self
         _check_parts(len(x), self.cv, template.n_components)
         parts = held_out_parts(len(x), self.cv, check_random_state(self.random_state))
-        mixtures = [
-            _fitted(template, x[_others(len(x), part)], self.trim_percent) for part in parts
-        ]
-        scores = [_scores(mixture, x[part]) for mixture, part in zip(mixtures, parts, strict=True)]
-        # Of one part, the mixture that has not seen it: with another the guarantee would be lost.
-        self.mixture_ = (
-            mixtures[0] if len(mixtures) == 1 else _fitted(template, x, self.trim_percent)
+        trim_percent = float(self.trim_percent)
+        crossed = cross_fit(
+            len(x),
+            [torch.from_numpy(part) for part in parts],
+            fit=lambda rows: _fitted(template, x[rows.numpy()], trim_percent),
+            score=lambda mixture, rows: torch.from_numpy(_scores(mixture, x[rows.numpy()])),
         )
-        self.held_out_scores_ = np.concatenate(scores)[np.argsort(np.concatenate(parts))]
+        # Of one part, the mixture that has not seen it: with another the guarantee would be lost.
+        self.mixture_ = crossed.models[0] if len(parts) == 1 else _fitted(template, x, trim_percent)
+        self.held_out_scores_ = crossed.scores.numpy()
         threshold = density_threshold(self.held_out_scores_, float(self.percent))
         self.threshold_nats_ = threshold.threshold_nats
+        if threshold.unresolved is not None:
+            warnings.warn(
+                f"{threshold.unresolved}; nothing is flagged: pass more samples, folds (cv=5) or a "
+                f"larger percent",
+                stacklevel=2,
+            )
         return self
 
     @property
@@ -131,7 +144,7 @@ class DensityDetector(OutlierMixin, BaseEstimator):
         return self.mixture_.score_samples(validated(self, X, fitting=False))
 
     def decision_function(self, X: ArrayLike | Tensor) -> Any:
-        """Log density above the threshold in nats; below 0 for outliers."""
+        """Log density minus the threshold in nats; below 0 for outliers."""
         return self.score_samples(X) - self.threshold_nats_
 
     def predict(self, X: ArrayLike | Tensor) -> Any:
@@ -163,10 +176,6 @@ def _scores(mixture: BaseMixture, x: Any) -> Float[np.ndarray, " n"]:
     scores = mixture.score_samples(x)
     scores = scores.detach().cpu().numpy() if isinstance(scores, Tensor) else scores
     return scores.astype(np.float64)
-
-
-def _others(n_samples: int, part: np.ndarray) -> np.ndarray:
-    return np.setdiff1d(np.arange(n_samples), part, assume_unique=True)
 
 
 def _check_settings(settings: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Estimators as JSON and named arrays, and back: what a file of them may hold is listed here."""
 
 import importlib
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,8 @@ CLASSES = {
 
 FITTED = re.compile(r"[a-z]\w*_")  # what fit learns ends in _
 
+NOT_FINITE = {str(value): value for value in (math.inf, -math.inf, math.nan)}
+
 Arrays = dict[str, np.ndarray]
 
 
@@ -31,6 +34,8 @@ def encode(value: Any, name: str, arrays: Arrays) -> Any:
         value = value.detach().cpu().numpy()
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": str(value)}  # JSON has no infinity
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, np.ndarray) and value.dtype.kind in "OU":
@@ -108,6 +113,7 @@ _DECODERS: dict[str, Callable[[Any, Arrays], Any]] = {
     "array": lambda name, arrays: arrays[name],
     "dict": lambda values, arrays: {key: decode(part, arrays) for key, part in values.items()},
     "estimator": _decode_estimator,
+    "float": lambda word, _: NOT_FINITE[word],
     "tuple": lambda values, arrays: tuple(decode(part, arrays) for part in values),
     "words": lambda words, _: np.array(words, dtype=object),
 }

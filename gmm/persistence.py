@@ -69,7 +69,7 @@ def save(estimator: "BaseMixture | DensityDetector", path: Path | str) -> None:
     header["dtype"] = sorted({str(values.dtype) for values in arrays.values()})
     header["sha256"] = _digest(header, arrays)
     with atomic(Path(path)) as temporary:
-        save_file(arrays, temporary, metadata={"gmm": json.dumps(header)})
+        save_file(arrays, temporary, metadata={"gmm": json.dumps(header, allow_nan=False)})
 
 
 def load(path: Path | str, *, device: str | None = None) -> Any:

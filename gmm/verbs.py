@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gmm.anomaly import DensityThreshold
 
+DEFAULT_PERCENT = 4.0  # of new samples, flagged by held-out ones
 LARGEST_LOADED_BYTES = 2**30  # of a file to fit, of which k-means makes a second copy
 
 
@@ -48,8 +49,8 @@ def fit(
         reg_covar: Added to every variance, in squared units of x.
         tol: EM stops when the mean log density changes by less, in nats.
         max_iter: Iterations at most.
-        percent: Save with it a threshold that flags this share of new samples, such as 4. It is
-            set by cross-validation, which fits five more mixtures.
+        percent: Save with it a threshold that flags this share of new samples, in percent, such as
+            4. It is set by cross-validation, which fits five more mixtures.
         dtype: Precision of samples and mixture; that of the file unless given.
         device: Where to compute, such as cuda.
 
@@ -176,7 +177,7 @@ def score(
     x: Path,
     out: Path,
     held_out: Path | None = None,
-    percent: float = 4.0,
+    percent: float | None = None,
     threshold_nats: float | None = None,
     device: str | None = None,
 ) -> ScoreResult:
@@ -189,13 +190,15 @@ def score(
             component, and where there is a threshold also outlier (1 or 0).
         held_out: Samples that the mixture was not fitted to; they set the threshold. Without them
             it is the one that fit saved when it was given percent.
-        percent: How many of the held-out samples lie below the threshold.
-        threshold_nats: The threshold itself, instead of held_out.
+        percent: Share of new samples to flag, in percent, by the held-out samples of this call or
+            else of fit. 4 with held_out, and that of fit without, unless given.
+        threshold_nats: The threshold itself, instead of held_out and percent.
         device: Where to compute, such as cuda.
 
     Raises:
         FileNotFoundError: If there is no file mixture, x or held_out.
-        ValueError: If a file cannot be used or has another number of columns than the mixture.
+        ValueError: If a file cannot be used or has another number of columns than the mixture, or
+            if there are no held-out samples for percent.
     """
     from gmm.matrices import read_matrix, write_columns
     from gmm.persistence import load, mixture_of
@@ -262,22 +265,32 @@ def plot(mixture: Path, x: Path, out: Path) -> PlotResult:
 
 
 def _threshold(
-    loaded: Any, held_out: Path | None, percent: float, threshold_nats: float | None
+    loaded: Any, held_out: Path | None, percent: float | None, threshold_nats: float | None
 ) -> "DensityThreshold | None":
     """The threshold that was asked for, or the one in the file, or none."""
     from gmm.anomaly import DensityThreshold, density_threshold
     from gmm.matrices import read_matrix
 
-    if held_out is not None and threshold_nats is not None:
-        raise ValueError(
-            f"held_out={held_out} and threshold_nats={threshold_nats}, expected one of them; "
-            f"leave one out"
-        )
     if threshold_nats is not None:
+        for name, value in {"held_out": held_out, "percent": percent}.items():
+            if value is not None:
+                raise ValueError(
+                    f"{name}={value} and threshold_nats={threshold_nats}, expected one of them; "
+                    f"leave one out"
+                )
         return DensityThreshold(threshold_nats)
     if held_out is not None:
-        return density_threshold(loaded.score_samples(read_matrix(held_out)), percent)
-    return getattr(loaded, "threshold_", None)
+        scores = loaded.score_samples(read_matrix(held_out))
+        return density_threshold(scores, DEFAULT_PERCENT if percent is None else percent)
+    if percent is None:
+        return getattr(loaded, "threshold_", None)
+    scores = getattr(loaded, "held_out_scores_", ())
+    if not len(scores):
+        raise ValueError(
+            f"percent={percent:g} needs held-out samples, and the file of the mixture has none; "
+            f"pass held_out, or a mixture that gmm fit was given percent for"
+        )
+    return density_threshold(scores, percent)
 
 
 def _samples(path: Path, dtype: FloatType | None, device: str | None) -> "Tensor":

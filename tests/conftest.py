@@ -28,9 +28,9 @@ CHECKED = [
     "gmm.anomaly", "gmm.completion", "gmm.conditioning", "gmm.covariance_base",
     "gmm.covariance_low_rank", "gmm.covariance_matrices", "gmm.covariance_variances",
     "gmm.factor_analysis",
-    "gmm.criteria", "gmm.density", "gmm.em", "gmm.initialization", "gmm.likelihood",
-    "gmm.objective", "gmm.samples", "gmm.statistics", "gmm.stepwise", "gmm.sticks",
-    "gmm.survey", "gmm.variational",
+    "gmm.criteria", "gmm.crossfitting", "gmm.density", "gmm.em", "gmm.initialization",
+    "gmm.likelihood", "gmm.objective", "gmm.samples", "gmm.statistics", "gmm.stepwise",
+    "gmm.sticks", "gmm.survey", "gmm.variational",
 ]  # fmt: skip
 install_import_hook(CHECKED, "beartype.beartype")
 

@@ -12,8 +12,8 @@ from cellxai.density.known import Known
 from cellxai.density.operating import FIGURES, figures
 from cellxai.density.rounds import Round
 from cellxai.density.strangers import Strangers, unfitted
-from cellxai.density.thresholds import unbiased_threshold
 from cellxai.evaluation.intervals import bootstrap, sampling_units, wilson
+from gmm.anomaly import density_threshold
 
 NOMINAL_PERCENTS = (1.0, 2.0, 4.0, 5.0, 10.0, 20.0, 30.0, 50.0)
 
@@ -207,4 +207,4 @@ def naive_flags(
 ) -> Bool[np.ndarray, " n"]:
     """Likewise with a threshold on the densities of the images that the mixture was fitted to."""
     own = one.pipeline.fitted_.fit_log_density.numpy()
-    return unbiased_threshold(own, percent).flags(one.pipeline.score_samples(features).numpy())
+    return density_threshold(own, percent).flags(one.pipeline.score_samples(features).numpy())

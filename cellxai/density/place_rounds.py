@@ -42,7 +42,7 @@ class FoundPlaces:
         calibration, n_flagged = self.density.calibration_, int(self.flagged.sum())
         return {
             "layers": list(self.density.settings.layers),
-            "threshold_nats": calibration.threshold.threshold_nats,
+            "threshold_nats": calibration.finite_threshold_nats,
             "percent": calibration.percent,
             "n_calibration": len(calibration.log_density),
             "n_folds": calibration.n_folds,

@@ -1,7 +1,7 @@
 """What scores of unseen images say: a threshold, and how rare a score is among known images."""
 
 from dataclasses import dataclass
-from math import ceil, log
+from math import ceil, isfinite, log
 
 import numpy as np
 import torch
@@ -34,7 +34,13 @@ class Calibration:
     @property
     def threshold(self) -> DensityThreshold:
         """The least log density that is not flagged."""
-        return unbiased_threshold(self.log_density.numpy(), self.percent)
+        return density_threshold(self.log_density.numpy(), self.percent)
+
+    @property
+    def finite_threshold_nats(self) -> float | None:
+        """The threshold as JSON has it; ``None`` for the -inf of too few scores."""
+        nats = self.threshold.threshold_nats
+        return nats if isfinite(nats) else None
 
     def with_threshold(self) -> "Calibration":
         """Itself, where it has a threshold.
@@ -77,28 +83,11 @@ class Calibration:
         """
         share = self.percent if percent is None else percent
         if by == "density":
-            threshold = unbiased_threshold(self.log_density.numpy(), share)
+            threshold = density_threshold(self.log_density.numpy(), share)
             return threshold.flags(log_density.detach().numpy())
         n_tests = 1 if self.error is None else 2
         evidence = self.evidence(log_density, error).detach().numpy()
         return ~(evidence >= log(share / 100 / n_tests))
-
-
-def unbiased_threshold(scores: Float[np.ndarray, " n"], percent: float) -> DensityThreshold:
-    """The score below which a new image of the same kind falls with a chance of ``percent``.
-
-    Of n scores, a new one is below the i-th least with a chance of i / (n + 1), so that the place
-    is α (n + 1), between scores by interpolation (Weibull's plotting position; Hyndman and Fan
-    1996, doi:10.1080/00031305.1996.10473566, definition 6). The usual percentile flags more: 6 %
-    instead of 4 % with 40 scores. The least score where α (n + 1) is below 1; the chance is then
-    1 / (n + 1).
-
-    Raises:
-        ValueError: If ``percent`` is outside 0…100, or a score is missing or not finite.
-    """
-    checked = density_threshold(scores, percent)
-    value = float(np.percentile(scores, percent, method="weibull"))
-    return DensityThreshold(value, checked.percent, checked.n_held_out)
 
 
 def tail_log_p(

@@ -65,7 +65,7 @@ class Density:
         sets: One row per set of images.
         told: What was found, in sentences.
         mixture: What was fitted, in words.
-        threshold: In nats.
+        threshold: In nats; ``None`` where too few images were held out to set one.
         calibration: How the threshold was chosen, in words.
         warnings: As the fit gave them.
         histogram: The picture.
@@ -80,7 +80,7 @@ class Density:
     sets: tuple[ImageSet, ...]
     told: tuple[str, ...]
     mixture: str
-    threshold: float
+    threshold: float | None
     calibration: str
     warnings: tuple[str, ...]
     histogram: Picture
@@ -135,7 +135,7 @@ def _read_density(folder: RunFolder, source: Path) -> Density:
         sets,
         (*_sentences(sets, saved.get("gap_nats")), *([promise.verdict] if promise else ())),
         _mixture(saved),
-        float(saved["threshold_nats"]),
+        None if saved["threshold_nats"] is None else float(saved["threshold_nats"]),
         f"the {nominal:g} % quantile of {int(saved['n_calibration'])} "
         f"{saved['calibrated_on']} images",
         tuple(map(str, saved["warnings"])),

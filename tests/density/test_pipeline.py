@@ -10,8 +10,8 @@ from sklearn.mixture import GaussianMixture
 
 from cellxai.density import DensityPipeline, PipelineSettings
 from cellxai.density import pipeline as module
-from cellxai.density.thresholds import unbiased_threshold
 from cellxai.trained.layers import PENULTIMATE
+from gmm.anomaly import density_threshold
 
 ONE = PipelineSettings(projection=3, n_components=(1,), covariance_types=("full",), n_init=1)
 
@@ -35,7 +35,7 @@ def test_the_threshold_is_that_of_images_that_were_not_fitted():
     x, held_out = features(), features(seed=1)
     found = DensityPipeline(ONE).fit(x).calibrate(held_out)
     scores = DensityPipeline(ONE).fit(x).score_samples(held_out).numpy()
-    assert found.threshold == unbiased_threshold(scores, ONE.percent)
+    assert found.threshold == density_threshold(scores, ONE.percent)
     assert (
         found.unfamiliar(x) == (found.score_samples(x).numpy() < found.threshold.threshold_nats)
     ).all()

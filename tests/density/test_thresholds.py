@@ -1,30 +1,9 @@
 import hypothesis.strategies as st
 import numpy as np
-import pytest
 import torch
 from hypothesis import given
 
-from cellxai.density.thresholds import Calibration, tail_log_p, unbiased_threshold
-
-
-@pytest.mark.parametrize("n", [10, 40, 60])
-@pytest.mark.parametrize("percent", [10.0, 20.0, 50.0])
-def test_a_new_score_is_below_the_threshold_as_often_as_was_asked_for(n, percent):
-    # Of n uniform scores the i-th least is i / (n + 1) on average: exactly the chance asked for.
-    drawn = np.random.default_rng(0).random((4000, n))
-    flagged = np.mean([unbiased_threshold(row, percent).threshold_nats for row in drawn])
-    assert flagged == pytest.approx(percent / 100, abs=0.005)
-
-
-def test_the_usual_percentile_would_flag_more():
-    drawn = np.random.default_rng(0).random((4000, 40))
-    assert np.mean(np.percentile(drawn, 4, axis=1)) > 0.055
-    ours = [unbiased_threshold(row, 4.0).threshold_nats for row in drawn]
-    assert np.mean(ours) == pytest.approx(0.04, abs=0.004)
-
-
-def test_of_too_few_scores_the_least_is_the_threshold():
-    assert unbiased_threshold(np.array([3.0, 1.0, 2.0]), 4.0).threshold_nats == 1.0
+from cellxai.density.thresholds import Calibration, tail_log_p
 
 
 def test_the_tail_is_counting_within_the_scores_and_exponential_below():

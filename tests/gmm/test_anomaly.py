@@ -1,7 +1,64 @@
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
-from gmm.anomaly import DensityThreshold, densest, density_threshold, held_out_parts
+from gmm.anomaly import (
+    DensityThreshold,
+    densest,
+    density_threshold,
+    held_out_parts,
+    least_held_out,
+)
+
+
+def expected_scores(n: int) -> np.ndarray:
+    """Expectations of n sorted uniform scores: the i-th is i / (n + 1).
+
+    The threshold interpolates between sorted scores, so it is linear in them, and its expectation
+    is the threshold of their expectations. That is the share of new uniform scores below it.
+    """
+    return np.arange(1, n + 1) / (n + 1)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 19, 20, 24, 40, 60, 99, 100, 1000, 12345])
+@pytest.mark.parametrize(
+    "percent", [0.01, 0.5, 1.0, 2.5, 4.0, 5.0, 10.0, 100 / 3, 50.0, 75.0, 95.0, 99.5]
+)
+def test_the_expected_share_of_new_samples_below_the_threshold_is_that_asked_for(n, percent):
+    share = percent / 100
+    flagged = density_threshold(expected_scores(n), percent).threshold_nats
+    if share * (n + 1) < 1:
+        assert flagged == -math.inf
+    elif share * (n + 1) > n:  # not even all scores but the largest would do
+        assert flagged == n / (n + 1) < share
+    else:
+        assert flagged == pytest.approx(share, rel=1e-12)
+
+
+def test_the_usual_percentile_would_flag_more():
+    assert np.percentile(expected_scores(40), 4) > 0.06
+    assert density_threshold(expected_scores(40), 4.0).threshold_nats == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize("n", range(1, 60))
+def test_a_share_is_resolved_from_the_first_number_of_samples_on_that_can(n):
+    percent = float(100 * Fraction(1, n + 1))  # α (n + 1) is 1, but for rounding
+    assert least_held_out(percent) == n
+    flagged = density_threshold(expected_scores(n), percent).threshold_nats
+    assert flagged == pytest.approx(1 / (n + 1), rel=1e-12)
+    if n > 1:
+        assert density_threshold(expected_scores(n - 1), percent).threshold_nats == -math.inf
+
+
+def test_where_too_few_are_held_out_nothing_but_a_missing_density_is_flagged():
+    threshold = density_threshold(np.arange(20.0), 4.0)
+    assert threshold.flags([-1e300, -np.inf, np.nan, 3.0]).tolist() == [False, False, True, False]
+    assert threshold.unresolved == "20 held-out samples cannot resolve 4 %; at least 24 can"
+    assert str(threshold) == f"no outliers: {threshold.unresolved}"
+    assert density_threshold(np.arange(24.0), 4.0).unresolved is None
+    assert DensityThreshold(-math.inf).unresolved is None
 
 
 def test_the_threshold_flags_the_given_share_of_the_held_out_samples():
@@ -17,8 +74,8 @@ def test_a_score_at_the_threshold_is_kept_and_one_that_is_missing_is_flagged():
 
 
 def test_the_threshold_says_where_it_comes_from():
-    assert str(density_threshold([-3.0], 4.0)) == (
-        "outlier below -3 nats (4 % of 1 held-out samples)"
+    assert str(density_threshold([-3.0], 50.0)) == (
+        "outlier below -3 nats (50 % of 1 held-out samples)"
     )
     assert str(DensityThreshold(-3.5)) == "outlier below -3.5 nats"
 

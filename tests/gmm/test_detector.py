@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from gmm.detector import DensityDetector
 from gmm.estimator import GaussianMixture
 
 
+@pytest.mark.filterwarnings("ignore:.*held-out samples cannot resolve")  # the checks use 21 samples
 @parametrize_with_checks([DensityDetector(), DensityDetector(cv=0.3, trim_percent=5)])
 def test_scikit_learn_accepts_it_as_an_outlier_detector(estimator, check):
     check(estimator)
@@ -31,7 +34,7 @@ def test_about_the_given_share_of_new_samples_is_flagged_where_training_scores_f
 
 
 def test_a_held_out_share_keeps_its_guarantee_whatever_the_mixture():
-    # 20 held out, 25 %: of 21 samples in any order, the new one is among the first 5 or 6.
+    # 20 held out, 25 %: of 21 samples in any order, the new one is the first to fifth, or sixth.
     least, most = 5 / 21, 6 / 21
     random = np.random.default_rng(0)
     flagged = []
@@ -54,7 +57,8 @@ def test_scores_of_folds_are_those_of_mixtures_fitted_without_them(blobs):
         mixture = GaussianMixture(2, random_state=1).fit(blobs[others])
         expected = mixture.score_samples(blobs[part])
         np.testing.assert_allclose(detector.held_out_scores_[part], expected, rtol=1e-12)
-    assert detector.threshold_nats_ == np.percentile(detector.held_out_scores_, 4)
+    quantile = np.percentile(detector.held_out_scores_, 4, method="weibull")
+    assert detector.threshold_nats_ == quantile
     whole = GaussianMixture(2, random_state=1).fit(blobs)
     expected = whole.score_samples(blobs)
     np.testing.assert_allclose(detector.score_samples(blobs), expected, rtol=1e-12)
@@ -67,6 +71,26 @@ def test_a_held_out_share_is_never_fitted_to(blobs):
     np.testing.assert_array_equal(detector.mixture_.means_, mixture.means_)
     scores = mixture.score_samples(blobs[held_out])
     np.testing.assert_allclose(detector.held_out_scores_, scores, rtol=1e-12)
+
+
+@pytest.mark.parametrize("as_tensors", [False, True])
+def test_where_too_few_are_held_out_it_warns_and_flags_nothing(blobs, as_tensors):
+    x = torch.from_numpy(blobs[:100]) if as_tensors else blobs[:100]
+    message = "20 held-out samples cannot resolve 4 %; at least 24 can; nothing is flagged"
+    with pytest.warns(UserWarning, match=message):
+        detector = DensityDetector(cv=0.2, random_state=0).fit(x)
+    assert detector.offset_ == -np.inf
+    for samples in (x, x * 1e160):
+        assert (detector.predict(samples) == 1).all()
+        assert (detector.decision_function(samples) == np.inf).all()
+        assert not detector.threshold_.flags(detector.score_samples(samples)).any()
+
+
+def test_where_enough_are_held_out_it_does_not_warn(blobs):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector = DensityDetector(cv=0.24, random_state=0).fit(blobs[:100])
+    assert detector.offset_ == detector.held_out_scores_.min()
 
 
 def test_a_threshold_in_nats_is_taken_as_it_is_and_holds_nothing_out(blobs):

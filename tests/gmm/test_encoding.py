@@ -13,7 +13,15 @@ from gmm.estimator import GaussianMixture
     [None, True, 3, -2.5, float("-inf"), "full", [1.0, 2.0], (1, (2, "x")), {"a": [1], "b": ()}],
 )
 def test_a_plain_value_comes_back_through_json(value):
-    assert decode(json.loads(json.dumps(encode(value, "x", {}))), {}) == value
+    assert decode(json.loads(json.dumps(encode(value, "x", {}), allow_nan=False)), {}) == value
+
+
+def test_a_missing_number_comes_back_through_strict_json():
+    encoded = json.dumps(encode([float("nan"), np.float64("inf")], "x", {}), allow_nan=False)
+    missing, infinite = decode(json.loads(encoded), {})
+    assert (np.isnan(missing), infinite) == (True, np.inf)
+    with pytest.raises(KeyError):
+        decode({"float": "1e3"}, {})
 
 
 @pytest.mark.parametrize(

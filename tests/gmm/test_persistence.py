@@ -118,6 +118,32 @@ def test_a_detector_comes_back_with_its_threshold_and_mixture(blobs, tmp_path):
     assert loaded.fit(blobs).offset_ == detector.offset_
 
 
+@pytest.mark.filterwarnings("ignore:.*held-out samples cannot resolve")
+def test_a_detector_that_flags_nothing_comes_back_from_strict_json(blobs, tmp_path):
+    path = tmp_path / "detector.safetensors"
+    detector = DensityDetector(cv=0.2, random_state=1).fit(blobs[:50])
+    save(detector, path)
+    assert detector.offset_ == load(path).offset_ == -np.inf
+    assert str(load(path).threshold_) == str(detector.threshold_)
+
+    def refuse_constant(word):
+        raise AssertionError(f"{word} is not JSON")
+
+    with safe_open(path, framework="np") as file:
+        json.loads(file.metadata()["gmm"], parse_constant=refuse_constant)
+
+
+def test_a_file_with_an_infinity_that_is_not_json_is_still_read(saved):
+    _, path = saved
+
+    def altered(header):
+        header["estimator"]["fitted"]["lower_bound_"] = float("-inf")
+        header["sha256"] = _digest(header, load_file(path))
+
+    rewritten(path, altered)
+    assert load(path).lower_bound_ == -np.inf
+
+
 def test_initial_values_come_back_and_what_is_of_the_machine_does_not(blobs, tmp_path):
     means = blobs[:2]
     random = np.random.RandomState(0)

@@ -1,11 +1,13 @@
 import csv
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gmm import verbs
+from gmm.anomaly import density_threshold
 from gmm.detector import DensityDetector
 from gmm.estimator import GaussianMixture
 from gmm.matrices import read_matrix
@@ -80,12 +82,44 @@ def test_a_threshold_that_is_given_goes_before_the_one_in_the_file(folder, blobs
     assert "(4 % of 225 held-out samples)" in str(scored)
 
 
-def test_two_thresholds_at_once_are_refused(folder):
+def test_another_percentage_is_set_by_the_held_out_scores_in_the_file(folder, blobs):
+    path, scores = folder / "detector.safetensors", folder / "scores.csv"
+    verbs.fit(folder / "x.npy", path, percent=4)
+    scored = verbs.score(path, folder / "x.npy", scores, percent=10.0)
+    loaded = load(path)
+    expected = density_threshold(loaded.held_out_scores_, 10.0)
+    assert scored.threshold == str(expected) != str(loaded.threshold_)
+    flagged = expected.flags(loaded.score_samples(blobs[::2]))
+    assert outliers(scores) == flagged.astype(int).tolist()
+
+
+def test_a_percentage_without_held_out_samples_is_refused(folder):
+    path = folder / "m.safetensors"
+    verbs.fit(folder / "x.npy", path)
+    with pytest.raises(ValueError, match=r"percent=10 needs held-out samples.*pass held_out"):
+        verbs.score(path, folder / "x.npy", folder / "scores.csv", percent=10.0)
+    assert not (folder / "scores.csv").exists()
+
+
+def test_too_few_held_out_samples_are_told_in_the_summaries(folder, blobs):
+    path = folder / "m.safetensors"
+    np.save(folder / "few.npy", blobs[1:41:2])
+    line = "no outliers: 20 held-out samples cannot resolve 4 %; at least 24 can"
+    with pytest.warns(UserWarning, match="cannot resolve"):
+        fitted = verbs.fit(folder / "few.npy", path, percent=4)
+    assert line in str(fitted).splitlines()
+    scored = verbs.score(path, folder / "x.npy", folder / "scores.csv", folder / "few.npy")
+    assert f"{line}: 0 flagged" in str(scored).splitlines()
+    assert not any(outliers(folder / "scores.csv"))
+
+
+@pytest.mark.parametrize("other", [{"held_out": Path("held_out.npy")}, {"percent": 4.0}])
+def test_two_thresholds_at_once_are_refused(folder, other):
     verbs.fit(folder / "x.npy", folder / "m.safetensors")
     with pytest.raises(ValueError, match=r"threshold_nats=-9\.0, expected one of them"):
         verbs.score(
             folder / "m.safetensors", folder / "x.npy", folder / "scores.csv",
-            folder / "held_out.npy", threshold_nats=-9.0,
+            threshold_nats=-9.0, **other,
         )  # fmt: skip
 
 

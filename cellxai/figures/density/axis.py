@@ -58,6 +58,21 @@ def _offset(
     return np.sign(places) * linear_width * np.where(ratio <= 1, ratio, far)
 
 
+def origin_of(scores: Sequence[Float[np.ndarray, " _"]], threshold: float) -> float:
+    """The middle of the scale: the threshold, or the least score where the threshold is -inf."""
+    if np.isfinite(threshold):
+        return threshold
+    finite = np.concatenate([values[np.isfinite(values)] for values in scores])
+    return float(finite.min()) if len(finite) else 0.0
+
+
+def offset_label(threshold: float) -> str:
+    """What the scale shows."""
+    if np.isfinite(threshold):
+        return "log-density, nats from the threshold  (left: unfamiliar)"
+    return "log-density, nats from the least score  (no threshold: nothing is flagged)"
+
+
 def choose_axis(scores: Sequence[Float[np.ndarray, " _"]], threshold: float) -> Axis:
     """The axis on which all finite scores fit and the bulk keeps its shape.
 

@@ -8,7 +8,14 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from cellxai.figures.density.axis import Axis, choose_axis, in_nats, put_scale
+from cellxai.figures.density.axis import (
+    Axis,
+    choose_axis,
+    in_nats,
+    offset_label,
+    origin_of,
+    put_scale,
+)
 from cellxai.figures.style import GREY, SERIES, VERMILLION, drawing, short
 
 
@@ -18,7 +25,7 @@ def draw_gap(scores: Mapping[str, Float[np.ndarray, " _"]], threshold: float, pa
     Args:
         scores: Log-densities in nats by name of the set, that of the fit first, then sets of the
             same kind of images which it has not seen.
-        threshold: In nats.
+        threshold: In nats; -inf where too few images are held out to flag any.
         path: The PNG to write.
 
     Raises:
@@ -28,17 +35,19 @@ def draw_gap(scores: Mapping[str, Float[np.ndarray, " _"]], threshold: float, pa
     if len(scores) < 2 or empty:
         got = f"no image of {empty[0]}" if empty else f"{len(scores)} set"
         raise ValueError(f"{path}: {got} to draw, expected images of the fit and held-out ones")
-    axis = choose_axis(list(scores.values()), threshold)
+    origin = origin_of(list(scores.values()), threshold)
+    axis = choose_axis(list(scores.values()), origin)
     with drawing(path, 9.6, 4.2) as figure:
         axes = figure.subplots()
-        axes.axvline(0, color=VERMILLION, linewidth=1.4)
+        if np.isfinite(threshold):
+            axes.axvline(0, color=VERMILLION, linewidth=1.4)
         for (name, values), colour in zip(scores.items(), _colours(len(scores)), strict=True):
-            _shares_below(axes, name, values - threshold, axis, colour)
-        _bridge(axes, *[np.median(_ranked(values)) - threshold for values in scores.values()][:2])
+            _shares_below(axes, name, values - origin, axis, colour)
+        _bridge(axes, *[np.median(_ranked(values)) - origin for values in scores.values()][:2])
         put_scale(axes, axis)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
         axes.set(ylim=(-0.02, 1.02), ylabel="share of the set below")
-        axes.set_xlabel("log-density, nats from the threshold  (left: unfamiliar)")
+        axes.set_xlabel(offset_label(threshold))
         figure.legend(loc="outside lower center", ncols=3)
         figure.suptitle(gap_line(scores))
 

@@ -8,7 +8,14 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from cellxai.figures.density.axis import Axis, choose_axis, in_nats, put_scale
+from cellxai.figures.density.axis import (
+    Axis,
+    choose_axis,
+    in_nats,
+    offset_label,
+    origin_of,
+    put_scale,
+)
 from cellxai.figures.style import SERIES, VERMILLION, drawing, short
 
 MOST_SETS = 16  # more would make a picture longer than any screen
@@ -22,7 +29,7 @@ def draw_histogram(
 
     Args:
         scores: Log-densities in nats by name of the set; the first ``MOST_SETS`` are drawn.
-        threshold: In nats.
+        threshold: In nats; -inf where too few calibration images are there to flag any.
         path: The PNG to write.
         percent: Share of the calibration images below the threshold, in percent.
 
@@ -32,23 +39,35 @@ def draw_histogram(
     if not scores:
         raise ValueError(f"{path}: no set of scores to draw, expected at least one")
     drawn = dict(list(scores.items())[:MOST_SETS])
-    axis = choose_axis(list(drawn.values()), threshold)
+    origin = origin_of(list(drawn.values()), threshold)
+    axis = choose_axis(list(drawn.values()), origin)
     each = 1.15 if len(drawn) <= ROOMY_SETS else 0.85
     with drawing(path, 9.6, 1.2 + each * len(drawn)) as figure:
         panels = figure.subplots(len(drawn), 1, sharex=True, squeeze=False)[:, 0]
         for number, (axes, (name, values)) in enumerate(zip(panels, drawn.items(), strict=True)):
-            _bars(axes, values - threshold, axis, SERIES[number % len(SERIES)])
+            _bars(axes, values - origin, axis, SERIES[number % len(SERIES)])
+            if np.isfinite(threshold):
+                axes.axvspan(axis.edges[0], 0, color=VERMILLION, alpha=0.07, linewidth=0)
+                axes.axvline(0, color=VERMILLION, linewidth=1.4)
             axes.set_title(set_line(name, values, threshold))
-        panels[-1].set_xlabel("log-density, nats from the threshold  (left: unfamiliar)")
+        panels[-1].set_xlabel(offset_label(threshold))
         figure.supylabel("images", fontsize=9)
         figure.suptitle(
-            f"Threshold {in_nats(threshold)}: the {percent:g} % quantile of the calibration images"
+            title_line(threshold, percent)
             + (
                 f"\nthe first {len(drawn)} of {len(scores)} sets"
                 if len(drawn) < len(scores)
                 else ""
             )
         )
+
+
+def title_line(threshold: float, percent: float) -> str:
+    """The threshold and where it comes from."""
+    if not np.isfinite(threshold):
+        return f"No threshold: too few calibration images for {percent:g} %"
+    quantile = f"the {percent:g} % quantile of the calibration images"
+    return f"Threshold {in_nats(threshold)}: {quantile}"
 
 
 def set_line(name: str, scores: Float[np.ndarray, " n"], threshold: float) -> str:
@@ -69,9 +88,7 @@ def set_line(name: str, scores: Float[np.ndarray, " n"], threshold: float) -> st
 
 def _bars(axes: Axes, offsets: Float[np.ndarray, " n"], axis: Axis, colour: str) -> None:
     finite = offsets[np.isfinite(offsets)]
-    axes.axvspan(axis.edges[0], 0, color=VERMILLION, alpha=0.07, linewidth=0)
     axes.hist(finite, bins=axis.edges.tolist(), color=colour, edgecolor="white", linewidth=0.4)
-    axes.axvline(0, color=VERMILLION, linewidth=1.4)
     put_scale(axes, axis)
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     axes.spines["left"].set_visible(False)

@@ -149,7 +149,7 @@ def summary(found: Found) -> dict[str, Any]:
         "covariance_type": mixtures[0].covariance_type,
         "n_mixtures": len(mixtures),
         "n_dimensions": pipeline.fitted_.projection.n_dimensions,
-        "threshold_nats": calibration.threshold.threshold_nats,
+        "threshold_nats": calibration.finite_threshold_nats,
         "percent": calibration.percent,
         "verdict": pipeline.settings.verdict,
         "calibrated_on": found.calibrated_on,
@@ -190,7 +190,7 @@ def counted(count: int, noun: str) -> str:
 def warnings_of(final: Round, n_judged: int) -> list[str]:
     """What makes a pipeline's scores less trustworthy, one line each."""
     fitted, calibration = final.pipeline.fitted_, final.pipeline.calibration_
-    n_dimensions, n_known = fitted.projection.n_dimensions, len(calibration.log_density)
+    n_dimensions = fitted.projection.n_dimensions
     told = []
     if fitted.least_samples < n_dimensions:
         told.append(
@@ -198,11 +198,8 @@ def warnings_of(final: Round, n_judged: int) -> list[str]:
             f"{counted(n_dimensions, 'dimension')}: the mixture memorises them; lower "
             "--pipeline.projection or --pipeline.n_components"
         )
-    if (n_known + 1) * calibration.percent < 100:
-        told.append(
-            f"{calibration.percent:g} % of {n_known} held-out images is less than one: the "
-            f"threshold is the lowest of them; hold out at least {100 / calibration.percent:.0f}"
-        )
+    if calibration.threshold.unresolved is not None:
+        told.append(f"{calibration.threshold.unresolved}, so no image is flagged for its density")
     if not n_judged:
         told.append(
             "no image is left that neither fitted the mixture nor set the threshold, so nothing "

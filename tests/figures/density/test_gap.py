@@ -22,9 +22,10 @@ def test_images_without_a_finite_score_are_below_all_others():
     assert told == "Median of train −12.0 nats, of test no finite score"
 
 
+@pytest.mark.parametrize("threshold", [-15.0, -np.inf])
 @pytest.mark.parametrize("unseen", [UNSEEN, np.array([np.nan, -7e7]), np.array([np.inf])])
-def test_any_scores_make_a_picture(tmp_path, unseen):
-    draw_gap({"train": SEEN, "test": unseen}, -15.0, tmp_path / "gap.png")
+def test_any_scores_make_a_picture(tmp_path, unseen, threshold):
+    draw_gap({"train": SEEN, "test": unseen}, threshold, tmp_path / "gap.png")
     with Image.open(tmp_path / "gap.png") as picture:
         assert picture.width > picture.height
 

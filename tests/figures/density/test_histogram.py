@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cellxai.figures.density.histogram import MOST_SETS, draw_histogram, set_line
+from cellxai.figures.density.histogram import MOST_SETS, draw_histogram, set_line, title_line
 
 KNOWN = np.random.default_rng(0).normal(-20, 6, 200)
 FAR = np.array([-2.7e7, -7.5e7])
@@ -24,6 +24,14 @@ def test_every_set_adds_a_row(tmp_path):
     with Image.open(tmp_path / "one.png") as one, Image.open(tmp_path / "four.png") as four:
         assert one.width == four.width
         assert four.height > 2 * one.height
+
+
+def test_scores_are_drawn_where_too_few_are_held_out_to_set_a_threshold(tmp_path):
+    draw_histogram({"train": KNOWN, "far": FAR}, -np.inf, tmp_path / "none.png", percent=4.0)
+    with Image.open(tmp_path / "none.png") as picture:
+        assert picture.width > 0
+    assert title_line(-np.inf, 4.0) == "No threshold: too few calibration images for 4 %"
+    assert set_line("x", np.array([-1.0, np.nan]), -np.inf).startswith("x: 2 images, 1 below")
 
 
 @pytest.mark.slow
