@@ -27,7 +27,7 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture as Reference
 from threadpoolctl import threadpool_limits
 
-from cellxai.density.fitted import FittedDensity
+from cellxai.density.fitting import FittedDensity
 from cellxai.density.projection import Projection
 from gmm.estimator import GaussianMixture
 from gmm.interchange import from_sklearn
