@@ -23,7 +23,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from cellxai.adapters.place_density import PlaceMap
-from cellxai.adapters.removal import prepared_region, seen
+from cellxai.adapters.removal import prepare_region, render_prepared
 from cellxai.data.synthetic import Scene, compose_scene, foreign_region, scene_of, with_foreign
 from cellxai.data.synthetic.anatomy import REAL_HEIGHT
 from cellxai.data.synthetic.foreign import FOREIGN_KINDS, ForeignKind
@@ -103,9 +103,9 @@ def planted_images(trained: TrainedRun, n_images: int) -> Planted:
     spoiled = [with_foreign(scene, kind) for scene, kind in zip(scenes, kinds, strict=True)]
     return Planted(
         tuple(kinds),
-        torch.stack([seen(scene, trained.transforms) for scene in scenes]),
-        torch.stack([seen(scene, trained.transforms) for scene in spoiled]),
-        torch.stack([prepared_region(foreign_region(s), trained.transforms) for s in spoiled]),
+        torch.stack([render_prepared(scene, trained.transforms) for scene in scenes]),
+        torch.stack([render_prepared(scene, trained.transforms) for scene in spoiled]),
+        torch.stack([prepare_region(foreign_region(s), trained.transforms) for s in spoiled]),
     )
 
 

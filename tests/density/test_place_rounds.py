@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from cellxai.adapters.place_density import PlaceMap, place_density
+from cellxai.adapters.place_density import PlaceMap, read_place_density
 from cellxai.data.readers.sartorius import Sartorius
 from cellxai.density import PipelineSettings
 from cellxai.density.known_images import read_known_images
@@ -47,7 +47,7 @@ def batches(trained, part):
 
 
 def test_training_images_fit_and_validation_images_set_the_threshold(found, trained):
-    kept = place_density(trained)
+    kept = read_place_density(trained)
     train = batches(trained, "train")
     alone = PlaceDensity(trained.classifier, PLACES).fit(train, sum(map(len, train)))
     test = batches(trained, "test")[0]
@@ -60,7 +60,7 @@ def test_training_images_fit_and_validation_images_set_the_threshold(found, trai
 
 
 def test_the_summary_says_what_the_threshold_does_to_images_it_has_not_seen(found, trained):
-    kept, judged = place_density(trained), batches(trained, "test")[0]
+    kept, judged = read_place_density(trained), batches(trained, "test")[0]
     n_flagged = int(kept.unfamiliar(judged).sum())
     told = json.loads((found.folder / "summary.json").read_text())["places"]
     assert (told["n_judged"], told["n_flagged"]) == (len(judged), n_flagged)

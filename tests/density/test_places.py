@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 from torch.nn import functional as F
 
 from cellxai.adapters.place_density import PlaceMap
-from cellxai.adapters.removal import prepared_region, seen
+from cellxai.adapters.removal import prepare_region, render_prepared
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.synthetic import compose_scene, foreign_region, with_foreign
 from cellxai.density import DensityPipeline
@@ -54,7 +54,7 @@ def fitted(trained, layers, seed=0, **options):
 
 @cache
 def rendered(start, stop):
-    return torch.stack([seen(scene_at(i), TRANSFORMS) for i in range(start, stop)])
+    return torch.stack([render_prepared(scene_at(i), TRANSFORMS) for i in range(start, stop)])
 
 
 def scene_at(index):
@@ -100,9 +100,10 @@ def test_planted_objects_are_flagged_and_the_map_points_at_them(trained, density
     scenes = [scene_at(index) for index in range(24)]
     spoiled = [with_foreign(scene, "bubble") for scene in scenes]
     clean, images = (
-        torch.stack([seen(scene, TRANSFORMS) for scene in some]) for some in (scenes, spoiled)
+        torch.stack([render_prepared(scene, TRANSFORMS) for scene in some])
+        for some in (scenes, spoiled)
     )
-    regions = torch.stack([prepared_region(foreign_region(scene), TRANSFORMS) for scene in spoiled])
+    regions = torch.stack([prepare_region(foreign_region(scene), TRANSFORMS) for scene in spoiled])
     assert density.unfamiliar(clean).float().mean() < 0.3
     assert density.unfamiliar(images).float().mean() > 0.5
     with torch.no_grad():
