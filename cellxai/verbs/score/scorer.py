@@ -73,7 +73,7 @@ class Scorer:
 
     def _cells(
         self, penultimate: Float[Tensor, "n p"], features: Float[Tensor, "n f"]
-    ) -> list[tuple[str, ...]]:
+    ) -> list[tuple[str, str, str, str, str]]:
         """Class and density of each image: the cells from ``predicted`` to ``unfamiliar``."""
         with torch.no_grad():
             head = self.trained.classifier.head[-1]
