@@ -5,9 +5,9 @@ cost: 90 s of 2 CPU cores; expect: ours below 1 GB, and 1.2 times as fast as sci
 
 All score the same features, drawn chunk by chunk from a seed, with the same parameters: principal
 axes and a full-covariance mixture that scikit-learn fitted. scikit-learn scores in the precision of
-its features, which is float64 unless one sees to it that features, axes and means are float32; both
-are measured. Each runs in a process of its own, which tells its own peak of resident memory;
-drawing the features is not timed.
+its features, axes and means, which is float64 unless all are converted to float32; both are
+measured. Each scorer runs in a process of its own, which reports its peak of resident memory.
+Drawing the features is not timed.
 """
 
 import argparse
@@ -27,14 +27,14 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture as Reference
 from threadpoolctl import threadpool_limits
 
-from cellxai.density.fitted import FittedDensity
+from cellxai.density.fitting import FittedDensity
 from cellxai.density.projection import Projection
 from gmm.estimator import GaussianMixture
 from gmm.interchange import from_sklearn
 
 WIDTH, N_LATENT, N_FITTED = 1280, 32, 20_000
 CHUNK = 8192  # rows: 42 MB of features
-N_PEER = 200_000  # that scikit-learn scores at most: its rate does not depend on how many
+N_PEER = 200_000  # most features that scikit-learn scores: its rate does not depend on the number
 Score = Callable[[np.ndarray], np.ndarray]
 
 
@@ -43,11 +43,11 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=1_000_000)
     parser.add_argument("--components", type=int, default=16)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--only", choices=SCORERS, help="one of them, in this process")
-    parser.add_argument("--parameters", type=Path, help="of the fit; made where there are none")
+    parser.add_argument("--only", choices=SCORERS, help="run one scorer, in this process")
+    parser.add_argument("--parameters", type=Path, help="file of the fit; made if missing")
     chosen = parser.parse_args()
     if chosen.only:
-        print(json.dumps(measured(chosen.only, chosen.parameters, chosen.n, chosen.threads)))
+        print(json.dumps(measure(chosen.only, chosen.parameters, chosen.n, chosen.threads)))
         return
     with tempfile.TemporaryDirectory() as folder:
         parameters = chosen.parameters or Path(folder) / "parameters.safetensors"
@@ -55,15 +55,15 @@ def main() -> None:
             fit(parameters, chosen.components)
         words = ["--threads", chosen.threads, "--parameters", parameters]
         rows = {
-            name: in_a_process([*words, "--n", number_of(name, chosen.n), "--only", name])
+            name: run_in_a_process([*words, "--n", count_features(name, chosen.n), "--only", name])
             for name in SCORERS
         }
     print(table(rows, chosen.n, chosen.components, chosen.threads))
 
 
-def number_of(name: str, n: int) -> int:
-    """Features that a scorer is given."""
-    return n if SCORERS[name][0] is ours else min(n, N_PEER)
+def count_features(name: str, n: int) -> int:
+    """Number of features that a scorer is given."""
+    return n if SCORERS[name][0] is our_scorer else min(n, N_PEER)
 
 
 def chunks(n: int) -> Iterator[np.ndarray]:
@@ -75,7 +75,9 @@ def chunks(n: int) -> Iterator[np.ndarray]:
         cluster = random.integers(0, 6, (rows, 1)) - 2.5
         latent = random.standard_normal((rows, N_LATENT), np.float32) + np.float32(cluster)
         features = random.standard_normal((rows, WIDTH), np.float32)
-        with threadpool_limits(1, "blas"):  # its idle threads spin on, and torch's wait for a core
+        with threadpool_limits(
+            1, "blas"
+        ):  # its idle threads keep spinning, and torch's wait for a core
             features += latent @ axes
         yield features
         del features  # before the next one is drawn
@@ -106,8 +108,8 @@ def reference_mixture(saved: dict[str, np.ndarray]) -> Reference:
     return mixture
 
 
-def peer(saved: dict[str, np.ndarray], dtype: type[np.floating]) -> Score:
-    """PCA and GaussianMixture of scikit-learn, as its pipeline calls them."""
+def peer_scorer(saved: dict[str, np.ndarray], dtype: type[np.floating]) -> Score:
+    """PCA and GaussianMixture of scikit-learn, called as its pipeline does."""
     saved = {name: values.astype(dtype) for name, values in saved.items()}
     pca = PCA(N_LATENT)
     pca.mean_, pca.components_, pca.whiten = saved["mean"], saved["axes"], False
@@ -117,7 +119,7 @@ def peer(saved: dict[str, np.ndarray], dtype: type[np.floating]) -> Score:
     return lambda features: mixture.score_samples(pca.transform(features))
 
 
-def ours(saved: dict[str, np.ndarray]) -> Score:
+def our_scorer(saved: dict[str, np.ndarray]) -> Score:
     """The projection and the mixture of ``DensityPipeline``."""
     mixture: GaussianMixture = from_sklearn(reference_mixture(saved))
     mean, axes = torch.from_numpy(saved["mean"]), torch.from_numpy(saved["axes"])
@@ -127,19 +129,19 @@ def ours(saved: dict[str, np.ndarray]) -> Score:
 
 
 SCORERS: dict[str, tuple[Callable[[dict[str, np.ndarray]], Score], type[np.floating]]] = {
-    "cellxai f32": (ours, np.float32),
-    "scikit-learn f32": (partial(peer, dtype=np.float32), np.float32),
-    "scikit-learn f64": (partial(peer, dtype=np.float64), np.float64),
+    "cellxai f32": (our_scorer, np.float32),
+    "scikit-learn f32": (partial(peer_scorer, dtype=np.float32), np.float32),
+    "scikit-learn f64": (partial(peer_scorer, dtype=np.float64), np.float64),
 }
 
 
-def measured(name: str, parameters: Path, n: int, threads: int) -> dict[str, float]:
+def measure(name: str, parameters: Path, n: int, threads: int) -> dict[str, float]:
     """Seconds of scoring, peak memory of this process, and the first score."""
     torch.set_num_threads(threads)
     with threadpool_limits(threads), torch.no_grad():
         make, dtype = SCORERS[name]
         score = make(load_file(parameters))
-        score(next(chunks(CHUNK)).astype(dtype))  # what the first call sets up is not timed
+        score(next(chunks(CHUNK)).astype(dtype))  # the setup of the first call is not timed
         seconds, first = 0.0, 0.0
         for number, drawn in enumerate(chunks(n)):
             features = drawn.astype(dtype, copy=False)
@@ -152,23 +154,23 @@ def measured(name: str, parameters: Path, n: int, threads: int) -> dict[str, flo
 
 
 def peak_bytes() -> int:
-    """Most resident memory of this process so far, as Linux tells it.
+    """Peak resident memory of this process so far, as Linux reports it.
 
-    Not `getrusage`: its figure is never below that of the process that started this one.
+    Not from `getrusage`, whose figure is at least that of the process that started this one.
     """
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) * 1024
 
 
-def in_a_process(words: list[object]) -> dict[str, float]:
-    """What this script prints when it is called with some words."""
+def run_in_a_process(words: list[object]) -> dict[str, float]:
+    """Runs this script with some words and returns what it prints."""
     command = [sys.executable, __file__, *map(str, words)]
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
 def rate(row: dict[str, float]) -> float:
-    """Features a second."""
+    """Features per second."""
     return row["n"] / row["seconds"]
 
 

@@ -4,11 +4,11 @@ python scripts/explained_density.py --run runs/quickstart --out runs/quickstart/
 cost: 6 min on 1 CPU core; expect: a table of explainers x pointing game, and `anomalies.png`
 
 New synthetic scenes, like those of the run but of another seed, are rendered with and without one
-fibre, bubble, flake of dust or crystal; everything else is bit for bit the same. Two densities are
-asked which images they do not know: that of the run's pooled features, if `cellxai density` was
-called, and that of places in early layers (``cellxai.density.places``), which every explainer then
-explains. A map points right if the pixel that lowers the log density most lies in the object; by
-chance it does in as many images as the object's share of the pixels.
+fibre, bubble, flake of dust or crystal; everything else is equal bit for bit. Two densities say
+which images they do not know: that of the run's pooled features, if `cellxai density` was called,
+and that of places in early layers (``cellxai.density.places``). Every explainer then explains the
+latter. A map is right if the pixel that lowers the log density most lies in the object. By chance,
+that share of the images is the object's share of the pixels.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from cellxai.adapters.place_density import PlaceMap
-from cellxai.adapters.removal import prepared_region, seen
+from cellxai.adapters.removal import prepare_region, render_prepared
 from cellxai.data.synthetic import (
     Scene,
     SceneSettings,
@@ -40,7 +40,6 @@ from cellxai.density.settings import PlaceSettings
 from cellxai.evaluation.intervals import wilson
 from cellxai.explain.base import Attribution, Explainer, context_of
 from cellxai.explain.baselines import BlurBaseline
-from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.metrics.localisation import pointing_game, region_auc
 from cellxai.explain.standard import every_explainer
 from cellxai.explain.superpixels.methods import Slic
@@ -49,20 +48,20 @@ from cellxai.files.folder import atomic, write_csv
 from cellxai.trained.run import TrainedRun, load_run
 
 LAYERS = ("backbone.blocks.1", "backbone.blocks.0", "backbone.blocks.2")  # the first sets the grid
-FRESH_SEED = 20261122  # of scenes that no setting was chosen on
+FRESH_SEED = 20261122  # seed of scenes on which no setting was chosen
 N_DRAWN = 8  # rows of the picture
-SHOWN = 5  # explainers in it
+N_SHOWN = 5  # explainers in the picture
 Region = Bool[Tensor, "n h w"]
 
 
 @dataclass(frozen=True)
-class Planted:
+class PlantedImages:
     """New images without and with one foreign object.
 
     Args:
-        kinds: Of the objects.
-        clean: Without.
-        spoiled: With.
+        kinds: Kind of the object in each image.
+        clean: Images without the object.
+        spoiled: The same images with it.
         regions: Pixels of the objects.
     """
 
@@ -77,42 +76,42 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/quickstart"))
     parser.add_argument("--out", type=Path, default=Path("runs/quickstart/foreign"))
     parser.add_argument("--images", type=int, default=60, help="new scenes")
-    parser.add_argument("--samples", type=int, default=200, help="of explainers that draw them")
-    parser.add_argument("--explainers", nargs="*", default=[], help="by short name; all of them")
+    parser.add_argument("--samples", type=int, default=200, help="of explainers that draw samples")
+    parser.add_argument("--explainers", nargs="*", default=[], help="by short name; default: all")
     parser.add_argument("--layers", nargs="+", default=list(LAYERS))
     chosen = parser.parse_args()
     trained = load_run(chosen.run, "cpu")
-    density, planted = fitted(trained, chosen.layers), planted_images(trained, chosen.images)
-    told = detection(density, planted, trained)
-    found = explained(density, planted, explainers(chosen.samples, chosen.explainers))
-    rows = [row(name, maps, planted) for name, maps in found.items()]
-    rows.sort(key=lambda one: (one["pointing"] == "nan", -float(one["pointing"])))
+    density, planted = fit_density(trained, chosen.layers), plant_objects(trained, chosen.images)
+    detection = detection_lines(density, planted, trained)
+    maps = explain(density, planted, choose_explainers(chosen.samples, chosen.explainers))
+    rows = [result_row(name, of_explainer, planted) for name, of_explainer in maps.items()]
+    rows.sort(key=lambda row: (row["pointing"] == "nan", -float(row["pointing"])))
     write_csv(chosen.out / "explainers.csv", rows)
-    page = "\n".join([*told, "", *markdown(rows)])
+    page = "\n".join([*detection, "", *markdown(rows)])
     with atomic(chosen.out / "table.md") as path:
         path.write_text(page + "\n", encoding="utf-8")
-    draw(chosen.out / "anomalies.png", density, planted, found, rows)
+    draw(chosen.out / "anomalies.png", density, planted, maps, rows)
     print(page)
 
 
-def fitted(trained: TrainedRun, layers: Sequence[str]) -> PlaceDensity:
-    """The density of places, fitted to training images, its threshold set by validation images."""
+def fit_density(trained: TrainedRun, layers: Sequence[str]) -> PlaceDensity:
+    """Fits the density of places to training images; validation images set its threshold."""
     train = (images for images, _ in trained.images.tensor_batches("train"))
     n_images = len(trained.images.records("train"))
     density = PlaceDensity(trained.classifier, PlaceSettings(layers)).fit(train, n_images)
     return density.calibrate(images for images, _ in trained.images.tensor_batches("validation"))
 
 
-def planted_images(trained: TrainedRun, n_images: int) -> Planted:
+def plant_objects(trained: TrainedRun, n_images: int) -> PlantedImages:
     """Scenes like those of a run on synthetic cells, the kinds of objects in turn."""
     scenes = [fresh_scene(trained, index) for index in range(n_images)]
     kinds: list[ForeignKind] = [FOREIGN_KINDS[i % len(FOREIGN_KINDS)] for i in range(n_images)]
     spoiled = [with_foreign(scene, kind) for scene, kind in zip(scenes, kinds, strict=True)]
-    return Planted(
+    return PlantedImages(
         tuple(kinds),
-        torch.stack([seen(scene, trained.transforms) for scene in scenes]),
-        torch.stack([seen(scene, trained.transforms) for scene in spoiled]),
-        torch.stack([prepared_region(foreign_region(s), trained.transforms) for s in spoiled]),
+        torch.stack([render_prepared(scene, trained.transforms) for scene in scenes]),
+        torch.stack([render_prepared(scene, trained.transforms) for scene in spoiled]),
+        torch.stack([prepare_region(foreign_region(s), trained.transforms) for s in spoiled]),
     )
 
 
@@ -125,14 +124,16 @@ def fresh_scene(trained: TrainedRun, index: int) -> Scene:
     return compose_scene(FRESH_SEED, index, settings)
 
 
-def detection(density: PlaceDensity, planted: Planted, trained: TrainedRun) -> list[str]:
-    """Lines on which images are flagged, by each density."""
+def detection_lines(
+    density: PlaceDensity, planted: PlantedImages, trained: TrainedRun
+) -> list[str]:
+    """Lines that say which images are flagged, by each density."""
     with torch.no_grad():
         scores = [density(images)[:, 0].numpy() for images in (planted.clean, planted.spoiled)]
-    cut = density.threshold.threshold_nats
-    lines = [detected("places", scores, [values < cut for values in scores])]
+    threshold = density.threshold.threshold_nats
+    lines = [detection_line("places", scores, [values < threshold for values in scores])]
     lines += [
-        f"  {kind}: {np.mean((scores[1] < cut)[np.array(planted.kinds) == kind]):.0%} flagged"
+        f"  {kind}: {np.mean((scores[1] < threshold)[np.array(planted.kinds) == kind]):.0%} flagged"
         for kind in FOREIGN_KINDS
     ]
     path = trained.folder.density / PIPELINE_FILE
@@ -143,13 +144,15 @@ def detection(density: PlaceDensity, planted: Planted, trained: TrainedRun) -> l
                 trained.classifier.features(images).double()
                 for images in (planted.clean, planted.spoiled)
             ]
-            pooled = [pipeline.score_samples(one).numpy() for one in features]
-        lines.append(detected("pooled features", pooled, [*map(pipeline.unfamiliar, features)]))
+            pooled = [pipeline.score_samples(values).numpy() for values in features]
+        lines.append(
+            detection_line("pooled features", pooled, [*map(pipeline.unfamiliar, features)])
+        )
     return lines
 
 
-def detected(name: str, scores: Sequence[np.ndarray], flags: Sequence[np.ndarray]) -> str:
-    """One density in a line."""
+def detection_line(name: str, scores: Sequence[np.ndarray], flags: Sequence[np.ndarray]) -> str:
+    """What one density detects, as a line."""
     truth = np.r_[np.zeros(len(scores[0])), np.ones(len(scores[1]))]
     area = roc_auc_score(truth, -np.concatenate(scores))
     lower = np.mean(scores[1] < scores[0])
@@ -160,34 +163,34 @@ def detected(name: str, scores: Sequence[np.ndarray], flags: Sequence[np.ndarray
     )
 
 
-def explainers(n_samples: int, names: Sequence[str]) -> dict[str, Explainer]:
-    """The map of densities itself, then the explainers named, or every one, controls included."""
+def choose_explainers(n_samples: int, names: Sequence[str]) -> dict[str, Explainer]:
+    """The density map, then the named explainers, or all of them, controls included."""
     every = every_explainer(n_samples)
     return {"density map": PlaceMap()} | {name: every[name] for name in names or every}
 
 
-def explained(
-    density: PlaceDensity, planted: Planted, methods: Mapping[str, Explainer]
+def explain(
+    density: PlaceDensity, planted: PlantedImages, methods: Mapping[str, Explainer]
 ) -> dict[str, list[Attribution]]:
     """Attributions of the log density of every image with an object, by explainer."""
-    found: dict[str, list[Attribution]] = {name: [] for name in methods}
+    maps: dict[str, list[Attribution]] = {name: [] for name in methods}
     target = torch.zeros(1, dtype=torch.int64)
     for image in planted.spoiled.split(1):
         context = context_of(image, Slic(), BlurBaseline())
         for name, method in methods.items():
-            found[name].append(attribute_with_cost(method, density, image, target, context))
-    return found
+            maps[name].append(attribute_with_cost(method, density, image, target, context))
+    return maps
 
 
-def unusual(maps: Sequence[Attribution]) -> Float[Tensor, "n h w"]:
-    """How much each pixel lowers the log density, in nats; a map without a sign as it is."""
-    values = torch.cat([one.values.detach().float() for one in maps])
+def unfamiliarity(maps: Sequence[Attribution]) -> Float[Tensor, "n h w"]:
+    """How much each pixel lowers the log density, in nats; a map without a sign is unchanged."""
+    values = torch.cat([attribution.values.detach().float() for attribution in maps])
     return values if (values >= 0).all() else -values
 
 
-def row(name: str, maps: Sequence[Attribution], planted: Planted) -> dict[str, str]:
-    """An explainer's figures."""
-    values = unusual(maps)
+def result_row(name: str, maps: Sequence[Attribution], planted: PlantedImages) -> dict[str, str]:
+    """The figures of an explainer."""
+    values = unfamiliarity(maps)
     hits = pointing_game(values, planted.regions)
     hits = hits[hits.isfinite()]  # a method that cannot explain a density has no map
     low, high = wilson(round(float(hits.sum())), len(hits)) or (np.nan, np.nan)
@@ -199,7 +202,7 @@ def row(name: str, maps: Sequence[Attribution], planted: Planted) -> dict[str, s
         "high": f"{high:.3f}",
         "chance": f"{float(planted.regions.float().mean()):.3f}",
         "auc": f"{float(region_auc(values, planted.regions).nanmean()):.3f}",
-        "seconds": f"{np.mean([one.cost.seconds for one in maps]):.2f}",
+        "seconds": f"{np.mean([attribution.cost.seconds for attribution in maps]):.2f}",
     }
 
 
@@ -207,42 +210,42 @@ def markdown(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
     """The table as Markdown."""
     yield "| explainer | pointing game (95 %) | chance | pixel AUC | s/image | status |"
     yield "|---|---|---|---|---|---|"
-    for one in rows:
+    for row in rows:
         yield (
-            f"| {one['explainer']} | {one['pointing']} ({one['low']} to {one['high']}) | "
-            f"{one['chance']} | {one['auc']} | {one['seconds']} | {one['status']} |"
+            f"| {row['explainer']} | {row['pointing']} ({row['low']} to {row['high']}) | "
+            f"{row['chance']} | {row['auc']} | {row['seconds']} | {row['status']} |"
         )
 
 
 def draw(
     path: Path,
     density: PlaceDensity,
-    planted: Planted,
-    found: Mapping[str, Sequence[Attribution]],
+    planted: PlantedImages,
+    maps: Mapping[str, Sequence[Attribution]],
     rows: Sequence[Mapping[str, str]],
 ) -> None:
     """Draws the first images with the maps of the explainers that point best."""
-    best = [one["explainer"] for one in rows[:SHOWN]]
+    best = [row["explainer"] for row in rows[:N_SHOWN]]
     with torch.no_grad():
         scores = density(planted.spoiled[:N_DRAWN])[:, 0].tolist()
     pictures = [
         ExplainedAnomaly(
             f"scene {i}: {planted.kinds[i]}",
             planted.spoiled[i].permute(1, 2, 0).numpy(),
-            {name: found[name][i].values[0].detach().numpy() for name in best},
+            {name: maps[name][i].values[0].detach().numpy() for name in best},
             nats,
             nats < density.threshold.threshold_nats,
             planted.regions[i].numpy(),
-            frozenset(name for name in best if points(found[name][i], planted.regions[[i]])),
+            frozenset(name for name in best if is_hit(maps[name][i], planted.regions[[i]])),
         )
         for i, nats in enumerate(scores)
     ]
     draw_anomalies(pictures, path, density.threshold.threshold_nats)
 
 
-def points(attribution: Attribution, region: Region) -> bool:
+def is_hit(attribution: Attribution, region: Region) -> bool:
     """Whether the pixel that lowers the log density most lies in the object."""
-    return float(pointing_game(unusual([attribution]), region)) > 0.5
+    return float(pointing_game(unfamiliarity([attribution]), region)) > 0.5
 
 
 if __name__ == "__main__":

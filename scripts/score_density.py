@@ -1,4 +1,4 @@
-"""Ask which images a trained classifier does not know, in Python: copy this file and edit it.
+"""Asks which images a trained classifier does not know, in Python: copy this file and edit it.
 
 python scripts/score_density.py [--run RUN] [--unfamiliar FOLDER]
 cost: 20 s of one CPU core; expect: about 4 % of the held-out images flagged, five images
@@ -20,15 +20,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("runs/quickstart"))
     parser.add_argument("--unfamiliar", type=Path, default=OTHER)
-    parser.add_argument("--percent", type=float, default=4.0, help="of the held-out images flagged")
+    parser.add_argument("--percent", type=float, default=4.0, help="of held-out images to flag")
     options = parser.parse_args()
-    found = density(
+    summary = density(
         options.run,
         PipelineSettings(n_components=(1, 2, 3), percent=options.percent),
         unfamiliar={"unfamiliar": Sartorius(options.unfamiliar)},  # any Source, as many as you like
     )
-    print(found)
-    rows = [row for row in read_csv(found.folder / "scores.csv") if row["set"] != "train"]
+    print(summary)
+    rows = [row for row in read_csv(summary.folder / "scores.csv") if row["set"] != "train"]
     for row in sorted(rows, key=lambda row: float(row["log_density"]))[:N_SHOWN]:
         print(f"{row['id']} ({row['set']}): {row['log_density']} nats")
 

@@ -5,8 +5,8 @@ from typing import Literal
 
 import torch
 
-from cellxai.adapters.place_density import LeastKnownPlaces, place_density, places_file
-from cellxai.adapters.second_run import FeatureDensity
+from cellxai.adapters.feature_density import FeatureDensity
+from cellxai.adapters.place_density import LeastKnownPlaces, places_file, read_place_density
 from cellxai.explain.score import LogDensity, Logit, LogOdds, Probability, Score, Scored
 from cellxai.files.identity import hash_file
 from cellxai.trained.run import TrainedRun
@@ -66,7 +66,7 @@ def attach_score(trained: TrainedRun, score: ScoreName | Score = "logit") -> Sco
         network, density = features.network(trained.classifier), LogDensity(features)
         return ScoredRun(Scored(network, density), density, False)
     if score == "places":
-        places = place_density(trained)
+        places = read_place_density(trained)
         least = LeastKnownPlaces(hash_file(places_file(trained)))
         return ScoredRun(Scored(places, least), least, False)
     made = SCORES[score]() if isinstance(score, str) else score

@@ -1,4 +1,4 @@
-"""A baseline on the data: the image of a run that looks most alike to its network."""
+"""A baseline from the data: the image of a run that looks most similar to its network."""
 
 from functools import cached_property
 from pathlib import Path
@@ -14,14 +14,15 @@ from cellxai.trained.run import TrainedRun, load_run
 
 
 class NearestInRun(Baseline):
-    """The training image whose features are nearest to the explained one's, never that one itself.
+    """The training image with the features nearest to the explained one's, never that image itself.
 
-    The network has seen the like of it, so that nothing is hidden by a hole in the data.
+    The network knows such images, so that no part is hidden by something foreign to the data.
 
     Args:
-        run: The run folder of `cellxai fit`, whose network tells what is near.
-        source: Other images to choose from, such as cells without the drug, prepared like the
-            run's own, broken ones left out; null for those that the run was trained on.
+        run: The run folder of `cellxai fit`, whose network measures what is near.
+        source: Other images to choose from, such as cells without the drug. They are prepared like
+            the run's own, and broken ones are left out. Null for the images that the run was
+            trained on.
     """
 
     def __init__(self, run: Path, source: Source | None = None) -> None:

@@ -14,12 +14,12 @@ from cellxai.trained.run import TrainedRun
 
 
 def places_file(trained: TrainedRun) -> Path:
-    """Where the density of places of a run lies, if there is one."""
+    """Where the density of places of a run is stored, if there is one."""
     return trained.folder.density / PLACES_FILE
 
 
-def place_density(trained: TrainedRun) -> PlaceDensity:
-    """What `cellxai density` fitted to single places of a run's images.
+def read_place_density(trained: TrainedRun) -> PlaceDensity:
+    """Reads the density that `cellxai density` fitted to single places of a run's images.
 
     Raises:
         FileNotFoundError: If the run has none.
@@ -35,11 +35,11 @@ def place_density(trained: TrainedRun) -> PlaceDensity:
 
 
 class LeastKnownPlaces(Score):
-    """The answer of a :class:`PlaceDensity` as it is, in nats; the only target is 0.
+    """The output of a :class:`PlaceDensity` unchanged, in nats; the only target is 0.
 
     Args:
-        content: What tells the density from others, such as a hash of its file: results are
-            stored with it.
+        content: What distinguishes the density from others, such as a hash of its file; results
+            are stored with it.
     """
 
     name = "log-density of the least known places"
@@ -55,9 +55,9 @@ class LeastKnownPlaces(Score):
 
 
 class PlaceMap(Explainer):
-    """The map of log densities itself, of a :class:`PlaceDensity`: no other model has one.
+    """The map of log densities of a :class:`PlaceDensity`; no other model has one.
 
-    Upsampled bilinearly, in nats above the mean of the image: negative where a place is less known.
+    Upsampled bilinearly, in nats above the mean of the image: negative at less familiar places.
     """
 
     def attribute(

@@ -1,8 +1,8 @@
 """On-manifold removal: what each part of a synthetic image truly does to a model's score.
 
-A cell is taken out of the scene and the scene rendered again, as a microscope would have seen it
-without: nothing is masked, and no image is off the data. It ties the synthetic cells, which know no
-model, to the metrics of truth, which know no data set.
+A cell is taken out of the scene, and the scene is rendered again as a microscope would have seen it
+without the cell. So nothing is masked, and every image is like those of the data set. This joins
+the synthetic cells, which know no model, with the metrics of truth, which know no data set.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from cellxai.explain.base import Model
 from cellxai.explain.metrics.probing import scores_of_variants
 
 Level = Literal["cells", "parts"]
-"""Whole cells with their processes, or besides them every process and neurite by itself."""
+"""Whole cells with their processes, or also every process and neurite by itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +28,9 @@ class Removals:
     """The same scene without each of p parts, as a network sees it.
 
     Args:
-        ids: Of the parts, in the scene.
-        masks: Their pixels.
-        images: The scene without each.
+        ids: Ids of the parts in the scene.
+        masks: Pixels of each part.
+        images: The scene without each part.
     """
 
     ids: tuple[int, ...]
@@ -53,30 +53,30 @@ def known_truth(
 
     Args:
         root: A folder made by ``cellxai synthesize``.
-        image_id: Of one of its images.
+        image_id: Id of an image of the folder.
         transforms: What happens to an image before the network.
         model: Images in [0, 1] to scores, in evaluation mode.
         target: The explained class.
-        level: Which parts.
-        at_most: The largest so many parts; each costs a rendering and a forward pass.
-        batch_size: Images per forward pass at most.
-        device: Of the model; the CPU by default.
+        level: Which parts are removed.
+        at_most: Most parts, the largest ones; each costs a rendering and a forward pass.
+        batch_size: Largest number of images per forward pass.
+        device: Device of the model; the CPU by default.
 
     Raises:
         FileNotFoundError: If the folder was not made by ``synthesize``.
-        ValueError: If it holds no such image.
+        ValueError: If it has no such image.
     """
     scene = scene_of(root, image_id)
-    found = removals(scene, transforms, level, at_most)
-    whole = seen(scene, transforms)
-    effects = removal_effects(model, whole, found, target, batch_size, device)
-    regions = {"parts": found.masks}
+    removals = render_removals(scene, transforms, level, at_most)
+    whole = render_prepared(scene, transforms)
+    effects = removal_effects(model, whole, removals, target, batch_size, device)
+    regions = {"parts": removals.masks}
     if (cue := cue_map(scene)) is not None:
-        regions["cue"] = prepared_region(cue, transforms)
+        regions["cue"] = prepare_region(cue, transforms)
     return {name: region.to(device) for name, region in regions.items()} | {"effects": effects}
 
 
-def removals(
+def render_removals(
     scene: Scene, transforms: Transforms, level: Level = "cells", at_most: int = 24
 ) -> Removals:
     """Renders a scene without each of its parts.
@@ -86,31 +86,31 @@ def removals(
     Args:
         scene: See :func:`cellxai.data.synthetic.scene_of`.
         transforms: What happens to an image before the network.
-        level: Which parts.
-        at_most: The largest so many parts.
+        level: Which parts are removed.
+        at_most: Most parts, the largest ones.
     """
     ids = scene.cells if level == "cells" else tuple(part.id for part in scene.parts if part.cell)
-    regions = {part: prepared_region(part_region(scene, part), transforms) for part in ids}
+    regions = {part: prepare_region(part_region(scene, part), transforms) for part in ids}
     areas_px = {part: int(region.sum()) for part, region in regions.items()}
     visible = [part for part in ids if areas_px[part]]
     chosen = sorted(sorted(visible, key=lambda part: -areas_px[part])[:at_most])
     masks = torch.zeros(len(chosen), *transforms.image_size, dtype=torch.bool)
     images = torch.zeros(len(chosen), 3, *transforms.image_size)
     for row, part in enumerate(chosen):
-        masks[row], images[row] = regions[part], seen(scene.without(part), transforms)
+        masks[row], images[row] = regions[part], render_prepared(scene.without(part), transforms)
     return Removals(tuple(chosen), masks, images)
 
 
 def removal_effects(
     model: Model,
     image: Float[Tensor, "3 h w"],
-    found: Removals,
+    removals: Removals,
     target: int,
     batch_size: int = 32,
     device: torch.device | None = None,
 ) -> Float[Tensor, " p"]:
     """By how much the target's score falls when each part is taken out of the scene."""
-    images = torch.cat([image[None], found.images]).to(device)
+    images = torch.cat([image[None], removals.images]).to(device)
     targets = torch.full((len(images),), target, device=device)
     scores = scores_of_variants(model, targets, lambda rows: images[rows], batch_size).float()
     return scores[0] - scores[1:]
@@ -123,26 +123,26 @@ def cue_effect(
     target: int,
     device: torch.device | None = None,
 ) -> float:
-    """Fall of the target's score without the planted cue: whether the model uses it.
+    """By how much the target's score falls without the planted cue: whether the model uses it.
 
     Raises:
         ValueError: If the scene has no cue.
     """
     if scene.cue is None:
         raise ValueError(f"scene {scene.index} has no cue; synthesize with cue='scale bar'")
-    clean = seen(scene.without_cue(), transforms)[None]
+    clean = render_prepared(scene.without_cue(), transforms)[None]
     alone = Removals((0,), torch.ones_like(clean[:, 0], dtype=torch.bool), clean)
-    whole = seen(scene, transforms)
+    whole = render_prepared(scene, transforms)
     return removal_effects(model, whole, alone, target, device=device).item()
 
 
-def seen(scene: Scene, transforms: Transforms) -> Float[Tensor, "3 h w"]:
-    """A scene as the network sees it."""
+def render_prepared(scene: Scene, transforms: Transforms) -> Float[Tensor, "3 h w"]:
+    """Renders a scene as the network sees it."""
     return to_tensor(transforms.prepare(render(scene)))
 
 
-def prepared_region(
+def prepare_region(
     region: Bool[np.ndarray, "h w"], transforms: Transforms
 ) -> Bool[Tensor, "height width"]:
-    """A region in the network's geometry."""
+    """Brings a region into the network's geometry."""
     return torch.from_numpy(transforms.prepare_mask(region.astype(np.int32)) != 0)

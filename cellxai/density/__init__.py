@@ -1,6 +1,6 @@
 """Does a classifier know an image at all? Mixtures of features, and the detectors beside them.
 
-These names are usable on any features; the verb is in ``verb``, which brings the networks with it.
+These names work on any features and need no network.
 """
 
 from cellxai.density.detectors import Detector

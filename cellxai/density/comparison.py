@@ -8,27 +8,26 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
-from cellxai.density.known import Known
-from cellxai.density.operating import FIGURES, figures
+from cellxai.density.known_images import KnownImages
 from cellxai.density.rounds import Round
-from cellxai.density.strangers import Strangers, unfitted
-from cellxai.evaluation.intervals import bootstrap, sampling_units, wilson
-from gmm.anomaly import density_threshold
+from cellxai.density.separation import MEASURES, measure_separation
+from cellxai.density.strangers import Strangers
+from cellxai.evaluation.intervals import bootstrap, sampling_units
 
-NOMINAL_PERCENTS = (1.0, 2.0, 4.0, 5.0, 10.0, 20.0, 30.0, 50.0)
+WITH_INTERVAL = ("auroc", "fpr95")  # measures whose intervals are columns of the table
 
 
 @dataclass(frozen=True)
-class Row:
-    """A detector on a set, as the table says it.
+class DetectorResult:
+    """How well a detector tells a set of strangers from known images.
 
     Args:
-        detector: Its name.
+        detector: Name of the detector.
         set: Name of the set of strangers.
-        n_in: Known images.
-        n_out: Strangers.
-        values: The figures.
-        intervals: 95 % of each; ``None`` where all resamples agree.
+        n_in: Number of known images.
+        n_out: Number of strangers.
+        values: The measures by name.
+        intervals: 95 % interval of each measure; ``None`` where all resamples agree.
     """
 
     detector: str
@@ -40,56 +39,72 @@ class Row:
 
     def cells(self) -> dict[str, Any]:
         """The row of ``detectors.csv``; an interval of no width where all resamples agree."""
-        found: dict[str, Any] = {
+        cells: dict[str, Any] = {
             "detector": self.detector, "set": self.set, "n_in": self.n_in, "n_out": self.n_out
         }  # fmt: skip
-        for name in FIGURES:
+        for name in MEASURES:
             value = self.values[name]
-            found[name] = f"{value:.6f}"
-            if name in ("auroc", "fpr95"):
+            cells[name] = f"{value:.6f}"
+            if name in WITH_INTERVAL:
                 low, high = self.intervals[name] or (value, value)
-                found |= {f"{name}_low": f"{low:.6f}", f"{name}_high": f"{high:.6f}"}
-        return found
+                cells |= {f"{name}_low": f"{low:.6f}", f"{name}_high": f"{high:.6f}"}
+        return cells
+
+
+@dataclass(frozen=True)
+class RoundConfidences:
+    """Confidences of one detector in one round.
+
+    Args:
+        confidence: Confidences of known images and strangers.
+        strange: Whether each image is a stranger.
+        unit_rows: Row of each image in the units that the bootstrap draws.
+    """
+
+    confidence: Float[np.ndarray, " n"]
+    strange: Bool[np.ndarray, " n"]
+    unit_rows: Int[np.ndarray, " n"]
 
 
 def compare(
-    known: Known, rounds: Sequence[Round], strangers: Mapping[str, Strangers], seed: int
-) -> list[Row]:
-    """A row for each detector and set, over all rounds: means weighted by their known images.
+    known: KnownImages, rounds: Sequence[Round], strangers: Mapping[str, Strangers], seed: int
+) -> list[DetectorResult]:
+    """A result for each detector and set, over all rounds: means weighted by their known images.
 
     A stranger that is scored in several rounds counts once, shared among them. The bootstrap draws
     known images and strangers, in groups where they have these; an image that was corrupted and its
     corrupted twin are drawn together.
     """
-    found: list[Row] = []
-    seen = [
-        one.confidences(known.features[unfitted(one)], logits_of(known, unfitted(one)))
-        for one in rounds
-    ]
-    for name, one in strangers.items():
-        units = units_of(known, one)
-        unknown = [scored(one, each) for each in rounds]
-        for detector in seen[0]:
-            samples = [
-                sample_of(known, each, one, detector, mine[detector], theirs[detector])
-                for each, mine, theirs in zip(rounds, seen, unknown, strict=True)
+    results: list[DetectorResult] = []
+    of_known = [confidences_of_known(known, fitted) for fitted in rounds]
+    for name, images in strangers.items():
+        units = bootstrap_units(known, images)
+        of_strangers = [confidences_of_strangers(images, fitted) for fitted in rounds]
+        for detector in of_known[0]:
+            confidences = [
+                join_confidences(known, fitted, images, detector, own[detector], other[detector])
+                for fitted, own, other in zip(rounds, of_known, of_strangers, strict=True)
             ]
-            found.append(table_row(detector, name, samples, units, seed))
-    return found
+            results.append(summarise_detector(detector, name, confidences, units, seed))
+    return results
 
 
-def logits_of(known: Known, places: Int[torch.Tensor, " m"]) -> torch.Tensor | None:
-    """Logits of some known images, if there is a classifier."""
-    return None if known.logits is None else known.logits[places]
+def confidences_of_known(known: KnownImages, fitted: Round) -> dict[str, Float[np.ndarray, " m"]]:
+    """Confidences of the known images of a round that nothing was fitted to, by detector."""
+    indices = fitted.roles.unfitted
+    return fitted.confidences(known.features[indices], known.logits_at(indices))
 
 
-def scored(strangers: Strangers, one: Round) -> dict[str, Float[np.ndarray, " m"]]:
-    """Confidences of the strangers that are scored in a round."""
-    chosen = strangers.images.rows(torch.from_numpy(strangers.rows(one)))
-    return one.confidences(chosen.features, chosen.logits)
+def confidences_of_strangers(
+    strangers: Strangers, fitted: Round
+) -> dict[str, Float[np.ndarray, " m"]]:
+    """Confidences of the strangers that are scored in a round, by detector."""
+    rows = strangers.rows_scored_in(fitted.roles)
+    images = strangers.images.rows(torch.from_numpy(rows))
+    return fitted.confidences(images.features, images.logits)
 
 
-def units_of(known: Known, strangers: Strangers) -> Int[np.ndarray, " n"]:
+def bootstrap_units(known: KnownImages, strangers: Strangers) -> Int[np.ndarray, " n"]:
     """What the bootstrap draws, for the known images and then the strangers."""
     own = sampling_units(known.records)
     if strangers.twins is not None:
@@ -97,114 +112,71 @@ def units_of(known: Known, strangers: Strangers) -> Int[np.ndarray, " n"]:
     return np.r_[own, own.max() + 1 + sampling_units(strangers.images.records)]
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Confidences of one round.
-
-    Args:
-        confidence: Of known images and strangers.
-        strange: Which are strangers.
-        places: Of each in the units.
-    """
-
-    confidence: Float[np.ndarray, " n"]
-    strange: np.ndarray
-    places: Int[np.ndarray, " n"]
-
-
-def sample_of(
-    known: Known,
-    one: Round,
+def join_confidences(
+    known: KnownImages,
+    fitted: Round,
     strangers: Strangers,
     detector: str,
-    mine: Float[np.ndarray, " a"],
-    theirs: Float[np.ndarray, " b"],
-) -> Sample:
+    of_known: Float[np.ndarray, " a"],
+    of_strangers: Float[np.ndarray, " b"],
+) -> RoundConfidences:
     """The known images of a round, which the detector has not learnt from, and its strangers."""
-    places = unfitted(one).numpy()
-    # The classifier learnt the training images' classes, so that what it says of them is no test.
-    if detector in one.detectors and one.detectors[detector].needs_logits:
-        untrained = np.array([known.parts[place] != "train" for place in places], dtype=bool)
-        places, mine = places[untrained], mine[untrained]
-    others = len(known.records) + strangers.rows(one)
-    strange = np.r_[np.zeros(len(places), bool), np.ones(len(others), bool)]
-    return Sample(np.r_[mine, theirs], strange, np.r_[places, others])
+    indices = fitted.roles.unfitted.numpy()
+    # The classifier learnt the classes of training images, so its logits for them prove nothing.
+    if detector in fitted.detectors and fitted.detectors[detector].needs_logits:
+        untrained = np.array([known.parts[index] != "train" for index in indices], dtype=bool)
+        indices, of_known = indices[untrained], of_known[untrained]
+    stranger_rows = len(known.records) + strangers.rows_scored_in(fitted.roles)
+    strange = np.r_[np.zeros(len(indices), bool), np.ones(len(stranger_rows), bool)]
+    confidence = np.r_[of_known, of_strangers]
+    return RoundConfidences(confidence, strange, np.r_[indices, stranger_rows])
 
 
-def table_row(
-    detector: str, name: str, samples: Sequence[Sample], units: Int[np.ndarray, " n"], seed: int
-) -> Row:
-    """The figures of a detector over all rounds."""
-    used = [one for one in samples if one.strange.any() and not one.strange.all()]
+def summarise_detector(
+    detector: str,
+    set_name: str,
+    rounds: Sequence[RoundConfidences],
+    units: Int[np.ndarray, " n"],
+    seed: int,
+) -> DetectorResult:
+    """The measures of a detector over all rounds.
+
+    Raises:
+        ValueError: If no round has both a known image and a stranger.
+    """
+    used = [scores for scores in rounds if scores.strange.any() and not scores.strange.all()]
     if not used:
-        raise ValueError(f"set {name!r}: no known image is left to compare it with")
+        raise ValueError(f"set {set_name!r}: no known image is left to compare it with")
 
     def statistics(weights: Float[np.ndarray, "r n"]) -> dict[str, Float[np.ndarray, " r"]]:
-        return over_rounds(used, weights)
+        return average_over_rounds(used, weights)
 
     values = statistics(np.ones((1, len(units))))
-    every = np.unique(np.concatenate([one.places[~one.strange] for one in used]))
-    others = np.unique(np.concatenate([one.places[one.strange] for one in used]))
-    return Row(
-        detector, name, len(every), len(others),
-        {figure: float(value[0]) for figure, value in values.items()},
+    n_in = len(np.unique(np.concatenate([s.unit_rows[~s.strange] for s in used])))
+    n_out = len(np.unique(np.concatenate([s.unit_rows[s.strange] for s in used])))
+    return DetectorResult(
+        detector, set_name, n_in, n_out,
+        {name: float(value[0]) for name, value in values.items()},
         bootstrap(statistics, units, seed=seed),
     )  # fmt: skip
 
 
-def over_rounds(
-    samples: Sequence[Sample], weights: Float[np.ndarray, "r n"]
+def average_over_rounds(
+    rounds: Sequence[RoundConfidences], weights: Float[np.ndarray, "r n"]
 ) -> dict[str, Float[np.ndarray, " r"]]:
-    """Means of the figures over the rounds, weighted by their known images."""
-    totals = {name: np.zeros(len(weights)) for name in FIGURES}
+    """Means of the measures over the rounds, weighted by their known images."""
+    totals = {name: np.zeros(len(weights)) for name in MEASURES}
     shares = np.zeros(len(weights))
-    rounds_of = np.bincount(np.concatenate([one.places for one in samples]))
-    for one in samples:
-        drawn = weights[:, one.places] / rounds_of[one.places]
-        found = figures(one.confidence, one.strange, drawn)
-        share = np.where(np.isnan(found["auroc"]), 0.0, (drawn * ~one.strange).sum(1))
+    rounds_per_row = np.bincount(np.concatenate([scores.unit_rows for scores in rounds]))
+    for scores in rounds:
+        drawn = weights[:, scores.unit_rows] / rounds_per_row[scores.unit_rows]
+        measures = measure_separation(scores.confidence, scores.strange, drawn)
+        n_known = (drawn * ~scores.strange).sum(1)
+        share = np.where(np.isnan(measures["auroc"]), 0.0, n_known)
         shares += share
-        for name in FIGURES:
-            totals[name] += share * np.nan_to_num(found[name])
+        for name in MEASURES:
+            totals[name] += share * np.nan_to_num(measures[name])
     return {
         name: np.divide(total, shares, out=np.full(len(shares), np.nan), where=shares > 0)
         for name, total in totals.items()
     }
-
-
-def reliability(known: Known, rounds: Sequence[Round]) -> list[dict[str, Any]]:
-    """How many of the judged images each threshold flags: rows of ``reliability.csv``.
-
-    ``naive_share`` is what a threshold on the densities of the fitted images would flag instead. No
-    row where no image is judged, since every one fitted or set the threshold.
-    """
-    judged = [one for one in rounds if len(one.roles.judged)]
-    percents = {*NOMINAL_PERCENTS, *(one.pipeline.settings.percent for one in judged)}
-    rows = []
-    for percent in sorted(percents) if judged else ():
-        row: dict[str, Any] = {"nominal_percent": percent}
-        for name, flags_of in (("measured", flags), ("naive", naive_flags)):
-            found = np.concatenate(
-                [flags_of(one, known.features[one.roles.judged], percent) for one in judged]
-            )
-            low, high = wilson(int(found.sum()), len(found)) or (np.nan, np.nan)
-            before = "" if name == "measured" else f"{name}_"
-            shares = {f"{name}_share": found.mean(), f"{before}low": low, f"{before}high": high}
-            row |= {key: f"{share:.6f}" for key, share in shares.items()} | {"n": len(found)}
-        rows.append(row)
-    return rows
-
-
-def flags(
-    one: Round, features: Float[torch.Tensor, "n f"], percent: float
-) -> Bool[np.ndarray, " n"]:
-    """Which images a round's pipeline flags where it is set to flag so many known ones."""
-    return one.pipeline.unfamiliar(features, percent)
-
-
-def naive_flags(
-    one: Round, features: Float[torch.Tensor, "n f"], percent: float
-) -> Bool[np.ndarray, " n"]:
-    """Likewise with a threshold on the densities of the images that the mixture was fitted to."""
-    own = one.pipeline.fitted_.fit_log_density.numpy()
-    return density_threshold(own, percent).flags(one.pipeline.score_samples(features).numpy())

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from cellxai.density.fitted import FittedDensity
+from cellxai.density.fitting import FittedDensity
 from cellxai.density.projection import Projection
 from cellxai.density.thresholds import Calibration
 from cellxai.files.folder import atomic
@@ -19,7 +19,7 @@ from gmm.persistence.saving import DAMAGE
 
 VERSION = 1
 Format = Literal["cellxai.density", "cellxai.places"]
-WHAT: Mapping[Format, str] = {
+CONTENT: Mapping[Format, str] = {
     "cellxai.density": "density pipeline",
     "cellxai.places": "density of places",
 }
@@ -37,10 +37,10 @@ def write_density(
 
     Args:
         path: The file.
-        kind: What it is: a file of one kind is not read as another.
-        settings: Plain values, which are handed back as they are.
-        fitted: What was learnt.
-        calibration: What sets its threshold.
+        kind: What the density is of; a file of one kind is not read as another.
+        settings: Plain values, which are returned unchanged when the file is read.
+        fitted: The density.
+        calibration: The scores that set its threshold.
     """
     arrays: Arrays = {}
     header = {
@@ -50,8 +50,8 @@ def write_density(
         "percent": calibration.percent,
         "n_folds": calibration.n_folds,
         "mixtures": [
-            encode(mixture, f"mixture.{place}", arrays)
-            for place, mixture in enumerate(fitted.mixtures)
+            encode(mixture, f"mixture.{index}", arrays)
+            for index, mixture in enumerate(fitted.mixtures)
         ],
     }
     tensors = {
@@ -80,21 +80,23 @@ def read_density(
 
     Args:
         path: The file.
-        kind: What it should be.
-        settings_of: Makes settings of the plain values.
+        kind: What the density should be of.
+        settings_of: Makes settings from the plain values.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is damaged or was written by something else.
+        ValueError: If it is damaged, or not a density of this kind.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file, expected one of `cellxai density`")
     try:
         header, arrays = _read(path, kind)
-        return settings_of(header), *_restored(header, arrays)
+        return settings_of(header), *_restore(header, arrays)
     except DAMAGE as error:
-        what = " ".join(str(error).split())
-        raise ValueError(f"{path}: no {WHAT[kind]} ({what}); run `cellxai density`") from error
+        problem = " ".join(str(error).split())
+        raise ValueError(
+            f"{path}: no {CONTENT[kind]} ({problem}); run `cellxai density`"
+        ) from error
 
 
 def _read(path: Path, kind: Format) -> tuple[dict[str, Any], Arrays]:
@@ -105,14 +107,14 @@ def _read(path: Path, kind: Format) -> tuple[dict[str, Any], Arrays]:
         return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
-def _restored(header: dict[str, Any], arrays: Arrays) -> tuple[FittedDensity, Calibration]:
+def _restore(header: dict[str, Any], arrays: Arrays) -> tuple[FittedDensity, Calibration]:
     def tensor(name: str) -> torch.Tensor:
         return torch.from_numpy(arrays[name])
 
     def optional(name: str) -> torch.Tensor | None:
         return tensor(name) if name in arrays else None
 
-    mixtures = tuple(decode(one, arrays) for one in header["mixtures"])
+    mixtures = tuple(decode(mixture, arrays) for mixture in header["mixtures"])
     projection = Projection(tensor("mean"), tensor("scale"), optional("axes"))
     fitted = FittedDensity(
         projection, mixtures, tensor("log_shares"), optional("classes"), tensor("fit_log_density")
@@ -123,7 +125,7 @@ def _restored(header: dict[str, Any], arrays: Arrays) -> tuple[FittedDensity, Ca
         float(header["percent"]),
         int(header["n_folds"]),
     )
-    # Whatever is inconsistent in shape or value shows when it is asked.
+    # Scoring one point reveals arrays whose shapes or values do not fit together.
     if not fitted.log_density(projection.mean[None]).isfinite().all():
-        raise ValueError("its mean has no finite density")
+        raise ValueError("the density at the mean of the features is not finite")
     return fitted, calibration

@@ -1,4 +1,4 @@
-"""Features to a verdict: standardise, project, mixture, and a threshold of images never fitted."""
+"""From features to a verdict: standardise, project, fit mixtures, set a threshold."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -10,32 +10,36 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from cellxai.density.fitted import FittedDensity, fit_density
+from cellxai.density.fitting import FittedDensity, fit_density
 from cellxai.density.persistence import read_density, write_density
+from cellxai.density.projection import Projection
+from cellxai.density.roles import split_folds
 from cellxai.density.settings import PipelineSettings
 from cellxai.density.thresholds import Calibration
 from gmm.anomaly import DensityThreshold
+from gmm.crossfitting import cross_fit
 from gmm.selection import Sweep
 
 PIPELINE_FILE = "pipeline.safetensors"  # in the folder of a run's density
 
 
 class DensityPipeline:
-    """How well known the features of an image are, and whether that is too little.
+    """How familiar the features of an image are, and whether that is too little.
 
-    ``fit`` learns the density and ``calibrate`` the threshold, from other images; or ``fit_folds``
-    both from the same ones, each scored by a pipeline that has not seen it: nothing about a
-    threshold is computed on data that it was fitted to. Features are tensors n × f of float64, or
-    of float32 where less precision will do; what is learnt is float64.
+    ``fit`` learns the density, and ``calibrate`` sets the threshold by other images. ``fit_folds``
+    does both with the same images, each scored by a pipeline that has not seen it. So no threshold
+    is set by images that the scoring density was fitted to. Features are tensors n × f of float64,
+    or of float32 where less precision is enough; the density itself is float64.
 
     Args:
-        settings: What is done.
-        seed: Of the mixtures' starts.
+        settings: How the density is fitted and what is flagged.
+        seed: Seed of the mixtures' starts.
 
     Attributes:
         fitted_: The density.
-        sweeps_: The mixtures that competed, of each class if there is one a class; not saved.
-        calibration_: Scores of unseen images.
+        sweeps_: The mixtures that competed, one sweep per class where each class has a mixture; not
+            saved.
+        calibration_: Scores of images that were not fitted to.
     """
 
     def __init__(self, settings: PipelineSettings = PipelineSettings(), seed: int = 0) -> None:
@@ -45,11 +49,11 @@ class DensityPipeline:
     def fit(
         self, features: Float[Tensor, "n f"], labels: Int[Tensor, " n"] | None = None
     ) -> "DensityPipeline":
-        """Learns the density of known images; an earlier threshold is forgotten.
+        """Learns the density of known images; an earlier threshold is removed.
 
         Args:
-            features: Of the images.
-            labels: Their classes, needed for a mixture per class.
+            features: Features of the images.
+            labels: Classes of the images, needed for a mixture per class.
 
         Raises:
             ValueError: If a setting or a feature cannot be used, or the images are too few.
@@ -67,8 +71,7 @@ class DensityPipeline:
         Raises:
             ValueError: If there is none, or one has no finite density.
         """
-        self.calibration_ = self._calibration(*self._scores(held_out.double()), n_folds=0)
-        return self
+        return self._calibrate(self._scores(held_out.double()), n_folds=0)
 
     def fit_folds(
         self,
@@ -78,54 +81,56 @@ class DensityPipeline:
     ) -> "DensityPipeline":
         """Learns the density of all images, and the threshold from folds of the same.
 
-        Each image is scored by a pipeline that was fitted to the other folds, standardisation, PCA
-        and choice of the mixture included; these scores set the threshold of the pipeline that is
-        fitted to all (cross-conformal prediction: Vovk 2015, doi:10.1007/s10472-013-9368-4). It has
-        seen a little more than they, so that new images are flagged a little less often.
+        Each image is scored by a pipeline that was fitted to the other folds, including
+        standardisation, PCA and the choice of the mixture. These scores set the threshold of the
+        pipeline that is fitted to all images (cross-conformal prediction: Vovk 2015,
+        doi:10.1007/s10472-013-9368-4). That pipeline has seen a few more images than those of the
+        folds, so slightly fewer new images are flagged.
 
         Args:
-            features: Of the images.
-            folds: Of each image, from 0.
-            labels: Their classes, needed for a mixture per class.
+            features: Features of the images.
+            folds: Fold of each image, from 0.
+            labels: Classes of the images, needed for a mixture per class.
 
         Raises:
             ValueError: If there are fewer than two folds, or as :meth:`fit`.
         """
         check_features(features, labels, self.settings)
-        names = folds.unique()
-        if len(names) < 2:
-            raise ValueError(f"{len(names)} fold of {len(folds)} images, expected at least two")
+        parts = split_folds(folds)
         settings = self._fit_for_folds(features, folds, labels)
-        scores = torch.full((2, len(features)), torch.nan, dtype=torch.float64)
-        for name in names:
-            unseen = folds == name
-            seen_labels = None if labels is None else labels[~unseen]
-            part = DensityPipeline(settings, self.seed).fit(features[~unseen], seen_labels)
-            density, error = part._scores(features[unseen].double())
-            scores[0, unseen] = density
-            scores[1, unseen] = torch.nan if error is None else error
-        error = None if settings.projection is None else scores[1]
-        self.calibration_ = self._calibration(scores[0], error, n_folds=len(names))
-        return self
+
+        def fit(rows: Int[Tensor, " m"]) -> DensityPipeline:
+            part_labels = None if labels is None else labels[rows]
+            return DensityPipeline(settings, self.seed).fit(features[rows], part_labels)
+
+        def score(pipeline: DensityPipeline, rows: Int[Tensor, " m"]) -> Float[Tensor, "_ m"]:
+            return pipeline._scores(features[rows].double())
+
+        crossed = cross_fit(len(features), parts, fit, score)
+        return self._calibrate(crossed.scores, n_folds=len(parts))
 
     def score_samples(self, features: Float[Tensor, "n f"]) -> Float[Tensor, " n"]:
-        """Log density in nats, whatever the class; differentiable with respect to the features."""
+        """Log density in nats, summed over classes; differentiable in the features."""
         return self.fitted_.log_density(features)
 
     def class_log_density(
         self, features: Float[Tensor, "n f"], classes: Int[Tensor, " n"]
     ) -> Float[Tensor, " n"] | None:
-        """Log density given the class, such as the predicted one; ``None`` without one a class.
+        """Log density given a class of each image; ``None`` without a mixture per class.
 
-        -inf for a class that no image of the fit has.
+        It is -inf for a class that no image of the fit has.
+
+        Args:
+            features: Features of the images.
+            classes: A class for each image, such as the predicted one.
         """
         if self.fitted_.classes is None:
             return None
         scores = self.fitted_.conditional(features)
         unknown = scores.new_full((len(scores), 1), -torch.inf)
         match = classes[:, None] == self.fitted_.classes
-        place = torch.where(match.any(1), match.int().argmax(1), scores.shape[1])
-        return torch.cat([scores, unknown], 1).gather(1, place[:, None])[:, 0]
+        index = torch.where(match.any(1), match.int().argmax(1), scores.shape[1])
+        return torch.cat([scores, unknown], 1).gather(1, index[:, None])[:, 0]
 
     def reconstruction_error(self, features: Float[Tensor, "n f"]) -> Float[Tensor, " n"] | None:
         """Mean squared error of PCA's reconstruction; ``None`` without PCA."""
@@ -135,7 +140,7 @@ class DensityPipeline:
 
     def evidence(self, features: Float[Tensor, "n f"]) -> Float[Tensor, " n"]:
         """The smaller log p-value of density and error, see :meth:`Calibration.evidence`."""
-        return self.calibration_.evidence(*self._scores(features))
+        return self.calibration_.evidence(*self._split(self._scores(features)))
 
     @property
     def threshold(self) -> DensityThreshold:
@@ -144,9 +149,9 @@ class DensityPipeline:
 
     @property
     def gap_nats(self) -> float:
-        """Median log density of the images of the fit less that of unseen ones.
+        """Median log density of the images of the fit minus that of unseen ones.
 
-        Near 0 the mixture knows images in general; far above, those that it was fitted to.
+        Near 0, the mixture knows such images in general; far above 0, only those it was fitted to.
         """
         seen, unseen = self.fitted_.fit_log_density, self.calibration_.log_density
         return float(seen.median() - unseen.median())
@@ -157,16 +162,16 @@ class DensityPipeline:
         """Which images are flagged, by ``settings.verdict``.
 
         Args:
-            features: Of the images.
-            percent: Another share of known images than the settings'.
+            features: Features of the images.
+            percent: Share of known images to flag; ``None`` for that of the settings.
         """
-        scores = self._scores(features.double())
+        scores = self._split(self._scores(features.double()))
         return self.calibration_.flags(*scores, self.settings.verdict, percent)
 
     def save(self, path: Path) -> None:
         """Writes everything but the sweeps into one ``.safetensors`` file, atomically."""
-        told = {"settings": asdict(self.settings), "seed": self.seed}
-        write_density(path, "cellxai.density", told, self.fitted_, self.calibration_)
+        header = {"settings": asdict(self.settings), "seed": self.seed}
+        write_density(path, "cellxai.density", header, self.fitted_, self.calibration_)
 
     @classmethod
     def load(cls, path: Path) -> "DensityPipeline":
@@ -177,8 +182,8 @@ class DensityPipeline:
             ValueError: If it is damaged or was not written by :meth:`save`.
         """
 
-        def unfitted(told: Mapping[str, Any]) -> DensityPipeline:
-            return cls(PipelineSettings(**told["settings"]), int(told["seed"]))
+        def unfitted(header: Mapping[str, Any]) -> DensityPipeline:
+            return cls(PipelineSettings(**header["settings"]), int(header["seed"]))
 
         pipeline, fitted, calibration = read_density(path, "cellxai.density", unfitted)
         pipeline.fitted_, pipeline.calibration_ = fitted, calibration
@@ -194,45 +199,58 @@ class DensityPipeline:
         folds: Int[Tensor, " n"],
         labels: Int[Tensor, " n"] | None,
     ) -> PipelineSettings:
-        """Fits all images, and returns the settings for the folds: with as many axes.
-
-        Densities of different dimensions differ in units: with an axis less, all scores of a fold
-        would be nats off the threshold that they are to set.
-        """
+        """Fits all images, and returns the settings for the folds: with the same number of axes."""
         self.fit(features, labels)
-        if self.settings.projection is None:
-            return self.settings
-        n_axes = self.fitted_.projection.n_dimensions
+        settings = keep_axes(self.settings, self.fitted_.projection)
         n_possible = len(features) - int(folds.bincount().max()) - 1
-        settings = replace(self.settings, projection=min(n_axes, n_possible))
-        if n_possible < n_axes:
-            whole = DensityPipeline(settings, self.seed).fit(features, labels)
-            self.fitted_, self.sweeps_ = whole.fitted_, whole.sweeps_
+        if settings.projection is None or settings.projection <= n_possible:
+            return settings
+        settings = replace(settings, projection=n_possible)
+        whole = DensityPipeline(settings, self.seed).fit(features, labels)
+        self.fitted_, self.sweeps_ = whole.fitted_, whole.sweeps_
         return settings
 
-    def _scores(
-        self, features: Float[Tensor, "n f"]
-    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]:
+    def _scores(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "_ n"]:
+        """Log densities, and below them reconstruction errors where there is PCA."""
         with torch.no_grad():
-            return self.score_samples(features), self.reconstruction_error(features)
+            error = self.reconstruction_error(features)
+            density = self.score_samples(features)
+            return torch.stack([density] if error is None else [density, error])
 
-    def _calibration(
-        self, density: Float[Tensor, " n"], error: Float[Tensor, " n"] | None, n_folds: int
-    ) -> Calibration:
-        return Calibration(density, error, self.settings.percent, n_folds).with_threshold()
+    def _split(
+        self, scores: Float[Tensor, "_ n"]
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]:
+        return scores[0], scores[1] if len(scores) > 1 else None
+
+    def _calibrate(self, scores: Float[Tensor, "_ n"], n_folds: int) -> "DensityPipeline":
+        density, error = self._split(scores)
+        calibration = Calibration(density, error, self.settings.percent, n_folds)
+        self.calibration_ = calibration.check_threshold()
+        return self
+
+
+def keep_axes(settings: PipelineSettings, projection: Projection) -> PipelineSettings:
+    """Settings for folds of images, with as many axes as the projection of all of them.
+
+    Densities of different dimensions differ in units: with one axis fewer, all scores of a fold
+    would be nats away from the threshold that they are to set.
+    """
+    if settings.projection is None:
+        return settings
+    return replace(settings, projection=projection.n_dimensions)
 
 
 def check_features(
     features: Float[Tensor, "n f"], labels: Int[Tensor, " n"] | None, settings: PipelineSettings
 ) -> None:
-    """Refuses what no density can be learnt from.
+    """Refuses features from which no density can be learned.
 
     Raises:
         ValueError: If there are fewer than two images, a feature is not finite, or a mixture per
             class has no classes.
     """
     if len(features) < 2:
-        raise ValueError(f"features of {len(features)} image, expected those of two at least")
+        raise ValueError(f"features of {len(features)} image, expected at least two images")
     broken = ~features.isfinite().all(1)
     if broken.any():
         row = int(broken.nonzero()[0])

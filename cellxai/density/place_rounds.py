@@ -1,7 +1,8 @@
 """The density of places of a run: fitted, calibrated and judged by images in the same roles."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cellxai.data.loading.datamodule import to_batch
-from cellxai.density.known import Known
+from cellxai.density.known_images import KnownImages
 from cellxai.density.places import PlaceDensity
-from cellxai.density.rounds import Roles
+from cellxai.density.roles import Assignment, Roles, fit_in_roles, fit_rounds
 from cellxai.density.settings import PlaceSettings
 from cellxai.evaluation.intervals import wilson
 from cellxai.trained.image_sets import FeatureSource, NetworkFeatures
@@ -20,11 +21,11 @@ BATCH_SIZE = 32
 
 
 @dataclass(frozen=True)
-class FoundPlaces:
+class JudgedPlaceDensity:
     """A density of places, and what it says of images that neither fitted nor calibrated it.
 
     Args:
-        density: What new images are scored by.
+        density: The density that new images are scored by.
         flagged: Which of the judged images are flagged, each by a density that has not seen it.
     """
 
@@ -32,10 +33,10 @@ class FoundPlaces:
     flagged: Bool[np.ndarray, " n"]
 
     def __str__(self) -> str:
-        told, n_judged = f"least known places: {self.density.threshold}", len(self.flagged)
+        line, n_judged = f"least known places: {self.density.threshold}", len(self.flagged)
         if not n_judged:
-            return f"{told}; no image is left to say what that does to new ones"
-        return f"{told}; flagged: {self.flagged.mean():.0%} of {n_judged} judged images"
+            return f"{line}; no image is left to say what that does to new ones"
+        return f"{line}; flagged: {self.flagged.mean():.0%} of {n_judged} judged images"
 
     def summary(self) -> dict[str, Any]:
         """The figures of ``summary.json``."""
@@ -52,48 +53,52 @@ class FoundPlaces:
         }
 
 
-def unfitted_places(source: FeatureSource, settings: PlaceSettings, seed: int) -> PlaceDensity:
-    """A density of places of a source's network.
+def unfitted_place_density(
+    source: FeatureSource, settings: PlaceSettings, seed: int
+) -> PlaceDensity:
+    """A density of places of a source's network, before it is fitted.
 
     Raises:
         ValueError: If there is no network, or it has no such layers.
     """
     if not isinstance(source, NetworkFeatures):
         raise ValueError(
-            f"places.layers={list(settings.layers)}: raw pixels come of no network; leave places "
-            "out, or data"
+            f"places.layers={list(settings.layers)}: raw pixels do not come from a network; leave "
+            "out places, or data"
         )
     return PlaceDensity(source.trained.classifier, settings, seed)
 
 
-def find_places(
-    unfitted: PlaceDensity, known: Known, rounds: Sequence[Roles], final: Roles
-) -> FoundPlaces:
-    """The density of the final round, and what those of all rounds say of the images they judge."""
-    fitted = [place_round(unfitted, known, one) for one in rounds]
+def judge_places(
+    unfitted: PlaceDensity, known: KnownImages, assignment: Assignment
+) -> JudgedPlaceDensity:
+    """The final density, and what those of all rounds say of the images that they judge."""
+    densities, final = fit_rounds(assignment, partial(fit_places, unfitted, known))
     flagged = [
-        density.threshold.flags(density.scores(batches(unfitted, known, one.judged)).numpy())
-        for density, one in zip(fitted, rounds, strict=True)
+        density.threshold.flags(density.scores(image_batches(density, known, roles.judged)).numpy())
+        for density, roles in zip(densities, assignment.rounds, strict=True)
     ]
-    kept = fitted[0] if final is rounds[0] else place_round(unfitted, known, final)
-    return FoundPlaces(kept, np.concatenate(flagged))
+    return JudgedPlaceDensity(final, np.concatenate(flagged))
 
 
-def place_round(unfitted: PlaceDensity, known: Known, roles: Roles) -> PlaceDensity:
-    """The density of places that the images of a round fit, and set the threshold of."""
+def fit_places(unfitted: PlaceDensity, known: KnownImages, roles: Roles) -> PlaceDensity:
+    """A density of places fitted to the images of a round, with the threshold that they set."""
     density = PlaceDensity(unfitted.model, unfitted.settings, unfitted.seed)
-    if len(roles.folds):
-        return density.fit_folds(
-            lambda places: batches(unfitted, known, roles.fitted[places]), roles.folds
-        )
-    density.fit(batches(unfitted, known, roles.fitted), len(roles.fitted))
-    return density.calibrate(batches(unfitted, known, roles.calibrating))
+    images_at = partial(image_batches, density, known)
+    return fit_in_roles(
+        roles,
+        fit=lambda fitted: density.fit(images_at(fitted), len(fitted)),
+        calibrate=lambda density, held_out: density.calibrate(images_at(held_out)),
+        fit_folds=lambda fitted, folds: density.fit_folds(
+            lambda chosen: images_at(fitted[chosen]), folds
+        ),
+    )
 
 
-def batches(
-    density: PlaceDensity, known: Known, places: Int[Tensor, " m"]
+def image_batches(
+    density: PlaceDensity, known: KnownImages, indices: Int[Tensor, " m"]
 ) -> Iterator[Float[Tensor, "b 3 h w"]]:
     """Some of the known images as the density's network takes them."""
-    for start in range(0, len(places), BATCH_SIZE):
-        pictures = known.every.pictures[places[start : start + BATCH_SIZE]]
+    for start in range(0, len(indices), BATCH_SIZE):
+        pictures = known.every.pictures[indices[start : start + BATCH_SIZE]]
         yield to_batch(pictures).to(density.model.device)

@@ -14,8 +14,8 @@ class Projection:
     """An affine map of features to fewer coordinates, in the precision of what it maps.
 
     Args:
-        mean: Of each feature over the images of the fit.
-        scale: What each feature is divided by after that; 1 where features keep their units.
+        mean: Mean of each feature over the images of the fit; it is subtracted first.
+        scale: What each feature is then divided by; 1 where features keep their units.
         axes: Orthonormal rows, by falling variance; ``None`` for the features themselves.
     """
 
@@ -25,20 +25,20 @@ class Projection:
 
     @property
     def n_features(self) -> int:
-        """Features that it maps."""
+        """Number of features that are mapped."""
         return len(self.mean)
 
     @property
     def n_dimensions(self) -> int:
-        """Coordinates of a point."""
+        """Number of coordinates of a point."""
         return len(self.mean) if self.axes is None else len(self.axes)
 
     def points(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n d"]:
         """Coordinates of the features, differentiable with respect to them."""
         if self.axes is None:
             return (features - self.mean.to(features)) / self.scale.to(features)
-        # One product and no copy of the features. The offset is summed in float64; what float32
-        # loses is its share of the features, not of their distance from the mean.
+        # One product and no copy of the features. The offset is summed in float64; rounding in
+        # float32 is relative to the features, not to their distance from the mean.
         axes = self.axes / self.scale
         offset = -(axes @ self.mean)
         return torch.addmm(offset.to(features), features, axes.to(features).T)
@@ -49,7 +49,7 @@ class Projection:
         return centred * self.scale.to(points) + self.mean.to(points)
 
     def error(self, features: Float[Tensor, "n f"]) -> Float[Tensor, " n"]:
-        """Mean squared difference of features and their reconstruction, over the scales.
+        """Mean squared difference between features and their reconstruction, divided by the scales.
 
         Raises:
             ValueError: If nothing was projected, so that nothing can be lost.
@@ -59,8 +59,8 @@ class Projection:
                 "projection=null keeps every feature, so there is no reconstruction error; pass "
                 "a share of the variance or a number of axes"
             )
-        lost = (features - self.features(self.points(features))) / self.scale.to(features)
-        return lost.square().mean(1)
+        residual = (features - self.features(self.points(features))) / self.scale.to(features)
+        return residual.square().mean(1)
 
 
 def fit_projection(
@@ -69,14 +69,14 @@ def fit_projection(
     """Standardisation and PCA of float64 features.
 
     Args:
-        features: Of the images of the fit.
+        features: Features of the images of the fit.
         standardise: Whether features are divided by their standard deviation; constant ones are
             divided by 1.
-        kept: Number of axes, or, below 1, the share of the variance that they explain at least;
+        kept: Number of axes, or, below 1, the least share of the variance that they explain;
             ``None`` for no PCA.
 
     Raises:
-        ValueError: If there are fewer axes than asked for.
+        ValueError: If more axes are asked for than there are.
     """
     mean = features.mean(0)
     spread = (features - mean).square().mean(0).sqrt()
@@ -90,12 +90,12 @@ def principal_axes(centred: Float[Tensor, "n f"], kept: int | float) -> Float[Te
     """The first principal axes of centred samples, each with its largest entry positive.
 
     Raises:
-        ValueError: If there are fewer axes than asked for.
+        ValueError: If more axes are asked for than there are.
     """
     n_axes = min(len(centred) - 1, centred.shape[1])
-    # The triangle has the axes and the variances of the samples, at the size of a square.
-    square = torch.linalg.qr(centred, mode="r").R if len(centred) > centred.shape[1] else centred
-    _, spreads, axes = torch.linalg.svd(square, full_matrices=False)
+    # The triangular factor R has the principal axes and variances of the samples, but f × f.
+    compact = torch.linalg.qr(centred, mode="r").R if len(centred) > centred.shape[1] else centred
+    _, spreads, axes = torch.linalg.svd(compact, full_matrices=False)
     if kept >= 1:
         if kept > n_axes:
             raise ValueError(
@@ -108,4 +108,5 @@ def principal_axes(centred: Float[Tensor, "n f"], kept: int | float) -> Float[Te
         n_kept = min(int((shares < kept).sum()) + 1, n_axes)
     axes = axes[:n_kept]
     largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
-    return (axes * largest.sign()).contiguous()  # as it is read back, to the last bit
+    # Contiguous, as a file is read back: another layout would change the last bits of a product.
+    return (axes * largest.sign()).contiguous()

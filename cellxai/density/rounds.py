@@ -1,108 +1,30 @@
-"""Who fits, who sets the threshold, who is judged: never one image in two of these."""
+"""What is fitted in one round: a pipeline with its threshold, and the detectors beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from cellxai.density.detectors.base import Detector
-from cellxai.density.known import Known
+from cellxai.density.known_images import KnownImages
 from cellxai.density.pipeline import DensityPipeline
+from cellxai.density.roles import Roles, fit_in_roles
 from cellxai.density.settings import PipelineSettings
 
 DENSITY, ERROR, BOTH = "density", "reconstruction", "density + reconstruction"
-ROLES = ("fitted", "calibrating", "judged", "unfamiliar")
-
-
-@dataclass(frozen=True)
-class Roles:
-    """What known images do in one round, by their place; no place is in two roles.
-
-    Args:
-        fitted: Fit the density and the detectors.
-        calibrating: Set the threshold; none where folds of the fitted ones do.
-        judged: Neither; what the threshold does to new images is measured on them.
-        folds: Of the fitted images, where these set the threshold, too; otherwise none.
-    """
-
-    fitted: Int[Tensor, " a"]
-    calibrating: Int[Tensor, " b"]
-    judged: Int[Tensor, " c"]
-    folds: Int[Tensor, " d"]
-
-    def __post_init__(self) -> None:
-        used = torch.cat([self.fitted, self.calibrating, self.judged])
-        assert len(used.unique()) == len(used), "an image in two roles"
-        assert bool(len(self.calibrating)) != bool(len(self.folds)), "one source of a threshold"
-
-
-NONE = torch.empty(0, dtype=torch.int64)
-
-
-def roles_of_parts(parts: Sequence[str], usable: Sequence[bool]) -> Roles:
-    """Training images fit, validation images set the threshold, test images are judged.
-
-    Without validation images the test images set the threshold and none is judged.
-
-    Args:
-        parts: Of each image.
-        usable: Whether it takes part; images of a class that is left out do not.
-
-    Raises:
-        ValueError: If every image was trained on.
-    """
-    names = [part for part in ("validation", "test") if part in parts]
-    if not names:
-        raise ValueError(
-            "every image was trained on, so no threshold can be set; fit with "
-            "--split.validation_share above 0, or pass --folds for features that were not trained"
-        )
-    wanted = {"fitted": "train", "calibrating": names[0], "judged": (*names, "")[1]}
-    places = {
-        role: torch.tensor(
-            [i for i, part in enumerate(parts) if part == wanted[role] and usable[i]],
-            dtype=torch.int64,
-        )
-        for role in wanted
-    }
-    for role in ("fitted", "calibrating"):
-        if not len(places[role]):
-            raise ValueError(f"no image of part {wanted[role]!r} is left; leave out another class")
-    return Roles(**places, folds=NONE)
-
-
-def roles_of_folds(folds: Int[Tensor, " n"], usable: Sequence[bool]) -> list[Roles]:
-    """A round a fold: its images are judged, and the others fit and set the threshold in folds."""
-    every = torch.arange(len(folds))[torch.tensor(usable)]
-    return [
-        Roles(
-            every[folds[every] != fold],
-            NONE,
-            every[folds[every] == fold],
-            folds[every[folds[every] != fold]],
-        )
-        for fold in folds[every].unique()
-    ]
-
-
-def roles_of_all(folds: Int[Tensor, " n"], usable: Sequence[bool]) -> Roles:
-    """All images fit, and set the threshold in folds."""
-    every = torch.arange(len(folds))[torch.tensor(usable)]
-    return Roles(every, NONE, NONE, folds[every])
 
 
 @dataclass(frozen=True)
 class Round:
-    """Everything fitted to the images of one round.
+    """Everything that is fitted to the images of one round.
 
     Args:
-        roles: Whose.
-        pipeline: With its threshold.
-        detectors: By name.
+        roles: The roles of the known images.
+        pipeline: The density with its threshold.
+        detectors: Fitted detectors by name.
     """
 
     roles: Roles
@@ -114,34 +36,45 @@ class Round:
     ) -> dict[str, Float[np.ndarray, " n"]]:
         """How familiar images seem to each detector, the density first."""
         error = self.pipeline.reconstruction_error(features)
-        found = {DENSITY: self.pipeline.score_samples(features)}
+        confidences = {DENSITY: self.pipeline.score_samples(features)}
         if error is not None:
-            found |= {ERROR: -error, BOTH: self.pipeline.evidence(features)}
-        others = {
-            name: one.confidence(features, logits)
-            for name, one in self.detectors.items()
-            if logits is not None or not one.needs_logits
+            confidences |= {ERROR: -error, BOTH: self.pipeline.evidence(features)}
+        confidences |= {
+            name: detector.confidence(features, logits)
+            for name, detector in self.detectors.items()
+            if logits is not None or not detector.needs_logits
         }
-        return {name: values.numpy() for name, values in (found | others).items()}
+        return {name: values.numpy() for name, values in confidences.items()}
 
 
 def fit_round(
-    known: Known,
+    known: KnownImages,
     roles: Roles,
     settings: PipelineSettings,
     detectors: Mapping[str, Detector],
     seed: int,
 ) -> Round:
     """Fits the density and all detectors to the images of a round, and sets the threshold."""
-    features, labels = known.features[roles.fitted], known.labels[roles.fitted]
-    logits = None if known.logits is None else known.logits[roles.fitted]
-    pipeline = DensityPipeline(settings, seed)
-    if len(roles.folds):
-        pipeline.fit_folds(features, roles.folds, labels)
-    else:
-        pipeline.fit(features, labels).calibrate(known.features[roles.calibrating])
-    own = {name: deepcopy(one) for name, one in detectors.items()}
-    for one in own.values():
-        if logits is not None or not one.needs_logits:
-            one.fit(features, logits, labels)
-    return Round(roles, pipeline, own)
+    pipeline = fit_in_roles(
+        roles,
+        fit=lambda fitted: DensityPipeline(settings, seed).fit(
+            known.features[fitted], known.labels[fitted]
+        ),
+        calibrate=lambda pipeline, held_out: pipeline.calibrate(known.features[held_out]),
+        fit_folds=lambda fitted, folds: DensityPipeline(settings, seed).fit_folds(
+            known.features[fitted], folds, known.labels[fitted]
+        ),
+    )
+    return Round(roles, pipeline, fit_detectors(known, roles, detectors))
+
+
+def fit_detectors(
+    known: KnownImages, roles: Roles, detectors: Mapping[str, Detector]
+) -> dict[str, Detector]:
+    """Copies of the detectors, fitted to the images of a round where the logits allow it."""
+    copies = {name: deepcopy(detector) for name, detector in detectors.items()}
+    logits = known.logits_at(roles.fitted)
+    for detector in copies.values():
+        if logits is not None or not detector.needs_logits:
+            detector.fit(known.features[roles.fitted], logits, known.labels[roles.fitted])
+    return copies

@@ -15,9 +15,10 @@ class PipelineSettings:
     """From features to a verdict: standardise, project, fit mixtures, set a threshold.
 
     Args:
-        layer: Of a network, the layer whose outputs are the features, averaged over places:
+        layer: Layer of the network whose outputs, averaged over places, are the features:
             ``penultimate``, or a dotted name such as ``backbone.blocks.1``. Late layers keep what
-            parts the classes, early ones also focus, light and size. Not used with raw pixels.
+            separates the classes; early ones also keep focus, light and size. Not used with raw
+            pixels.
         standardise: Whether each feature is divided by its standard deviation first.
         projection: Below 1, PCA keeps the axes that explain this share of the variance; from 1 on,
             that many axes; null for no PCA, as ``low_rank`` mixtures need none.
@@ -26,11 +27,11 @@ class PipelineSettings:
         rank: Columns of the loadings of ``low_rank``.
         n_init: Starts of each mixture.
         reg_covar: Added to every variance, in squared units of the points.
-        criterion: By which the mixture is chosen where there are several; ``held_out`` is the
-            likelihood of images that it was not fitted to.
+        criterion: How the mixture is chosen where there are several; ``held_out`` is the likelihood
+            of images that it was not fitted to.
         per_class: Whether each class has a mixture of its own (Mukhoti et al. 2021,
-            arXiv:2102.11582, have one Gaussian a class); the log density is then that of their sum,
-            and that of the predicted class stands beside it.
+            arXiv:2102.11582, have one Gaussian per class). The log density is then that of their
+            sum, and that of the predicted class is given beside it.
         percent: Share of known images to flag, in percent.
         verdict: What makes an image unfamiliar: a low ``density``, or ``either`` that or a large
             reconstruction error.
@@ -60,7 +61,9 @@ class PipelineSettings:
                 "number of axes, or null for no PCA"
             )
         if not 0 < self.percent < 100:
-            raise ValueError(f"percent={self.percent}: expected a share between 0 and 100, as 4")
+            raise ValueError(
+                f"percent={self.percent}: expected a share between 0 and 100 such as 4"
+            )
         if not self.n_components or not self.covariance_types:
             raise ValueError(
                 f"n_components={list(self.n_components)} and covariance_types="
@@ -75,19 +78,19 @@ PLACE_PIPELINE = PipelineSettings(
 
 @dataclass(frozen=True)
 class PlaceSettings:
-    """Of a density of single places: it finds small things, which pooled features average out.
+    """A density of single places: it finds small things, which pooled features average out.
 
     Args:
         layers: Dotted names of convolutional layers of the network, early ones as a rule, such as
             ``backbone.blocks.1``; the first sets the grid of places.
-        pipeline: Of the features of a place to their density, and the share of known images to
+        pipeline: From the features of a place to their density, and the share of known images to
             flag. There is one density of all places, so that its ``layer``, ``per_class`` and
-            ``verdict`` say nothing here.
+            ``verdict`` have no meaning here.
         smoothing: Standard deviation of the Gaussian over the map of densities, in places; 0 for
             none.
-        share: Of the places of an image, the least known ones, whose mean density is that of the
-            image.
-        n_places: That the density is fitted to, as many of each image.
+        share: Share of the places of an image, the least known ones, whose mean log density is
+            that of the image.
+        n_places: Number of places that the density is fitted to, equally many from each image.
 
     Raises:
         ValueError: If there is no layer, a number is outside its range, or a setting has no meaning
@@ -104,12 +107,12 @@ class PlaceSettings:
         if not self.layers or not 0 < self.share <= 1 or self.smoothing < 0 or self.n_places < 2:
             raise ValueError(
                 f"layers={list(self.layers)}, share={self.share}, smoothing={self.smoothing}, "
-                f"n_places={self.n_places}: expected a layer at least, a share above 0 up to 1, a "
-                "smoothing from 0, and two places at least"
+                f"n_places={self.n_places}: expected at least one layer, a share above 0 and up "
+                "to 1, a smoothing of 0 or more, and at least two places"
             )
         for name in ("layer", "per_class", "verdict"):
-            found, usual = getattr(self.pipeline, name), getattr(PLACE_PIPELINE, name)
-            if found != usual:
+            value, usual = getattr(self.pipeline, name), getattr(PLACE_PIPELINE, name)
+            if value != usual:
                 raise ValueError(
-                    f"places.pipeline.{name}={found}: has no meaning for places; leave it out"
+                    f"places.pipeline.{name}={value}: has no meaning for places; leave it out"
                 )

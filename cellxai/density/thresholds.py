@@ -1,4 +1,7 @@
-"""What scores of unseen images say: a threshold, and how rare a score is among known images."""
+"""What scores of unseen images say: a threshold, and how rare a score is among known images.
+
+The rule by which scores set a threshold is :func:`gmm.anomaly.density_threshold`.
+"""
 
 from dataclasses import dataclass
 from math import ceil, isfinite, log
@@ -10,9 +13,9 @@ from torch import Tensor
 
 from gmm.anomaly import DensityThreshold, density_threshold
 
-TAIL_SHARE = 0.1  # of the calibration scores: the lowest ones, which the tail is fitted to
-LEAST_TAIL = 3  # scores that a mean excess needs
-LEAST_EXCESS = 1e-9  # of a tail whose scores are all the same
+TAIL_SHARE = 0.1  # share of the calibration scores, the lowest, that the tail is fitted to
+LEAST_TAIL = 3  # scores needed for a mean excess
+LEAST_EXCESS = 1e-9  # in nats: keeps a tail whose scores are all equal from dividing by 0
 
 
 @dataclass(frozen=True)
@@ -20,10 +23,11 @@ class Calibration:
     """Scores of known images, each from a pipeline that was not fitted to it.
 
     Args:
-        log_density: In nats.
+        log_density: Log densities in nats.
         error: Reconstruction errors of the same images; ``None`` without PCA.
         percent: Share of known images to flag, in percent.
-        n_folds: Folds that the scores come from; 0 where the images are held out for good.
+        n_folds: Number of folds that the scores come from; 0 where the images were held out of
+            the fit that is kept.
     """
 
     log_density: Float[Tensor, " n"]
@@ -38,17 +42,17 @@ class Calibration:
 
     @property
     def finite_threshold_nats(self) -> float | None:
-        """The threshold as JSON has it; ``None`` for the -inf of too few scores."""
+        """The threshold as JSON can hold it: ``None`` for the -inf of too few scores."""
         nats = self.threshold.threshold_nats
         return nats if isfinite(nats) else None
 
-    def with_threshold(self) -> "Calibration":
-        """Itself, where it has a threshold.
+    def check_threshold(self) -> "Calibration":
+        """Returns itself if its scores can set a threshold.
 
         Raises:
             ValueError: If there is no score, or one is not finite.
         """
-        self.threshold  # noqa: B018 - asked for the error alone
+        self.threshold  # noqa: B018 - for the error alone
         return self
 
     def evidence(
@@ -56,9 +60,9 @@ class Calibration:
     ) -> Float[Tensor, " m"]:
         """Natural logarithm of the smaller of two p-values: of the density and of the error.
 
-        The smallest p-value (Tippett 1931) because one detector's certainty is enough: an image
-        that the error finds easy, such as a dark one, is not excused by that, as it would be in a
-        sum (Fisher 1932), which moreover takes the two for independent.
+        The smaller p-value decides (Tippett 1931), so that the certainty of one of them is enough.
+        In a sum of logarithms (Fisher 1932) a small error, as of a dark image, would excuse a low
+        density; and the sum assumes that the two are independent.
         """
         of_density = tail_log_p(log_density, self.log_density)
         if error is None or self.error is None:
@@ -75,11 +79,11 @@ class Calibration:
         """Which images are unfamiliar.
 
         Args:
-            log_density: Of the images.
-            error: Likewise.
+            log_density: Log densities of the images.
+            error: Reconstruction errors of the images; ``None`` without PCA.
             by: ``density``, or ``either``: the smaller p-value below half the share (Bonferroni),
                 so that known images are flagged no more often.
-            percent: Another share of known images than the calibration's.
+            percent: Share of known images to flag; ``None`` for that of the calibration.
         """
         share = self.percent if percent is None else percent
         if by == "density":
@@ -93,12 +97,12 @@ class Calibration:
 def tail_log_p(
     scores: Float[Tensor, " m"], calibration: Float[Tensor, " n"]
 ) -> Float[Tensor, " m"]:
-    """Logarithm of the chance that a known image scores as low, from scores of known images.
+    """Logarithm of the probability that a known image scores as low, from scores of known images.
 
-    Interpolated between i / (n + 1) at the i-th least score. Where fewer than a tenth of the scores
-    are lower, an exponential tail with the mean excess of the lowest tenth (Pickands 1975,
-    doi:10.1214/aos/1176343003, with shape 0): a score far below all others is then told from one
-    just below them, which counting cannot.
+    The probability is i / (n + 1) at the i-th least score, and interpolated in between. Where fewer
+    than a tenth of the scores are lower, it follows an exponential tail with the mean excess of the
+    lowest tenth (Pickands 1975, doi:10.1214/aos/1176343003, with shape 0). Unlike counting, this
+    distinguishes a score far below all others from one just below them.
     """
     known = calibration.sort().values
     n_tail = min(max(ceil(TAIL_SHARE * len(known)), LEAST_TAIL), len(known))

@@ -1,6 +1,6 @@
-"""How often a trained classifier is right, how sure that is, and whether it knows when it is not.
+"""How often a trained classifier is right, how certain that is, and whether it knows its mistakes.
 
-The mathematics of the verb ``evaluate``, usable on any labels and logits.
+The mathematics of the verb ``evaluate``, for any labels and logits.
 """
 
 from cellxai.evaluation.calibration import (

@@ -1,4 +1,4 @@
-"""The floor to beat: one number per image, the standard deviation of its grey levels."""
+"""The accuracy to beat: that of one number per image, the standard deviation of its grey levels."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,32 +15,34 @@ DEFINITION = (
     "linear discriminant (a Gaussian per class, one variance, class frequencies as priors) of the "
     "training images. constant: always the class most frequent in training"
 )
-Numbers = tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]
+LabelledNumbers = tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]
 
 
 def baseline_of_run(trained: TrainedRun, judged_part: str) -> dict[str, Any]:
-    """What the pixel standard deviation alone would score, learned from the training images."""
+    """The accuracy of the pixel standard deviation alone, learned from the training images."""
     parts = {part: pixel_spread(trained, part) for part in dict.fromkeys(("train", judged_part))}
     return one_number_baseline(parts, judged_part, trained.classes)
 
 
-def pixel_spread(trained: TrainedRun, part: str) -> Numbers:
+def pixel_spread(trained: TrainedRun, part: str) -> LabelledNumbers:
     """The standard deviation of each image of a part, and its class; unreadable ones left out."""
-    found = read_statistics(trained.images.records(part), trained.transforms)
-    kept = [place for place, one in enumerate(found) if isinstance(one, PixelStatistics)]
-    spread = [one.sd for one in found if isinstance(one, PixelStatistics)]
-    return np.array(spread, dtype=np.float64), trained.labels(part).numpy()[kept]
+    statistics = read_statistics(trained.images.records(part), trained.transforms)
+    readable = [(row, of_image.sd) for row, of_image in enumerate(statistics)
+                if isinstance(of_image, PixelStatistics)]  # fmt: skip
+    rows = [row for row, _ in readable]
+    spread = np.array([sd for _, sd in readable], dtype=np.float64)
+    return spread, trained.labels(part).numpy()[rows]
 
 
 def one_number_baseline(
-    parts: Mapping[str, Numbers], judged_part: str, classes: Sequence[str]
+    parts: Mapping[str, LabelledNumbers], judged_part: str, classes: Sequence[str]
 ) -> dict[str, Any]:
     """Accuracy of a discriminant of one number, and of always naming the same class.
 
     Args:
         parts: The number and the class of each image, for ``train`` and the judged part.
-        judged_part: Where the accuracy is counted.
-        classes: Names in the order of the labels.
+        judged_part: Name of the part on which the accuracy is measured.
+        classes: Names of the classes, in the order of the labels.
     """
     values, labels = parts["train"]
     if not len(labels):

@@ -1,4 +1,4 @@
-"""Whether a confidence of 90 % is right in 90 % of the images: Guo et al., arXiv:1706.04599."""
+"""Whether predictions of 90 % confidence are right in 90 % of the images: arXiv:1706.04599."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 N_BINS = 15  # as in the paper
-IMAGES_PER_BIN = 10  # of equal mass: fewer, and each bin is one image's luck
+IMAGES_PER_BIN = 10  # at least, in bins of equal mass: with fewer, a bin is mostly chance
 N_DRAWS = 1000
 
 DEFINITION = (
@@ -26,10 +26,10 @@ class Reliability:
     Args:
         counts: Images in each bin.
         confidence: Their mean confidence.
-        accuracy: Share of them that is right.
-        low: 2.5 % quantile of that share, if the confidences were true.
-        high: 97.5 % quantile, likewise.
-        if_calibrated: Mean and 95 % quantile of the error, if the confidences were true.
+        accuracy: Share of the images that are classified correctly.
+        low: 2.5 % quantile of the accuracy if the confidences were true.
+        high: 97.5 % quantile of the accuracy if the confidences were true.
+        if_calibrated: Mean and 95 % quantile of the error if the confidences were true.
     """
 
     counts: Int[np.ndarray, " m"]
@@ -48,7 +48,7 @@ class Reliability:
 def equal_width_bins(
     confidence: Float[np.ndarray, " n"], n_bins: int = N_BINS
 ) -> Int[np.ndarray, " n"]:
-    """The bin ((m − 1)/M, m/M] that each confidence falls into, from 0."""
+    """The index m − 1, from 0, of the bin ((m − 1)/M, m/M] that each confidence falls into."""
     edges = np.linspace(0, 1, n_bins + 1)[1:-1]
     return np.searchsorted(edges, confidence, side="left")
 
@@ -59,12 +59,12 @@ def equal_mass_bins(
     """Bins between quantiles of the confidences; equal confidences share a bin.
 
     Args:
-        confidence: Of each image.
-        n_bins: At most so many; ``None`` for as many as leave 10 images in each, at most 15.
+        confidence: Confidence of each image.
+        n_bins: Largest number of bins; ``None`` for as many as leave 10 images in each, at most 15.
     """
     if n_bins is None:
         n_bins = min(N_BINS, max(1, len(confidence) // IMAGES_PER_BIN))
-    # An edge is a confidence that was seen, so that no rounding parts equal ones.
+    # Each edge is one of the confidences, so that rounding cannot separate equal ones.
     quantiles = np.arange(1, n_bins) / n_bins
     edges = np.unique(np.quantile(confidence, quantiles, method="inverted_cdf"))
     return np.searchsorted(edges, confidence, side="left")
@@ -76,10 +76,10 @@ def reliability(
     bins: Int[np.ndarray, " n"],
     seed: int = 0,
 ) -> Reliability:
-    """Confidence and accuracy bin by bin, and what chance alone would make of the accuracy."""
-    _, place, counts = np.unique(bins, return_inverse=True, return_counts=True)
-    accuracy, expected = (np.bincount(place, of) / counts for of in (right, confidence))
-    shares = drawn_shares(confidence, place, counts, seed)
+    """Confidence and accuracy of each bin, and the accuracies that chance alone would produce."""
+    _, bin_of, counts = np.unique(bins, return_inverse=True, return_counts=True)
+    accuracy, expected = (np.bincount(bin_of, values) / counts for values in (right, confidence))
+    shares = draw_shares(confidence, bin_of, counts, seed)
     low, high = np.quantile(shares, [0.025, 0.975], axis=0)
     errors = bin_error(shares, expected, counts)
     if_calibrated = float(errors.mean()), float(np.quantile(errors, 0.95))
@@ -91,21 +91,21 @@ def bin_error(
     confidence: Float[np.ndarray, " m"],
     counts: Int[np.ndarray, " m"],
 ) -> Float[np.ndarray, " draws"]:
-    """Distance of accuracy and confidence, averaged over the images of all bins."""
+    """Distance between accuracy and confidence, averaged over the images of all bins."""
     return (np.abs(accuracy - confidence) * counts).sum(-1) / counts.sum()
 
 
-def drawn_shares(
+def draw_shares(
     confidence: Float[np.ndarray, " n"],
-    place: Int[np.ndarray, " n"],
+    bin_of: Int[np.ndarray, " n"],
     counts: Int[np.ndarray, " m"],
     seed: int,
 ) -> Float[np.ndarray, "draws m"]:
-    """Share of right images in each bin, drawn as if every confidence were true."""
+    """Draws the share of right images in each bin as if every confidence were true."""
     generator = np.random.default_rng(seed)
     return np.stack(
         [
-            np.bincount(place, generator.random(len(confidence)) < confidence) / counts
+            np.bincount(bin_of, generator.random(len(confidence)) < confidence) / counts
             for _ in range(N_DRAWS)
         ]
     )

@@ -12,13 +12,14 @@ class ClassCurve:
     """One class against the rest, at every threshold that tells two images apart.
 
     Args:
-        name: Of the class.
-        n_positive: Images of the class.
-        n_negative: Images of all others.
-        thresholds: Falling; the first is infinite, where nothing is called positive.
+        name: Name of the class.
+        n_positive: Number of images of the class.
+        n_negative: Number of images of all other classes.
+        thresholds: Thresholds in descending order; the first is infinite, so nothing is positive.
         false_positive_rate: Share of the negatives at or above the threshold.
         recall: Share of the positives at or above the threshold: the true positive rate.
-        precision: Share of positives among what is called so; 1 where nothing is.
+        precision: Share of positives among the images at or above the threshold; 1 where there are
+            none.
     """
 
     name: str
@@ -39,7 +40,7 @@ class ClassCurve:
 
     @property
     def auroc(self) -> float | None:
-        """Area under the ROC curve, by trapezia; ``None`` with a problem."""
+        """Area under the ROC curve by the trapezoidal rule; ``None`` where there is a problem."""
         if self.problem:
             return None
         steps, recall = np.diff(self.false_positive_rate), self.recall
@@ -80,23 +81,23 @@ def class_curves(
 ) -> list[ClassCurve]:
     """The curves of every class against the rest."""
     return [
-        class_curve(name, probabilities[:, place], labels == place)
-        for place, name in enumerate(classes)
+        class_curve(name, probabilities[:, index], labels == index)
+        for index, name in enumerate(classes)
     ]
 
 
-def macro(values: Sequence[float | None]) -> float | None:
+def macro_average(values: Sequence[float | None]) -> float | None:
     """Mean over the classes that have a value; ``None`` where none has."""
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined else None
 
 
 def macro_roc(
-    curves: Sequence[ClassCurve], places: Float[np.ndarray, " m"]
+    curves: Sequence[ClassCurve], rates: Float[np.ndarray, " m"]
 ) -> Float[np.ndarray, " m"]:
     """Mean recall of the classes at given false positive rates: vertical averaging."""
-    sound = [curve for curve in curves if not curve.problem]
-    return np.mean([np.interp(places, c.false_positive_rate, c.recall) for c in sound], axis=0)
+    defined = [curve for curve in curves if not curve.problem]
+    return np.mean([np.interp(rates, c.false_positive_rate, c.recall) for c in defined], axis=0)
 
 
 def resampled_auroc(
@@ -104,20 +105,20 @@ def resampled_auroc(
     labels: Int[np.ndarray, " n"],
     weights: Float[np.ndarray, "r n"],
 ) -> Float[np.ndarray, " r"]:
-    """Macro AUROC of weighted images; a class that a resample lacks counts in no mean.
+    """Macro AUROC of weighted images; the mean omits a class that a resample lacks.
 
     The area is the probability that a positive scores above a negative, ties counted by half
-    (Hanley and McNeil 1982), which needs one sort for all resamples.
+    (Hanley and McNeil 1982). This needs one sort for all resamples.
     """
     areas = np.stack(
         [
-            weighted_auroc(probabilities[:, place], labels == place, weights)
-            for place in range(probabilities.shape[1])
+            weighted_auroc(probabilities[:, index], labels == index, weights)
+            for index in range(probabilities.shape[1])
         ]
     )
-    known = ~np.isnan(areas)
-    total = np.where(known, areas, 0).sum(0)
-    return np.divide(total, known.sum(0), out=np.full(len(weights), np.nan), where=known.any(0))
+    defined = ~np.isnan(areas)
+    total, n_defined = np.where(defined, areas, 0).sum(0), defined.sum(0)
+    return np.divide(total, n_defined, out=np.full(len(weights), np.nan), where=n_defined > 0)
 
 
 def weighted_auroc(

@@ -1,4 +1,4 @@
-"""How sure a figure is: Wilson's interval of a share, and the bootstrap of anything."""
+"""How certain a figure is: Wilson's interval of a share, and the bootstrap of any figure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import sqrt
@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from cellxai.data.records import Record
 
 LEVEL = 0.95
-NORMAL_QUANTILE = 1.959963984540054  # of the standard normal distribution, two-sided for LEVEL
+NORMAL_QUANTILE = 1.959963984540054  # quantile of the standard normal, two-sided for LEVEL
 N_RESAMPLES = 2000
 CELLS_AT_ONCE = 4_000_000  # images × resamples in memory: 32 MB of float64
 
@@ -33,7 +33,7 @@ def wilson(n_right: int, n_images: int) -> Interval | None:
     share, z2 = n_right / n_images, NORMAL_QUANTILE**2 / n_images
     centre = (share + z2 / 2) / (1 + z2)
     half = sqrt(z2 * (share * (1 - share) + z2 / 4)) / (1 + z2)
-    # Exact at the ends, where rounding would put the share itself outside.
+    # Exact at the ends, where rounding could leave the share itself outside the interval.
     low = 0.0 if n_right == 0 else centre - half
     return low, 1.0 if n_right == n_images else centre + half
 
@@ -41,15 +41,15 @@ def wilson(n_right: int, n_images: int) -> Interval | None:
 def sampling_units(records: Sequence[Record]) -> Int[np.ndarray, " n"]:
     """What the bootstrap draws: the image, or all images of its group where it has one.
 
-    Images of one plate or patient resemble each other: drawn one by one they would make the
+    Images of one plate or patient resemble each other; drawn separately, they would make the
     interval too narrow.
     """
     names = [
         ("image", record.id) if record.group is None else ("group", record.group)
         for record in records
     ]
-    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
-    return np.array([places[name] for name in names], dtype=np.int64)
+    index_of = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    return np.array([index_of[name] for name in names], dtype=np.int64)
 
 
 def bootstrap(
@@ -61,29 +61,29 @@ def bootstrap(
     """Percentile bootstrap intervals of several statistics of the same images.
 
     Args:
-        statistics: From how often each image was drawn, in each resample, to named figures.
+        statistics: Computes named figures from how often each image was drawn in each resample.
         units: Which unit each image belongs to, from 0; units are drawn, with all their images.
-        n_resamples: Bootstrap samples.
-        seed: Makes the intervals repeatable.
+        n_resamples: Number of bootstrap samples.
+        seed: Seed of the draws.
     """
     generator, n_units = np.random.default_rng(seed), int(units.max()) + 1
     at_once = max(1, CELLS_AT_ONCE // len(units))
-    found: list[Draws] = []
+    chunks: list[Draws] = []
     for start in range(0, n_resamples, at_once):
         n_drawn = min(at_once, n_resamples - start)
         counts = generator.multinomial(n_units, np.full(n_units, 1 / n_units), n_drawn)
-        found.append(statistics(counts[:, units].astype(np.float64)))
+        chunks.append(statistics(counts[:, units].astype(np.float64)))
     return {
-        name: percentile_interval(np.concatenate([draws[name] for draws in found]))
-        for name in found[0]
+        name: percentile_interval(np.concatenate([draws[name] for draws in chunks]))
+        for name in chunks[0]
     }
 
 
 def percentile_interval(draws: Float[np.ndarray, " r"]) -> Interval | None:
     """The middle 95 % of bootstrap draws; NaN is left out, ``None`` where the rest agree."""
-    known = draws[~np.isnan(draws)]
-    # Equal draws differ in their last bits, by the order in which they were summed.
-    if not len(known) or np.ptp(known) <= 1e-12:
+    defined = draws[~np.isnan(draws)]
+    # Equal draws may differ in their last bits, depending on the order of summation.
+    if not len(defined) or np.ptp(defined) <= 1e-12:
         return None
-    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -19,23 +19,23 @@ from cellxai.evaluation.intervals import wilson
 def judge(
     labels: Int[Tensor, " n"], predicted: Int[Tensor, " n"], classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Accuracy, balanced accuracy, the report per class and the confusion matrix of one part.
+    """Judges predictions: accuracies, a report per class, and the confusion matrix.
 
-    A class without a single prediction has precision 0; one without images counts in no mean.
+    A class without a prediction has precision 0; a class without images is left out of all means.
     """
-    known = np.arange(len(classes))
+    indices = np.arange(len(classes))
     precision, recall, f1, support = precision_recall_fscore_support(
         labels,
         predicted,
-        labels=known,
+        labels=indices,
         zero_division=0,  # pyright: ignore[reportArgumentType]
     )
     columns = {"precision": precision, "recall": recall, "f1": f1, "support": support}
-    confusion = confusion_matrix(labels, predicted, labels=known)
+    confusion = confusion_matrix(labels, predicted, labels=indices)
     per_class = {
-        name: {figure: np.asarray(column)[place].item() for figure, column in columns.items()}
-        | {"recall_interval": wilson(int(confusion[place, place]), int(confusion[place].sum()))}
-        for place, name in enumerate(classes)
+        name: {figure: np.asarray(column)[index].item() for figure, column in columns.items()}
+        | {"recall_interval": wilson(int(confusion[index, index]), int(confusion[index].sum()))}
+        for index, name in enumerate(classes)
     }
     return {
         "n_images": len(labels),
@@ -59,9 +59,9 @@ def resampled_scores(
         labels: True classes.
         predicted: Predicted classes.
         n_classes: Number of classes.
-        weights: Of each image in each of r samples, such as how often a bootstrap drew it.
+        weights: Weight of each image in each of r samples, such as how often a bootstrap drew it.
     """
-    is_label, is_predicted = (np.eye(n_classes)[place] for place in (labels, predicted))
+    is_label, is_predicted = (np.eye(n_classes)[of_images] for of_images in (labels, predicted))
     support, called = weights @ is_label, weights @ is_predicted
     right = weights @ (is_label * is_predicted)
     present = support > 0

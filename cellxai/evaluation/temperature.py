@@ -1,11 +1,11 @@
-"""Temperature scaling: one number that makes confidences honest and changes no prediction."""
+"""Temperature scaling: one number that calibrates confidences and changes no prediction."""
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-N_STEPS = 200  # Newton needs about ten; the bisection that guards it, sixty
-PRECISION = 1e-13
+N_STEPS = 200  # Newton's method needs about 10; bisection, its fallback, about 60
+PRECISION = 1e-13  # relative change of β at which the search ends
 
 
 def fit_temperature(logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"]) -> float:
@@ -14,8 +14,8 @@ def fit_temperature(logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"]) -> 
     In β = 1/T the loss is convex, so Newton's method inside a bracket finds its only minimum.
 
     Args:
-        logits: Of images that neither trained the network nor are judged by it.
-        labels: Their true classes.
+        logits: Logits of images that the network was not trained on and that are not judged.
+        labels: True classes of the images.
 
     Raises:
         ValueError: If the loss has no minimum at a finite T.
@@ -38,17 +38,21 @@ def fit_temperature(logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"]) -> 
 
 
 def check_minimum(logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"]) -> None:
-    """Raises ``ValueError`` where the loss falls for ever, as T → 0 or as T → ∞."""
+    """Refuses logits whose loss has no minimum, because it falls as T → 0 or as T → ∞.
+
+    Raises:
+        ValueError: If the loss has no minimum at a finite T.
+    """
     chosen = logits.gather(-1, labels[:, None])[:, 0]
     if not (logits.amax(-1) > chosen).any():
         raise ValueError(
             f"all {len(labels)} are right, so that the likelihood grows as T falls to 0 and no "
-            "temperature is best; it takes images that the network gets wrong"
+            "temperature is best; pass images of which the network gets some wrong"
         )
     if slope_and_curvature(logits, labels, 0.0)[0] >= 0:
         raise ValueError(
-            f"the logits of all {len(labels)} tell nothing of their classes, so that the "
-            "likelihood grows as T rises without end and no temperature is best"
+            f"the logits of all {len(labels)} say nothing about their classes, so that the "
+            "likelihood grows as T rises without limit and no temperature is best"
         )
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cellxai.adapters.explained_score import attach_score
-from cellxai.adapters.place_density import PlaceMap, place_density, places_file
+from cellxai.adapters.place_density import PlaceMap, places_file, read_place_density
 from cellxai.adapters.second_run import RunModel
 from cellxai.density.places import PlaceDensity
 from cellxai.density.settings import PlaceSettings
@@ -54,7 +54,7 @@ def explained(method, model, image):
 
 def test_what_is_explained_is_what_the_density_answers(trained, image):
     found = attach_score(trained, "places")
-    assert torch.equal(found.model(image), place_density(trained)(image))
+    assert torch.equal(found.model(image), read_place_density(trained)(image))
     assert found.model(image).shape == (1, 1)
     told = "log-density of the least known places of the image (nats)"
     assert (found.explained("astro"), found.column(2)) == (told, 0)
@@ -69,7 +69,7 @@ def test_explainers_of_classifiers_explain_it(trained, image):
 
 
 def test_the_map_is_the_densitys_own_above_its_mean(trained, image):
-    density = place_density(trained)
+    density = read_place_density(trained)
     found = explained(PlaceMap(), attach_score(trained, "places").model, image)
     assert torch.equal(found.values, explained(PlaceMap(), density, image).values)
     assert found.values.shape == (1, *image.shape[-2:])

@@ -5,10 +5,10 @@ from torch import nn
 from cellxai.adapters.removal import (
     cue_effect,
     known_truth,
-    prepared_region,
+    prepare_region,
     removal_effects,
-    removals,
-    seen,
+    render_prepared,
+    render_removals,
 )
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.synthetic import SceneSettings, compose_scene, cue_map, scene_of
@@ -31,11 +31,11 @@ def darkness(images):
 
 
 def test_a_removed_cell_is_gone_and_what_lies_far_away_stays():
-    removed = removals(SCENE, TRANSFORMS, at_most=5)
-    whole = seen(SCENE, TRANSFORMS)
-    assert removed.images.shape == (5, 3, 48, 64)
-    assert set(removed.ids) <= set(SCENE.cells)
-    for mask, image in zip(removed.masks, removed.images, strict=True):
+    found = render_removals(SCENE, TRANSFORMS, at_most=5)
+    whole = render_prepared(SCENE, TRANSFORMS)
+    assert found.images.shape == (5, 3, 48, 64)
+    assert set(found.ids) <= set(SCENE.cells)
+    for mask, image in zip(found.masks, found.images, strict=True):
         changed = (image != whole).any(0)
         assert changed[mask].float().mean() > 0.5
         assert changed.float().mean() < 0.95
@@ -47,18 +47,18 @@ def test_a_removed_cell_is_gone_and_what_lies_far_away_stays():
 
 
 def test_the_largest_parts_are_taken():
-    every, few = (removals(SCENE, TRANSFORMS, at_most=n) for n in (1000, 2))
+    every, few = (render_removals(SCENE, TRANSFORMS, at_most=n) for n in (1000, 2))
     areas = dict(zip(every.ids, every.masks.sum((1, 2)).tolist(), strict=True))
     assert sorted(areas[part] for part in few.ids) == sorted(areas.values())[-2:]
-    processes = removals(SCENE, TRANSFORMS, "parts", at_most=1000)
+    processes = render_removals(SCENE, TRANSFORMS, "parts", at_most=1000)
     assert set(every.ids) < set(processes.ids)
 
 
 def test_effects_are_the_falls_of_the_score():
-    removed = removals(SCENE, TRANSFORMS, at_most=4)
-    whole = seen(SCENE, TRANSFORMS)
-    effects = removal_effects(darkness, whole, removed, target=0, batch_size=3)
-    for image, effect in zip(removed.images, effects, strict=True):
+    found = render_removals(SCENE, TRANSFORMS, at_most=4)
+    whole = render_prepared(SCENE, TRANSFORMS)
+    effects = removal_effects(darkness, whole, found, target=0, batch_size=3)
+    for image, effect in zip(found.images, effects, strict=True):
         expected = darkness(whole[None])[0, 0] - darkness(image[None])[0, 0]
         assert effect.item() == pytest.approx(expected.item(), abs=1e-3)
     assert removal_effects(darkness, whole, removed, target=1).tolist() == [0, 0, 0, 0]
@@ -70,7 +70,7 @@ def test_what_is_known_of_an_image_is_what_the_metrics_of_truth_take(tmp_path):
     assert known["cue"].shape == (48, 64)
     truth = {name: value[None] for name, value in known.items()}
     assert RemovalCorrelation().applies_to(truth)
-    image = seen(scene_of(tmp_path, "synthetic-000002"), TRANSFORMS)
+    image = render_prepared(scene_of(tmp_path, "synthetic-000002"), TRANSFORMS)
     context = Context(torch.zeros(1, 48, 64, dtype=torch.long), image[None])
     attribution = Attribution((0.5 - image).clamp(min=0).sum(0)[None])  # what the model sums
     case = Case(darkness, image[None], torch.tensor([0]), context, truth)
@@ -112,10 +112,10 @@ class Held(ModelSource):
 @pytest.mark.parametrize("explainer", [Saliency(), InputXGradient()])
 def test_a_gradient_finds_the_cue_in_the_model_that_reads_it_and_in_no_other(kind, explainer):
     scene = compose_scene(0, 2, SceneSettings(96, 128, magnification=3.0, cue=kind))
-    cue = prepared_region(cue_map(scene), TRANSFORMS)
+    cue = prepare_region(cue_map(scene), TRANSFORMS)
     reads_cue, reads_cells = Reads(cue), Reads(~cue)
     assert cue_effect(reads_cue, scene, TRANSFORMS, target=0) > 1
-    images, targets = seen(scene, TRANSFORMS)[None], torch.tensor([0])
+    images, targets = render_prepared(scene, TRANSFORMS)[None], torch.tensor([0])
     context = Context(torch.zeros(1, 48, 64, dtype=torch.long), torch.zeros_like(images))
 
     def contrast(how, model, other):

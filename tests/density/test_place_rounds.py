@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from cellxai.adapters.place_density import PlaceMap, place_density
+from cellxai.adapters.place_density import PlaceMap, read_place_density
 from cellxai.data.readers.sartorius import Sartorius
 from cellxai.density import PipelineSettings
-from cellxai.density.known import known_images
-from cellxai.density.place_rounds import find_places, unfitted_places
+from cellxai.density.known_images import read_known_images
+from cellxai.density.place_rounds import judge_places, unfitted_place_density
 from cellxai.density.places import PlaceDensity
-from cellxai.density.rounds import roles_of_all, roles_of_folds
+from cellxai.density.roles import Assignment, assign_by_fold
 from cellxai.density.settings import PLACE_PIPELINE, PlaceSettings
 from cellxai.evaluation.intervals import wilson
 from cellxai.trained.image_sets import NetworkFeatures
@@ -47,7 +47,7 @@ def batches(trained, part):
 
 
 def test_training_images_fit_and_validation_images_set_the_threshold(found, trained):
-    kept = place_density(trained)
+    kept = read_place_density(trained)
     train = batches(trained, "train")
     alone = PlaceDensity(trained.classifier, PLACES).fit(train, sum(map(len, train)))
     test = batches(trained, "test")[0]
@@ -60,14 +60,15 @@ def test_training_images_fit_and_validation_images_set_the_threshold(found, trai
 
 
 def test_the_summary_says_what_the_threshold_does_to_images_it_has_not_seen(found, trained):
-    kept, judged = place_density(trained), batches(trained, "test")[0]
+    kept, judged = read_place_density(trained), batches(trained, "test")[0]
     n_flagged = int(kept.unfamiliar(judged).sum())
     told = json.loads((found.folder / "summary.json").read_text())["places"]
     assert (told["n_judged"], told["n_flagged"]) == (len(judged), n_flagged)
     assert tuple(told["interval"]) == wilson(n_flagged, len(judged))
     assert told["threshold_nats"] == kept.threshold.threshold_nats
     assert told["layers"] == list(PLACES.layers)
-    line = next(one for one in str(found).splitlines() if one.startswith("least known places: "))
+    lines = str(found).splitlines()
+    line = next(line for line in lines if line.startswith("least known places: "))
     assert f"{kept.threshold}; flagged: {n_flagged / len(judged):.0%} of {len(judged)}" in line
 
 
@@ -83,19 +84,17 @@ def test_the_other_density_is_as_without_places(found, trained, tmp_path):
 
 def test_in_folds_each_image_is_judged_by_a_density_that_neither_saw_nor_was_set_by_it(trained):
     source = NetworkFeatures(trained)
-    known = known_images(source)
+    known = read_known_images(source)
     folds = torch.arange(len(known.records)) % 3
-    usable = [True] * len(folds)
-    rounds = roles_of_folds(folds, usable)
-    unfitted = unfitted_places(source, PLACES, 0)
-    found = find_places(unfitted, known, rounds, roles_of_all(folds, usable))
+    assignment = assign_by_fold(folds, [True] * len(folds))
+    found = judge_places(unfitted_place_density(source, PLACES, 0), known, assignment)
     pictures = known.every.pictures.float().div(255).expand(-1, 3, -1, -1)
     expected = []
-    for one in rounds:
+    for roles in assignment.rounds:
         alone = PlaceDensity(trained.classifier, PLACES).fit_folds(
-            lambda places, fitted=one.fitted: [pictures[fitted[places]]], one.folds
+            lambda chosen, fitted=roles.fitted: [pictures[fitted[chosen]]], roles.folds
         )
-        expected.append(alone.unfamiliar(pictures[one.judged]).numpy())
+        expected.append(alone.unfamiliar(pictures[roles.judged]).numpy())
     assert (found.flagged == np.concatenate(expected)).all()
     assert len(found.density.calibration_.log_density) == len(folds)
     assert found.density.calibration_.n_folds == 3
@@ -103,21 +102,23 @@ def test_in_folds_each_image_is_judged_by_a_density_that_neither_saw_nor_was_set
 
 def test_without_test_images_nothing_is_judged_and_that_is_said(trained):
     source = NetworkFeatures(trained)
-    known = known_images(source)
-    every = roles_of_all(torch.arange(len(known.records)) % 2, [True] * len(known.records))
-    found = find_places(unfitted_places(source, PLACES, 0), known, [every], every)
+    known = read_known_images(source)
+    n_images = len(known.records)
+    every = assign_by_fold(torch.arange(n_images) % 2, [True] * n_images).final
+    unfitted = unfitted_place_density(source, PLACES, 0)
+    found = judge_places(unfitted, known, Assignment((every,), every))
     assert found.summary()["interval"] is None
     assert "no image is left to say what that does to new ones" in str(found)
 
 
 def test_raw_pixels_have_no_places(found, tmp_path):
     cells = load_run(found.folder.parent, "cpu").images.all_records[0].path.parent.parent
-    with pytest.raises(ValueError, match=r"places\.layers=.*raw pixels come of no network"):
+    with pytest.raises(ValueError, match=r"places\.layers=.*raw pixels do not come from a network"):
         density(tmp_path / "out", PIPELINE, data=Sartorius(cells), places=PLACES)
 
 
 def test_an_unknown_layer_costs_no_computation(trained, monkeypatch):
-    monkeypatch.setattr("cellxai.verbs.density.verb.known_images", None)
+    monkeypatch.setattr("cellxai.verbs.density.findings.read_known_images", None)
     with pytest.raises(ValueError, match=r"layer='backbone\.bloks': the network has no such"):
         density(trained.folder.root, places=PlaceSettings(["backbone.bloks"]), device="cpu")
 

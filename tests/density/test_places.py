@@ -9,11 +9,11 @@ from safetensors.numpy import save_file
 from torch.nn import functional as F
 
 from cellxai.adapters.place_density import PlaceMap
-from cellxai.adapters.removal import prepared_region, seen
+from cellxai.adapters.removal import prepare_region, render_prepared
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.synthetic import SceneSettings, compose_scene, foreign_region, with_foreign
 from cellxai.density import DensityPipeline
-from cellxai.density.places import PlaceDensity, drawn_places, lowest, smoothed
+from cellxai.density.places import PlaceDensity, draw_places, mean_of_lowest, smooth
 from cellxai.density.settings import PLACE_PIPELINE, PipelineSettings, PlaceSettings
 from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.base import context_of
@@ -54,7 +54,7 @@ def fitted(trained, layers, seed=0, **options):
 
 @cache
 def rendered(start, stop):
-    return torch.stack([seen(scene_at(i), TRANSFORMS) for i in range(start, stop)])
+    return torch.stack([render_prepared(scene_at(i), TRANSFORMS) for i in range(start, stop)])
 
 
 def scene_at(index):
@@ -100,9 +100,10 @@ def test_planted_objects_are_flagged_and_the_map_points_at_them(trained, density
     scenes = [scene_at(index) for index in range(24)]
     spoiled = [with_foreign(scene, "bubble") for scene in scenes]
     clean, images = (
-        torch.stack([seen(scene, TRANSFORMS) for scene in some]) for some in (scenes, spoiled)
+        torch.stack([render_prepared(scene, TRANSFORMS) for scene in some])
+        for some in (scenes, spoiled)
     )
-    regions = torch.stack([prepared_region(foreign_region(scene), TRANSFORMS) for scene in spoiled])
+    regions = torch.stack([prepare_region(foreign_region(scene), TRANSFORMS) for scene in spoiled])
     assert density.unfamiliar(clean).float().mean() < 0.3
     assert density.unfamiliar(images).float().mean() > 0.5
     with torch.no_grad():
@@ -136,23 +137,23 @@ def test_the_same_seed_draws_the_same_places(trained, images):
 
 def test_places_are_drawn_of_every_image_and_none_twice():
     features = torch.arange(2 * 3 * 4).reshape(2, 3, 4, 1).float()
-    drawn = drawn_places(features, 5, torch.Generator().manual_seed(0))[:, 0]
+    drawn = draw_places(features, 5, torch.Generator().manual_seed(0))[:, 0]
     assert len(drawn.unique()) == 10
     assert ((drawn < 12).sum(), (drawn >= 12).sum()) == (5, 5)
 
 
 def test_the_lowest_share_is_at_least_one_place():
     nats = torch.arange(20.0).reshape(1, 4, 5)
-    assert lowest(nats, 0.001).item() == 0.0
-    assert lowest(nats, 0.2).item() == 1.5
-    assert lowest(nats, 1.0).item() == 9.5
+    assert mean_of_lowest(nats, 0.001).item() == 0.0
+    assert mean_of_lowest(nats, 0.2).item() == 1.5
+    assert mean_of_lowest(nats, 1.0).item() == 9.5
 
 
 def test_smoothing_keeps_a_constant_and_spreads_a_point():
-    assert torch.equal(smoothed(torch.ones(1, 8, 8), 0.0), torch.ones(1, 8, 8))
-    torch.testing.assert_close(smoothed(torch.ones(1, 8, 8), 2.0), torch.ones(1, 8, 8))
+    assert torch.equal(smooth(torch.ones(1, 8, 8), 0.0), torch.ones(1, 8, 8))
+    torch.testing.assert_close(smooth(torch.ones(1, 8, 8), 2.0), torch.ones(1, 8, 8))
     point = F.pad(torch.ones(1, 1, 1), (10, 10, 10, 10))
-    spread = smoothed(point, 1.5)
+    spread = smooth(point, 1.5)
     assert spread.sum().item() == pytest.approx(1, abs=1e-3)
     rows = torch.arange(-10, 11.0)
     assert (spread.sum(2)[0] * rows**2).sum().sqrt().item() == pytest.approx(1.5, rel=0.05)
@@ -179,7 +180,7 @@ def test_options_of_images_are_refused_for_places(options):
 def test_an_unknown_layer_and_no_layer_are_refused(trained):
     with pytest.raises(ValueError, match=r"layer='backbone\.bloks\.1': .* no such layer"):
         PlaceDensity(trained.classifier, PlaceSettings(["backbone.bloks.1"]))
-    with pytest.raises(ValueError, match="expected a layer at least"):
+    with pytest.raises(ValueError, match="expected at least one layer"):
         PlaceSettings([])
 
 

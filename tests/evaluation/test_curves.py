@@ -14,7 +14,7 @@ from sklearn.metrics import (
 from cellxai.evaluation.curves import (
     class_curve,
     class_curves,
-    macro,
+    macro_average,
     macro_roc,
     resampled_auroc,
     weighted_auroc,
@@ -55,8 +55,8 @@ def test_a_class_without_positives_or_without_negatives_has_no_area_and_says_why
 
 
 def test_the_mean_is_over_the_classes_that_have_an_area():
-    assert macro([0.5, None, 0.9]) == pytest.approx(0.7)
-    assert macro([None]) is None
+    assert macro_average([0.5, None, 0.9]) == pytest.approx(0.7)
+    assert macro_average([None]) is None
 
 
 def test_the_mean_curve_of_equal_classes_is_theirs():

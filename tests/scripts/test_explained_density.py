@@ -17,7 +17,7 @@ def trained(tiny_run):
 
 
 def test_new_scenes_are_like_the_runs_own_and_none_of_them(trained):
-    planted = explained_density.planted_images(trained, 8)
+    planted = explained_density.plant_objects(trained, 8)
     own = {record.path.read_bytes() for record in trained.images.all_records}
     assert planted.clean.shape == (8, 3, *trained.transforms.image_size)
     assert len(own) == len(trained.images.all_records)
@@ -32,7 +32,7 @@ def test_the_table_says_how_often_each_map_points_at_the_object_and_what_chance_
     tiny_run, tmp_path, monkeypatch, capsys
 ):
     methods = {"density map": PlaceMap(), "random": RandomAttribution()}
-    monkeypatch.setattr(explained_density, "explainers", lambda *_: methods)
+    monkeypatch.setattr(explained_density, "choose_explainers", lambda *_: methods)
     words = ["--run", str(tiny_run), "--out", str(tmp_path), "--images", "6"]
     monkeypatch.setattr(sys, "argv", ["explained_density.py", *words])
     explained_density.main()
@@ -52,6 +52,6 @@ def test_the_table_says_how_often_each_map_points_at_the_object_and_what_chance_
 
 def test_a_density_in_a_line_counts_and_compares_pairs():
     scores = [np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.0, 2.5, -1.0, -2.0])]
-    line = explained_density.detected("x", scores, [one < 0.5 for one in scores])
+    line = explained_density.detection_line("x", scores, [values < 0.5 for values in scores])
     assert "75% of 4 images with an object flagged, 0% of the same without" in line
     assert "the object lowers the log density of 75%" in line

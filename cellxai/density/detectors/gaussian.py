@@ -1,4 +1,4 @@
-"""A Gaussian with a shrunken covariance, which fewer samples than features can be fitted by."""
+"""A Gaussian with a shrunken covariance, which can be fitted to fewer samples than features."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-LEAST_VARIANCE = 1e-12  # in squared units of the features: a class of one image has none at all
+LEAST_VARIANCE = 1e-12  # in squared units of the features: a class of one image has no variance
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Gaussian:
     """A normal distribution of features.
 
     Args:
-        mean: Of the features.
+        mean: Mean of the features.
         factor: Lower Cholesky factor of the covariance.
     """
 
@@ -32,18 +32,24 @@ class Gaussian:
         return self.white(features).square().sum(1)
 
     def log_density(self, features: Float[Tensor, "n f"]) -> Float[Tensor, " n"]:
-        """In nats."""
+        """Log density of the features in nats."""
         log_determinant = 2 * self.factor.diagonal().log().sum()
         constant = len(self.mean) * math.log(2 * math.pi) + log_determinant
         return -(self.squared_distance(features) + constant) / 2
 
 
-def gaussian(
+def shrunken_gaussian(
     mean: Float[Tensor, " f"],
     deviations: Float[Tensor, "n f"],
     share: Float[Tensor, ""] | None = None,
 ) -> Gaussian:
-    """The Gaussian of samples that deviate so from their mean, its covariance shrunken."""
+    """A Gaussian of samples, given their mean and their deviations from it.
+
+    Args:
+        mean: Mean of the samples.
+        deviations: The samples minus the mean.
+        share: See :func:`shrunken_covariance`.
+    """
     return Gaussian(mean, torch.linalg.cholesky(shrunken_covariance(deviations, share)))
 
 
@@ -52,18 +58,19 @@ def shrunken_covariance(
 ) -> Float[Tensor, "f f"]:
     """The covariance (1 - δ) S + δ m I of centred samples, m being the mean variance.
 
-    It is positive definite where S is not, as of fewer images than features; the pseudo-inverse
-    that is used otherwise is blind to every direction that the images lack, where strangers lie.
+    It is positive definite even where S is not, as with fewer images than features. The usual
+    alternative, a pseudo-inverse, ignores every direction in which the images do not vary, and
+    that is where strangers lie.
 
     Args:
-        deviations: The samples.
-        share: δ; ``None`` for :func:`shrinkage`.
+        deviations: The samples minus their mean.
+        share: The shrinkage δ; ``None`` for that of :func:`shrinkage`.
     """
     n, f = deviations.shape
     empirical = deviations.T @ deviations / n
     m = empirical.diagonal().mean()
-    kept = shrinkage(deviations) if share is None else share
-    return (1 - kept) * empirical + (kept * m + LEAST_VARIANCE) * torch.eye(f, dtype=m.dtype)
+    delta = shrinkage(deviations) if share is None else share
+    return (1 - delta) * empirical + (delta * m + LEAST_VARIANCE) * torch.eye(f, dtype=m.dtype)
 
 
 def shrinkage(deviations: Float[Tensor, "n f"]) -> Float[Tensor, ""]:

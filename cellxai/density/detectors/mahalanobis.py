@@ -7,13 +7,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cellxai.density.detectors.base import Detector
-from cellxai.density.detectors.gaussian import Gaussian, gaussian, shrinkage
+from cellxai.density.detectors.gaussian import Gaussian, shrinkage, shrunken_gaussian
 
 
 class Mahalanobis(Detector):
-    """Less the squared distance from the nearest class: Lee et al. (2018), arXiv:1807.03888.
+    """Minus the squared distance to the nearest class: Lee et al. (2018), arXiv:1807.03888.
 
-    All classes share one covariance, shrunken as :func:`shrunken_covariance` says.
+    All classes share one covariance, shrunk by :func:`shrunken_covariance`.
     """
 
     def fit(
@@ -33,11 +33,12 @@ class Mahalanobis(Detector):
 
 
 class RelativeMahalanobis(Detector):
-    """The same less the distance from all classes as one: Ren et al. (2021), arXiv:2106.09022.
+    """The distance to all images as one class minus that to the nearest class.
 
-    Directions in which known images differ anyhow then count for nothing; made for near strangers.
-    Both covariances are shrunken by the same share: by shares of their own, a direction that no
-    image has may be wider within the classes than among all images, and far strangers pass.
+    See Ren et al. (2021), arXiv:2106.09022. Directions in which known images vary anyway then do
+    not count, which helps with strangers that resemble known images. Both covariances are shrunk by
+    the same share. With a share for each, a direction in which no image varies could be wider
+    within the classes than among all images, and far strangers would seem familiar.
     """
 
     def fit(
@@ -46,10 +47,10 @@ class RelativeMahalanobis(Detector):
         logits: Float[Tensor, "n k"] | None,
         labels: Int[Tensor, " n"],
     ) -> None:
-        """Learns the classes as :class:`Mahalanobis` does, and one Gaussian of all."""
+        """Learns the classes as :class:`Mahalanobis` does, and one Gaussian of all images."""
         self.classes_ = class_means(features, labels)
         mean = features.mean(0)
-        self.background_ = gaussian(mean, features - mean, self.classes_.share)
+        self.background_ = shrunken_gaussian(mean, features - mean, self.classes_.share)
 
     def confidence(
         self, features: Float[Tensor, "n f"], logits: Float[Tensor, "n k"] | None
@@ -64,8 +65,8 @@ class ClassMeans:
 
     Args:
         white: The means in coordinates in which the covariance is the identity.
-        shape: The first class with the covariance.
-        share: By which that is shrunken.
+        shape: A Gaussian with the shared covariance, at the mean of the first class.
+        share: Shrinkage of the covariance.
     """
 
     white: Float[Tensor, "c f"]
@@ -74,7 +75,7 @@ class ClassMeans:
 
     def nearest(self, features: Float[Tensor, "n f"]) -> Float[Tensor, " n"]:
         """Squared distance from the nearest class."""
-        # By differences: of squares multiplied out, short distances are what rounding leaves.
+        # From differences: with squares multiplied out, short distances would be rounding errors.
         distances = torch.cdist(
             self.shape.white(features), self.white, compute_mode="donot_use_mm_for_euclid_dist"
         )
@@ -83,9 +84,9 @@ class ClassMeans:
 
 def class_means(features: Float[Tensor, "n f"], labels: Int[Tensor, " n"]) -> ClassMeans:
     """The means of the classes and the covariance about them."""
-    names, places = labels.unique(return_inverse=True)
-    means = torch.stack([features[labels == name].mean(0) for name in names])
-    deviations = features - means[places]
+    classes, class_indices = labels.unique(return_inverse=True)
+    means = torch.stack([features[labels == label].mean(0) for label in classes])
+    deviations = features - means[class_indices]
     share = shrinkage(deviations)
-    shape = gaussian(means[0], deviations, share)
+    shape = shrunken_gaussian(means[0], deviations, share)
     return ClassMeans(shape.white(means), shape, share)

@@ -1,4 +1,4 @@
-"""The distance from known images, without any distribution."""
+"""The distance to known images, without any distribution."""
 
 import torch
 from jaxtyping import Float, Int
@@ -9,13 +9,13 @@ from cellxai.density.detectors.base import Detector
 
 
 class NearestNeighbours(Detector):
-    """Less the distance from the k-th nearest known image: Sun et al. (2022), arXiv:2204.06507.
+    """Minus the distance to the k-th nearest known image: Sun et al. (2022), arXiv:2204.06507.
 
-    Features are divided by their length first, as the paper finds to be needed.
+    Features are divided by their length first, which the paper finds necessary.
 
     Args:
-        k: Which neighbour counts; the paper has 50 for tens of thousands of images. The last one
-            where there are fewer.
+        k: Which neighbour counts; the paper uses 50 for tens of thousands of images. With fewer
+            than k images, the farthest one counts.
 
     Raises:
         ValueError: If k is below 1.

@@ -1,4 +1,4 @@
-"""What PCA of known images cannot show of an image."""
+"""How much of an image is lost in the principal axes of known images."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -8,7 +8,7 @@ from cellxai.density.projection import fit_projection
 
 
 class Reconstruction(Detector):
-    """Less the mean squared error of PCA's reconstruction.
+    """Minus the mean squared error of PCA's reconstruction.
 
     Args:
         projection: Share of the variance that the axes explain, or their number from 1 on.

@@ -1,4 +1,4 @@
-"""The pictures of ``density``: what was found, drawn by ``cellxai.figures.density``."""
+"""The pictures of ``density``: the findings, drawn by ``cellxai.figures.density``."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,11 @@ import numpy as np
 
 from cellxai.data.corruption import Corruption
 from cellxai.data.pixels.corruptions import Graded
-from cellxai.density.comparison import Row
-from cellxai.density.fitted import sample
-from cellxai.density.plane import plane_of
+from cellxai.density.comparison import DetectorResult
+from cellxai.density.fitting import sample_features
+from cellxai.density.principal_plane import find_principal_plane
 from cellxai.density.rounds import DENSITY
-from cellxai.density.scores import ScoredSet
+from cellxai.density.scored_sets import UNFAMILIAR, ScoredSet
 from cellxai.figures.density import (
     DetectorScore,
     PlaneMixture,
@@ -32,7 +32,7 @@ from cellxai.figures.density import (
     draw_threshold_reliability,
 )
 from cellxai.trained.image_sets import to_picture
-from cellxai.verbs.density.results import Found
+from cellxai.verbs.density.findings import DensityFindings
 from gmm.selection import Sweep
 
 N_EXTREMES = 6  # images of either end on the sheet
@@ -40,135 +40,156 @@ N_GENERATED = 20
 CRITERIA = ("bic", "aic", "icl", "held_out")
 
 
-def draw_all(folder: Path, found: Found, corruptions: Mapping[str, Corruption]) -> None:
+def draw_density(
+    folder: Path, findings: DensityFindings, corruptions: Mapping[str, Corruption]
+) -> None:
     """Draws every picture for which there is something to show, and keeps none of earlier calls."""
     for earlier in folder.glob("*.png"):
         earlier.unlink()
-    pipeline, scores = found.final.pipeline, found.log_densities
-    cut = pipeline.threshold.threshold_nats
-    draw_histogram(scores, cut, folder / "histogram.png", pipeline.settings.percent)
-    draw_extremes(folder / "extremes.png", found.sets)
-    draw_memory(folder / "gap.png", found, cut)
-    draw_plane(folder / "projection.png", found)
+    pipeline, scores = findings.final.pipeline, findings.log_densities
+    threshold, percent = pipeline.threshold.threshold_nats, pipeline.settings.percent
+    draw_histogram(scores, threshold, folder / "histogram.png", percent)
+    draw_extremes(folder / "extremes.png", findings.sets)
+    draw_memory(folder / "gap.png", findings, threshold)
+    draw_plane(folder / "projection.png", findings)
     if len(pipeline.sweeps_) == 1 and len(pipeline.sweeps_[0].rows) > 1:
-        draw_selection(curves(pipeline.sweeps_[0]), folder / "selection.png")
-    if found.table:
-        accent = [row.detector for row in found.table if DENSITY in row.detector]
-        draw_detectors([bar(row) for row in found.table], folder / "detectors.png", accent)
-        if graded := by_severity(found.table, corruptions):
-            draw_severity(graded, folder / "severity.png", accent)
-    if found.reliability:
+        draw_selection(sweep_curves(pipeline.sweeps_[0]), folder / "selection.png")
+    if findings.detector_results:
+        draw_comparison(folder, findings.detector_results, corruptions)
+    if findings.reliability:
         kinds = {
-            "set on unseen images": measured(found, "measured"),
-            "set on the images of the fit": measured(found, "naive"),
+            "set on unseen images": reliability_columns(findings, "measured_share", ""),
+            "set on the images of the fit": reliability_columns(findings, "naive_share", "naive_"),
         }
-        draw_threshold_reliability(kinds, folder / "reliability.png", pipeline.settings.percent)
+        draw_threshold_reliability(kinds, folder / "reliability.png", percent)
 
 
 def draw_extremes(path: Path, sets: Sequence[ScoredSet]) -> None:
-    """The least and the most typical of what the mixture was not fitted to, known and other."""
+    """The least and the most typical images that the mixture was not fitted to."""
     kinds = {
-        "known images": [one for one in sets if one.role in ("calibrating", "judged")],
-        "other images": [one for one in sets if one.role == "unfamiliar"],
+        "known images": [scored for scored in sets if scored.role in ("calibrating", "judged")],
+        "other images": [scored for scored in sets if scored.role == UNFAMILIAR],
     }
     groups: dict[str, list[ScoredImage]] = {}
     for kind, members in kinds.items():
-        places = sorted(
-            (float(score), number, place)
-            for number, one in enumerate(members)
-            for place, score in enumerate(one.log_density)
+        ranked = sorted(
+            (float(score), number, row)
+            for number, scored in enumerate(members)
+            for row, score in enumerate(scored.log_density)
         )
-        images = [tile(members[number], place) for _, number, place in places]
+        images = [make_tile(members[number], row) for _, number, row in ranked]
         groups[f"least typical {kind}"] = images[:N_EXTREMES]
         groups[f"most typical {kind}"] = images[N_EXTREMES:][-N_EXTREMES:][::-1]
     draw_scored_images(groups, path)
 
 
-def tile(one: ScoredSet, place: int) -> ScoredImage:
+def make_tile(scored: ScoredSet, row: int) -> ScoredImage:
     """An image of a sheet."""
-    picture, name = to_picture(one.images.pictures[place]), one.images.records[place].id
-    flagged = bool(one.flagged[place])
-    return ScoredImage(picture, name, one.name, float(one.log_density[place]), flagged)
+    picture, name = to_picture(scored.images.pictures[row]), scored.images.records[row].id
+    flagged = bool(scored.flagged[row])
+    return ScoredImage(picture, name, scored.name, float(scored.log_density[row]), flagged)
 
 
-def draw_memory(path: Path, found: Found, cut: float) -> None:
+def draw_memory(path: Path, findings: DensityFindings, threshold_nats: float) -> None:
     """Log densities of the images of the fit beside those of unseen ones."""
     by_role: dict[str, list[np.ndarray]] = {}
-    for one in found.sets:
-        if one.role != "unfamiliar":
-            by_role.setdefault(one.role, []).append(one.log_density)
+    for scored in findings.sets:
+        if scored.role != UNFAMILIAR:
+            by_role.setdefault(scored.role, []).append(scored.log_density)
     shown = {name: np.concatenate(parts) for name, parts in by_role.items()}
     if len(shown) > 1:
-        draw_gap(shown, cut, path)
+        draw_gap(shown, threshold_nats, path)
 
 
-def draw_plane(path: Path, found: Found) -> None:
+def draw_plane(path: Path, findings: DensityFindings) -> None:
     """Features in two dimensions over the mixture."""
-    plane = plane_of(found.final.pipeline)
+    plane = find_principal_plane(findings.final.pipeline)
     mixture = PlaneMixture(*(part.numpy() for part in (
         plane.weights, plane.means, plane.covariances
     )))  # fmt: skip
     points = {
-        name: np.concatenate([plane.points(one.images.features).numpy() for one in sets])
-        for name, sets in found.by_set.items()
+        name: np.concatenate([plane.points(scored.images.features).numpy() for scored in sets])
+        for name, sets in findings.sets_by_name.items()
     }
     draw_projection(points, path, mixture if len(mixture.weights) else None)
 
 
-def curves(found: Sweep) -> SweepCurves:
+def sweep_curves(sweep: Sweep) -> SweepCurves:
     """The mixtures that competed, by every criterion."""
     return SweepCurves(
-        [row.n_components for row in found.rows],
-        [row.covariance_type for row in found.rows],
-        {name: np.array([getattr(row, name) for row in found.rows]) for name in CRITERIA},
-        found.criterion,
-        found.n_samples,
+        [row.n_components for row in sweep.rows],
+        [row.covariance_type for row in sweep.rows],
+        {name: np.array([getattr(row, name) for row in sweep.rows]) for name in CRITERIA},
+        sweep.criterion,
+        sweep.n_samples,
     )
 
 
-def bar(row: Row) -> DetectorScore:
+def draw_comparison(
+    folder: Path, results: Sequence[DetectorResult], corruptions: Mapping[str, Corruption]
+) -> None:
+    """The detectors' AUROCs, and curves of them over the severity of corruptions."""
+    accent = [result.detector for result in results if DENSITY in result.detector]
+    draw_detectors([make_bar(result) for result in results], folder / "detectors.png", accent)
+    if graded := severity_scores(results, corruptions):
+        draw_severity(graded, folder / "severity.png", accent)
+
+
+def make_bar(result: DetectorResult) -> DetectorScore:
     """A detector's AUROC with its interval."""
-    value = row.values["auroc"]
-    return DetectorScore(row.detector, row.set, value, *(row.intervals["auroc"] or (value, value)))
+    value = result.values["auroc"]
+    interval = result.intervals["auroc"] or (value, value)
+    return DetectorScore(result.detector, result.set, value, *interval)
 
 
-def by_severity(table: Sequence[Row], corruptions: Mapping[str, Corruption]) -> list[SeverityScore]:
-    """The rows of corruptions that are there at several severities, by the kind of corruption."""
+def severity_scores(
+    results: Sequence[DetectorResult], corruptions: Mapping[str, Corruption]
+) -> list[SeverityScore]:
+    """The results of corruptions of several severities, by the kind of corruption."""
     kinds = {
-        name: type(one).__name__ for name, one in corruptions.items() if isinstance(one, Graded)
+        name: type(corruption).__name__
+        for name, corruption in corruptions.items()
+        if isinstance(corruption, Graded)
     }
-    several = {kind for kind, n in Counter(kinds.values()).items() if n > 1}
-    found = []
-    for row in table:
-        one = corruptions.get(row.set)
-        if isinstance(one, Graded) and kinds[row.set] in several:
-            score = bar(row)
-            interval = score.auroc, score.low, score.high
-            found.append(SeverityScore(row.detector, kinds[row.set], one.severity, *interval))
-    return found
+    several = {kind for kind, count in Counter(kinds.values()).items() if count > 1}
+    scores = []
+    for result in results:
+        corruption = corruptions.get(result.set)
+        if isinstance(corruption, Graded) and (kind := kinds[result.set]) in several:
+            bar = make_bar(result)
+            interval = bar.auroc, bar.low, bar.high
+            scores.append(SeverityScore(result.detector, kind, corruption.severity, *interval))
+    return scores
 
 
-def measured(found: Found, name: str) -> ThresholdReliability:
-    """What thresholds of a kind do to judged images, as columns."""
-    before = "" if name == "measured" else f"{name}_"
-    names = ("nominal_percent", f"{name}_share", f"{before}low", f"{before}high")
-    columns = [np.array([float(row[key]) for row in found.reliability]) for key in names]
+def reliability_columns(findings: DensityFindings, share: str, prefix: str) -> ThresholdReliability:
+    """What thresholds do to judged images, as columns.
+
+    Args:
+        findings: What was found.
+        share: Column of the share that is flagged.
+        prefix: What the columns of its interval begin with.
+    """
+    names = ("nominal_percent", share, f"{prefix}low", f"{prefix}high")
+    columns = [np.array([float(row[name]) for row in findings.reliability]) for name in names]
     columns[0] = columns[0] / 100
-    return ThresholdReliability(*columns, n_images=int(found.reliability[0]["n"]))
+    return ThresholdReliability(*columns, n_images=int(findings.reliability[0]["n"]))
 
 
-def draw_pixel_model(folder: Path, found: Found, seed: int) -> None:
-    """Of raw pixels: the images of each component, and images drawn from the mixture."""
-    pipeline = found.final.pipeline
-    fitted = [one for one in found.sets if one.role == "fitted"]
-    pictures = [to_picture(picture) for one in fitted for picture in one.images.pictures]
-    if len(pipeline.fitted_.mixtures) == 1:
-        points = [pipeline.fitted_.projection.points(one.images.features) for one in fitted]
-        labels = [pipeline.fitted_.mixtures[0].predict(part).numpy() for part in points]
-        draw_clusters(pictures, np.concatenate(labels), folder / "clusters.png")
-    drawn = sample(pipeline.fitted_, N_GENERATED, seed).numpy()
-    known = np.concatenate([one.images.features.numpy() for one in fitted])
-    nearest = [int(np.abs(known - one).mean(1).argmin()) for one in drawn]
-    shape = fitted[0].images.pictures.shape[1:]
-    faces = [np.clip(one.reshape(shape).transpose(1, 2, 0).squeeze(), 0, 1) for one in drawn]
-    draw_generated(faces, folder / "generated.png", [pictures[place] for place in nearest])
+def draw_pixel_model(folder: Path, findings: DensityFindings, seed: int) -> None:
+    """For raw pixels: the images of each component, and images drawn from the mixture."""
+    density = findings.final.pipeline.fitted_
+    fitted = [scored.images for scored in findings.sets if scored.role == "fitted"]
+    pictures = [to_picture(picture) for images in fitted for picture in images.pictures]
+    if len(density.mixtures) == 1:
+        points = [density.projection.points(images.features) for images in fitted]
+        components = [density.mixtures[0].predict(part).numpy() for part in points]
+        draw_clusters(pictures, np.concatenate(components), folder / "clusters.png")
+    samples = sample_features(density, N_GENERATED, seed).numpy()
+    known = np.concatenate([images.features.numpy() for images in fitted])
+    nearest = [int(np.abs(known - sample).mean(1).argmin()) for sample in samples]
+    shape = fitted[0].pictures.shape[1:]
+    generated = [
+        np.clip(sample.reshape(shape).transpose(1, 2, 0).squeeze(), 0, 1) for sample in samples
+    ]
+    draw_generated(generated, folder / "generated.png", [pictures[index] for index in nearest])

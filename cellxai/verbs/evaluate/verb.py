@@ -7,31 +7,32 @@ from typing import Any
 from cellxai.data.records import Fault
 from cellxai.evaluation import calibration, intervals
 from cellxai.evaluation.baseline import baseline_of_run
-from cellxai.evaluation.judged import Judged, judge_part
+from cellxai.evaluation.judgement import PartJudgement, judge_part
 from cellxai.evaluation.temperature import cross_entropy, fit_temperature
 from cellxai.files.folder import write_csv, write_json
 from cellxai.files.identity import hash_tensors
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
-from cellxai.verbs.evaluate.pictures import draw_all
+from cellxai.verbs.evaluate.pictures import draw_evaluation
 
 NOTES = {
     "test": "the test images had no say in training, in the choice of the epoch or of a threshold",
-    "validation": "the kept checkpoint was chosen on these validation images, so it flatters",
-    "train": "there are no images but those trained on: this says nothing of new ones",
+    "validation": "the checkpoint was chosen on these validation images, so this is optimistic",
+    "train": "all images were trained on, so this says nothing about new ones",
 }
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationSummary:
     """What ``evaluate`` found.
 
     Args:
         folder: Where predictions, report and pictures lie.
-        accuracy: Share of right predictions per part.
-        judged_part: The part to quote.
-        interval: 95 % interval of its accuracy (Wilson).
-        baseline: Accuracy there of the pixel standard deviation alone; ``None`` without one.
+        accuracy: Share of right predictions, by part.
+        judged_part: Name of the part whose accuracy is to be quoted.
+        interval: 95 % interval of that accuracy (Wilson).
+        baseline: Accuracy of the pixel standard deviation alone on that part; ``None`` where no
+            image could teach it.
         faults: Images that could not be read and were left out.
     """
 
@@ -44,16 +45,16 @@ class Evaluation:
 
     def __str__(self) -> str:
         figures = ", ".join(f"{part} {value:.3f}" for part, value in self.accuracy.items())
-        found = f"{self.folder}: accuracy {figures}"
+        line = f"{self.folder}: accuracy {figures}"
         if self.interval is not None:
-            found += f" (95 % interval {self.interval[0]:.3f} to {self.interval[1]:.3f})"
+            line += f" (95 % interval {self.interval[0]:.3f} to {self.interval[1]:.3f})"
         if self.baseline is not None:
-            found += f", by the pixel standard deviation alone {self.baseline:.3f}"
-        found += f"; {NOTES[self.judged_part]}"
-        return "\n".join([found, *(f"left out: {fault}" for fault in self.faults)])
+            line += f", by the pixel standard deviation alone {self.baseline:.3f}"
+        line += f"; {NOTES[self.judged_part]}"
+        return "\n".join([line, *(f"left out: {fault}" for fault in self.faults)])
 
 
-def evaluate(run: Path, device: Device = "auto") -> Evaluation:
+def evaluate(run: Path, device: Device = "auto") -> EvaluationSummary:
     """Judges a trained run: predictions, scores with intervals, curves, calibration, mistakes.
 
     Args:
@@ -63,7 +64,7 @@ def evaluate(run: Path, device: Device = "auto") -> Evaluation:
     return evaluate_run(load_run(run, device))
 
 
-def evaluate_run(trained: TrainedRun) -> Evaluation:
+def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
     """:func:`evaluate` of a run that is read already."""
     folder = trained.folder.evaluation
     parts = {part: judge_part(trained, part) for part in trained.parts}
@@ -74,7 +75,7 @@ def evaluate_run(trained: TrainedRun) -> Evaluation:
     write_csv(folder / "predictions.csv", rows)
     report = {
         "classes": list(trained.classes),
-        "parts": {part: found.report for part, found in parts.items()},
+        "parts": {part: judgement.report for part, judgement in parts.items()},
         "judged_part": judged, "note": NOTES[judged],
         "temperature": temperature, "baseline": baseline,
         "checkpoint": trained.checkpoint,
@@ -84,10 +85,10 @@ def evaluate_run(trained: TrainedRun) -> Evaluation:
         },
     }  # fmt: skip
     write_json(folder / "report.json", report)
-    draw_all(trained, parts[judged], temperature.get("value"))
-    accuracy = {part: found.report["accuracy"] for part, found in parts.items()}
+    draw_evaluation(trained, parts[judged], temperature.get("value"))
+    accuracy = {part: judgement.report["accuracy"] for part, judgement in parts.items()}
     interval = parts[judged].report["intervals"]["accuracy"]["wilson"]
-    return Evaluation(
+    return EvaluationSummary(
         folder, accuracy, judged, interval, baseline.get("accuracy"), trained.images.faults
     )
 
@@ -96,20 +97,24 @@ def prediction_rows(trained: TrainedRun, part: str) -> list[dict[str, Any]]:
     """One row per image: what it is, what was predicted, and how surely."""
     rows = []
     probabilities = trained.outputs(part)[0].softmax(-1)
-    for record, row in zip(trained.images.records(part), probabilities, strict=True):
-        predicted = int(row.argmax())
-        each = {f"p_{name}": f"{p:.6f}" for name, p in zip(trained.classes, row, strict=True)}
-        rows.append(
-            {"id": record.id, "part": part, "label": record.label,
-             "predicted": trained.classes[predicted], "confidence": f"{row[predicted]:.6f}"} | each
-        )  # fmt: skip
+    for record, p in zip(trained.images.records(part), probabilities, strict=True):
+        predicted = int(p.argmax())
+        row = {
+            "id": record.id,
+            "part": part,
+            "label": record.label,
+            "predicted": trained.classes[predicted],
+            "confidence": f"{p[predicted]:.6f}",
+        }
+        by_class = zip(trained.classes, p, strict=True)
+        rows.append(row | {f"p_{name}": f"{share:.6f}" for name, share in by_class})
     return rows
 
 
-def temperature_of_run(parts: dict[str, Judged]) -> dict[str, Any]:
-    """The temperature of the validation images, and what it does to the test images.
+def temperature_of_run(parts: dict[str, PartJudgement]) -> dict[str, Any]:
+    """The temperature of the validation images, and its effect on the test images.
 
-    ``value`` is ``None``, with a ``problem``, where nothing may set it: never the judged part.
+    ``value`` is ``None``, with a ``problem``, where no part may set it; the judged part never does.
     """
     if not {"validation", "test"} <= {*parts}:
         lacking = " and ".join(part for part in ("validation", "test") if part not in parts)
@@ -121,14 +126,14 @@ def temperature_of_run(parts: dict[str, Judged]) -> dict[str, Any]:
     except ValueError as error:
         return {"value": None, "problem": f"of the validation images, {error}"}
     before, after = (calibration_figures(judged, T) for T in (1.0, value))
-    found = {"value": value, "fitted_on": "validation", "n_images": len(validation.labels)}
-    return {**found, "judged_on": "test", "before": before, "after": after}
+    fit = {"value": value, "fitted_on": "validation", "n_images": len(validation.labels)}
+    return {**fit, "judged_on": "test", "before": before, "after": after}
 
 
-def calibration_figures(judged: Judged, temperature: float) -> dict[str, float]:
+def calibration_figures(judged: PartJudgement, temperature: float) -> dict[str, float]:
     """Cross-entropy and calibration errors of a part at a temperature."""
     logits = judged.logits / temperature
     return {
         "negative_log_likelihood": cross_entropy(logits, judged.labels),
-        **{f"ece_{name}": found.error for name, found in judged.reliabilities(temperature).items()},
+        **{f"ece_{name}": bins.error for name, bins in judged.reliabilities(temperature).items()},
     }

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cellxai.adapters.explained_images import Subject
 from cellxai.adapters.explained_score import ScoredRun
-from cellxai.adapters.second_run import FeatureDensity, OfImages
+from cellxai.adapters.feature_density import FeatureDensity, ImageDensity
 from cellxai.explain.base import Attribution, Context, Explainer, context_of
 from cellxai.explain.baselines import Baseline, nats_off_data
 from cellxai.explain.cost import attribute_with_cost
@@ -115,7 +115,7 @@ class Work:
         return hash_settings(self.scored.model, self.explainers, *parts, seed=self.seed)
 
     @cached_property
-    def _log_density(self) -> OfImages | None:
+    def _log_density(self) -> ImageDensity | None:
         try:
             return FeatureDensity(self.trained.folder.root).of_images(self.trained.classifier)
         except FileNotFoundError:

@@ -1,5 +1,5 @@
-"""New images judged by a trained run: what they are, and whether the run knows such images."""
+"""``score``: what a trained run says of new images, and whether it knows such images."""
 
-from cellxai.verbs.score.verb import Scores, score
+from cellxai.verbs.score.verb import ScoreSummary, score
 
-__all__ = ["Scores", "score"]
+__all__ = ["ScoreSummary", "score"]

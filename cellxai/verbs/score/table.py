@@ -1,7 +1,7 @@
 """``scores.csv``: rows that are added chunk by chunk and outlive a kill at any moment.
 
-A chunk is on disk before the next one is computed. What a kill leaves of a row is cut off by the
-next start, which then computes what is missing and nothing else.
+A chunk is on disk before the next one is computed. If a kill leaves part of a row, the next start
+cuts it off, and then computes only what is missing.
 """
 
 import csv
@@ -16,22 +16,23 @@ from cellxai.files.folder import atomic
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One image as the table has it; text, because that is what a table holds.
+    """One image as a row of the table, where every cell is text.
 
     Args:
-        id: Unique in the table.
+        id: Name of the image, unique in the table.
         path: The file.
         modified_ns: When the file was last changed, in nanoseconds since 1970; empty where there
-            is none. With the path it says whether an image is scored already.
+            is no file. Path and time together say whether an image has been scored.
         predicted: The likeliest class.
-        probability: Of that class.
-        log_density: Of the features, in nats.
-        class_log_density: Likewise, given the predicted class; empty without a mixture per class.
+        probability: Probability of that class.
+        log_density: Log density of the features, in nats.
+        class_log_density: Log density given the predicted class, in nats; empty without a mixture
+            per class.
         unfamiliar: 1 where the image is flagged, else 0.
-        places_log_density: Of the image's least known places, in nats; empty without a density of
-            places.
-        places_unfamiliar: 1 where that flags the image, else 0; likewise.
-        fault: Why the image could not be read; all but the first three are empty then.
+        places_log_density: Log density of the image's least known places, in nats; empty without a
+            density of places.
+        places_unfamiliar: 1 where that density flags the image, else 0; empty without it.
+        fault: Why the image could not be read; then all other cells but the first three are empty.
     """
 
     id: str
@@ -48,7 +49,7 @@ class ScoreRow:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What is scored once: a file in one state."""
+        """A file in one state, which is scored once."""
         return self.path, self.modified_ns
 
 
@@ -57,20 +58,20 @@ NEEDED = {*COLUMNS} - {"places_log_density", "places_unfamiliar"}  # older table
 
 
 def read_scores(path: Path) -> list[ScoreRow]:
-    """The sound rows of a table; none where there is no table."""
+    """The complete rows of a table; none where there is no table."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        return list(sound_rows(file))
+        return list(read_whole_rows(file))
 
 
-def sound_rows(lines: Iterable[str]) -> Iterable[ScoreRow]:
-    """The rows that are whole: a kill may have cut the last one anywhere."""
-    whole = (line for line in lines if line.endswith("\n"))
-    for row in csv.DictReader(whole):
+def read_whole_rows(lines: Iterable[str]) -> Iterable[ScoreRow]:
+    """The rows that are complete: a kill may have cut off the last one anywhere."""
+    ended = (line for line in lines if line.endswith("\n"))
+    for row in csv.DictReader(ended):
         # A row that lacks cells has None for them, and one that has too many keeps them under None.
-        named = set(row) >= NEEDED and {*COLUMNS} >= set(row)
-        if named and None not in row.values() and is_whole(ScoreRow(**row)):
+        has_columns = set(row) >= NEEDED and {*COLUMNS} >= set(row)
+        if has_columns and None not in row.values() and is_whole(ScoreRow(**row)):
             yield ScoreRow(**row)
 
 
@@ -79,8 +80,8 @@ def is_whole(row: ScoreRow) -> bool:
     return bool(row.path) and (bool(row.fault) or row.unfamiliar in ("0", "1"))
 
 
-def mended(path: Path, wanted: Collection[tuple[str, str]]) -> list[ScoreRow]:
-    """The rows that still hold; the others are taken out of the file.
+def mend_table(path: Path, wanted: Collection[tuple[str, str]]) -> list[ScoreRow]:
+    """Removes rows that are incomplete or out of date from the file, and returns the others.
 
     Args:
         path: The table.
@@ -90,28 +91,28 @@ def mended(path: Path, wanted: Collection[tuple[str, str]]) -> list[ScoreRow]:
     rows = read_scores(path)
     files = {name for name, _ in wanted}
     kept = {row.key: row for row in rows if row.key in wanted or row.path not in files}
-    content = as_text(list(kept.values()), header=True)
+    content = encode_rows(list(kept.values()), header=True)
     if not path.is_file() or path.read_bytes() != content:
         with atomic(path) as temporary:
             temporary.write_bytes(content)
     return list(kept.values())
 
 
-def append(path: Path, rows: Sequence[ScoreRow]) -> None:
+def append_rows(path: Path, rows: Sequence[ScoreRow]) -> None:
     """Adds rows to a table; they are on disk when this returns."""
     with path.open("ab") as file:
-        file.write(as_text(rows, header=False))
+        file.write(encode_rows(rows, header=False))
         file.flush()
         os.fsync(file.fileno())
 
 
-def as_text(rows: Sequence[ScoreRow], header: bool) -> bytes:
-    """Rows as the bytes of a CSV file, one line each."""
+def encode_rows(rows: Sequence[ScoreRow], header: bool) -> bytes:
+    """Encodes rows as the bytes of a CSV file, one line each."""
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     if header:
         table.writeheader()
     for row in rows:
-        # A name may hold a line break, which would make two lines of one row.
+        # A name may contain a line break, which would make two lines of one row.
         table.writerow({name: " ".join(cell.splitlines()) for name, cell in asdict(row).items()})
     return text.getvalue().encode()

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from cellxai.adapters.explained_images import choose_subjects
-from cellxai.adapters.removal import known_truth, seen
+from cellxai.adapters.removal import known_truth, render_prepared
 from cellxai.classifier.backbone import TimmBackbone
 from cellxai.classifier.module import ModelSettings
 from cellxai.data.pixels.transforms import Transforms
@@ -61,7 +61,7 @@ def test_truth_of_scenes_is_what_the_renderer_says(cued):
         assert {*known} == {"cells", "cause", "cue", "parts", "effects"}
         for name, value in expected.items():
             torch.testing.assert_close(known[name], value)
-        assert torch.equal(item.image, seen(scene_of(root, item.id), cued.transforms))
+        assert torch.equal(item.image, render_prepared(scene_of(root, item.id), cued.transforms))
 
 
 def test_effects_are_those_of_the_explained_class_on_the_explained_model(cued):

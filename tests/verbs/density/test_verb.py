@@ -17,7 +17,8 @@ from cellxai.density import DensityPipeline, PipelineSettings
 from cellxai.density.detectors import Detector, MaxSoftmax
 from cellxai.files.folder import read_csv, write_csv
 from cellxai.trained.run import load_run
-from cellxai.verbs.density.verb import Density, density
+from cellxai.verbs.density.summary import DensitySummary
+from cellxai.verbs.density.verb import density
 from cellxai.verbs.score.verb import score
 from cellxai.verbs.synthesize import synthesize
 
@@ -45,7 +46,7 @@ def run(tiny_run, tmp_path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def scored(tiny_run, tmp_path_factory) -> Density:
+def scored(tiny_run, tmp_path_factory) -> DensitySummary:
     """The density of the run, of unfamiliar images too."""
     folder = tmp_path_factory.mktemp("density")
     synthesize(folder / "spoiled", n_images=6, seed=1, height=64, width=64, spoiled=True)
@@ -61,7 +62,7 @@ def scored(tiny_run, tmp_path_factory) -> Density:
 
 
 @pytest.fixture(scope="module")
-def pixels(tmp_path_factory) -> Density:
+def pixels(tmp_path_factory) -> DensitySummary:
     """The density of raw pixels, each image judged in turn."""
     folder = tmp_path_factory.mktemp("pixels")
     synthesize(folder / "cells", n_images=24, seed=2, height=64, width=64)
@@ -85,20 +86,20 @@ def move_parts(run: Path, moves: dict[str, str]) -> None:
     )
 
 
-def column(found: Density, name: str, wanted: str = "log_density") -> np.ndarray:
+def column(found: DensitySummary, name: str, wanted: str = "log_density") -> np.ndarray:
     """What ``scores.csv`` says of one set."""
     rows = read_csv(found.folder / "scores.csv")
     return np.array([float(row[wanted]) for row in rows if row["set"] == name])
 
 
-def summary(found: Density) -> dict:
+def summary(found: DensitySummary) -> dict:
     return json.loads((found.folder / "summary.json").read_text())
 
 
 @pytest.mark.slow
 def test_a_corruption_at_every_severity_is_a_curve_of_five(run):
     found = density(run, SETTINGS, corruptions={"dim": Darken()}, every_severity=True, detectors={})
-    assert [row.set for row in found.table if row.detector == "density"] == [
+    assert [row.set for row in found.detector_results if row.detector == "density"] == [
         f"dim {level}" for level in range(1, 6)
     ]
     assert (found.folder / "severity.png").is_file()

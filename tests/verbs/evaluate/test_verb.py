@@ -14,11 +14,11 @@ from sklearn.metrics import (
 )
 
 from cellxai.data.statistics import fit_discriminant, pixel_statistics
-from cellxai.evaluation.judged import Judged
+from cellxai.evaluation.judgement import PartJudgement
 from cellxai.evaluation.temperature import fit_temperature
 from cellxai.files.folder import read_csv
 from cellxai.trained.run import load_run
-from cellxai.verbs.evaluate import NOTES, Evaluation, evaluate
+from cellxai.verbs.evaluate import NOTES, EvaluationSummary, evaluate
 from cellxai.verbs.evaluate.pictures import curve_rows, roc_curves
 from cellxai.verbs.evaluate.verb import temperature_of_run
 
@@ -27,7 +27,7 @@ PICTURES = ("confusion.png", "roc.png", "reliability.png")
 
 
 @pytest.fixture(scope="module")
-def found(tiny_run) -> Evaluation:
+def found(tiny_run) -> EvaluationSummary:
     return evaluate(tiny_run, "cpu")
 
 
@@ -100,7 +100,7 @@ def test_the_part_to_quote_and_what_to_think_of_it_are_told(found, report):
 
 @pytest.mark.parametrize("part", NOTES)
 def test_every_part_has_its_own_note(tmp_path, part):
-    assert NOTES[part] in str(Evaluation(tmp_path, {part: 0.5}, part))
+    assert NOTES[part] in str(EvaluationSummary(tmp_path, {part: 0.5}, part))
 
 
 def test_every_part_has_intervals_areas_and_calibration(report):
@@ -136,12 +136,12 @@ def test_the_baseline_is_the_spread_of_the_stored_pixels_learned_from_the_traini
     assert "by the pixel standard deviation alone" in str(found)
 
 
-def wrong_now_and_then(part: str, n: int, seed: int) -> Judged:
+def wrong_now_and_then(part: str, n: int, seed: int) -> PartJudgement:
     """Logits that are too sure by a factor of three."""
     generator = torch.Generator().manual_seed(seed)
     logits = 1.5 * torch.randn(n, 3, generator=generator)
     labels = torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
-    return Judged(part, "abc", 3 * logits, labels, np.arange(n))
+    return PartJudgement(part, "abc", 3 * logits, labels, np.arange(n))
 
 
 def test_the_temperature_is_of_the_validation_images_alone_and_judged_on_the_test_images():
@@ -172,7 +172,7 @@ def test_no_temperature_is_fitted_on_the_judged_part(kept, lacking):
 def test_a_validation_part_without_a_mistake_leaves_the_temperature_out_and_says_why():
     parts = {part: wrong_now_and_then(part, 40, 0) for part in NOTES}
     logits = parts["validation"].logits
-    sound = Judged("validation", "abc", logits, logits.argmax(-1), np.arange(40))
+    sound = PartJudgement("validation", "abc", logits, logits.argmax(-1), np.arange(40))
     found = temperature_of_run(parts | {"validation": sound})
     assert found["value"] is None
     assert found["problem"].startswith("of the validation images, all 40 are right")
@@ -182,7 +182,7 @@ def test_a_validation_part_without_a_mistake_leaves_the_temperature_out_and_says
 def test_a_class_without_images_has_a_reason_and_no_mean_takes_it_for_a_value():
     generator = torch.Generator().manual_seed(0)
     logits, labels = torch.randn(30, 3, generator=generator), torch.arange(30) % 2
-    judged = Judged("test", ("a", "b", "none"), logits, labels, np.arange(30))
+    judged = PartJudgement("test", ("a", "b", "none"), logits, labels, np.arange(30))
     ranking = judged.report["ranking"]
     assert ranking["per_class"]["none"] == {
         "auroc": None, "average_precision": None, "problem": "no image of this class in this part",
@@ -198,7 +198,7 @@ def test_a_class_without_images_has_a_reason_and_no_mean_takes_it_for_a_value():
 def test_a_part_without_a_mistake_has_wilsons_interval_and_no_bootstrap_of_certainty():
     labels = torch.arange(20) % 2
     logits = torch.eye(2)[labels] * 4 + 0.01 * torch.arange(20)[:, None]
-    judged = Judged("test", "ab", logits, labels, np.arange(20)).report
+    judged = PartJudgement("test", "ab", logits, labels, np.arange(20)).report
     assert judged["intervals"]["accuracy"]["bootstrap"] is None
     assert judged["intervals"]["accuracy"]["wilson"] == pytest.approx((0.8389, 1), abs=1e-4)
 

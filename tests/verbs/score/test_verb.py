@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from cellxai.adapters.place_density import place_density
+from cellxai.adapters.place_density import read_place_density
 from cellxai.data.records import Record
 from cellxai.density.pipeline import DensityPipeline
 from cellxai.density.settings import PLACE_PIPELINE, PipelineSettings, PlaceSettings
@@ -26,11 +26,11 @@ from cellxai.verbs.synthesize import synthesize
 # Kills itself while the second chunk is being written: some of its bytes are on disk, not all.
 KILLED_WRITING = """
 import os, signal, sys
-from cellxai import imagestream
+from cellxai.trained import image_stream as imagestream
 from cellxai.cli import main
 from cellxai.verbs.score import table
 imagestream.MOST_IMAGES = 4
-whole, calls = table.as_text, []
+whole, calls = table.encode_rows, []
 def torn(rows, header):
     content = whole(rows, header)
     calls.append(header)
@@ -40,7 +40,7 @@ def torn(rows, header):
             file.write(content[: len(content) * 2 // 3])
         os.kill(os.getpid(), signal.SIGKILL)
     return content
-table.as_text = torn
+table.encode_rows = torn
 main()
 """
 
@@ -115,7 +115,7 @@ def test_a_density_of_places_stands_beside_the_other_and_changes_nothing_of_it(
     assert {row[name] for row in before for name in own} == {""}
     assert [row | dict.fromkeys(own, "") for row in rows] == before
     trained = load_run(run_with_places, "cpu")
-    places = place_density(trained)
+    places = read_place_density(trained)
     records = [Record(name, plate / f"{name}.png", "")
                for name in (Path(row["path"]).stem for row in rows)]  # fmt: skip
     (chunk,) = imagestream.stream(records, trained.transforms, places, trained.device)
@@ -265,7 +265,7 @@ def test_without_a_density_the_command_is_named(tiny_run, plate, tmp_path):
 def test_the_sheet_shows_the_least_familiar_first(run, plate, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(
-        "cellxai.verbs.score.verb.draw_scored_images", lambda groups, *_: drawn.append(groups)
+        "cellxai.verbs.score.sheet.draw_scored_images", lambda groups, *_: drawn.append(groups)
     )
     score(run, str(plate), tmp_path / "out", n_shown=4, device="cpu")
     (tiles,) = drawn[0].values()

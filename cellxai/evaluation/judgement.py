@@ -1,4 +1,4 @@
-"""Everything that is said of one part of the images, from its logits and labels."""
+"""Every figure of one part of the images, from its logits and labels."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from cellxai.evaluation.calibration import (
     equal_width_bins,
     reliability,
 )
-from cellxai.evaluation.curves import ClassCurve, class_curves, macro, resampled_auroc
+from cellxai.evaluation.curves import ClassCurve, class_curves, macro_average, resampled_auroc
 from cellxai.evaluation.intervals import bootstrap, sampling_units, wilson
 from cellxai.evaluation.scores import judge, resampled_scores
 from cellxai.evaluation.temperature import cross_entropy
@@ -28,13 +28,13 @@ BINNINGS: dict[str, Callable[[Float[np.ndarray, " n"]], Int[np.ndarray, " n"]]] 
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One part of the images with what was found.
+class PartJudgement:
+    """One part of the images, with the network's outputs and the figures that follow from them.
 
     Args:
-        part: Its name.
-        classes: In the order of the logits.
-        logits: On the CPU, as the network gives them.
+        part: Name of the part.
+        classes: Names of the classes, in the order of the logits.
+        logits: The network's logits, on the CPU.
         labels: True classes.
         units: What the bootstrap draws: see ``intervals.sampling_units``.
     """
@@ -51,7 +51,7 @@ class Judged:
         return self.logits.argmax(-1)
 
     def probabilities(self, temperature: float = 1.0) -> Float[np.ndarray, "n k"]:
-        """Softmax of the logits, in float64: a confidence of 1 − 1e-9 is not 1."""
+        """Softmax of the logits, in float64, where a confidence of 1 − 1e-9 is not 1."""
         return (self.logits.double() / temperature).softmax(-1).numpy()
 
     def reliabilities(self, temperature: float = 1.0) -> dict[str, Reliability]:
@@ -90,44 +90,48 @@ class Judged:
             },
             self.units,
         )
-        found: dict[str, Any] = {name: {"bootstrap": interval} for name, interval in drawn.items()}
+        intervals: dict[str, Any] = {
+            name: {"bootstrap": interval} for name, interval in drawn.items()
+        }
         n_right = round(scores["accuracy"] * len(labels))
-        found["accuracy"]["wilson"] = wilson(n_right, len(labels))
-        return {"n_units": int(self.units.max()) + 1, **found}
+        intervals["accuracy"]["wilson"] = wilson(n_right, len(labels))
+        return {"n_units": int(self.units.max()) + 1, **intervals}
 
     def ranking(self) -> dict[str, Any]:
-        """Areas under the ROC and the precision-recall curve; a class without one says why."""
+        """Areas under the ROC and the precision-recall curve; a class without one has a reason."""
         per_class = {
             curve.name: {"auroc": curve.auroc, "average_precision": curve.average_precision}
             | ({"problem": curve.problem} if curve.problem else {})
             for curve in self.curves
         }
         return {
-            "macro_auroc": macro([curve.auroc for curve in self.curves]),
-            "macro_average_precision": macro([curve.average_precision for curve in self.curves]),
+            "macro_auroc": macro_average([curve.auroc for curve in self.curves]),
+            "macro_average_precision": macro_average(
+                [curve.average_precision for curve in self.curves]
+            ),
             "per_class": per_class,
         }
 
     def calibration(self) -> dict[str, Any]:
-        """Cross-entropy, and for each binning the ECE beside what chance alone would make."""
-        found: dict[str, Any] = {
+        """Cross-entropy, and for each binning the ECE beside what chance alone would produce."""
+        figures: dict[str, Any] = {
             "negative_log_likelihood": cross_entropy(self.logits, self.labels),
             "mean_confidence": float(self.probabilities().max(-1).mean()),
         }
-        for name, one in self.reliabilities().items():
-            mean, most = one.if_calibrated
-            found[name] = {
-                "ece": one.error,
-                "if_calibrated": {"mean": mean, "quantile_95": most},
-                "counts": one.counts.tolist(),
-                "confidence": one.confidence.tolist(),
-                "accuracy": one.accuracy.tolist(),
+        for name, bins in self.reliabilities().items():
+            mean, quantile = bins.if_calibrated
+            figures[name] = {
+                "ece": bins.error,
+                "if_calibrated": {"mean": mean, "quantile_95": quantile},
+                "counts": bins.counts.tolist(),
+                "confidence": bins.confidence.tolist(),
+                "accuracy": bins.accuracy.tolist(),
             }
-        return found
+        return figures
 
 
-def judge_part(trained: TrainedRun, part: str) -> Judged:
-    """A part of a run, with the network's outputs."""
+def judge_part(trained: TrainedRun, part: str) -> PartJudgement:
+    """Judges a part of a run by the network's outputs."""
     logits, _ = trained.outputs(part)
     units = sampling_units(trained.images.records(part))
-    return Judged(part, trained.classes, logits, trained.labels(part), units)
+    return PartJudgement(part, trained.classes, logits, trained.labels(part), units)

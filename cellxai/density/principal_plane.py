@@ -12,15 +12,15 @@ from cellxai.density.projection import Projection
 
 
 @dataclass(frozen=True)
-class Plane:
+class PrincipalPlane:
     """Two coordinates of points, and the mixture in them.
 
     Args:
         projection: Features to points.
-        axes: Points to the plane; the second one is 0 in a space of one dimension.
-        weights: Of the components; none in a space of one dimension, which has no contours.
-        means: In the plane.
-        covariances: Likewise.
+        axes: Points to the plane; the second axis is 0 in a space of one dimension.
+        weights: Weights of the components; none in a space of one dimension, without contours.
+        means: Means of the components in the plane.
+        covariances: Covariances of the components in the plane.
     """
 
     projection: Projection
@@ -30,7 +30,7 @@ class Plane:
     covariances: Float[Tensor, "k 2 2"]
 
     def points(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n 2"]:
-        """Where images lie."""
+        """Where images lie in the plane."""
         return self.projection.points(features) @ self.axes.T
 
     def rows(self) -> list[dict[str, Any]]:
@@ -43,20 +43,22 @@ class Plane:
         return [dict(zip(names, map("{:.9g}".format, row), strict=True)) for row in values.tolist()]
 
 
-def plane_of(pipeline: DensityPipeline) -> Plane:
+def find_principal_plane(pipeline: DensityPipeline) -> PrincipalPlane:
     """The plane of the first two principal axes: of PCA, or of the mixture where there is none."""
     fitted, shares = pipeline.fitted_, pipeline.fitted_.log_shares.exp()
     parts = [mixture.as_module().double() for mixture in fitted.mixtures]
     weights = torch.cat([share * part.weights for share, part in zip(shares, parts, strict=True)])
     means = torch.cat([part.means for part in parts])
     covariances = torch.cat([part.covariance_matrices() for part in parts])
-    axes = main_axes(fitted.projection, weights, means, covariances)
+    axes = principal_axes_of_mixture(fitted.projection, weights, means, covariances)
     if fitted.projection.n_dimensions == 1:
         weights, means, covariances = weights[:0], means[:0], covariances[:0]
-    return Plane(fitted.projection, axes, weights, means @ axes.T, axes @ covariances @ axes.T)
+    return PrincipalPlane(
+        fitted.projection, axes, weights, means @ axes.T, axes @ covariances @ axes.T
+    )
 
 
-def main_axes(
+def principal_axes_of_mixture(
     projection: Projection,
     weights: Float[Tensor, " k"],
     means: Float[Tensor, "k d"],
@@ -65,8 +67,9 @@ def main_axes(
     """The plane's axes in the space of the points."""
     if projection.axes is not None:
         return torch.eye(2, projection.n_dimensions, dtype=torch.float64)
-    away = means - weights @ means
-    whole = (weights[:, None, None] * covariances).sum(0) + (weights * away.T) @ away
+    deviations = means - weights @ means
+    within = (weights[:, None, None] * covariances).sum(0)
+    covariance = within + (weights * deviations.T) @ deviations
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # of the random start; the axes themselves are not random
-        return torch.svd_lowrank(whole, q=min(8, len(whole)), niter=8)[2][:, :2].T
+        torch.manual_seed(0)  # svd_lowrank starts at random; its result is not random
+        return torch.svd_lowrank(covariance, q=min(8, len(covariance)), niter=8)[2][:, :2].T

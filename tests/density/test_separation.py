@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from cellxai.density.operating import figures
+from cellxai.density.separation import measure_separation
 
 
 def draw(seed: int, ties: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -22,7 +22,7 @@ def fpr_at_95(strange, score) -> float:
 def test_the_figures_are_those_of_scikit_learn_on_repeated_images(seed, ties):
     confidence, strange = draw(seed, ties)
     counts = np.random.default_rng(seed).integers(0, 4, (3, 80))
-    found = figures(confidence, strange, counts.astype(float))
+    found = measure_separation(confidence, strange, counts.astype(float))
     for row, count in enumerate(counts):
         score, truth = np.repeat(-confidence, count), np.repeat(strange, count)
         assert found["auroc"][row] == pytest.approx(roc_auc_score(truth, score))
@@ -33,11 +33,11 @@ def test_the_figures_are_those_of_scikit_learn_on_repeated_images(seed, ties):
 
 def test_a_perfect_detector_and_one_that_says_the_same_of_all():
     strange = np.arange(20) < 8
-    perfect = figures(-strange.astype(float), strange, np.ones((1, 20)))
+    perfect = measure_separation(-strange.astype(float), strange, np.ones((1, 20)))
     assert {name: value[0] for name, value in perfect.items()} == {
         "auroc": 1, "fpr95": 0, "aupr_in": 1, "aupr_out": 1
     }  # fmt: skip
-    blind = figures(np.zeros(20), strange, np.ones((1, 20)))
+    blind = measure_separation(np.zeros(20), strange, np.ones((1, 20)))
     assert (blind["auroc"][0], blind["fpr95"][0]) == (0.5, 1.0)
     assert (blind["aupr_in"][0], blind["aupr_out"][0]) == (pytest.approx(0.6), pytest.approx(0.4))
 
@@ -45,12 +45,12 @@ def test_a_perfect_detector_and_one_that_says_the_same_of_all():
 def test_no_answer_is_the_strangest_answer():
     confidence = np.array([3.0, 2.0, np.nan, -np.inf, np.inf])
     strange = np.array([False, False, True, True, False])
-    found = figures(confidence, strange, np.ones((1, 5)))
+    found = measure_separation(confidence, strange, np.ones((1, 5)))
     assert found["auroc"][0] == 1
 
 
 def test_a_resample_without_strangers_or_without_known_images_has_no_figure():
     strange = np.array([True, False, False])
     weights = np.array([[0.0, 1, 1], [1, 0, 0]])
-    for values in figures(np.array([0.0, 1, 2]), strange, weights).values():
+    for values in measure_separation(np.array([0.0, 1, 2]), strange, weights).values():
         assert np.isnan(values).all()

@@ -9,41 +9,41 @@ from cellxai.data.readers.image_files import find_files, records_of_files
 from cellxai.data.records import Record
 
 
-def records_named(names: Sequence[str]) -> list[Record]:
-    """Records without a label of all images that the names mean, each file once.
+def find_records(names: Sequence[str]) -> list[Record]:
+    """Records without a label of all images that the names stand for, each file once.
 
     Raises:
         FileNotFoundError: If a table does not exist.
-        ValueError: If a name means no image; names it.
+        ValueError: If a name stands for no image; the message quotes it.
     """
-    files = {path.resolve(): None for name in names for path in files_of(name)}
+    files = {path.resolve(): None for name in names for path in expand_name(name)}
     if not files:
-        raise ValueError("images=[] names none; pass files, folders, patterns or CSV tables")
+        raise ValueError("images=[] names no image; pass files, folders, patterns or CSV tables")
     return records_of_files(list(files))
 
 
-def files_of(name: str) -> list[Path]:
-    """The files that one name means.
+def expand_name(name: str) -> list[Path]:
+    """The files that one name stands for.
 
     Raises:
         FileNotFoundError: If it is a table that does not exist.
-        ValueError: If there is none.
+        ValueError: If there is no file.
     """
     path = Path(name)
     if path.suffix.lower() == ".csv":
-        found = [path.parent / row["path"] for row in read_rows(path, ("path",)) if row["path"]]
+        files = [path.parent / row["path"] for row in read_rows(path, ("path",)) if row["path"]]
     else:
-        found = find_files(name) or images_below(path)
-    if not found:
+        files = find_files(name) or find_images_below(path)
+    if not files:
         raise ValueError(
             f"images={name!r} means no image; expected a file, a folder with images of "
             f"{', '.join(sorted(SUFFIXES))}, a pattern, or a CSV table with a column 'path'"
         )
-    return found
+    return files
 
 
-def images_below(folder: Path) -> list[Path]:
-    """The images in all sub-folders; files and folders that begin with a dot are passed over."""
+def find_images_below(folder: Path) -> list[Path]:
+    """The images in a folder and its sub-folders; names that begin with a dot are skipped."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -54,7 +54,7 @@ def images_below(folder: Path) -> list[Path]:
 
 
 def key_of_file(path: Path) -> tuple[str, str]:
-    """A file and when it was last changed, which is empty where there is none."""
+    """A file and when it was last changed, in nanoseconds; that is empty if there is no file."""
     try:
         return str(path), str(path.stat().st_mtime_ns)
     except OSError:

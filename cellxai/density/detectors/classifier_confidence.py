@@ -1,9 +1,9 @@
-"""Detectors that ask the classifier alone: how sure it is, or how much evidence it saw."""
+"""Detectors that use the classifier's logits alone: maximum softmax probability and energy."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cellxai.density.detectors.base import Detector, logits_needed
+from cellxai.density.detectors.base import Detector, require_logits
 
 
 class MaxSoftmax(Detector):
@@ -23,15 +23,15 @@ class MaxSoftmax(Detector):
         self, features: Float[Tensor, "n f"], logits: Float[Tensor, "n k"] | None
     ) -> Float[Tensor, " n"]:
         """See :meth:`Detector.confidence`."""
-        # Its logarithm, which still tells apart what rounds to 1.
-        return logits_needed(self, logits).log_softmax(1).amax(1)
+        # The logarithm still distinguishes probabilities that round to 1.
+        return require_logits(self, logits).log_softmax(1).amax(1)
 
 
 class Energy(Detector):
     """The negative free energy T log Σ exp(logit / T): Liu et al. (2020), arXiv:2010.03759.
 
     Args:
-        temperature: T.
+        temperature: The T of the formula.
 
     Raises:
         ValueError: If the temperature is not positive.
@@ -56,4 +56,4 @@ class Energy(Detector):
         self, features: Float[Tensor, "n f"], logits: Float[Tensor, "n k"] | None
     ) -> Float[Tensor, " n"]:
         """See :meth:`Detector.confidence`."""
-        return self.temperature * (logits_needed(self, logits) / self.temperature).logsumexp(1)
+        return self.temperature * (require_logits(self, logits) / self.temperature).logsumexp(1)

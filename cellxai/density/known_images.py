@@ -1,0 +1,102 @@
+"""The known images of all parts, and the folds that they are dealt into."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cellxai.data.dealing import deal_folds
+from cellxai.data.records import Record
+from cellxai.trained.image_sets import FeatureSource, ImageSet, join_sets
+
+LEAST_FOLDS = 3  # one is judged, and the others need two to set a threshold in folds
+
+
+@dataclass(frozen=True)
+class KnownImages:
+    """The known images of all parts, one after another.
+
+    Args:
+        sets: The images of each part, by its name.
+        classes: Names of the classes.
+    """
+
+    sets: Mapping[str, ImageSet]
+    classes: tuple[str, ...]
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """The record of each image."""
+        return tuple(record for images in self.sets.values() for record in images.records)
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """The name of each image's part."""
+        return tuple(part for part, images in self.sets.items() for _ in images.records)
+
+    @cached_property
+    def every(self) -> ImageSet:
+        """All images as one set."""
+        return join_sets(list(self.sets.values()))
+
+    @cached_property
+    def features(self) -> Float[Tensor, "n f"]:
+        """The features of each image."""
+        return torch.cat([images.features for images in self.sets.values()])
+
+    @cached_property
+    def logits(self) -> Float[Tensor, "n k"] | None:
+        """The logits of each image; ``None`` without a classifier."""
+        logits = [images.logits for images in self.sets.values() if images.logits is not None]
+        return torch.cat(logits) if logits else None
+
+    @cached_property
+    def labels(self) -> Int[Tensor, " n"]:
+        """The index in ``classes`` of each image's class."""
+        index_of = {name: index for index, name in enumerate(self.classes)}
+        return torch.tensor([index_of[record.label] for record in self.records])
+
+    def logits_at(self, indices: Int[Tensor, " m"]) -> Float[Tensor, "m k"] | None:
+        """The logits of some images; ``None`` without a classifier."""
+        return None if self.logits is None else self.logits[indices]
+
+
+def read_known_images(source: FeatureSource) -> KnownImages:
+    """The readable images of all parts, training images first."""
+    source.images.setup()
+    parts = [part for part in ("train", "validation", "test") if source.images.records(part)]
+    return KnownImages({part: source.part(part) for part in parts}, source.images.classes)
+
+
+def deal_into_folds(
+    source: FeatureSource, known: KnownImages, n_folds: int, seed: int
+) -> Int[Tensor, " n"]:
+    """The fold of each known image.
+
+    Raises:
+        ValueError: If there are too few folds, or the features were trained.
+    """
+    if n_folds < LEAST_FOLDS:
+        raise ValueError(f"folds={n_folds}: expected {LEAST_FOLDS} or more: one is judged, two fit")
+    if not source.unseen:
+        raise ValueError(
+            f"folds={n_folds}: the network was trained on its training images, so that their "
+            "features are too good to set a threshold; leave folds out, or train the head alone"
+        )
+    fold_of = deal_folds(known.records, n_folds, seed)
+    return torch.tensor([fold_of[record.id] for record in known.records])
+
+
+def find_usable(known: KnownImages, left_out_class: str | None) -> list[bool]:
+    """Whether each known image takes part: not if it is of the class that is left out.
+
+    Raises:
+        ValueError: If there is no such class.
+    """
+    if left_out_class is not None and left_out_class not in known.classes:
+        expected = ", ".join(known.classes)
+        raise ValueError(f"left_out_class={left_out_class!r}: expected one of {expected}")
+    return [record.label != left_out_class for record in known.records]

@@ -1,0 +1,43 @@
+"""``sheet.png``: the most unfamiliar of the images that were scored."""
+
+import heapq
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from cellxai.data.loading.prepared import prepare_all
+from cellxai.data.pixels.transforms import Transforms
+from cellxai.data.records import Record
+from cellxai.figures.density import ScoredImage, draw_scored_images
+from cellxai.trained.image_sets import to_picture
+from cellxai.verbs.score.table import ScoreRow
+
+
+def draw_sheet(path: Path, rows: Sequence[ScoreRow], transforms: Transforms, n_shown: int) -> None:
+    """Draws the most unfamiliar images, read once more; no sheet where none can be read."""
+    scored = [row for row in rows if not row.fault]
+    worst = heapq.nsmallest(n_shown, scored, key=familiarity)
+    records = [Record(str(index), Path(row.path), "") for index, row in enumerate(worst)]
+    prepared = prepare_all(records, transforms)
+    tiles = [
+        make_tile(worst[int(record.id)], to_picture(image))
+        for record, image in zip(prepared.records, prepared.images, strict=True)
+    ]
+    if tiles:
+        title = f"the {len(tiles)} least familiar of {len(scored)} images"
+        draw_scored_images({"least familiar first": tiles}, path, title)
+
+
+def familiarity(row: ScoreRow) -> tuple[bool, float]:
+    """Sorts what is least familiar first; a density that is no number before all others."""
+    nats = float(row.log_density)
+    return not math.isnan(nats), nats
+
+
+def make_tile(row: ScoreRow, image: UInt8[np.ndarray, "h w *c"]) -> ScoredImage:
+    """An image of the sheet with its scores."""
+    note = f"{row.predicted} ({float(row.probability):.2f})"
+    return ScoredImage(image, row.id, "", float(row.log_density), row.unfamiliar == "1", note)
