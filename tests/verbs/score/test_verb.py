@@ -85,7 +85,7 @@ def test_rows_hold_what_classifier_and_density_say(run, plate, tmp_path):
     rows, trained = rows_in(tmp_path / "out"), load_run(run, "cpu")
     assert list(rows[0]) == list(COLUMNS)
     assert [row["path"] for row in rows] == [str(path) for path in sorted(plate.glob("*.png"))]
-    (chunk,) = imagestream.stream(
+    (chunk,) = imagestream.stream_outputs(
         [trained.images.all_records[0].__class__(row["id"], Path(row["path"]), "") for row in rows],
         trained.transforms, trained.classifier.features, trained.device,
     )  # fmt: skip
@@ -118,7 +118,7 @@ def test_a_density_of_places_stands_beside_the_other_and_changes_nothing_of_it(
     places = read_place_density(trained)
     records = [Record(name, plate / f"{name}.png", "")
                for name in (Path(row["path"]).stem for row in rows)]  # fmt: skip
-    (chunk,) = imagestream.stream(records, trained.transforms, places, trained.device)
+    (chunk,) = imagestream.stream_outputs(records, trained.transforms, places, trained.device)
     assert [row["places_log_density"] for row in rows] == [f"{x:.6f}" for x in chunk.outputs[:, 0]]
     flags = places.threshold.flags(chunk.outputs[:, 0].double().numpy())
     assert [row["places_unfamiliar"] for row in rows] == [str(int(flag)) for flag in flags]
