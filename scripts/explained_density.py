@@ -82,7 +82,10 @@ def main() -> None:
     parser.add_argument("--layers", nargs="+", default=list(LAYERS))
     chosen = parser.parse_args()
     trained = load_run(chosen.run, "cpu")
-    density, planted = fit_density(trained, chosen.layers), plant_objects(trained, chosen.images)
+    density, planted = (
+        fit_place_density(trained, chosen.layers),
+        plant_objects(trained, chosen.images),
+    )
     detection = detection_lines(density, planted, trained)
     maps = explain(density, planted, choose_explainers(chosen.samples, chosen.explainers))
     rows = [result_row(name, of_explainer, planted) for name, of_explainer in maps.items()]
@@ -95,7 +98,7 @@ def main() -> None:
     print(page)
 
 
-def fit_density(trained: TrainedRun, layers: Sequence[str]) -> PlaceDensity:
+def fit_place_density(trained: TrainedRun, layers: Sequence[str]) -> PlaceDensity:
     """Fits the density of places to training images; validation images set its threshold."""
     train = (images for images, _ in trained.images.tensor_batches("train"))
     n_images = len(trained.images.records("train"))

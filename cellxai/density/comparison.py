@@ -19,7 +19,7 @@ WITH_INTERVAL = ("auroc", "fpr95")  # measures whose intervals are columns of th
 
 @dataclass(frozen=True)
 class DetectorResult:
-    """How well a detector tells a set of strangers from known images.
+    """How well a detector separates a set of strangers from known images.
 
     Args:
         detector: Name of the detector.
@@ -120,9 +120,9 @@ def join_confidences(
     of_known: Float[np.ndarray, " a"],
     of_strangers: Float[np.ndarray, " b"],
 ) -> RoundConfidences:
-    """The known images of a round, which the detector has not learnt from, and its strangers."""
+    """The known images of a round, which the detector has not learned from, and its strangers."""
     indices = fitted.roles.unfitted.numpy()
-    # The classifier learnt the classes of training images, so its logits for them prove nothing.
+    # The classifier learned the classes of training images, so its logits for them prove nothing.
     if detector in fitted.detectors and fitted.detectors[detector].needs_logits:
         untrained = np.array([known.parts[index] != "train" for index in indices], dtype=bool)
         indices, of_known = indices[untrained], of_known[untrained]

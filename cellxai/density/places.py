@@ -88,9 +88,11 @@ class PlaceDensity(ModelWrapper):
         generator = torch.Generator().manual_seed(self.seed)
         n_per_image = max(1, self.settings.n_places // n_images)
         with torch.no_grad():
-            drawn = [draw_places(self.places(images), n_per_image, generator) for images in batches]
+            sampled = [
+                sample_places(self.places(images), n_per_image, generator) for images in batches
+            ]
         settings = self.settings.pipeline
-        self.pipeline_ = DensityPipeline(settings, self.seed).fit(torch.cat(drawn).double())
+        self.pipeline_ = DensityPipeline(settings, self.seed).fit(torch.cat(sampled).double())
         return self
 
     def calibrate(self, batches: Batches) -> "PlaceDensity":
@@ -220,10 +222,10 @@ def check_places(model: CellClassifier, layer: str, has_places: bool) -> None:
         )
 
 
-def draw_places(
+def sample_places(
     features: Float[Tensor, "b rows columns f"], n_per_image: int, generator: torch.Generator
 ) -> Float[Tensor, "m f"]:
-    """Draws places of each image at random, without replacement."""
+    """Samples places of each image at random, without replacement."""
     flat = features.flatten(1, 2).cpu()
     chosen = [torch.randperm(flat.shape[1], generator=generator)[:n_per_image] for _ in flat]
     return torch.cat([image[indices] for image, indices in zip(flat, chosen, strict=True)])

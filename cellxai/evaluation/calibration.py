@@ -79,7 +79,7 @@ def reliability(
     """Confidence and accuracy of each bin, and the accuracies that chance alone would produce."""
     _, bin_of, counts = np.unique(bins, return_inverse=True, return_counts=True)
     accuracy, expected = (np.bincount(bin_of, values) / counts for values in (right, confidence))
-    shares = draw_shares(confidence, bin_of, counts, seed)
+    shares = simulate_shares(confidence, bin_of, counts, seed)
     low, high = np.quantile(shares, [0.025, 0.975], axis=0)
     errors = bin_error(shares, expected, counts)
     if_calibrated = float(errors.mean()), float(np.quantile(errors, 0.95))
@@ -95,13 +95,13 @@ def bin_error(
     return (np.abs(accuracy - confidence) * counts).sum(-1) / counts.sum()
 
 
-def draw_shares(
+def simulate_shares(
     confidence: Float[np.ndarray, " n"],
     bin_of: Int[np.ndarray, " n"],
     counts: Int[np.ndarray, " m"],
     seed: int,
 ) -> Float[np.ndarray, "draws m"]:
-    """Draws the share of right images in each bin as if every confidence were true."""
+    """Simulates the share of right images in each bin as if every confidence were true."""
     generator = np.random.default_rng(seed)
     return np.stack(
         [

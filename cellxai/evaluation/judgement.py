@@ -98,7 +98,7 @@ class PartJudgement:
         return {"n_units": int(self.units.max()) + 1, **intervals}
 
     def ranking(self) -> dict[str, Any]:
-        """Areas under the ROC and the precision-recall curve; a class without one has a reason."""
+        """Areas under the ROC and the precision-recall curve; a class without them says why."""
         per_class = {
             curve.name: {"auroc": curve.auroc, "average_precision": curve.average_precision}
             | ({"problem": curve.problem} if curve.problem else {})

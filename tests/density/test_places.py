@@ -13,7 +13,7 @@ from cellxai.adapters.removal import prepare_region, render_prepared
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.synthetic import SceneSettings, compose_scene, foreign_region, with_foreign
 from cellxai.density import DensityPipeline
-from cellxai.density.places import PlaceDensity, draw_places, mean_of_lowest, smooth
+from cellxai.density.places import PlaceDensity, mean_of_lowest, sample_places, smooth
 from cellxai.density.settings import PLACE_PIPELINE, PipelineSettings, PlaceSettings
 from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.base import context_of
@@ -137,7 +137,7 @@ def test_the_same_seed_draws_the_same_places(trained, images):
 
 def test_places_are_drawn_of_every_image_and_none_twice():
     features = torch.arange(2 * 3 * 4).reshape(2, 3, 4, 1).float()
-    drawn = draw_places(features, 5, torch.Generator().manual_seed(0))[:, 0]
+    drawn = sample_places(features, 5, torch.Generator().manual_seed(0))[:, 0]
     assert len(drawn.unique()) == 10
     assert ((drawn < 12).sum(), (drawn >= 12).sum()) == (5, 5)
 

@@ -77,13 +77,13 @@ def draw_extremes(path: Path, sets: Sequence[ScoredSet]) -> None:
             for number, scored in enumerate(members)
             for row, score in enumerate(scored.log_density)
         )
-        images = [make_tile(members[number], row) for _, number, row in ranked]
+        images = [tile_of_set(members[number], row) for _, number, row in ranked]
         groups[f"least typical {kind}"] = images[:N_EXTREMES]
         groups[f"most typical {kind}"] = images[N_EXTREMES:][-N_EXTREMES:][::-1]
     draw_scored_images(groups, path)
 
 
-def make_tile(scored: ScoredSet, row: int) -> ScoredImage:
+def tile_of_set(scored: ScoredSet, row: int) -> ScoredImage:
     """An image of a sheet."""
     picture, name = to_picture(scored.images.pictures[row]), scored.images.records[row].id
     flagged = bool(scored.flagged[row])

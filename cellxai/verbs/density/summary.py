@@ -70,7 +70,7 @@ class DensitySummary:
         )
 
 
-def summarise(folder: Path, findings: DensityFindings) -> DensitySummary:
+def summarise_findings(folder: Path, findings: DensityFindings) -> DensitySummary:
     """What is printed and returned at the end."""
     pipeline = findings.final.pipeline
     return DensitySummary(

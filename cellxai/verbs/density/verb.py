@@ -21,7 +21,7 @@ from cellxai.training.settings import Device
 from cellxai.verbs.density.findings import DensityFindings, find_density
 from cellxai.verbs.density.pictures import draw_density, draw_pixel_model
 from cellxai.verbs.density.question import DensityQuestion
-from cellxai.verbs.density.summary import DensitySummary, summarise, summary_figures
+from cellxai.verbs.density.summary import DensitySummary, summarise_findings, summary_figures
 from cellxai.verbs.density.tables import write_tables
 
 
@@ -90,7 +90,7 @@ def density(
         source = NetworkFeatures(load_run(run, device), pipeline.layer)
     else:
         source = read_pixels(data, run, split, transforms)
-    return answer(source, question)
+    return answer_question(source, question)
 
 
 def density_of_run(
@@ -101,7 +101,7 @@ def density_of_run(
 ) -> DensitySummary:
     """:func:`density` of a run that is read already."""
     question = DensityQuestion(pipeline, StrangerSettings(unfamiliar or {}), seed=seed)
-    return answer(NetworkFeatures(trained, pipeline.layer), question)
+    return answer_question(NetworkFeatures(trained, pipeline.layer), question)
 
 
 def read_pixels(
@@ -123,7 +123,7 @@ def read_pixels(
     return PixelFeatures(run_folder, CellImages(scan.records, parts, scan.classes, transforms))
 
 
-def answer(source: FeatureSource, question: DensityQuestion) -> DensitySummary:
+def answer_question(source: FeatureSource, question: DensityQuestion) -> DensitySummary:
     """:func:`density` of features from any source."""
     findings = find_density(source, question)
     folder = source.folder.density
@@ -134,7 +134,7 @@ def answer(source: FeatureSource, question: DensityQuestion) -> DensitySummary:
     draw_density(folder, findings, question.strangers.corruptions)
     if isinstance(source, PixelFeatures):
         draw_pixel_model(folder, findings, question.seed)
-    return summarise(folder, findings)
+    return summarise_findings(folder, findings)
 
 
 def save_densities(folder: Path, findings: DensityFindings) -> None:

@@ -23,7 +23,7 @@ def draw_sheet(path: Path, rows: Sequence[ScoreRow], transforms: Transforms, n_s
     records = [Record(str(index), Path(row.path), "") for index, row in enumerate(worst)]
     prepared = prepare_all(records, transforms)
     tiles = [
-        make_tile(worst[int(record.id)], to_picture(image))
+        tile_of_row(worst[int(record.id)], to_picture(image))
         for record, image in zip(prepared.records, prepared.images, strict=True)
     ]
     if tiles:
@@ -37,7 +37,7 @@ def familiarity(row: ScoreRow) -> tuple[bool, float]:
     return not math.isnan(nats), nats
 
 
-def make_tile(row: ScoreRow, image: UInt8[np.ndarray, "h w *c"]) -> ScoredImage:
+def tile_of_row(row: ScoreRow, image: UInt8[np.ndarray, "h w *c"]) -> ScoredImage:
     """An image of the sheet with its scores."""
     note = f"{row.predicted} ({float(row.probability):.2f})"
     return ScoredImage(image, row.id, "", float(row.log_density), row.unfamiliar == "1", note)

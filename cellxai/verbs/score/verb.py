@@ -115,10 +115,10 @@ def score(
         wanted = set(keys.values())
         rows = [row for row in read_scores(table) if row.key in wanted]
         draw_sheet(folder / "sheet.png", rows, trained.transforms, n_shown)
-    return summarise(folder, rows, len(records) - len(missing), pipeline.threshold)
+    return summarise_rows(folder, rows, len(records) - len(missing), pipeline.threshold)
 
 
-def summarise(
+def summarise_rows(
     folder: Path, rows: Sequence[ScoreRow], n_before: int, threshold: DensityThreshold
 ) -> ScoreSummary:
     """Counts what the rows say."""

@@ -255,6 +255,15 @@ def test_scores_of_another_density_are_not_mixed_in(run, plate, tmp_path):
         score(copy, str(plate), tmp_path / "out", device="cpu")
 
 
+def test_a_threshold_that_too_few_images_were_held_out_for_is_said_to_be_none(run, plate, tmp_path):
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    few = PipelineSettings(n_components=(1,), covariance_types=("spherical",), percent=4.0)
+    density(copy, few, detectors={})
+    found = score(copy, str(plate), tmp_path / "out", device="cpu")
+    assert found.n_unfamiliar == 0
+    assert "no threshold: 6 held-out samples cannot resolve 4 %; at least 24 can" in str(found)
+
+
 def test_without_a_density_the_command_is_named(tiny_run, plate, tmp_path):
     copy = Path(shutil.copytree(tiny_run, tmp_path / "run"))
     shutil.rmtree(copy / "density", ignore_errors=True)  # of another test
