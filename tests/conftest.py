@@ -107,6 +107,22 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
+@pytest.fixture
+def unrendered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture is composed as ever and saved as a blank: to render it takes longer than a fit.
+
+    What a fixture of a module or of the session draws, and a test that is marked ``renders``, is
+    rendered; and so is all in ``tests/figures``, which looks at the pixels.
+    """
+    if request.node.get_closest_marker("renders") is None:
+        from PIL import Image
+
+        def save_blank(_, path: Path, **__: object) -> None:
+            Image.new("L", (1, 1)).save(path, "PNG")
+
+        monkeypatch.setattr("matplotlib.figure.Figure.savefig", save_blank)
+
+
 HOLDER = """
 import sys
 from pathlib import Path

@@ -96,6 +96,7 @@ def summary(found: Density) -> dict:
 
 
 @pytest.mark.slow
+@pytest.mark.renders
 def test_a_corruption_at_every_severity_is_a_curve_of_five(run):
     found = density(run, SETTINGS, corruptions={"dim": Darken()}, every_severity=True, detectors={})
     assert [row.set for row in found.table if row.detector == "density"] == [

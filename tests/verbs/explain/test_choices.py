@@ -42,6 +42,7 @@ def index(found: Explained) -> dict:
     return json.loads((found.folder / "index.json").read_text())
 
 
+@pytest.mark.renders
 def test_images_from_outside_the_run_are_prepared_and_explained_like_its_own(drawn_run, tmp_path):
     own = load_run(drawn_run).images.records("test")[0]
     (tmp_path / "photos").mkdir()
