@@ -21,10 +21,10 @@ quickstart: $(INSTALLED)  ## synthetic cells -> classifier -> density -> explana
 	$(BIN)/cellxai quickstart --config configs/quickstart.yaml
 
 test: $(INSTALLED)  ## the fast tests
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 test-slow: $(INSTALLED)  ## the tests that take minutes
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n auto --dist worksteal -m slow
 
 bench-gmm: $(INSTALLED)  ## gmm against scikit-learn: the table of docs/benchmarks.md (6 minutes)
 	$(BIN)/python scripts/bench_gmm.py --threads 2

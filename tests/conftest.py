@@ -1,11 +1,15 @@
 """Fixtures shared by all tests."""
 
+import gc
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from types import ModuleType
+from unittest.mock import patch
 
 # One thread in each test process, told before torch is imported: two processes of two threads on
 # two cores spend most of their time waiting for each other.
@@ -14,6 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import hypothesis
 import pytest
 from jaxtyping import install_import_hook
+from jaxtyping._import_hook import _JaxtypingLoader, _optimized_cache_from_source
 
 # Shapes and dtypes are checked where the maths is. Not in what a user calls first: there, wrong
 # values are tested on purpose, and the answer has to be its own error and not the checker's.
@@ -32,6 +37,31 @@ CHECKED = [
     "gmm.samples.in_memory", "gmm.samples.statistics", "gmm.samples.survey",
 ]  # fmt: skip
 install_import_hook(CHECKED, "beartype.beartype")
+
+
+def exec_compiled(self: _JaxtypingLoader, module: ModuleType) -> None:
+    """Runs a checked module; only its own bytecode, not that of its imports, has the hook's name.
+
+    The hook's own method renames the bytecode of everything that is imported meanwhile too, so
+    that torch and Lightning would be compiled again, which takes longer than to import them.
+    """
+    checked = partial(_optimized_cache_from_source, self._typechecker.get_hash())
+    with patch("importlib._bootstrap_external.cache_from_source", checked):
+        code = self.get_code(module.__name__)
+    exec(code, module.__dict__)
+
+
+_JaxtypingLoader.exec_module = exec_compiled
+
+# What is imported stays: to look through it for garbage, again and again, finds nothing.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Garbage is collected from here on, of the tests alone."""
+    gc.freeze()
+    gc.enable()
+
 
 # No test is timed, for the first example of a property pays for imports; and none is drawn anew.
 hypothesis.settings.register_profile("untimed", deadline=None, derandomize=True)
@@ -74,6 +104,22 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         training=TrainingSettings(epochs=2, batch_size=8, device="cpu"),
     )
     return folder / "run"
+
+
+@pytest.fixture
+def unrendered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture is composed as ever and saved as a blank: to render it takes longer than a fit.
+
+    What a fixture of a module or of the session draws, and a test that is marked ``renders``, is
+    rendered; and so is all in ``tests/figures``, which looks at the pixels.
+    """
+    if request.node.get_closest_marker("renders") is None:
+        from PIL import Image
+
+        def save_blank(_, path: Path, **__: object) -> None:
+            Image.new("L", (1, 1)).save(path, "PNG")
+
+        monkeypatch.setattr("matplotlib.figure.Figure.savefig", save_blank)
 
 
 HOLDER = """

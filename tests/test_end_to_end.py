@@ -4,14 +4,17 @@ import csv
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from cellxai import cli
 from cellxai.cli import VERBS
 from cellxai.verbs.synthesize import synthesize
+from gmm import cli as mixture_cli
 from gmm.cli import VERBS as MIXTURE_VERBS
 
 CELLS = ("--data", "cellxai.data.readers.sartorius.Sartorius", "--data.root")
@@ -109,6 +112,26 @@ def mistake(folder: Path, program: str, *words: str) -> str:
     return line
 
 
+@pytest.fixture
+def mistake_here(monkeypatch, capsys) -> Iterator[Callable[..., str]]:
+    """Likewise of the program's entry point in this process, for what imports torch to answer."""
+
+    def call_main(folder: Path, program: str, *words: str) -> str:
+        monkeypatch.chdir(folder)
+        monkeypatch.syspath_prepend(folder)
+        monkeypatch.setattr(sys, "argv", [program, *words])
+        with pytest.raises(SystemExit) as leaving:
+            {"cellxai": cli, "gmm": mixture_cli}[program].main()
+        printed = capsys.readouterr()
+        assert (leaving.value.code, printed.out) == (2, "")
+        (line,) = printed.err.splitlines()
+        assert line.startswith(f"{program} {words[0]}: ")
+        return line
+
+    yield call_main
+    sys.modules.pop("my_lab", None)
+
+
 @pytest.mark.slow
 def test_from_pixels_to_a_page_with_every_verb(desk):
     assert "6 shsy5y, 6 astro, 6 cort" in succeed(
@@ -185,9 +208,9 @@ def test_check_lists_every_fault_in_one_line_each_and_exits_with_3(tmp_path):
     assert total.startswith("6 faults; ")
 
 
-def test_a_misspelt_option_is_told_with_the_nearest_one(desk):
+def test_a_misspelt_option_is_told_with_the_nearest_one(desk, mistake_here):
     (desk / "wrong.yaml").write_text(FIT.replace("epochs", "epoch"))
-    line = mistake(desk, "cellxai", "fit", "--config=wrong.yaml", "--run=runs/wrong")
+    line = mistake_here(desk, "cellxai", "fit", "--config=wrong.yaml", "--run=runs/wrong")
     assert "epochs" in line
     assert not (desk / "runs" / "wrong").exists()
 
@@ -238,8 +261,8 @@ def test_a_mixture_from_samples_to_a_picture_with_every_verb(tmp_path):
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_mistake_of_the_mixtures_command_line_is_one_line(tmp_path):
-    line = mistake(tmp_path, "gmm", "fit", "--x=none.npy", "--out=m.safetensors")
+def test_a_mistake_of_the_mixtures_command_line_is_one_line(tmp_path, mistake_here):
+    line = mistake_here(tmp_path, "gmm", "fit", "--x=none.npy", "--out=m.safetensors")
     assert "none.npy" in line
 
 

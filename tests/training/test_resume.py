@@ -1,7 +1,10 @@
 """A run that was killed at any point and started again is the run that was never killed."""
 
 import math
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -44,10 +47,23 @@ def assert_same_run(one: Path, other: Path) -> None:
         assert a["lr_schedulers"] == b["lr_schedulers"]
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Callable[..., Path]:
+    """A copy of a run that nobody disturbed; trained once for equal settings, on equal images."""
+    made = tmp_path_factory.mktemp("undisturbed")
+
+    def copy_of(name: str, folder: Path, given: dict[str, Any]) -> Path:
+        if not (made / name).exists():
+            fit(run=made / name, **given)
+        return Path(shutil.copytree(made / name, folder / "whole"))
+
+    return copy_of
+
+
 @pytest.fixture
-def whole(settings, tmp_path) -> Path:
+def whole(settings, tmp_path, undisturbed) -> Path:
     """A run that nobody disturbed."""
-    return fit(run=tmp_path / "whole", **settings()).run
+    return undisturbed("plain", tmp_path, settings())
 
 
 # Four batches an epoch. The first two are saved within it, or its first half; then best and last.
@@ -62,10 +78,10 @@ INSIDE = {
 @pytest.mark.parametrize("call", [1, 2, 4, 6])
 @pytest.mark.parametrize("name", INSIDE)
 def test_a_run_killed_inside_an_epoch_continues_as_if_nothing_had_happened(
-    settings, tmp_path, monkeypatch, name, call
+    settings, tmp_path, monkeypatch, undisturbed, name, call
 ):
     given = settings(**INSIDE[name], epochs=3)
-    fit(run=tmp_path / "whole", **given)
+    undisturbed(name, tmp_path, given)
     with monkeypatch.context() as patch:
         kill_at(patch, call, True)
         with pytest.raises(Killed):
@@ -171,7 +187,8 @@ def test_a_run_killed_after_its_last_epoch_is_not_trained_further(
     assert_same_run(whole.run, tmp_path / "killed")
 
 
-def test_a_finished_run_is_read_and_not_trained_again(settings, tmp_path, monkeypatch, whole):
+def test_a_finished_run_is_read_and_not_trained_again(settings, tmp_path, monkeypatch):
+    whole = fit(run=tmp_path / "whole", **settings()).run
     monkeypatch.setattr(training, "train", None)
     monkeypatch.setattr(training, "load_images", None)
     again = fit(run=whole, **settings())

@@ -17,6 +17,7 @@ from cellxai.training.settings import TrainingSettings, choose_device
 from cellxai.verbs.fit import fit
 
 
+@pytest.mark.renders
 def test_a_run_folder_is_complete_evidence(settings, tmp_path, cells):
     found = fit(run=tmp_path / "run", seed=5, **settings(epochs=2))
     run = found.run

@@ -97,6 +97,7 @@ def summary(found: DensitySummary) -> dict:
 
 
 @pytest.mark.slow
+@pytest.mark.renders
 def test_a_corruption_at_every_severity_is_a_curve_of_five(run):
     found = density(run, SETTINGS, corruptions={"dim": Darken()}, every_severity=True, detectors={})
     assert [row.set for row in found.detector_results if row.detector == "density"] == [

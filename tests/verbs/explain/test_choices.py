@@ -22,6 +22,7 @@ from cellxai.verbs.explain import explain
 from cellxai.verbs.report import report
 
 
+@pytest.mark.renders
 def test_images_from_outside_the_run_are_prepared_and_explained_like_its_own(drawn_run, tmp_path):
     own = load_run(drawn_run).images.records("test")[0]
     (tmp_path / "photos").mkdir()

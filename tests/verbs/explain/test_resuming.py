@@ -65,6 +65,7 @@ def test_a_stopped_call_goes_on_with_the_image_it_was_at(run):
     assert Stopping.calls == 4
 
 
+@pytest.mark.renders
 def test_what_was_kept_is_in_index_pictures_and_doubts_like_what_was_made(drawn_run):
     methods = {
         "none": Impossible(),

@@ -30,6 +30,7 @@ def write_images(root: Path, **counts: int) -> ImageFolder:
     return ImageFolder(root)
 
 
+@pytest.mark.renders
 def test_preview_writes_pictures_and_tables_with_each_class_in_them(tmp_path):
     data = write_images(tmp_path / "data", astro=5, cort=5)
     shown = preview(data, tmp_path / "out", SMALL, n_images=3)
@@ -84,6 +85,7 @@ def test_contrast_is_shown_without_and_with_clahe_whatever_the_settings_say(tmp_
     assert on.after.std() > on.before.std()
 
 
+@pytest.mark.renders
 def test_preview_is_the_same_picture_for_the_same_seed(tmp_path):
     data = write_images(tmp_path / "data", cort=5)
 

@@ -80,6 +80,7 @@ def rows_in(folder: Path) -> list[dict[str, str]]:
     return read_csv(folder / "scores.csv")
 
 
+@pytest.mark.renders
 def test_rows_hold_what_classifier_and_density_say(run, plate, tmp_path):
     found = score(run, str(plate), tmp_path / "out", device="cpu")
     rows, trained = rows_in(tmp_path / "out"), load_run(run, "cpu")
