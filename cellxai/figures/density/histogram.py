@@ -46,9 +46,10 @@ def draw_histogram(
     with drawing(path, 9.6, 1.2 + each * len(drawn)) as figure:
         panels = figure.subplots(len(drawn), 1, sharex=True, squeeze=False)[:, 0]
         for number, (axes, (name, values)) in enumerate(zip(panels, drawn.items(), strict=True)):
+            if np.isfinite(threshold):  # below the bars
+                axes.axvspan(axis.edges[0], 0, color=VERMILLION, alpha=0.07, linewidth=0)
             _draw_bars(axes, values - origin, axis, SERIES[number % len(SERIES)])
             if np.isfinite(threshold):
-                axes.axvspan(axis.edges[0], 0, color=VERMILLION, alpha=0.07, linewidth=0)
                 axes.axvline(0, color=VERMILLION, linewidth=1.4)
             axes.set_title(set_line(name, values, threshold))
         panels[-1].set_xlabel(offset_label(threshold))
