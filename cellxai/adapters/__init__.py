@@ -1,1 +1,1 @@
-"""What joins the parts: what is explained, which images, and what is known of them."""
+"""What joins a run to the explainers: which scalar, which images, and what is known of them."""

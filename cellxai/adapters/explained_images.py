@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cellxai.data.loading.datamodule import to_batch
 from cellxai.data.loading.prepared import check_any_readable, prepare_all
-from cellxai.data.readers.image_files import find_files, records_of_files
+from cellxai.data.readers.unlabelled import find_files, records_of_files
 from cellxai.data.records import Fault, MaskLoader, Record
 from cellxai.data.splits import PARTS
 from cellxai.trained.run import TrainedRun

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Num
 
-from cellxai.data.pixels.images import ImageFault, read_pixels
+from cellxai.data.image_formats import ImageFault, read_pixels
 from cellxai.data.pixels.transforms import Transforms, convert_colour
 from cellxai.data.records import Fault, Record
-from cellxai.files.progress import progress
+from cellxai.files.progress_bar import progress
 
 MANY_IMAGES = 500  # more than a few seconds of reading: show how far it is
 

@@ -11,8 +11,8 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from cellxai.density.fitting import FittedDensity
+from cellxai.density.p_values import Calibration
 from cellxai.density.projection import Projection
-from cellxai.density.thresholds import Calibration
 from cellxai.files.folder import atomic
 from gmm.persistence.encoding import Arrays, decode, encode
 from gmm.persistence.saving import DAMAGE

@@ -11,11 +11,11 @@ from numpy import ndarray
 from torch import Tensor
 
 from cellxai.density.fitting import FittedDensity, fit_density
+from cellxai.density.p_values import Calibration
 from cellxai.density.persistence import read_density, write_density
 from cellxai.density.projection import Projection
 from cellxai.density.roles import split_folds
 from cellxai.density.settings import PipelineSettings
-from cellxai.density.thresholds import Calibration
 from gmm.anomaly import DensityThreshold
 from gmm.crossfitting import cross_fit
 from gmm.selection import Sweep

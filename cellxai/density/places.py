@@ -21,11 +21,11 @@ from torchvision.transforms.functional import gaussian_blur
 
 from cellxai.classifier.layer_names import PENULTIMATE
 from cellxai.classifier.module import CellClassifier
+from cellxai.density.p_values import Calibration
 from cellxai.density.persistence import read_density, write_density
 from cellxai.density.pipeline import DensityPipeline, keep_axes
 from cellxai.density.roles import split_folds
 from cellxai.density.settings import PipelineSettings, PlaceSettings
-from cellxai.density.thresholds import Calibration
 from cellxai.explain.score import ModelWrapper
 from cellxai.files.identity import hash_tensors
 from cellxai.trained.layers import (

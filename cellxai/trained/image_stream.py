@@ -11,7 +11,7 @@ from cellxai.data.loading.datamodule import to_batch
 from cellxai.data.loading.prepared import prepare_all
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault, Record
-from cellxai.files.progress import progress
+from cellxai.files.progress_bar import progress
 
 CHUNK_BYTES = 32 * 2**20  # of prepared pixels: 640 grey images of 224×224
 MOST_IMAGES = 256  # in a chunk: what a killed run does again

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from cellxai.data.ids import is_safe_id
-from cellxai.data.pixels.images import read_pixels
+from cellxai.data.image_formats import read_pixels
 from cellxai.data.records import Fault, Record, Scan, Source
 
 FAULTS_FOUND = 3  # exit code: neither a success nor a mistake in the command

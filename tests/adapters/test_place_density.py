@@ -17,7 +17,7 @@ from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.provenance import identify_model
 from cellxai.explain.superpixels.methods import Grid
 from cellxai.trained.run import load_run
-from cellxai.verbs.explain.maps import hash_settings
+from cellxai.verbs.explain.saved_maps import hash_settings
 
 SETTINGS = PlaceSettings(["backbone.blocks.0"], smoothing=0.0)
 TARGET = torch.zeros(1, dtype=torch.int64)

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from cellxai.data.image_formats import ImageFault, read_pixels
 from cellxai.data.loading.cache import Kept, cache_key, open_cached, write_cached
-from cellxai.data.pixels.images import ImageFault, read_pixels
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault, Record
-from cellxai.files.progress import progress
+from cellxai.files.progress_bar import progress
 
 MANY_IMAGES = 500  # more than a few seconds of reading: show how far it is
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int, Int32
 
-from cellxai.data.pixels.images import ImageFault, load_strictly, name_faults
+from cellxai.data.image_formats import ImageFault, load_strictly, name_faults
 from cellxai.data.records import MaskLoader
 
 
@@ -14,7 +14,7 @@ def read_mask(path: Path) -> Int32[np.ndarray, "h w"]:
     """A label map: the grey values, of 8 or 16 bits, or the palette's indices, as they are stored.
 
     Raises:
-        ImageFault: As :func:`cellxai.data.pixels.images.read_image`, or if the file has colours.
+        ImageFault: As :func:`cellxai.data.image_formats.read_image`, or if the file has colours.
     """
     with name_faults(path):
         image = load_strictly(path.read_bytes())

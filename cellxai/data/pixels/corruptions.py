@@ -6,7 +6,7 @@ Two ways lead from a config to images that a classifier should find unfamiliar:
 - :func:`corrupt_records` spoils chosen records, such as those that a run held out: the right set to
   compare with the same images unspoiled. :func:`grade_all` makes five sets of each.
 
-Every reader of pixels (``cellxai.data.pixels.images.read_pixels``) applies what a record says, so
+Every reader of pixels (``cellxai.data.image_formats.read_pixels``) applies what a record says, so
 such records go wherever others go: into ``CellImages``, its cache, ``preview`` and ``check``.
 """
 

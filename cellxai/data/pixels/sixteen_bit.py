@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import UInt8, UInt16
 
-from cellxai.data.pixels.images import ImageFault
+from cellxai.data.image_formats import ImageFault
 
 SixteenBit = Literal["percentile", "full", "refuse"]
 RULES = ("percentile", "full", "refuse")

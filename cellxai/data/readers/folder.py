@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellxai.data.ids import ids_of_paths
+from cellxai.data.image_formats import SUFFIXES
 from cellxai.data.masks.label_maps import mask_loader
-from cellxai.data.pixels.images import SUFFIXES
 from cellxai.data.records import Fault, Record, Scan, Source
 
 

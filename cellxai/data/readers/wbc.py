@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Int32
 
 from cellxai.data.csv_rows import TableRow, read_rows
+from cellxai.data.image_formats import ImageFault
 from cellxai.data.masks.label_maps import read_mask
-from cellxai.data.pixels.images import ImageFault
 from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source
 
 TABLE = "Class Labels of Dataset 1.csv"

@@ -12,7 +12,7 @@ from cellxai.explain.base import Attribution, Context
 from cellxai.figures.explanations.comparison import Comparison, draw_comparison
 from cellxai.figures.explanations.grid import GridRow
 from cellxai.figures.explanations.lime_panels import draw_lime_panels
-from cellxai.verbs.explain.maps import SavedMaps
+from cellxai.verbs.explain.saved_maps import SavedMaps
 
 
 def draw_pictures(

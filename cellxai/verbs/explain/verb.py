@@ -25,8 +25,8 @@ from cellxai.figures.explanations.grid import draw_grid
 from cellxai.files.folder import write_json
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
-from cellxai.verbs.explain.maps import SavedMaps, read_maps, write_maps
 from cellxai.verbs.explain.pictures import grid_row
+from cellxai.verbs.explain.saved_maps import SavedMaps, read_maps, write_maps
 from cellxai.verbs.explain.work import Work
 
 

@@ -19,13 +19,13 @@ from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.superpixel_cache import CachedSuperpixels
 from cellxai.explain.superpixels.instances import known_instances
 from cellxai.trained.run import TrainedRun
-from cellxai.verbs.explain.maps import (
+from cellxai.verbs.explain.pictures import draw_pictures
+from cellxai.verbs.explain.saved_maps import (
     SavedMaps,
     collect_tensors,
     hash_image_settings,
     hash_settings,
 )
-from cellxai.verbs.explain.pictures import draw_pictures
 
 
 @dataclass(frozen=True)

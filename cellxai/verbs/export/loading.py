@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from cellxai.classifier.backbone import Backbone
-from cellxai.data.pixels.images import read_image
+from cellxai.data.image_formats import read_image
 from cellxai.data.pixels.transforms import Transforms, to_tensor
 from cellxai.verbs.export.card import CARD, WEIGHTS, read_card
 from cellxai.verbs.export.network import ScoringNetwork, build_network, build_transforms

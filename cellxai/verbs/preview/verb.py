@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cellxai.data.pixels.images import read_pixels
+from cellxai.data.image_formats import read_pixels
 from cellxai.data.pixels.transforms import Transforms, augmentation_seed
 from cellxai.data.records import Fault, Record, Source
 from cellxai.data.statistics import PixelStatistics, read_statistics

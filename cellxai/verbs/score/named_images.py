@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cellxai.data.csv_rows import read_rows
-from cellxai.data.pixels.images import SUFFIXES
-from cellxai.data.readers.image_files import find_files, records_of_files
+from cellxai.data.image_formats import SUFFIXES
+from cellxai.data.readers.unlabelled import find_files, records_of_files
 from cellxai.data.records import Record
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from cellxai.data.image_formats import read_pixels
 from cellxai.data.loading import prepared
 from cellxai.data.loading.cache import cache_key
 from cellxai.data.loading.prepared import prepare_all
-from cellxai.data.pixels.images import read_pixels
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record
 

@@ -7,10 +7,10 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from PIL import Image
 
+from cellxai.data.image_formats import read_image
 from cellxai.data.loading import prepared
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.loading.settings import LoadingSettings
-from cellxai.data.pixels.images import read_image
 from cellxai.data.pixels.tensor_augment import TensorImages
 from cellxai.data.pixels.transforms import Transforms, augmentation_seed, to_tensor
 from cellxai.data.records import Record

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cellxai.data.image_formats import ImageFault
 from cellxai.data.masks.label_maps import draw_label_map, mask_loader, read_mask
-from cellxai.data.pixels.images import ImageFault
 
 GREY = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16)
 

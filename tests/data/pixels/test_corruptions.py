@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from cellxai.data.corruption import Corruption, SeededCorruption, corrupt_image
+from cellxai.data.image_formats import read_image, read_pixels
 from cellxai.data.loading.prepared import prepare_all
 from cellxai.data.pixels.corruptions import (
     SEVERITIES,
@@ -24,7 +25,6 @@ from cellxai.data.pixels.corruptions import (
     corrupt_records,
     grade_all,
 )
-from cellxai.data.pixels.images import read_image, read_pixels
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.readers.folder import ImageFolder
 from cellxai.files.config import as_config

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from cellxai.data.pixels.images import ImageFault, read_image
+from cellxai.data.image_formats import ImageFault, read_image
 from cellxai.data.pixels.sixteen_bit import to_8_bits
 from cellxai.data.pixels.transforms import Transforms
 

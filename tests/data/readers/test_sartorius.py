@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from cellxai.data.pixels.images import ImageFault
+from cellxai.data.image_formats import ImageFault
 from cellxai.data.readers.sartorius import Sartorius
 
 COLUMNS = ("id", "annotation", "width", "height", "cell_type", "plate_time", "sample_id")

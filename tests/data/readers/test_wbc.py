@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cellxai.data.pixels.images import ImageFault, read_image
+from cellxai.data.image_formats import ImageFault, read_image
 from cellxai.data.readers.wbc import FOLDER, TABLE, WhiteBloodCells
 
 LEVELS = np.array([[0, 128], [255, 0]], dtype=np.uint8)

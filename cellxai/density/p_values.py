@@ -1,4 +1,4 @@
-"""What scores of unseen images say: a threshold, and how rare a score is among known images.
+"""How rare a score is among the scores of known images that fitted nothing, and the verdict.
 
 The rule by which scores set a threshold is :func:`gmm.anomaly.density_threshold`.
 """

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cellxai.data.readers.image_files import find_files, records_of_files
+from cellxai.data.readers.unlabelled import find_files, records_of_files
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cellxai.data.image_formats import ImageFault, read_image
 from cellxai.data.masks.label_maps import read_mask
-from cellxai.data.pixels.images import ImageFault, read_image
 
 GREY = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16)
 RNG = np.random.default_rng(0)

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from cellxai.files import progress as bars
-from cellxai.files.progress import progress
+from cellxai.files.progress_bar import progress
 
 
 @pytest.fixture

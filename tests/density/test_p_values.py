@@ -3,7 +3,7 @@ import numpy as np
 import torch
 from hypothesis import given
 
-from cellxai.density.thresholds import Calibration, tail_log_p
+from cellxai.density.p_values import Calibration, tail_log_p
 
 
 def test_the_tail_is_counting_within_the_scores_and_exponential_below():
