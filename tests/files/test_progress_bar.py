@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from cellxai.files import progress as bars
+from cellxai.files import progress_bar as bars
 from cellxai.files.progress_bar import progress
 
 

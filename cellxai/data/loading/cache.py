@@ -20,7 +20,8 @@ import numpy as np
 import PIL
 from jaxtyping import UInt8
 
-from cellxai.data.pixels import images, sixteen_bit
+from cellxai.data import image_formats
+from cellxai.data.pixels import sixteen_bit
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record
 from cellxai.files.config import as_config
@@ -87,7 +88,7 @@ def hash_code(kind: type) -> str:
         ValueError: If one of them is written in no file, so that its changes would go unseen.
     """
     modules = {inspect.getmodule(parent) for parent in kind.mro() if parent is not object}
-    sources = sorted(hash_source(module) for module in {*modules, images, sixteen_bit} if module)
+    sources = sorted(hash_source(module) for module in {*modules, image_formats, sixteen_bit} if module)
     if "" in sources:
         raise ValueError(
             f"loading.cache: {kind.__qualname__} is written in no file, so images that it made "
