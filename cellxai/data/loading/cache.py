@@ -88,7 +88,8 @@ def hash_code(kind: type) -> str:
         ValueError: If one of them is written in no file, so that its changes would go unseen.
     """
     modules = {inspect.getmodule(parent) for parent in kind.mro() if parent is not object}
-    sources = sorted(hash_source(module) for module in {*modules, image_formats, sixteen_bit} if module)
+    modules |= {image_formats, sixteen_bit}
+    sources = sorted(hash_source(module) for module in modules if module)
     if "" in sources:
         raise ValueError(
             f"loading.cache: {kind.__qualname__} is written in no file, so images that it made "

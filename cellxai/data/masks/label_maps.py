@@ -29,7 +29,7 @@ def mask_loader(path: Path) -> MaskLoader:
 
 
 def draw_label_map(
-    objects: Iterable[Int[np.ndarray, " p"]], shape: tuple[int, int]
+    objects: Iterable[Int[np.ndarray, " _"]], shape: tuple[int, int]
 ) -> Int32[np.ndarray, "h w"]:
     """The map in which the first object has label 1, the next 2; later ones lie on top.
 
