@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -126,6 +127,7 @@ def _restore(header: dict[str, Any], arrays: Arrays) -> tuple[FittedDensity, Cal
         int(header["n_folds"]),
     )
     # Scoring one point reveals arrays whose shapes or values do not fit together.
-    if not fitted.log_density(projection.mean[None]).isfinite().all():
-        raise ValueError("the density at the mean of the features is not finite")
+    at_mean = float(fitted.log_density(projection.mean[None]))
+    if not isfinite(at_mean):
+        raise ValueError(f"the log density at the mean of the features is {at_mean}")
     return fitted, calibration

@@ -193,8 +193,12 @@ class PlaceDensity(ModelWrapper):
         """
 
         def unfitted(header: Mapping[str, Any]) -> PlaceDensity:
-            if header["weights"] != hash_tensors(model.state_dict()):
-                raise ValueError("it belongs to other weights than this network's")
+            weights = hash_tensors(model.state_dict())
+            if header["weights"] != weights:
+                raise ValueError(
+                    f"it belongs to weights with SHA-256 {header['weights']!s:.12}…, and this "
+                    f"network has {weights:.12}…"
+                )
             settings = dict(header["settings"])
             pipeline = PipelineSettings(**settings.pop("pipeline"))
             return cls(model, PlaceSettings(pipeline=pipeline, **settings), int(header["seed"]))

@@ -69,7 +69,7 @@ def assign_by_part(parts: Sequence[str], usable: Sequence[bool]) -> Assignment:
     held_out = [part for part in ("validation", "test") if part in parts]
     if not held_out:
         raise ValueError(
-            "every image was trained on, so no threshold can be set; fit with "
+            f"all {len(parts)} images were trained on, so no threshold can be set; fit with "
             "--split.validation_share above 0, or pass --folds for features that were not trained"
         )
     judged_part = held_out[1] if len(held_out) > 1 else None

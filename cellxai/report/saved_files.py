@@ -77,7 +77,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     """
     rows = read_csv(path)
     if not rows:
-        raise ValueError("the table has no row")
+        raise ValueError(f"{path.name} has 0 rows, expected at least one")
     return rows
 
 

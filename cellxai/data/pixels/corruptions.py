@@ -197,7 +197,8 @@ class StainShift(Graded):
         """
         if image.ndim == 2:
             raise ValueError(
-                "StainShift needs RGB images, got a grey one; use Darken or Illumination instead"
+                f"StainShift needs RGB images, got shape {image.shape}, which is grey; use Darken "
+                "or Illumination instead"
             )
         stronger = self.level * random.choice((-1, 1))
         factors = np.array([1 + stronger, 1 - stronger, 1.0])

@@ -75,8 +75,8 @@ def classes_of(scores: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
     """
     if scores.shape[1] == 1:
         raise ValueError(
-            "ROAD asks whether the predicted class survives, and a score of the image alone "
-            "predicts none; leave it out"
+            f"scores of shape {tuple(scores.shape)}: ROAD asks whether the predicted class "
+            "survives, and a score of the image alone predicts none; leave it out"
         )
     return scores.argmax(1)
 

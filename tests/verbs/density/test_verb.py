@@ -281,7 +281,7 @@ def test_training_images_never_set_the_threshold(run):
     shutil.rmtree(run / "density", ignore_errors=True)
     move_parts(run, {"validation": "train", "test": "train"})
     with pytest.raises(
-        ValueError, match=r"every image was trained on.*--split\.validation_share"
+        ValueError, match=r"all \d+ images were trained on.*--split\.validation_share"
     ) as caught:
         density(run, SETTINGS)
     assert "\n" not in str(caught.value)
