@@ -77,7 +77,9 @@ def decode_deep_pixels(
     upper_bits = np.array(image.convert("RGB"))
     colour = None if blue_first is None else blue_first[..., 2::-1]
     if colour is None or not np.array_equal(colour // 256, upper_bits):
-        raise ImageFault(f"16-bit colour of mode {image.mode} stored unusually; save it as PNG")
+        raise ImageFault(
+            f"16-bit colour of mode {image.mode}, stored in an unusual way; save it as PNG"
+        )
     grey = image.format == "PNG" and content[PNG_COLOUR_TYPE] == GREY_WITH_ALPHA
     return np.ascontiguousarray(colour[..., 0] if grey else colour)
 

@@ -183,9 +183,7 @@ def test_the_least_stain_shift_changes_no_colour_by_much():
 
 
 def test_a_stain_shift_of_a_grey_image_is_refused_in_one_line():
-    with pytest.raises(
-        ValueError, match="StainShift needs RGB images, got shape .* which is grey; use"
-    ):
+    with pytest.raises(ValueError, match=r"StainShift needs RGB .* shape .* is grey; use"):
         once(StainShift())
 
 
