@@ -31,11 +31,11 @@ def darkness(images):
 
 
 def test_a_removed_cell_is_gone_and_what_lies_far_away_stays():
-    found = render_removals(SCENE, TRANSFORMS, at_most=5)
+    removed = render_removals(SCENE, TRANSFORMS, at_most=5)
     whole = render_prepared(SCENE, TRANSFORMS)
-    assert found.images.shape == (5, 3, 48, 64)
-    assert set(found.ids) <= set(SCENE.cells)
-    for mask, image in zip(found.masks, found.images, strict=True):
+    assert removed.images.shape == (5, 3, 48, 64)
+    assert set(removed.ids) <= set(SCENE.cells)
+    for mask, image in zip(removed.masks, removed.images, strict=True):
         changed = (image != whole).any(0)
         assert changed[mask].float().mean() > 0.5
         assert changed.float().mean() < 0.95
@@ -55,10 +55,10 @@ def test_the_largest_parts_are_taken():
 
 
 def test_effects_are_the_falls_of_the_score():
-    found = render_removals(SCENE, TRANSFORMS, at_most=4)
+    removed = render_removals(SCENE, TRANSFORMS, at_most=4)
     whole = render_prepared(SCENE, TRANSFORMS)
-    effects = removal_effects(darkness, whole, found, target=0, batch_size=3)
-    for image, effect in zip(found.images, effects, strict=True):
+    effects = removal_effects(darkness, whole, removed, target=0, batch_size=3)
+    for image, effect in zip(removed.images, effects, strict=True):
         expected = darkness(whole[None])[0, 0] - darkness(image[None])[0, 0]
         assert effect.item() == pytest.approx(expected.item(), abs=1e-3)
     assert removal_effects(darkness, whole, removed, target=1).tolist() == [0, 0, 0, 0]
