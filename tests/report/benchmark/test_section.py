@@ -50,8 +50,8 @@ def test_chance_troubles_and_costs_are_told(run):
     assert troubles["guided_backprop"]["unsupported"] == 12 + 12 + 9
     assert set(troubles) == {"grad_cam", "guided_backprop"}
     text = section(run)
-    for record in ("no ReLU to override", "6.1 s", "0.033", "3 degenerate"):
-        assert record in text.replace('<td class="n">3</td>', "3 degenerate"), record
+    for phrase in ("no ReLU to override", "6.1 s", "0.033", "3 degenerate"):
+        assert phrase in text.replace('<td class="n">3</td>', "3 degenerate"), phrase
 
 
 def test_pictures_stand_with_their_family(run, invented_results):

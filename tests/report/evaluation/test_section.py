@@ -9,12 +9,12 @@ from cellxai.verbs.report import report
 
 def test_intervals_floors_ranking_and_calibration_are_on_the_page(finished_run):
     text = Page(report(finished_run).path).section("evaluation")
-    for record in (
+    for phrase in (
         "95 % interval 65 % to 99 %", "51 % to 99 %", "pixel standard deviation alone", "58.3 %",
         "32 % to 81 %", "always astro", "0.941 to 1.000", "no image to rank it by",
         "temperature 1.40", "0.050", "0.170", "could look the same",
     ):  # fmt: skip
-        assert record in text, record
+        assert phrase in text, phrase
 
 
 def test_an_evaluation_of_an_older_version_is_shown_without_what_it_lacks(run):

@@ -17,12 +17,6 @@ from cellxai.verbs.density.verb import density
 from cellxai.verbs.synthesize import synthesize
 
 
-@pytest.fixture
-def run(tiny_run, tmp_path) -> Path:
-    """A copy of the trained run to write into."""
-    return Path(shutil.copytree(tiny_run, tmp_path / "run"))
-
-
 @pytest.fixture(scope="session")
 def scored(tiny_run, tmp_path_factory) -> DensitySummary:
     """The density of the run, of unfamiliar images too."""
