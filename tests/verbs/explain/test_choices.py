@@ -61,8 +61,10 @@ def test_the_score_that_is_explained_is_told(run, score, words):
 
 def test_a_batch_size_is_found_once_a_run(run, monkeypatch):
     explain(run, {"edges": Edges()}, REGIONS)
-    told = read_index(explain(run, {"edges": Edges()}, REGIONS))["batch_size"]
-    assert list(json.loads((run / "explain" / "batch_size.json").read_text()).values()) == [told]
+    batch_size = read_index(explain(run, {"edges": Edges()}, REGIONS))["batch_size"]
+    assert list(json.loads((run / "explain" / "batch_size.json").read_text()).values()) == [
+        batch_size
+    ]
 
 
 def test_the_nearest_training_image_is_a_baseline_from_a_config(run, tmp_path):
