@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 
 from cellxai.density.comparison import RoundConfidences, average_over_rounds, compare
 from cellxai.density.strangers import Strangers
@@ -27,11 +26,3 @@ def test_strangers_are_told_from_known_images_in_every_round(image_set, fitted_r
     assert (by_name["density", "far"].n_in, by_name["density", "far"].n_out) == (30, 9)
     low, high = by_name["density", "alike"].intervals["auroc"]
     assert low < 0.5 < high
-
-
-def test_a_twin_is_scored_where_its_image_was_not_fitted_to(image_set, fitted_rounds):
-    _, rounds = fitted_rounds(30, 3)
-    twins = Strangers(image_set(30, 3), np.arange(30))
-    for fitted in rounds:
-        rows = torch.from_numpy(twins.rows_scored_in(fitted.roles))
-        assert torch.equal(rows, fitted.roles.judged)

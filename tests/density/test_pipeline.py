@@ -194,16 +194,6 @@ def test_a_new_fit_forgets_the_threshold_of_the_old_one():
         found.threshold  # noqa: B018
 
 
-@pytest.mark.parametrize(("change", "told"), [
-    ({"projection": 0}, "projection=0"), ({"projection": 1.5}, "projection=1.5"),
-    ({"percent": 0.0}, "percent=0"), ({"percent": 100.0}, "percent=100"),
-    ({"n_components": ()}, "n_components="), ({"covariance_types": ()}, "covariance_types="),
-])  # fmt: skip
-def test_a_setting_outside_its_range_is_named(change, told):
-    with pytest.raises(ValueError, match=told):
-        PipelineSettings(**change)
-
-
 def test_features_that_nothing_can_be_learnt_from_are_refused():
     with pytest.raises(ValueError, match="at least two images"):
         DensityPipeline(ONE).fit(features(1))

@@ -1,5 +1,4 @@
 from copy import deepcopy
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -157,24 +156,6 @@ def test_smoothing_keeps_a_constant_and_spreads_a_point():
     assert spread.sum().item() == pytest.approx(1, abs=1e-3)
     rows = torch.arange(-10, 11.0)
     assert (spread.sum(2)[0] * rows**2).sum().sqrt().item() == pytest.approx(1.5, rel=0.05)
-
-
-@pytest.mark.parametrize(
-    "options", [{"share": 0.0}, {"share": 1.5}, {"smoothing": -1.0}, {"n_places": 1}]
-)
-def test_options_outside_their_range_are_refused(options):
-    ((name, value),) = options.items()
-    with pytest.raises(ValueError, match=f"{name}={value}"):
-        PlaceSettings(LAYERS, **options)
-
-
-@pytest.mark.parametrize(
-    "options", [{"layer": "backbone.blocks.1"}, {"per_class": True}, {"verdict": "either"}]
-)
-def test_options_of_images_are_refused_for_places(options):
-    ((name, value),) = options.items()
-    with pytest.raises(ValueError, match=rf"places\.pipeline\.{name}={value}: has no meaning"):
-        PlaceSettings(LAYERS, replace(PLACE_PIPELINE, **options))
 
 
 def test_an_unknown_layer_and_no_layer_are_refused(trained):

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import make_blobs
+
+from gmm.estimator import GaussianMixture
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 
@@ -28,3 +31,17 @@ def soft_responsibilities() -> torch.Tensor:
     """Random responsibilities of two runs of three components for ``blobs``."""
     resp = torch.rand(2, 3, 450, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     return resp / resp.sum(1, keepdim=True)
+
+
+@pytest.fixture(params=(*COVARIANCE_TYPES, "low_rank"), scope="session")
+def fitted_to_blobs(request: pytest.FixtureRequest, blobs: np.ndarray) -> GaussianMixture:
+    """Three components of each type; never fitted again."""
+    settings = {"rank": 2, "random_state": 0, "max_iter": 500}
+    return GaussianMixture(3, covariance_type=request.param, **settings).fit(blobs)
+
+
+@pytest.fixture(scope="session")
+def easy() -> np.ndarray:
+    """Three round clusters of different size, far apart."""
+    centres = [[0, 0], [12, 12], [24, -3]]
+    return make_blobs(300, centers=centres, cluster_std=[1, 1.4, 0.6], random_state=0)[0]

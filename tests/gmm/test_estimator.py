@@ -1,12 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Reference
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gmm.em import loop
 from gmm.estimator import GaussianMixture
 
 ATTRIBUTES = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
@@ -127,34 +125,6 @@ def test_a_warm_start_goes_on_where_the_last_fit_stopped(blobs):
     np.testing.assert_allclose(warm.means_, cold.means_)
 
 
-def test_samples_follow_the_mixture_and_its_seed(covariance_type, blobs):
-    mixture = GaussianMixture(2, covariance_type=covariance_type, random_state=0).fit(blobs)
-    x, component = mixture.sample(20_000)
-    assert (x == mixture.sample(20_000)[0]).all()
-    np.testing.assert_allclose(x.mean(0), blobs.mean(0), atol=0.15)
-    np.testing.assert_allclose(np.bincount(component) / len(x), mixture.weights_, atol=0.02)
-    with pytest.raises(ValueError, match="n_samples=0"):
-        mixture.sample(0)
-
-
-def test_a_fit_that_stops_early_warns_and_names_the_limit(blobs):
-    with pytest.warns(ConvergenceWarning, match="max_iter=1"):
-        GaussianMixture(3, max_iter=1, tol=0.0).fit(blobs)
-
-
-def test_a_fitted_run_can_be_taken_over(blobs):
-    fitted = GaussianMixture(2, random_state=0).fit(blobs)
-    run = loop.Run(fitted.parameters_, fitted.lower_bound_, tuple(fitted.lower_bounds_), True)
-    taken = clone(fitted).set_fitted(run)
-    np.testing.assert_array_equal(taken.score_samples(blobs), fitted.score_samples(blobs))
-    assert taken.n_iter_ == fitted.n_iter_
-
-
-def test_an_unfitted_mixture_says_so(blobs):
-    with pytest.raises(NotFittedError):
-        GaussianMixture().score_samples(blobs)
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -175,36 +145,6 @@ def test_a_setting_that_cannot_be_is_named_with_its_value(blobs, settings, messa
         GaussianMixture(**{"n_components": 2, **settings}).fit(blobs)
 
 
-@pytest.mark.parametrize("as_type", [np.asarray, torch.as_tensor])
-def test_missing_and_infinite_values_are_named_by_row_and_column(blobs, as_type):
-    broken = blobs.copy()
-    broken[7, 2], broken[9, 0] = np.nan, -np.inf
-    with pytest.raises(ValueError, match=r"x\[7, 2\] is NaN, x\[9, 0\] is -inf; expected finite"):
-        GaussianMixture().fit(as_type(broken))
-
-
-def test_tensors_of_another_shape_are_refused(blobs):
-    x = torch.from_numpy(blobs)
-    mixture = GaussianMixture().fit(x)
-    with pytest.raises(ValueError, match="expected real samples in rows"):
-        mixture.score_samples(x[:, 0])
-    with pytest.raises(ValueError, match="expecting 4 features"):
-        mixture.predict(x[:, :3])
-
-
 def test_identical_samples_without_a_regulariser_are_an_error_that_names_it():
     with pytest.raises(ValueError, match="reg_covar"):
         GaussianMixture(2, reg_covar=0.0, n_init=3).fit(np.ones((30, 2)))
-
-
-def test_diagnostics_tell_how_every_restart_ended(blobs):
-    mixture = GaussianMixture(3, n_init=4, init_params="random", random_state=0).fit(blobs)
-    found = mixture.diagnostics_
-    best = max(range(4), key=found["lower_bound"].__getitem__)
-    assert found["lower_bound"][best] == mixture.lower_bound_
-    assert found["n_iter"][best] == mixture.n_iter_
-    assert found["converged"][best] == mixture.converged_
-    assert found["failed"] == [False] * 4
-    alone = GaussianMixture(3, init_params="random", random_state=0).fit(blobs)
-    assert found["lower_bound"][0] == pytest.approx(alone.lower_bound_, abs=1e-12)
-    assert found["n_iter"][0] == alone.n_iter_

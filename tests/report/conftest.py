@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -283,12 +284,13 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, invented_results: Res
     """Never written to: a test that breaks something copies it."""
     root = tmp_path_factory.mktemp("runs") / "sartorius"
     root.mkdir()
-    for write in (
-        write_training,
-        write_evaluation,
-        write_density,
-        write_explanations,
-    ):
+    for write in (write_training, write_evaluation, write_density, write_explanations):
         write(root)
     write_results(root / "benchmark", invented_results)
     return root
+
+
+@pytest.fixture
+def run(finished_run: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run to write into."""
+    return Path(shutil.copytree(finished_run, tmp_path / "sartorius"))

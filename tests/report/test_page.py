@@ -22,11 +22,6 @@ RESULTS = {  # the file that a section lives on
 ATTACK = "<script>alert('x')</script>\"><img src=x>"
 
 
-@pytest.fixture
-def run(finished_run: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(finished_run, tmp_path / "sartorius"))
-
-
 def test_the_page_of_a_finished_run_has_every_section_and_lacks_nothing(finished_run):
     made = report(finished_run)
     page = Page(made.path)
@@ -107,25 +102,12 @@ def test_a_broken_file_costs_its_own_section_and_one_line(run, section, content)
         assert ("cannot be shown" in page.section(other)) == (other == section)
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "environment.json"])
-def test_a_broken_head_costs_one_line(run, name):
-    (run / name).write_text("{[: !!python/object/apply:os.system ['true']", encoding="utf-8")
-    made = report(run)
-    assert [name in problem for problem in made.problems] == [True]
-    assert "cannot be shown" in Page(made.path).html
-
-
 def test_broken_lists_beside_a_sound_report_are_named(run):
     (run / "evaluation" / "predictions.csv").write_text("id\n1\n", encoding="utf-8")
     (run / "density" / "scores.csv").unlink()
     page = Page(report(run).path)
     assert "predictions.csv cannot be shown" in page.section("evaluation")
     assert "scores.csv is missing" in page.section("density")
-
-
-def test_a_folder_that_is_no_run_is_an_error_in_one_line(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no config\.yaml in it, expected a run folder"):
-        report(tmp_path)
 
 
 def test_labels_ids_and_notes_are_text_and_never_markup(run):

@@ -4,9 +4,8 @@ from dataclasses import replace
 import pytest
 
 from cellxai.explain.results.rows import Measure, ScoreRow
-from cellxai.explain.results.score_arrays import Results, read_results
+from cellxai.explain.results.score_arrays import Results
 from cellxai.explain.results.score_summary import Counts, compare, summarise
-from cellxai.explain.results.store import Store
 
 ROW = ScoreRow("a", "lime", "gini", 0, 0.2, math.nan, "ok", "", 100, 0, 2.0)
 GINI = Measure("gini", "Gini", "complexity", "higher", 0.0, 1.0, "Chalasani et al. 2020")
@@ -82,16 +81,3 @@ def test_explainers_are_compared_image_by_image():
     assert (test.first, test.second, test.n) == ("edges", "lime", 12)
     assert test.p < 0.001
     assert test.median_difference == pytest.approx(-0.065)
-
-
-def test_a_store_tells_all_that_tables_need(tmp_path):
-    store = Store(tmp_path / "results.sqlite")
-    explainers = {
-        "explainer 'lime'": "cellxai.explain.lime.lime.Lime()",
-        "explainer 'dots'": "cellxai.explain.controls.RandomAttribution()",
-    }
-    store.bind({"model": "sha256:0", **explainers}, [GINI])
-    store.write([ROW], inapplicable=[("b", "gini")])
-    actual = read_results(store)
-    assert (actual.rows, actual.measures) == (store.rows(), {"gini": GINI})
-    assert (actual.controls, actual.inapplicable) == ({"dots"}, {("b", "gini")})

@@ -232,31 +232,3 @@ def test_a_long_summary_is_wrapped_and_a_default_object_is_shown_by_its_class(mo
     assert max(map(len, text.splitlines())) <= 60
     assert "columns." in text
     assert "[Circle]" in text
-
-
-def crowded(out: Path, optimiser: Optimiser = Optimiser(), kind: str = "soft") -> None:
-    """Does more.
-
-    Args:
-        out: Where to.
-        optimiser: How to descend.
-        kind: Which.
-    """
-
-
-def test_groups_of_many_options_are_folded_and_told_when_asked_for(monkeypatch, capsys):
-    monkeypatch.setattr("gmm.commandline.help.SCREEN", 5)
-    lines = parser_of("program verb", crowded).format_help().splitlines()
-    (group,) = [line for line in lines if "--optimiser" in line]
-    assert group.split() == ["--optimiser.…", "How", "to", "descend", "[2", "options]"]
-    assert lines[-1] == "program verb --help optimiser lists the options of that group"
-    with pytest.raises(SystemExit):
-        arguments_of("program verb", crowded, ["--help", "optimiser"])
-    printed = capsys.readouterr().out
-    assert "--optimiser.rate [0.1]\n    Step size" in printed
-    assert "--out" not in printed
-
-
-def test_a_group_that_is_not_there_is_a_mistake_that_names_the_nearest():
-    with pytest.raises(ValueError, match=r"--help optimizer: no such group.*optimiser"):
-        arguments_of("program verb", crowded, ["--help", "optimizer"])

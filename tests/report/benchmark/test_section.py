@@ -10,24 +10,13 @@ import pytest
 from cellxai.adapters.benchmark_pictures import draw_results
 from cellxai.explain.tables.export import write_results
 from cellxai.files.folder import RunFolder
-from cellxai.report.benchmark.families import best_means, read_score
 from cellxai.report.benchmark.section import benchmark_section
-from cellxai.report.benchmark.words import winners_sentence
-from cellxai.report.saved_files import read_rows
 from cellxai.verbs.report import report
 
 
 def section(run: Path) -> str:
     page = report(run).path.read_text(encoding="utf-8")
     return page.split('<section id="benchmark"')[1].split("</section>")[0]
-
-
-@pytest.fixture
-def run(finished_run, tmp_path) -> Path:
-    folder = tmp_path / "run"
-    shutil.copytree(finished_run / "benchmark", folder / "benchmark")
-    shutil.copy(finished_run / "config.yaml", folder)
-    return folder
 
 
 def test_it_opens_with_who_beats_the_controls_in_which_family(run):
@@ -61,8 +50,8 @@ def test_chance_troubles_and_costs_are_told(run):
     assert troubles["guided_backprop"]["unsupported"] == 12 + 12 + 9
     assert set(troubles) == {"grad_cam", "guided_backprop"}
     text = section(run)
-    for told in ("no ReLU to override", "6.1 s", "0.033", "3 degenerate"):
-        assert told in text.replace('<td class="n">3</td>', "3 degenerate"), told
+    for phrase in ("no ReLU to override", "6.1 s", "0.033", "3 degenerate"):
+        assert phrase in text.replace('<td class="n">3</td>', "3 degenerate"), phrase
 
 
 def test_pictures_stand_with_their_family(run, invented_results):
@@ -106,39 +95,6 @@ def test_a_broken_file_beside_the_table_costs_one_line(run, name):
 def test_a_file_that_is_not_there_is_no_problem(run, name):
     (run / "benchmark" / name).unlink()
     assert "cannot be shown" not in section(run)
-
-
-@pytest.mark.parametrize(
-    ("answers", "told"),
-    [
-        (("yes", "no"), "a beats every control, 1 other does not."),
-        (("yes", "yes"), "a and b beat every control."),
-        (("no", "no"), "no method beats every control."),
-        (("no", "untestable"), "no method beats every control; 1 could not be tested."),
-        (("untestable", ""),
-         "no method could be tested: there are no controls, or too few images."),
-    ],
-)  # fmt: skip
-def test_the_sentence_says_no_more_than_was_found(answers, told):
-    assert winners_sentence(answers, ("a", "b")) == told
-
-
-def test_many_winners_are_counted():
-    names = [f"m{i}" for i in range(9)]
-    assert (
-        winners_sentence(["yes"] * 9, names)
-        == "m0, m1, m2, m3, m4, m5 and 3 more beat every control."
-    )
-
-
-def test_the_best_is_the_lowest_where_lower_is_better(run):
-    scores = [read_score(row) for row in read_rows(run / "benchmark" / "table.csv")]
-    best = best_means(scores)
-    assert best["deletion"] == min(
-        score.mean for score in scores if score.metric == "deletion" and not score.control
-        and score.mean == score.mean
-    )  # fmt: skip
-    assert best["insertion"] == pytest.approx(0.5)
 
 
 def test_each_score_that_was_explained_has_its_own_section(run):

@@ -10,11 +10,6 @@ from html_page import Page
 from cellxai.verbs.report import report
 
 
-@pytest.fixture
-def run(finished_run: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(finished_run, tmp_path / "sartorius"))
-
-
 def test_half_a_surrogate_pair_in_a_label_is_no_crash(run):
     index = run / "explain" / "index.json"
     saved = json.loads(index.read_text(encoding="utf-8"))

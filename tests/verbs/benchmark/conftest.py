@@ -1,27 +1,16 @@
-"""A trained run to benchmark, and no pictures drawn: they take seconds."""
+"""A benchmark of the trained run."""
 
 import shutil
 from pathlib import Path
 
 import pytest
+from small_benchmark import EXPLAINERS, METRICS, REGIONS
 
-from cellxai.adapters import benchmark_files
-
-
-@pytest.fixture
-def run(tiny_run, tmp_path) -> Path:
-    """A copy of the trained run to write into."""
-    return Path(shutil.copytree(tiny_run, tmp_path / "run"))
+from cellxai.verbs.benchmark import Benchmark, benchmark
 
 
-@pytest.fixture
-def drawn(monkeypatch) -> list[Path]:
-    """Folders whose pictures were drawn; only listed, for drawing takes seconds."""
-    folders = []
-
-    def draw(folder, store):
-        folders.append(folder)
-        (folder / "pictures.json").write_text("[]")
-
-    monkeypatch.setattr(benchmark_files, "draw_pictures", draw)
-    return folders
+@pytest.fixture(scope="module")
+def measured(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    """Two explainers on all test images."""
+    copy = shutil.copytree(tiny_run, tmp_path_factory.mktemp("benchmark") / "run")
+    return benchmark(Path(copy), EXPLAINERS, METRICS, REGIONS)

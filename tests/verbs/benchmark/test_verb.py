@@ -1,11 +1,8 @@
 import math
-import os
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from small_benchmark import EXPLAINERS, METRICS, REGIONS, Interrupted, stored, table
 
 from cellxai import cli
 from cellxai.adapters.explained_images import choose_subjects
@@ -13,49 +10,13 @@ from cellxai.explain.base import Explainer
 from cellxai.explain.benchmark import engine
 from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.explain.metrics.complexity import Gini
-from cellxai.explain.metrics.faithfulness import DeletionAUC
-from cellxai.explain.metrics.localisation import PointingGame, RelevanceMass
-from cellxai.explain.results.store import Store
-from cellxai.explain.superpixels.methods import Grid
-from cellxai.files.config import write_config
 from cellxai.files.folder import read_csv
 from cellxai.trained.run import load_run
-from cellxai.verbs.benchmark import Benchmark, benchmark
+from cellxai.verbs.benchmark import benchmark
 from cellxai.verbs.benchmark.run_images import RunItems
 from cellxai.verbs.merge import merge
 
 pytestmark = pytest.mark.usefixtures("drawn")
-REGIONS = Grid(size_px=16)
-METRICS = {
-    "deletion": DeletionAUC(),
-    "Gini": Gini(),
-    "mass in cells": RelevanceMass("cells"),
-    "pointing at cause": PointingGame("cause"),
-}
-EXPLAINERS = {"edges": Edges(), "random": RandomAttribution()}
-
-
-class Interrupted(Explainer):
-    """The random control, until somebody pulls the plug."""
-
-    calls_left = math.inf
-
-    def attribute(self, model, images, targets, context):
-        if Interrupted.calls_left <= 0:
-            raise KeyboardInterrupt
-        Interrupted.calls_left -= 1
-        return RandomAttribution().attribute(model, images, targets, context)
-
-
-@pytest.fixture(scope="module")
-def measured(tiny_run, tmp_path_factory) -> Benchmark:
-    """Two explainers on all test images."""
-    copy = shutil.copytree(tiny_run, tmp_path_factory.mktemp("benchmark") / "run")
-    return benchmark(Path(copy), EXPLAINERS, METRICS, REGIONS)
-
-
-def stored(run: Path) -> Store:
-    return Store(run / "benchmark" / "results.sqlite")
 
 
 def test_the_table_has_every_explainer_under_every_metric(measured):
@@ -194,36 +155,6 @@ def test_shards_are_merged_into_the_table_of_the_whole(run, measured):
     assert merge(run).new == 0
 
 
-def table(folder: Path, name: str) -> list[dict[str, str]]:
-    rows = read_csv(folder / f"{name}.csv")
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
-
-
-def test_a_shard_that_is_not_there_yet_is_named(run):
-    benchmark(run, EXPLAINERS, {"Gini": Gini()}, REGIONS, images_per_class=1, shard="2/3")
-    assert "no file yet of shard 1/3" in str(merge(run))
-
-
-def test_there_is_nothing_to_merge_without_shards(run):
-    with pytest.raises(FileNotFoundError, match="holds no shard; run `cellxai benchmark"):
-        merge(run)
-
-
-def test_a_dry_run_writes_nothing_and_says_what_is_missing(run):
-    before = sorted(run.rglob("*"))
-    asked = {"images_per_class": 1, "seeds": (0, 1), "batch_size": 4}
-    plan = benchmark(run, EXPLAINERS, METRICS, REGIONS, dry_run=True, **asked)
-    assert sorted(run.rglob("*")) == before
-    assert (plan.n_images, plan.n_attributions, plan.n_scores) == (3, 12, 48)
-    assert plan.seconds == pytest.approx(3 * plan.of_image.seconds)
-    assert "12 attributions and 48 scores missing on 3 images: about" in str(plan)
-    benchmark(run, {"edges": Edges()}, METRICS, REGIONS, **asked)
-    rest = benchmark(run, EXPLAINERS, METRICS, REGIONS, dry_run=True, **asked)
-    assert (rest.n_attributions, rest.n_scores) == (6, 24)
-    done = benchmark(run, {"edges": Edges()}, METRICS, REGIONS, dry_run=True, **asked)
-    assert (done.n_attributions, done.seconds) == (0, 0)
-
-
 def test_the_batch_size_is_tried_once_and_kept(run, monkeypatch):
     sizes = iter([2, 4])
     monkeypatch.setattr(engine, "best_batch_size", lambda model, image: next(sizes))
@@ -231,17 +162,6 @@ def test_the_batch_size_is_tried_once_and_kept(run, monkeypatch):
         benchmark(run, EXPLAINERS, METRICS, REGIONS, images_per_class=1, part=part)
     assert stored(run).choice("images per forward pass on cpu") == "2"
     assert next(sizes) == 4
-
-
-def test_an_interrupted_benchmark_says_what_is_there_and_how_to_go_on(run):
-    Interrupted.calls_left = 2
-    message = (
-        r"2 of 3 attributions were added to .*results\.sqlite; the same command again computes"
-    )
-    with pytest.raises(KeyboardInterrupt, match=message):
-        benchmark(run, {"mine": Interrupted()}, {"Gini": Gini()}, REGIONS, images_per_class=1)
-    Interrupted.calls_left = math.inf
-    assert len(stored(run).rows()) == 2
 
 
 MY_LAB = """
@@ -301,20 +221,3 @@ def test_an_explainer_and_metrics_from_a_users_file_appear_in_the_table(run, mon
     assert lines["mine", "again"]["mean"] == lines["random", "again"]["mean"] == "0.0"
     assert lines["mine", "black"]["mean"] != lines["mine", "blurred"]["mean"]
     assert "| mine |" in output.out
-
-
-@pytest.mark.slow
-def test_two_processes_of_torchrun_make_one_table(run, measured):
-    write_config(
-        run.parent / "both.yaml",
-        {"explainers": EXPLAINERS, "metrics": METRICS, "superpixels": REGIONS, "device": "cpu"},
-    )
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
-               "-m", "cellxai", "benchmark", str(run),
-               "--config", str(run.parent / "both.yaml")]  # fmt: skip
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    for _ in range(2):  # the second finds all of it done
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("48 scores") == 1  # one of them reports
-        assert table(run / "benchmark", "table") == table(measured.folder, "table")

@@ -1,4 +1,3 @@
-import json
 import shutil
 from pathlib import Path
 
@@ -19,32 +18,21 @@ from cellxai.evaluation.temperature import fit_temperature
 from cellxai.files.folder import read_csv
 from cellxai.trained.run import load_run
 from cellxai.verbs.evaluate import NOTES, EvaluationSummary, evaluate
-from cellxai.verbs.evaluate.pictures import curve_rows, roc_curves
 from cellxai.verbs.evaluate.verb import temperature_of_run
 
 FIGURES = ("precision", "recall", "f1", "support")
 PICTURES = ("confusion.png", "roc.png", "reliability.png")
 
 
-@pytest.fixture(scope="module")
-def found(tiny_run) -> EvaluationSummary:
-    return evaluate(tiny_run, "cpu")
-
-
-@pytest.fixture(scope="module")
-def report(found) -> dict:
-    return json.loads((found.folder / "report.json").read_text())
-
-
-def test_the_figures_are_scikit_learns_of_the_stored_predictions(found, report):
-    rows = read_csv(found.folder / "predictions.csv")
+def test_the_figures_are_scikit_learns_of_the_stored_predictions(evaluated, report):
+    rows = read_csv(evaluated.folder / "predictions.csv")
     classes = report["classes"]
     for part, judged in report["parts"].items():
         pairs = [(row["label"], row["predicted"]) for row in rows if row["part"] == part]
         truth, predicted = zip(*pairs, strict=True)
         assert judged["n_images"] == len(pairs)
         assert judged["accuracy"] == pytest.approx(accuracy_score(truth, predicted))
-        assert found.accuracy[part] == judged["accuracy"]
+        assert evaluated.accuracy[part] == judged["accuracy"]
         balanced = balanced_accuracy_score(truth, predicted)
         assert judged["balanced_accuracy"] == pytest.approx(balanced)
         matrix = confusion_matrix(truth, predicted, labels=classes)
@@ -53,12 +41,12 @@ def test_the_figures_are_scikit_learns_of_the_stored_predictions(found, report):
             truth, predicted, labels=classes, zero_division=0
         )
         for name, *figures in zip(classes, *expected, strict=True):
-            found_figures = [judged["per_class"][name][key] for key in FIGURES]
-            assert found_figures == pytest.approx(figures)
+            actual_figures = [judged["per_class"][name][key] for key in FIGURES]
+            assert actual_figures == pytest.approx(figures)
 
 
-def test_there_is_one_prediction_for_each_image(tiny_run, found):
-    rows = read_csv(found.folder / "predictions.csv")
+def test_there_is_one_prediction_for_each_image(tiny_run, evaluated):
+    rows = read_csv(evaluated.folder / "predictions.csv")
     split = read_csv(tiny_run / "split.csv")
     assert {(row["id"], row["part"], row["label"]) for row in rows} == {
         (row["id"], row["part"], row["label"]) for row in split
@@ -74,14 +62,14 @@ def test_an_image_broken_since_the_training_is_told_and_the_rest_judged(tiny_run
     config.write_text(config.read_text().replace(old, new))
     broken = min((tmp_path / "cells" / "train").glob("*.png"))
     broken.write_bytes(broken.read_bytes()[:200])
-    found = evaluate(run, "cpu")
-    assert str(found).splitlines()[1:] == [f"left out: {fault}" for fault in found.faults]
-    assert [fault.where for fault in found.faults] == [f"image {broken.stem}"]
+    result = evaluate(run, "cpu")
+    assert str(result).splitlines()[1:] == [f"left out: {fault}" for fault in result.faults]
+    assert [fault.where for fault in result.faults] == [f"image {broken.stem}"]
     assert len(read_csv(run / "evaluation" / "predictions.csv")) == 23
 
 
-def test_probabilities_are_the_softmax_of_the_logits(tiny_run, found):
-    rows = [row for row in read_csv(found.folder / "predictions.csv") if row["part"] == "test"]
+def test_probabilities_are_the_softmax_of_the_logits(tiny_run, evaluated):
+    rows = [row for row in read_csv(evaluated.folder / "predictions.csv") if row["part"] == "test"]
     trained = load_run(tiny_run, "cpu")
     stored = [[float(row[f"p_{name}"]) for name in trained.classes] for row in rows]
     expected = trained.outputs("test")[0].softmax(-1)
@@ -91,11 +79,11 @@ def test_probabilities_are_the_softmax_of_the_logits(tiny_run, found):
         assert row["predicted"] == trained.classes[probabilities.index(max(probabilities))]
 
 
-def test_the_part_to_quote_and_what_to_think_of_it_are_told(found, report):
-    assert report["judged_part"] == found.judged_part == "test"
+def test_the_part_to_quote_and_what_to_think_of_it_are_told(evaluated, report):
+    assert report["judged_part"] == evaluated.judged_part == "test"
     assert report["note"] == NOTES["test"]
-    assert str(found).endswith(NOTES["test"])
-    assert all((found.folder / name).read_bytes()[1:4] == b"PNG" for name in PICTURES)
+    assert str(evaluated).endswith(NOTES["test"])
+    assert all((evaluated.folder / name).read_bytes()[1:4] == b"PNG" for name in PICTURES)
 
 
 @pytest.mark.parametrize("part", NOTES)
@@ -122,7 +110,7 @@ def test_the_definitions_are_stated_beside_the_figures(report):
 
 
 def test_the_baseline_is_the_spread_of_the_stored_pixels_learned_from_the_training_images(
-    tiny_run, report, found
+    tiny_run, report, evaluated
 ):
     trained = load_run(tiny_run, "cpu")
 
@@ -132,8 +120,8 @@ def test_the_baseline_is_the_spread_of_the_stored_pixels_learned_from_the_traini
 
     floor = fit_discriminant(spread("train"), trained.labels("train").numpy(), 3)
     right = floor.predict(spread("test")) == trained.labels("test").numpy()
-    assert report["baseline"]["accuracy"] == found.baseline == right.mean()
-    assert "by the pixel standard deviation alone" in str(found)
+    assert report["baseline"]["accuracy"] == evaluated.baseline == right.mean()
+    assert "by the pixel standard deviation alone" in str(evaluated)
 
 
 def wrong_now_and_then(part: str, n: int, seed: int) -> PartJudgement:
@@ -146,17 +134,17 @@ def wrong_now_and_then(part: str, n: int, seed: int) -> PartJudgement:
 
 def test_the_temperature_is_of_the_validation_images_alone_and_judged_on_the_test_images():
     parts = {part: wrong_now_and_then(part, 400, seed) for seed, part in enumerate(NOTES)}
-    found = temperature_of_run(parts)
+    result = temperature_of_run(parts)
     validation = parts["validation"]
-    assert found["value"] == fit_temperature(validation.logits, validation.labels)
-    assert found["value"] == pytest.approx(3, rel=0.3)
+    assert result["value"] == fit_temperature(validation.logits, validation.labels)
+    assert result["value"] == pytest.approx(3, rel=0.3)
     for figure in ("negative_log_likelihood", "ece_equal_width", "ece_equal_mass"):
-        assert found["after"][figure] < found["before"][figure]
+        assert result["after"][figure] < result["before"][figure]
     before = parts["test"].report["calibration"]
-    assert found["before"]["ece_equal_mass"] == pytest.approx(before["equal_mass"]["ece"])
+    assert result["before"]["ece_equal_mass"] == pytest.approx(before["equal_mass"]["ece"])
     # Other test images, the same temperature.
     other = temperature_of_run(parts | {"test": wrong_now_and_then("test", 50, 9)})
-    assert other["value"] == found["value"]
+    assert other["value"] == result["value"]
 
 
 @pytest.mark.parametrize(
@@ -164,57 +152,15 @@ def test_the_temperature_is_of_the_validation_images_alone_and_judged_on_the_tes
     [(("train", "test"), "no validation part"), (("train", "validation"), "no test part")],
 )
 def test_no_temperature_is_fitted_on_the_judged_part(kept, lacking):
-    found = temperature_of_run({part: wrong_now_and_then(part, 40, 0) for part in kept})
-    assert found["value"] is None
-    assert found["problem"].startswith(lacking)
+    result = temperature_of_run({part: wrong_now_and_then(part, 40, 0) for part in kept})
+    assert result["value"] is None
+    assert result["problem"].startswith(lacking)
 
 
 def test_a_validation_part_without_a_mistake_leaves_the_temperature_out_and_says_why():
     parts = {part: wrong_now_and_then(part, 40, 0) for part in NOTES}
     logits = parts["validation"].logits
     sound = PartJudgement("validation", "abc", logits, logits.argmax(-1), np.arange(40))
-    found = temperature_of_run(parts | {"validation": sound})
-    assert found["value"] is None
-    assert found["problem"].startswith("of the validation images, all 40 are right")
-
-
-@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
-def test_a_class_without_images_has_a_reason_and_no_mean_takes_it_for_a_value():
-    generator = torch.Generator().manual_seed(0)
-    logits, labels = torch.randn(30, 3, generator=generator), torch.arange(30) % 2
-    judged = PartJudgement("test", ("a", "b", "none"), logits, labels, np.arange(30))
-    ranking = judged.report["ranking"]
-    assert ranking["per_class"]["none"] == {
-        "auroc": None, "average_precision": None, "problem": "no image of this class in this part",
-    }  # fmt: skip
-    kept = [ranking["per_class"][name]["auroc"] for name in "ab"]
-    assert ranking["macro_auroc"] == pytest.approx(np.mean(kept))
-    json.dumps(judged.report, allow_nan=False)
-    assert [curve.name for curve in roc_curves(judged.curves)] == ["a", "b", "none", "macro"]
-    blank = [row for row in curve_rows(judged.curves) if row["class"] == "none"]
-    assert {row["recall"] for row in blank} == {""}
-
-
-def test_a_part_without_a_mistake_has_wilsons_interval_and_no_bootstrap_of_certainty():
-    labels = torch.arange(20) % 2
-    logits = torch.eye(2)[labels] * 4 + 0.01 * torch.arange(20)[:, None]
-    judged = PartJudgement("test", "ab", logits, labels, np.arange(20)).report
-    assert judged["intervals"]["accuracy"]["bootstrap"] is None
-    assert judged["intervals"]["accuracy"]["wilson"] == pytest.approx((0.8389, 1), abs=1e-4)
-
-
-def test_the_sheet_of_mistakes_is_there_as_long_as_there_are_mistakes(tiny_run, tmp_path, found):
-    rows = read_csv(found.folder / "predictions.csv")
-    wrong = [row for row in rows if row["part"] == "test" and row["label"] != row["predicted"]]
-    assert (found.folder / "mistakes.png").exists() == bool(wrong)
-
-
-def test_the_curves_are_stored_for_ones_own_plots(found, report):
-    rows = read_csv(found.folder / "roc.csv")
-    for name in report["classes"]:
-        fpr, recall = (
-            np.array([float(row[column]) for row in rows if row["class"] == name])
-            for column in ("false_positive_rate", "recall")
-        )
-        area = report["parts"]["test"]["ranking"]["per_class"][name]["auroc"]
-        assert np.trapezoid(recall, fpr) == pytest.approx(area, abs=1e-5)
+    result = temperature_of_run(parts | {"validation": sound})
+    assert result["value"] is None
+    assert result["problem"].startswith("of the validation images, all 40 are right")

@@ -1,16 +1,9 @@
-import importlib
 import json
-import shutil
-import sys
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from cellxai.explain.base import Attribution, Explainer, unsupported_attribution
-from cellxai.explain.baselines import ConstantBaseline
-from cellxai.explain.controls import Edges, RandomAttribution
-from cellxai.explain.hiding.occlusion import Occlusion
+from cellxai.explain.controls import RandomAttribution
 from cellxai.explain.lime.reference import LimeReference
 from cellxai.explain.superpixels.methods import Grid
 from cellxai.verbs.explain import explain
@@ -78,43 +71,3 @@ def test_what_was_kept_is_in_index_pictures_and_doubts_like_what_was_made(drawn_
     assert again.n_kept == 3
     assert (again.doubts, again.images) == (first.doubts, first.images)
     assert {path: path.read_bytes() for path in first.folder.rglob("*") if path.is_file()} == before
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"seed": 5},
-        {"superpixels": Grid(size_px=8)},
-        {"baseline": ConstantBaseline()},
-        {"score": "probability"},
-        {"explainers": {"e": Occlusion(8, 8), "edges": Edges()}},
-        {"explainers": {"e": Occlusion(16, 8)}},
-    ],
-    ids=lambda changed: next(iter(changed)),
-)
-def test_maps_of_other_settings_are_not_kept(run, changed):
-    settings = {"explainers": {"e": Occlusion(8, 8)}, "superpixels": REGIONS}
-    explain(run, **settings)
-    assert explain(run, **settings).n_kept == 3
-    assert explain(run, **settings | changed).n_kept == 0
-
-
-def test_an_explainer_that_was_edited_is_asked_again(run, tmp_path, monkeypatch):
-    code = """
-from cellxai.explain.base import Attribution, Explainer
-
-class Mine(Explainer):
-    def attribute(self, model, images, targets, context):
-        return Attribution(images[:, 0] * FACTOR)
-"""
-    monkeypatch.syspath_prepend(tmp_path)
-    for factor in (1, 2):
-        (tmp_path / "edited_lab.py").write_text(code.replace("FACTOR", f"{factor}.0"))
-        importlib.invalidate_caches()
-        sys.modules.pop("edited_lab", None)
-        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
-        mine = importlib.import_module("edited_lab").Mine()
-        result = explain(run, {"mine": mine}, REGIONS)
-        assert result.n_kept == 0
-        saved = load_file(result.folder / "maps" / f"{result.images[0]}.safetensors")
-        assert torch.equal(saved["map/mine"], saved["image"][0] * factor)

@@ -73,7 +73,7 @@ def test_a_record_that_is_none_is_one_line(changed, told):
 def test_images_are_prepared_as_recorded_and_never_augmented():
     transforms = Transforms((24, 32), crop=16, colour="rgb", clahe=False, brightness=0.3)
     recorded = as_config(keep_preparation(transforms))
-    found = build_transforms(recorded)
-    assert (found.image_size, found.colour, found.clahe) == ((24, 32), "rgb", False)
-    assert found.crop is None
-    assert (found.horizontal_flip, found.vertical_flip, found.brightness) == (0, 0, 0)
+    result = build_transforms(recorded)
+    assert (result.image_size, result.colour, result.clahe) == ((24, 32), "rgb", False)
+    assert result.crop is None
+    assert (result.horizontal_flip, result.vertical_flip, result.brightness) == (0, 0, 0)

@@ -3,6 +3,7 @@ import torch
 from sklearn.mixture import GaussianMixture as Reference
 
 from gmm.covariance import COVARIANCES
+from gmm.covariance.base import drop_rounding
 
 K, D = 3, 4
 
@@ -45,8 +46,8 @@ def test_factorising_undoes_covariances_and_precisions(factors):
 def test_the_log_determinant_is_half_that_of_the_precision(factors):
     covariance, chol = factors
     expected = -torch.linalg.slogdet(covariance.dense(chol, K, D)).logabsdet / 2
-    found = covariance.log_determinant(chol, D).expand(1, K)
-    torch.testing.assert_close(found, expected)
+    result = covariance.log_determinant(chol, D).expand(1, K)
+    torch.testing.assert_close(result, expected)
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "diag", "spherical"], indirect=True)
@@ -79,3 +80,10 @@ def test_one_bad_run_is_marked_and_leaves_its_sibling_alone(covariance_type):
     chol, valid = covariance.factorise(torch.cat([good, -good, good * torch.nan]))
     assert valid.tolist() == [True, False, False]
     torch.testing.assert_close(chol[:1], covariance.factorise(good)[0])
+
+
+def test_what_is_less_than_the_rounding_of_a_sum_is_nothing():
+    minuend = torch.tensor([[1e6, 1e6, 1.0]], dtype=torch.float64)
+    difference = torch.tensor([[1e-9, -1e-6, 1e-9]], dtype=torch.float64)
+    expected = torch.tensor([[0.0, -1e-6, 1e-9]], dtype=torch.float64)
+    assert torch.equal(drop_rounding(difference, minuend), expected)

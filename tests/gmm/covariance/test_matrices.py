@@ -1,0 +1,48 @@
+import pytest
+import torch
+
+from gmm.covariance import COVARIANCES
+from gmm.covariance.matrices import invert_triangular, pairs, unpack
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 5, 8])
+def test_every_product_of_two_features_is_there_once(n_features):
+    rows, columns = pairs(n_features, CPU)
+    products = {frozenset(pair) for pair in zip(rows.tolist(), columns.tolist(), strict=True)}
+    assert len(products) == len(rows) == n_features * (n_features + 1) // 2
+
+
+@pytest.mark.parametrize("n_features", [1, 4])
+def test_packed_products_are_unpacked_to_the_matrix(n_features):
+    source = torch.Generator().manual_seed(0)
+    x = torch.randn(n_features, 1, dtype=torch.float64, generator=source)
+    packed = COVARIANCES["full"].quadratics(x).T[None]
+    torch.testing.assert_close(unpack(packed, n_features)[0, 0], x @ x.T)
+    whole = (x @ x.T).flatten()[None, None]
+    assert torch.equal(unpack(whole, n_features)[0, 0], x @ x.T)
+
+
+@pytest.mark.parametrize("upper", [True, False])
+def test_a_triangle_times_its_inverse_is_one(upper):
+    factor = torch.rand(2, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    factor = (factor.triu() if upper else factor.tril()) + torch.eye(4)
+    inverse = invert_triangular(factor, upper=upper)
+    torch.testing.assert_close(factor @ inverse, torch.eye(4).double().expand(2, 4, 4))
+    assert torch.equal(inverse, inverse.triu() if upper else inverse.tril())
+
+
+@pytest.mark.parametrize("name", ["full", "tied"])
+def test_a_conditional_has_the_schur_complement_for_its_covariance(name):
+    covariance, source = COVARIANCES[name], torch.Generator().manual_seed(2)
+    chol = torch.rand(1, *covariance.inner_shape(1, 4), dtype=torch.float64, generator=source)
+    chol = chol.triu() + torch.eye(4)
+    kept, given = torch.tensor([0, 2]), torch.tensor([1, 3])
+    sigma = covariance.dense(chol, 1, 4)[0, 0]
+    deviations = torch.tensor([[1.0], [-2.0]], dtype=torch.float64)
+    shift, factor = covariance.conditional(chol, kept, given, deviations[None, None])
+    gain = sigma[kept][:, given] @ torch.linalg.inv(sigma[given][:, given])
+    torch.testing.assert_close(shift[0, 0], gain @ deviations)
+    expected = sigma[kept][:, kept] - gain @ sigma[given][:, kept]
+    torch.testing.assert_close(covariance.covariances(factor)[0, 0], expected)

@@ -1,0 +1,31 @@
+import pytest
+import torch
+
+from gmm.covariance.products import ROWS_AT_A_TIME, multiply, pad_rows, unpad_rows
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_rows", range(1, 10))
+def test_no_row_depends_in_its_last_bit_on_how_many_there_are(dtype, n_rows):
+    source = torch.Generator().manual_seed(0)
+    a = torch.randn(10, 300, dtype=dtype, generator=source)
+    b = torch.randn(300, 37, dtype=dtype, generator=source)
+    assert torch.equal(multiply(a[:n_rows], b), multiply(a, b)[:n_rows])
+
+
+def test_runs_are_multiplied_one_by_one():
+    source = torch.Generator().manual_seed(0)
+    a = torch.randn(3, 5, 20, dtype=torch.float64, generator=source)
+    b = torch.randn(20, 4, dtype=torch.float64, generator=source)
+    product = multiply(a, b)
+    assert product.shape == (3, 5, 4)
+    torch.testing.assert_close(product, torch.einsum("rkn,nm->rkm", a, b))
+
+
+@pytest.mark.parametrize("n_rows", [1, 4, 6])
+def test_padding_adds_zeros_that_are_taken_off_again(n_rows):
+    a = torch.randn(n_rows, 3)
+    padded = pad_rows(a)
+    assert len(padded) % ROWS_AT_A_TIME == 0
+    assert (padded[n_rows:] == 0).all()
+    assert torch.equal(unpad_rows(padded, torch.Size([n_rows])), a)
