@@ -67,5 +67,6 @@ def target_scores(
     batch_size: int,
 ) -> Float[Tensor, " b"]:
     """Score of each image's target."""
-    scores = torch.cat([model(batch) for batch in images.split(batch_size)])
+    # Copies: a model may write into its images.
+    scores = torch.cat([model(batch.clone()) for batch in images.split(batch_size)])
     return scores.gather(1, targets[:, None])[:, 0].to(images.dtype)

@@ -46,24 +46,32 @@ class Logit(Score):
 
 
 class Probability(Score):
-    """Softmax of the logits: what ``lime`` explains; flat where the model is certain."""
+    """Softmax of the logits: what ``lime`` explains; flat where the model is certain.
+
+    The sigmoid where there is one logit.
+    """
 
     name = "probability"
     units = "share of 1"
 
     def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
         """See :meth:`Score.scores`."""
-        return outputs.softmax(1)
+        return class_probabilities(outputs)
 
 
 class LogOdds(Score):
-    """log p/(1 − p) of each class in nats: one class against all others, nowhere flat."""
+    """log p/(1 − p) of each class in nats: one class against all others, nowhere flat.
+
+    One logit is its own log-odds.
+    """
 
     name = "log-odds"
     units = "nats"
 
     def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
         """See :meth:`Score.scores`."""
+        if outputs.shape[1] == 1:
+            return outputs
         own = torch.eye(outputs.shape[1], dtype=torch.bool, device=outputs.device)
         others = outputs[:, None, :].masked_fill(own, -torch.inf)
         return outputs - others.logsumexp(2)
@@ -91,6 +99,11 @@ class LogDensity(Score):
     def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b 1"]:
         """See :meth:`Score.scores`."""
         return self.log_density(outputs)[:, None]
+
+
+def class_probabilities(logits: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
+    """Softmax of several logits, sigmoid of a single one, which competes with nothing."""
+    return logits.softmax(1) if logits.shape[1] > 1 else logits.sigmoid()
 
 
 class ModelWrapper(nn.Module, ABC):

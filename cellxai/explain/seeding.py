@@ -14,7 +14,8 @@ def image_seed(image: Float[Tensor, "c h w"], seed: int) -> int:
     """A seed for this image alone, made of its pixels and of ``seed``."""
     # No identity (cellxai.files.identity): the sum only seeds, and another one would change every
     # random number that results were made with.
-    content = zlib.crc32(image.detach().cpu().contiguous().numpy().tobytes())
+    pixels = image.detach().cpu().contiguous().flatten().view(torch.uint8)  # NumPy has no bfloat16
+    content = zlib.crc32(pixels.numpy().tobytes())
     (entropy,) = np.random.SeedSequence([seed, content]).generate_state(1, np.uint64)
     return int(entropy >> np.uint64(1))
 

@@ -3,11 +3,14 @@ import copy
 import pytest
 import torch
 
+from cellxai.explain.backward.deeplift import DeepLift
 from cellxai.explain.backward.gradcam import GradCam
 from cellxai.explain.backward.gradients import IntegratedGradients, Saliency
+from cellxai.explain.base import Case
 from cellxai.explain.cost import attribute_with_cost, frozen
 from cellxai.explain.hiding.occlusion import FeatureAblation, Occlusion
 from cellxai.explain.lime.lime import Lime
+from cellxai.explain.metrics.faithfulness import DeletionAUC, InsertionAUC, Irof
 from cellxai.explain.provenance import identify_model
 from cellxai.explain.score import LogDensity, Logit, LogOdds, Probability, Scored
 
@@ -45,6 +48,21 @@ def test_log_odds_are_those_of_the_probability(net, images):
     p = Scored(net, Probability())(images).double()
     odds = Scored(net, LogOdds())(images)
     torch.testing.assert_close(odds.double(), (p / (1 - p)).log(), rtol=0, atol=1e-5)
+
+
+def test_one_logit_competes_with_nothing(net, images, context):
+    single = torch.nn.Sequential(net, torch.nn.Linear(3, 1)).eval()
+    logit = single(images)
+    assert torch.equal(Scored(single, Probability())(images), logit.sigmoid())
+    assert torch.equal(Scored(single, LogOdds())(images), logit)
+    two = torch.cat([torch.zeros_like(logit), logit], 1)
+    torch.testing.assert_close(logit.sigmoid(), two.softmax(1)[:, 1:])
+    targets = torch.zeros(3, dtype=torch.long)
+    case = Case(single, images, targets, context)
+    attribution = DeepLift().attribute(single, images, targets, context)
+    for metric in (DeletionAUC(), InsertionAUC(), Irof()):
+        score = metric.score(case, attribution)
+        assert ((score >= metric.range[0]) & (score <= 1)).all()
 
 
 def test_a_density_of_features_is_one_score(images, context):

@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cellxai.explain.backward.deeplift_rules import deeplift_rules
-from cellxai.explain.backward.rules import NoRuleError
+from cellxai.explain.backward.rules import NoRuleError, run_under
 from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
 from cellxai.explain.completeness import change_of_score, judge_completeness
 from cellxai.explain.cost import frozen
@@ -115,8 +115,7 @@ def _maps_of_a_pass(
     targets: Int[Tensor, " b"],
 ) -> Float[Tensor, "b h w"]:
     pairs = torch.cat([images, baselines]).detach().requires_grad_()
-    with torch.enable_grad(), deeplift_rules():
-        scores = model(pairs)
+    scores = run_under(deeplift_rules(), model, pairs)
     of_images = scores[: len(images)].gather(1, targets[:, None])
     (multipliers,) = torch.autograd.grad(of_images.sum(), pairs)
     return (multipliers[: len(images)] * (images - baselines)).sum(1)

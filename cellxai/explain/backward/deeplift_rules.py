@@ -25,6 +25,7 @@ LINEAR = [
     "double", "squeeze", "unsqueeze", "expand", "repeat", "unbind", "chunk", "split", "roll",
     "flip", "pad", "mean", "sum", "avg_pool2d", "adaptive_avg_pool2d", "dropout", "dropout2d",
     "batch_norm", "masked_fill", "type_as", "movedim", "swapaxes", "narrow", "select",
+    "view_as", "reshape_as", "expand_as",
 ]  # fmt: skip
 PRODUCTS = ["mul", "conv1d", "conv2d", "conv3d", "linear", "matmul", "__matmul__", "bmm", "einsum"]
 QUOTIENTS = ["div", "__truediv__"]
@@ -135,7 +136,8 @@ def mean_gradient(
         points = [points_between(pairs, position).requires_grad_() for pairs in inputs]
         with torch.enable_grad():
             answer = call.run_on(*points)
-        parts = torch.autograd.grad(answer, points, gradient)
+        # Of some arguments, such as that of view_as, only the shape is used.
+        parts = torch.autograd.grad(answer, points, gradient, materialize_grads=True)
         total = [so_far + weight * part for so_far, part in zip(total, parts, strict=True)]
     return total
 

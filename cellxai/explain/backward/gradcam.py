@@ -1,14 +1,13 @@
-"""Grad-CAM by Captum, at the last convolution whose output still has positions."""
-
-from collections.abc import Mapping
+"""Grad-CAM at the last layer with positions that all paths to the scores go through."""
 
 import torch
-from captum.attr import LayerGradCam
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cellxai.explain.backward.gradients import summed_over_channels
+from cellxai.explain.backward.default_layer import default_layer
+from cellxai.explain.backward.gradients import with_gradient
+from cellxai.explain.backward.layout import find_layout
 from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
 
 
@@ -19,9 +18,10 @@ class GradCam(Explainer):
     Upsampled bilinearly from the layer to the image.
 
     Args:
-        layer: Dotted name as in ``model.named_modules()``; by default the last convolution to run
-            whose output is larger than 1×1, which passes over squeeze-and-excite gates. A
-            transformer has none, and is *unsupported* unless a layer is named.
+        layer: Dotted name as in ``model.named_modules()``; channels may come first or last. By
+            default the last convolution to run whose output is larger than 1×1, or, where it is a
+            branch beside others, the last layer of its resolution that all paths to the scores go
+            through. A transformer of tokens has none, and is *unsupported*.
     """
 
     def __init__(self, layer: str | None = None) -> None:
@@ -55,80 +55,79 @@ class GradCam(Explainer):
         """The map in the resolution of the layer, or why there is none."""
         if not isinstance(model, nn.Module):
             return "Grad-CAM needs the layers of a torch.nn.Module"
-        layer = named_layer(model, self.layer, images) if self.layer else last_conv(model, images)
+        layer = named_layer(model, self.layer) if self.layer else default_layer(model, images)
         if isinstance(layer, str):
             return layer
-        maps = LayerGradCam(model, layer).attribute
-        return summed_over_channels(maps, images, targets, batch_size)
+        batches = zip(images.split(batch_size), targets.split(batch_size), strict=True)
+        maps = [map_of_layer(model, layer, self.layer or "", *batch) for batch in batches]
+        return torch.cat(maps)
 
 
-def last_conv(model: nn.Module, images: Float[Tensor, "b c h w"]) -> nn.Module | str:
-    """The last convolution to run whose output is larger than 1×1, or why there is none.
-
-    A patch embedding does not count: most layers with positions come after it in a transformer.
-    """
-    layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
-    shapes = output_shapes(model, layers, images)
-    positional = [name for name, shape in shapes.items() if has_positions(layers[name], shape)]
-    spatial = [name for name in positional if isinstance(layers[name], nn.Conv2d)]
-    if not spatial:
-        return "no convolution has an output larger than 1×1"
-    n_later = len(positional) - 1 - positional.index(spatial[-1])
-    if n_later > len(positional) / 2:
-        return (
-            f"the last convolution, '{spatial[-1]}', is an embedding: {n_later} of "
-            f"{len(positional)} layers with positions come after it; name a layer"
-        )
-    return layers[spatial[-1]]
-
-
-def named_layer(model: nn.Module, name: str, images: Float[Tensor, "b c h w"]) -> nn.Module:
-    """The layer of that name, if its output has several positions.
+def named_layer(model: nn.Module, name: str) -> nn.Module:
+    """The layer of that name.
 
     Raises:
-        ValueError: If it does not exist, does not run or is not spatial.
+        ValueError: If it does not exist.
     """
     layers = dict(model.named_modules())
     if name not in layers:
         raise ValueError(f"layer='{name}' is not in the model; its last is '{list(layers)[-1]}'")
-    shape = output_shapes(model, {name: layers[name]}, images).get(name)
-    if shape is None or not is_spatial(shape):
-        output = "no tensor" if shape is None else f"shape {list(shape)}"
-        raise ValueError(
-            f"layer='{name}' gives {output}, Grad-CAM needs [b c h w] larger than 1×1; "
-            "name an earlier layer, or none for the last spatial convolution"
-        )
     return layers[name]
 
 
-def has_positions(layer: nn.Module, shape: torch.Size) -> bool:
-    """Whether a layer answers at several positions: a map, or the rows of a linear layer."""
-    return is_spatial(shape) if isinstance(layer, nn.Conv2d) else shape[1:-1].numel() > 1
+def map_of_layer(
+    model: nn.Module,
+    layer: nn.Module,
+    name: str,
+    images: Float[Tensor, "b c h w"],
+    targets: Int[Tensor, " b"],
+) -> Float[Tensor, "b rows columns"]:
+    """Channels of the layer's output, weighted by their mean gradient and summed.
+
+    Raises:
+        ValueError: If the layer does not run, or its output has no rows and columns.
+    """
+    leaf = with_gradient(images)
+    outputs, scores = run_with_outputs(model, layer, leaf)
+    output = outputs[-1] if outputs else None
+    layout = find_layout(output, leaf) if isinstance(output, Tensor) else None
+    if output is None or layout is None or layout.n_positions(output.shape) < 2:
+        raise ValueError(_without_places(name, output))
+    (gradient,) = torch.autograd.grad(scores.gather(1, targets[:, None]).sum(), output)
+    activations, slopes = map(layout.channels_first, (output.detach(), gradient))
+    return (slopes.mean((2, 3), keepdim=True) * activations).sum(1)
 
 
-def is_spatial(shape: torch.Size) -> bool:
-    """Whether an output of that shape is [b c h w] with several positions."""
-    return len(shape) == 4 and shape[-2] * shape[-1] > 1
+def run_with_outputs(
+    model: nn.Module, layer: nn.Module, leaf: Float[Tensor, "b c h w"]
+) -> tuple[list[Tensor], Float[Tensor, "b k"]]:
+    """What the layer answers whenever it runs, and the scores."""
+    outputs: list[Tensor] = []
 
+    def keep(_: nn.Module, __: object, output: object) -> object:
+        if not isinstance(output, Tensor):
+            return output
+        outputs.append(output)
+        return output.clone()  # the next layer may work in place
 
-@torch.no_grad()
-def output_shapes(
-    model: nn.Module, layers: Mapping[str, nn.Module], images: Float[Tensor, "b c h w"]
-) -> dict[str, torch.Size]:
-    """Shapes of the layers' outputs for one image, in the order in which the layers run."""
-    shapes: dict[str, torch.Size] = {}
-
-    def remember(name: str, output: object) -> None:
-        if isinstance(output, Tensor):
-            shapes[name] = output.shape
-
-    handles = [
-        layer.register_forward_hook(lambda _, __, output, name=name: remember(name, output))
-        for name, layer in layers.items()
-    ]
+    handle = layer.register_forward_hook(keep)
     try:
-        model(images[:1])
+        with torch.enable_grad():
+            return outputs, model(leaf.clone())
     finally:
-        for handle in handles:
-            handle.remove()
-    return shapes
+        handle.remove()
+
+
+def _without_places(name: str, output: Tensor | None) -> str:
+    need = "Grad-CAM needs [b c h w] or [b h w c] larger than 1×1"
+    if output is None:
+        return f"layer='{name}' gives no tensor, {need}; name another layer"
+    if output.dim() == 3:
+        return (
+            f"layer='{name}' gives tokens of shape {list(output.shape)}, {need}; no layer of a "
+            "transformer of tokens has it: take integrated-gradients or occlusion there"
+        )
+    return (
+        f"layer='{name}' gives shape {list(output.shape)}, {need}; "
+        "name an earlier layer, or none for the default"
+    )

@@ -2,28 +2,38 @@
 
 Their rules exist for ReLUs alone. At other activations the gradient stays what it is; how much that
 leaves of the method is measured and reported. Captum overrides ``nn.ReLU`` layers; here every ReLU
-that is called counts, and ReLU6 too.
+that is called counts, as ``clamp(min=0)`` or ``maximum(x, 0)`` too, and ReLU6. What TorchScript and
+functions with a gradient of their own hide from the rules is found in torch's graph.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from cellxai.explain.backward.activations import (
+    SeenGraph,
+    is_other_activation,
+    is_relu,
+    name_of,
+)
 from cellxai.explain.backward.gradcam import GradCam
 from cellxai.explain.backward.gradients import summed_over_channels
-from cellxai.explain.backward.rules import Backward, Call, Rule, Rules, own_rule
+from cellxai.explain.backward.rules import (
+    Backward,
+    Call,
+    NoRuleError,
+    Rule,
+    Rules,
+    own_rule,
+    run_under,
+)
 from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
 from cellxai.explain.cost import frozen
-
-RELUS = ("relu", "relu6", "hardtanh")
-OTHER_ACTIVATIONS = [
-    "silu", "gelu", "sigmoid", "hardsigmoid", "hardswish", "tanh", "elu", "selu", "celu",
-    "leaky_relu", "prelu", "mish", "softplus", "softmax", "scaled_dot_product_attention",
-]  # fmt: skip
 
 
 class GuidedBackprop(Explainer):
@@ -106,37 +116,62 @@ def attribute_with_relu_rule(
         batch_size: Images per pass at most.
         backward: Makes the backward pass of a ReLU from its call.
     """
-    calls: Counter[str] = Counter()
-    rules = relu_rules(backward, calls)
+    calls = ActivationCalls()
     with frozen(model):
-        values = gradient_under(rules, model, images, targets, batch_size)
-        others = sorted(set(calls) - set(RELUS))
-        if not others:
+        try:
+            rules = Rules({}, otherwise=calls.relu_rule(backward))
+            values = gradient_under(rules, model, images, targets, batch_size, calls)
+        except NoRuleError as error:
+            return unsupported_attribution(images, f"the method has {error}")
+        if not calls.others and not calls.hidden:
             return Attribution(values)
-        usual = gradient_under(Rules({}, otherwise=own_rule), model, images, targets, batch_size)
+        usual = gradient_under(Rules({}, own_rule), model, images, targets, batch_size)
     share = ((values - usual).norm() / usual.norm().clamp(min=torch.finfo(usual.dtype).tiny)).item()
-    n_others, n = sum(calls[name] for name in others), calls.total()
     reason = (
-        f"{n_others} of {n} activations are not a ReLU ({', '.join(others)}) and keep their plain "
-        f"gradient; the map differs from the gradient's by {share:.0%}"
+        f"{calls.in_words()} and keep their plain gradient; "
+        f"the map differs from the gradient's by {share:.0%}"
     )
     return Attribution(values, status="degraded", reason=reason)
 
 
-def relu_rules(backward: Callable[[Call], Backward], calls: Counter[str]) -> Rules:
-    """Rules for ReLUs; calls of activations are counted by name in ``calls``."""
+class ActivationCalls:
+    """Activations that a model calls, counted by name: ReLUs, others, and hidden from the rules."""
 
-    def relu_rule(call: Call) -> Tensor:
-        calls[call.name] += 1
-        return call.run_with_backward(backward(call))
+    def __init__(self) -> None:
+        self.relus = Counter[str]()
+        self.others = Counter[str]()
+        self.hidden = Counter[str]()
+        self._graph = SeenGraph()
 
-    def counting_rule(call: Call) -> Tensor:
-        calls[call.name] += 1
-        return call.run()
+    def relu_rule(self, backward: Callable[[Call], Backward]) -> Rule:
+        """The rule that gives ReLUs another backward pass, and counts."""
 
-    by_name: dict[str, Rule] = dict.fromkeys(RELUS, relu_rule)
-    by_name |= dict.fromkeys(OTHER_ACTIVATIONS, counting_rule)
-    return Rules(by_name, otherwise=own_rule)
+        def rule(call: Call) -> Any:
+            if not torch.is_grad_enabled():
+                return call.run()  # inside a function with a backward pass of its own
+            if call.active and is_relu(call):
+                self.relus[name_of(call)] += 1
+                return call.run_with_backward(backward(call))
+            self.others.update([name_of(call)] if call.active and is_other_activation(call) else [])
+            answer = call.run()
+            self._graph.note(call, answer)
+            return answer
+
+        return rule
+
+    def find_hidden(self, scores: Tensor) -> None:
+        """Counts what is in the graph of the scores, and was no call."""
+        self.hidden += self._graph.hidden_activations(scores)
+
+    def in_words(self) -> str:
+        """How many activations are no ReLU or hidden, and which."""
+        n = self.relus.total() + self.others.total() + self.hidden.total()
+        faults = {"not a ReLU": self.others, "hidden from the rule": self.hidden}
+        return " and ".join(
+            f"{calls.total()} of {n} activations are {fault} ({', '.join(sorted(calls))})"
+            for fault, calls in faults.items()
+            if calls
+        )
 
 
 def keep_positive(call: Call) -> Backward:
@@ -162,12 +197,23 @@ def gradient_under(
     images: Float[Tensor, "b c h w"],
     targets: Int[Tensor, " b"],
     batch_size: int,
+    calls: ActivationCalls | None = None,
 ) -> Float[Tensor, "b h w"]:
-    """Gradient of the target score under the rules, summed over the channels."""
+    """Gradient of the target score under the rules, summed over the channels.
+
+    Args:
+        rules: Other backward passes.
+        model: Images to scores.
+        images: The images to explain.
+        targets: The class to explain, one per image.
+        batch_size: Images per pass at most.
+        calls: Where the rules count; what they cannot see is counted there, too.
+    """
 
     def gradient(batch: Float[Tensor, "b c h w"], target: Int[Tensor, " b"]) -> Tensor:
-        with torch.enable_grad(), rules:
-            scores = model(batch)
+        scores = run_under(rules, model, batch)
+        if calls is not None:
+            calls.find_hidden(scores)
         return torch.autograd.grad(scores.gather(1, target[:, None]).sum(), batch)[0]
 
     return summed_over_channels(gradient, images, targets, batch_size)

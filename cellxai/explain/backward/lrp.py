@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cellxai.explain.backward.gradients import with_gradient
 from cellxai.explain.backward.lrp_rules import Composite, relevance_rules
-from cellxai.explain.backward.rules import NoRuleError
+from cellxai.explain.backward.rules import NoRuleError, run_under
 from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
 from cellxai.explain.completeness import judge_completeness, target_scores
 from cellxai.explain.cost import frozen
@@ -64,8 +64,7 @@ def relevance_map(
         NoRuleError: If the model calls a function without a rule.
     """
     leaves = with_gradient(images)
-    with torch.enable_grad(), relevance_rules(composite):
-        scores = model(leaves)
+    scores = run_under(relevance_rules(composite), model, leaves)
     of_targets = scores.gather(1, targets[:, None])
     (of_pixels,) = torch.autograd.grad(of_targets, leaves, of_targets.detach())
     return of_pixels.sum(1)

@@ -31,6 +31,7 @@ MOVING = [  # whose own gradient already moves relevance where it came from
     "permute", "transpose", "contiguous", "clone", "to", "float", "double", "squeeze",
     "unsqueeze", "expand", "unbind", "chunk", "split", "roll", "flip", "pad", "dropout",
     "dropout2d", "max_pool2d", "type_as", "movedim", "narrow", "select",
+    "view_as", "reshape_as", "expand_as", "masked_fill",
 ]  # fmt: skip
 ONE_TO_ONE = [
     "relu", "relu6", "hardtanh", "silu", "gelu", "hardswish", "tanh", "elu", "selu", "celu",
@@ -101,6 +102,23 @@ def relevance_rules(composite: Composite) -> Rules:
     return Rules(by_name, otherwise=refusing_rule)
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """A tensor that the model got, until something else is written into it."""
+
+    tensor: Tensor
+    version: int
+
+    @classmethod
+    def of(cls, call: Call, output: Tensor) -> "_Answer":
+        if call.target is None:
+            return cls(output, output._version)
+        return cls(call.target, call.target._version + 1)  # once the output is written into it
+
+    def holds(self, tensor: object) -> bool:
+        return tensor is self.tensor and self.tensor._version == self.version
+
+
 class _Pass:
     """The rules of one forward pass that depend on what was called before.
 
@@ -112,13 +130,13 @@ class _Pass:
     def __init__(self, at_positions: Spread, without_positions: Spread) -> None:
         self.at_positions = at_positions
         self.without_positions = without_positions
-        self._gates: list[Tensor] = []
-        self._last_convolution: tuple[Tensor, Call] | None = None
+        self._gates: list[_Answer] = []
+        self._last_convolution: tuple[_Answer, Call] | None = None
 
     def convolution_rule(self, call: Call) -> Tensor:
         """By the composite, and remembered for the BatchNorm that may follow."""
         output = answer_and_spread(call, self.at_positions)
-        self._last_convolution = (output, call)
+        self._last_convolution = (_Answer.of(call, output), call)
         return output
 
     def matrix_rule(self, call: Call) -> Tensor:
@@ -130,7 +148,8 @@ class _Pass:
     def batch_norm_rule(self, call: Call) -> Tensor:
         """Folded into the convolution whose output it normalises; unchanged relevance elsewhere."""
         output, convolution = self._last_convolution or (None, call)
-        if call.args[0] is not output or call.args[1] is None:  # None: statistics of the batch
+        follows = output is not None and output.holds(call.args[0])
+        if not follows or call.args[1] is None:  # None: statistics of the batch
             return unchanged_rule(call)
         norm = BatchNorm(*call.args, **call.kwargs)
         return answer_and_spread(fold(convolution, norm), self.at_positions)
@@ -138,7 +157,7 @@ class _Pass:
     def gate_rule(self, call: Call) -> Tensor:
         """Unchanged, and remembered."""
         output = unchanged_rule(call)
-        self._gates.append(output)
+        self._gates.append(_Answer.of(call, output))
         return output
 
     def product_rule(self, call: Call) -> Tensor:
@@ -146,7 +165,7 @@ class _Pass:
         tensors = list(call.active.values())
         if len(tensors) == 1:
             return unchanged_rule(call)
-        gates = [any(tensor is gate for gate in self._gates) for tensor in tensors]
+        gates = [any(gate.holds(tensor) for gate in self._gates) for tensor in tensors]
         return call.run_with_backward(partial(pass_gates, gates))
 
 

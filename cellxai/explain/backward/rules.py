@@ -13,6 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from cellxai.explain.backward.in_place import (
+    MOVING_IN_PLACE,
+    copy_before_writing,
+    copying_function,
+    saving_for_backward,
+    written_tensor,
+)
+
 Backward = Callable[[Tensor, Sequence[Tensor], Tensor], Sequence[Tensor | None]]
 """Gradient of the output, inputs, output → what goes back to each input."""
 
@@ -30,12 +38,15 @@ class Call:
         function: What is called.
         args: Its positional arguments.
         kwargs: Its named arguments.
+        target: What the model sees instead of a new tensor: where it asked to work in place, the
+            answer is written into this one.
     """
 
     name: str
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
+    target: Tensor | None = None
 
     @property
     def active(self) -> dict[int | str, Tensor]:
@@ -85,13 +96,55 @@ class Rules(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Called by torch instead of ``func``."""
-        call = Call(getattr(func, "__name__", ""), func, args, kwargs or {})
-        if not has_active([*call.args, *call.kwargs.values()]):
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        call = Call(name, func, args, kwargs, written_tensor(name, args, kwargs))
+        if call.target is not None:
+            copy_before_writing(call.target)
+        if not has_active([*args, *kwargs.values()]):
             answer = call.run()
             # What is made of weights alone must not look active; no_grad leaves views of them so.
             return answer.detach() if is_active(answer) else answer
-        call = _without_writing_in_place(call)
-        return self.by_name.get(call.name, self.otherwise)(call)
+        with saving_for_backward():
+            return self._answer(call) if call.target is None else self._write(call)
+
+    def _answer(self, call: Call) -> Any:
+        versions = [tensor._version for tensor in call.active.values()]
+        answer = self.by_name.get(call.name, self.otherwise)(call)
+        if versions != [tensor._version for tensor in call.active.values()]:
+            raise NoRuleError(f"no rule for torch's {call.name}, which changes its arguments")
+        return answer
+
+    def _write(self, call: Call) -> Any:
+        """The answer of the copying function, written where the model expects it."""
+        if mask_and_number := _masked_assignment(call):
+            args = (call.target, *mask_and_number)
+            call = replace(call, name="masked_fill_", function=Tensor.masked_fill_, args=args)
+        if call.name in MOVING_IN_PLACE:
+            return call.run()
+        copying = copying_function(call.name, call.function)
+        assert call.target is not None
+        if copying is None:
+            raise NoRuleError(f"no rule for torch's {call.name}, which works in place")
+        kwargs = {key: value for key, value in call.kwargs.items() if key != "out"}
+        kwargs |= {"inplace": False} if "inplace" in kwargs else {}
+        name = call.name if copying is call.function else call.name.removesuffix("_")
+        answer = self._answer(Call(name, copying, call.args, kwargs, call.target))
+        if not isinstance(answer, Tensor) or answer.shape != call.target.shape:
+            raise NoRuleError(f"no rule for torch's {call.name} where it changes a shape in place")
+        copy_before_writing(call.target)  # the rule has saved it just now
+        return call.target.copy_(answer)
+
+
+def _masked_assignment(call: Call) -> tuple[Tensor, int | float] | None:
+    """Mask and number of ``x[mask] = number``, which is a function like any other."""
+    if call.name != "__setitem__" or call.target is None:
+        return None
+    _, mask, number = call.args
+    masks_all = isinstance(mask, Tensor) and mask.dtype == torch.bool
+    if masks_all and mask.shape == call.target.shape and isinstance(number, int | float):
+        return mask, number
+    return None
 
 
 def own_rule(call: Call) -> Any:
@@ -111,6 +164,14 @@ def refusing_rule(call: Call) -> Any:
     return answer
 
 
+def run_under(rules: Rules, model: Callable[[Tensor], Tensor], leaf: Tensor) -> Tensor:
+    """What the model answers under the rules; it may write into the copy that it is given."""
+    with torch.enable_grad():
+        images = leaf.clone()
+        with rules:
+            return model(images)
+
+
 def is_active(value: object) -> bool:
     """Whether it comes from the images and gradients flow through it; weights do not count."""
     is_weight = isinstance(value, nn.Parameter)
@@ -125,14 +186,9 @@ def has_active(values: Sequence[object]) -> bool:
     )
 
 
-def _without_writing_in_place(call: Call) -> Call:
-    """An in-place call as the one that copies: what is overwritten may be needed to go back."""
-    kwargs = {**call.kwargs, **({"inplace": False} if "inplace" in call.kwargs else {})}
-    name = call.name.removesuffix("_")
-    copying = getattr(Tensor, name, None)
-    if name == call.name or name.endswith("_") or not callable(copying):
-        return replace(call, kwargs=kwargs)
-    return Call(name, copying, call.args, kwargs)
+def is_of_a_rule(node: object) -> bool:
+    """Whether a node of torch's graph is the backward pass of a rule."""
+    return type(node).__name__ == f"{_OwnBackward.__name__}Backward"
 
 
 class _OwnBackward(torch.autograd.Function):

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from cellxai.explain.base import Attribution, Case, Context, Model
 from cellxai.explain.baselines import Baseline
 from cellxai.explain.perturbation import in_batches
-from cellxai.explain.score import Logit, Scored
+from cellxai.explain.score import Logit, Scored, class_probabilities
 from cellxai.explain.seeding import image_seed
 from cellxai.explain.superpixels.base import superpixel_means
 
@@ -67,14 +67,13 @@ class Remembering:
 
 
 def model_for_curves(model: Model) -> Model:
-    """What curves follow: logits as probabilities; another score, or a single one, as it is."""
+    """What curves follow: logits as probabilities, another score as it is."""
     asked = model.model if isinstance(model, Remembering) else model
     if isinstance(asked, Scored) and not isinstance(asked.score, Logit):
         return model
 
     def probabilities(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
-        scores = model(images)
-        return scores.softmax(-1) if scores.shape[1] > 1 else scores
+        return class_probabilities(model(images))
 
     return probabilities
 

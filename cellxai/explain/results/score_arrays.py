@@ -76,6 +76,10 @@ class Scores:
         """The scores by explainer, as :mod:`cellxai.explain.results.significance` takes them."""
         return {name: self.values[:, self.explainers.index(name)] for name in explainers}
 
+    def judged_of(self, explainers: Iterable[str]) -> dict[str, Bool[np.ndarray, " n"]]:
+        """Where each explainer has a row, with a score or without."""
+        return {name: self.judged[:, self.explainers.index(name)] for name in explainers}
+
     @property
     def scored(self) -> tuple[str, ...]:
         """Explainers with a score on any image."""

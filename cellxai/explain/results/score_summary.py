@@ -89,7 +89,10 @@ def summarise(results: Results) -> list[Summary]:
     for scores in score_arrays(results):
         metric = scores.measure.metric
         inapplicable = sum((image, metric) in results.inapplicable for image, _ in planned)
-        verdicts = beat_controls(scores.of(scores.scored), results.controls, scores.direction)
+        scored = scores.scored
+        verdicts = beat_controls(
+            scores.of(scored), results.controls, scores.direction, judged=scores.judged_of(scored)
+        )
         for name in scores.explainers:
             verdict = None if name in results.controls else verdicts.get(name, UNTESTED)
             own = cells.get((metric, name), [])

@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from cellxai.explain.metrics.base import Direction
 from cellxai.explain.results.signed_rank import signed_rank_p
@@ -124,6 +124,7 @@ def beat_controls(
     controls: Collection[str],
     direction: Direction,
     level: float = LEVEL,
+    judged: Mapping[str, Bool[np.ndarray, " n"]] | None = None,
 ) -> dict[str, Verdict]:
     """Whether each method that is not a control beats all controls.
 
@@ -131,17 +132,32 @@ def beat_controls(
     1982): its p-value is the largest of them and needs no correction for their number; Holm
     corrects for the methods.
 
+    A method without a score on an image has lost there, by more than anything that was measured:
+    to leave the image out would reward methods that fail where it is difficult. Where a control has
+    none nothing can be beaten, and the image is left out.
+
     Args:
         scores: Scores of every method and control, one per image; the same images in the same
-            order.
+            order. NaN where there is none.
         controls: Names of those that know nothing of the model.
         direction: Whether a ``higher`` or a ``lower`` score is better.
         level: Level of the test.
+        judged: Where a method or control was judged at all, with a score or without; everywhere by
+            default. What was not computed yet is left out.
     """
     gains = {name: values if direction == "higher" else -values for name, values in scores.items()}
-    rivals = [gains[name] for name in controls if name in gains]
     methods = [name for name in scores if name not in controls]
-    hardest = {name: _hardest(gains[name], rivals) for name in methods}
+    judged = judged or {name: np.ones(len(values), dtype=bool) for name, values in gains.items()}
+    hardest = {
+        name: _hardest(
+            [
+                lead_over(gains[name], gains[rival])[judged[name] & judged[rival]]
+                for rival in controls
+                if rival in gains
+            ]
+        )
+        for name in methods
+    }
     tested = [name for name in methods if hardest[name][1]]
     corrected = holm(np.array([hardest[name][0] for name in tested]))
     p_holm = dict(zip(tested, corrected.tolist(), strict=True))
@@ -151,12 +167,20 @@ def beat_controls(
     }
 
 
-def _hardest(
-    gain: Float[np.ndarray, " n"], rivals: Sequence[Float[np.ndarray, " n"]]
-) -> tuple[float, int]:
+def lead_over(
+    gain: Float[np.ndarray, " n"], rival: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """By how much a method is ahead of a control: −∞ where only the control has a score.
+
+    NaN where the control has none.
+    """
+    return np.where(np.isnan(gain) & ~np.isnan(rival), -np.inf, gain - rival)
+
+
+def _hardest(leads: Sequence[Float[np.ndarray, " n"]]) -> tuple[float, int]:
     """Largest p-value against a control, and the images it rests on."""
-    pairs = [_complete(gain - rival) for rival in rivals]
-    tests = [(signed_rank_p(pair, "greater"), len(pair)) for pair in pairs if len(pair)]
+    known = [_complete(lead) for lead in leads]
+    tests = [(signed_rank_p(lead, "greater"), len(lead)) for lead in known if len(lead)]
     return max(tests, default=(float("nan"), 0))
 
 

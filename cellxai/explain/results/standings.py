@@ -57,7 +57,9 @@ def _of_metric(scores: Scores, controls: Collection[str]) -> Standing:
     columns = [scores.explainers.index(name) for name in ranked]
     complete = scores.judged[:, columns].all(1)
     kept = scores.values[complete][:, columns]
-    verdicts = beat_controls(scores.of(ranked), controls, scores.direction)
+    verdicts = beat_controls(
+        scores.of(ranked), controls, scores.direction, judged=scores.judged_of(ranked)
+    )
     return Standing(
         "metric",
         scores.measure.metric,

@@ -3,7 +3,8 @@ import torch
 from captum.attr import LayerAttribution, LayerGradCam
 from torch import nn
 
-from cellxai.explain.backward.gradcam import GradCam, last_conv
+from cellxai.explain.backward.default_layer import default_layer
+from cellxai.explain.backward.gradcam import GradCam
 from cellxai.explain.cost import attribute_with_cost
 
 
@@ -37,7 +38,7 @@ def test_the_last_convolution_is_the_last_to_run_not_the_last_to_be_defined(imag
             return self.second(self.first(images)).mean((2, 3))
 
     crossed = Crossed()
-    assert last_conv(crossed, images) is crossed.second
+    assert default_layer(crossed, images) is crossed.second
 
 
 def test_an_activation_that_works_in_place_changes_nothing(images, targets, context):
@@ -108,8 +109,8 @@ def test_a_patch_embedding_is_no_last_convolution_unless_it_is_named(images, tar
     ("layer", "message"),
     [
         ("7.conv", "layer='7.conv' is not in the model; its last is '7'"),
-        ("5", r"layer='5' gives shape \[1, 8, 1, 1\], Grad-CAM needs \[b c h w\] larger"),
-        ("7", r"layer='7' gives shape \[1, 3\]"),
+        ("5", r"layer='5' gives shape \[3, 8, 1, 1\], Grad-CAM needs .* larger"),
+        ("7", r"layer='7' gives shape \[3, 3\]"),
     ],
 )
 def test_a_layer_without_places_is_refused_with_the_way_out(

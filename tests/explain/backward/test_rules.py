@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from cellxai.explain.backward.rules import NoRuleError, Rules, own_rule, refusing_rule
+from cellxai.explain.backward.rules import NoRuleError, Rules, own_rule, refusing_rule, run_under
 
 
 def doubled(call):
@@ -23,8 +23,7 @@ def doubled(call):
 )
 def test_a_function_gets_its_rule_however_it_is_called(call):
     x = torch.tensor([-1.0, 2.0], requires_grad=True)
-    with Rules({"relu": doubled}, otherwise=own_rule):
-        y = call(x)
+    y = run_under(Rules({"relu": doubled}, otherwise=own_rule), call, x)
     assert y.tolist() == [0.0, 2.0]
     assert x.tolist() == [-1.0, 2.0]
     y.sum().backward()

@@ -16,7 +16,7 @@ from cellxai.explain.metrics.probing import (
     random_subsets,
     subset_effects,
 )
-from cellxai.explain.score import Logit, LogOdds, Probability, Scored
+from cellxai.explain.score import LogDensity, Logit, LogOdds, Probability, Scored
 from cellxai.explain.superpixels.methods import Grid
 
 
@@ -146,8 +146,11 @@ def test_curves_follow_the_probability_or_another_score_itself(net, images):
         torch.testing.assert_close(model_for_curves(odds)(images), (p / (1 - p)).log())
 
 
-def test_a_model_of_one_score_is_followed_itself(images):
+def test_a_single_logit_is_followed_as_its_sigmoid_and_another_single_score_itself(images):
     def brightness(batch):
         return batch.mean((1, 2, 3))[:, None]
 
-    assert torch.equal(model_for_curves(brightness)(images), brightness(images))
+    sigmoid = model_for_curves(brightness)(images)
+    assert torch.equal(sigmoid, brightness(images).sigmoid())
+    score = Scored(brightness, LogDensity(lambda outputs: outputs[:, 0]))
+    assert torch.equal(model_for_curves(score)(images), brightness(images))

@@ -112,9 +112,56 @@ def test_so_few_images_that_nobody_could_win_are_no_defeat():
     assert beat_controls(against_controls(20), [], "higher")["good"].answer == "untestable"
 
 
-def test_images_without_a_score_are_left_out_of_the_verdict():
+def test_a_method_without_a_score_has_lost_that_image_and_a_control_without_one_has_none():
     scores = against_controls(20)
     scores["good"][:4] = np.nan
     scores["low"][:] = np.nan
-    actual = beat_controls(scores, ["low", "high"], "higher")
+    actual = beat_controls(scores, ["low", "high"], "higher")["good"]
+    lead = scores["good"] - scores["high"]
+    lead[:4] = -1e9
+    assert (actual.answer, actual.n) == ("no", 20)
+    assert actual.p == pytest.approx(wilcoxon(lead, alternative="greater").pvalue, rel=0.05)
+    scores["high"][:4] = np.nan
+    assert beat_controls(scores, ["low", "high"], "higher")["good"].n == 16
+
+
+def test_what_was_not_computed_yet_is_no_defeat():
+    scores = against_controls(20)
+    scores["good"][:4] = np.nan
+    judged = {name: ~np.isnan(values) for name, values in scores.items()}
+    actual = beat_controls(scores, ["low", "high"], "higher", judged=judged)
     assert (actual["good"].answer, actual["good"].n) == ("yes", 16)
+
+
+FAILURES = {
+    "never": lambda method, control, rng: (method, control),
+    "where it would lose": lambda method, control, rng: (
+        np.where(method < control, np.nan, method), control,
+    ),
+    "by chance": lambda method, control, rng: tuple(
+        np.where(rng.random(len(x)) < 0.3, np.nan, x) for x in (method, control)
+    ),
+    "the control, by chance": lambda method, control, rng: (
+        method, np.where(rng.random(len(control)) < 0.4, np.nan, control),
+    ),
+    "ties": lambda method, control, rng: (method.round(), control.round()),
+    "hits and failures": lambda method, control, rng: (
+        np.where(rng.random(len(method)) < 0.2, np.nan, np.sign(method)), np.sign(control),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("failures", FAILURES)
+def test_who_knows_nothing_beats_the_controls_at_most_at_the_level(failures, missing):
+    rng = np.random.default_rng(7)
+    n_tables, wins = 400, 0
+    for _ in range(n_tables):
+        pair = FAILURES[failures](rng.normal(size=21), rng.normal(size=21), rng)
+        judged = {name: rng.random(21) >= missing for name in "mc"}
+        scores = {
+            name: np.where(judged[name], values, np.nan)
+            for name, values in zip("mc", pair, strict=True)
+        }
+        wins += beat_controls(scores, ["c"], "higher", judged=judged)["m"].answer == "yes"
+    assert wins / n_tables <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / n_tables)

@@ -1,0 +1,154 @@
+"""Where Grad-CAM looks unless it is told: the last layer that everything goes through.
+
+The last convolution to run may be a branch: one of many in a dense block, the projection beside a
+residual block. Its map leaves out all that the class gets on other ways.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cellxai.explain.backward.layout import Layout, find_layout
+
+Edge = tuple[Any, int]
+"""A tensor in torch's graph: the node that made it, and which of its outputs it is."""
+
+
+@dataclass(frozen=True)
+class LayerRun:
+    """One run of a layer.
+
+    Args:
+        name: Name of the layer in the model.
+        layer: The layer.
+        shape: Shape of its output.
+        edge: Its output in torch's graph; None where no gradient reaches it.
+        layout: Where its output has rows and columns; None where it has no positions.
+    """
+
+    name: str
+    layer: nn.Module
+    shape: torch.Size
+    edge: Edge | None
+    layout: Layout | None
+
+    @property
+    def n_positions(self) -> int:
+        """Rows × columns of its output; 0 without."""
+        return 0 if self.layout is None else self.layout.n_positions(self.shape)
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether a layer with weights answers at several positions, in a map or in tokens."""
+        is_linear = isinstance(self.layer, nn.Linear)
+        rows = self.shape[1:-1].numel() if is_linear else self.n_positions
+        return isinstance(self.layer, nn.Conv2d | nn.Linear) and rows > 1
+
+
+def default_layer(model: nn.Module, images: Float[Tensor, "b c h w"]) -> nn.Module | str:
+    """The last convolution whose output is larger than 1×1, if all paths to the scores use it.
+
+    Otherwise the last layer of its resolution that they all use; or why there is none. A patch
+    embedding does not count: most layers with positions come after it.
+    """
+    runs, scores, leaf = run_layers(model, images[:1])
+    weighted = [run for run in runs if run.has_positions]
+    convolutions = [run for run in weighted if isinstance(run.layer, nn.Conv2d)]
+    if not convolutions:
+        return "no convolution has an output larger than 1×1"
+    passages = on_all_paths(scores, leaf)
+    shared = [run for run in runs if run.n_positions > 1 and run.edge in passages]
+    last = convolutions[-1]
+    if not is_early(last, weighted, runs):
+        if last in shared or not passages:
+            return last.layer
+        shared = [run for run in shared if run.n_positions >= last.n_positions]
+    chosen = [run for run in shared if not is_early(run, weighted, runs)]
+    if chosen:  # of layers that hand on one tensor, the innermost
+        return next(run.layer for run in chosen if run.edge == chosen[-1].edge)
+    if not is_early(last, weighted, runs):
+        return "no late layer is on all paths to the scores; name a layer"
+    n_later = len(weighted) - 1 - weighted.index(last)
+    return (
+        f"the last convolution, '{last.name}', is an embedding: {n_later} of {len(weighted)} "
+        "layers with positions come after it, and none has rows and columns"
+    )
+
+
+def is_early(run: LayerRun, weighted: Sequence[LayerRun], runs: Sequence[LayerRun]) -> bool:
+    """Whether more than half of the layers with weights and positions run later."""
+    position = runs.index(run)
+    n_later = sum(runs.index(other) > position for other in weighted)
+    return n_later > len(weighted) / 2
+
+
+def run_layers(
+    model: nn.Module, image: Float[Tensor, "1 c h w"]
+) -> tuple[list[LayerRun], Tensor, Tensor]:
+    """Layers that run once, in the order in which they end; the scores, and the image as a leaf."""
+    leaf = image.detach().clone().requires_grad_()
+    runs: list[LayerRun] = []
+
+    def remember(name: str, layer: nn.Module, output: object) -> None:
+        if isinstance(output, Tensor):
+            edge = (output.grad_fn, output.output_nr) if output.grad_fn is not None else None
+            layout = find_layout(output, leaf)
+            runs.append(LayerRun(name, layer, output.shape, edge, layout))
+
+    handles = [
+        layer.register_forward_hook(
+            lambda layer, _, output, name=name: remember(name, layer, output)
+        )
+        for name, layer in model.named_modules()
+        if name and not isinstance(layer, torch.jit.ScriptModule)
+    ]
+    try:
+        with torch.enable_grad():
+            scores = model(leaf.clone())
+    finally:
+        for handle in handles:
+            handle.remove()
+    times = Counter(run.name for run in runs)
+    return [run for run in runs if times[run.name] == 1], scores, leaf
+
+
+def on_all_paths(scores: Tensor, leaf: Tensor) -> set[Edge]:
+    """Tensors that every path of torch's graph from the scores back to a leaf goes through.
+
+    Those that lie on as many paths as there are; empty without any.
+    """
+    root: Edge = (scores.grad_fn, scores.output_nr)
+    order = _topological_order(scores.grad_fn)
+    from_root: Counter[Edge] = Counter({root: 1})
+    into: Counter[Any] = Counter({scores.grad_fn: 1})
+    for node in order:
+        for parent, number in node.next_functions:
+            if parent is not None:
+                from_root[parent, number] += into[node]
+                into[parent] += into[node]
+    to_leaf: Counter[Any] = Counter()
+    for node in reversed(order):
+        ends = getattr(node, "variable", None) is leaf
+        later = sum(to_leaf[parent] for parent, _ in node.next_functions if parent is not None)
+        to_leaf[node] = 1 if ends else later
+    total = to_leaf[scores.grad_fn]
+    return {edge for edge, n in from_root.items() if total and n * to_leaf[edge[0]] == total}
+
+
+def _topological_order(root: Any) -> list[Any]:
+    """Nodes of torch's graph, each before those that it was made of."""
+    order, seen, waiting = [], set(), [(root, False)]
+    while waiting:
+        node, is_done = waiting.pop()
+        if is_done:
+            order.append(node)
+        elif node is not None and node not in seen:
+            seen.add(node)
+            waiting.append((node, True))
+            waiting += [(parent, False) for parent, _ in node.next_functions]
+    return order[::-1]
