@@ -24,7 +24,7 @@ from gmm.em.missing import MissingValues
 from gmm.em.objective import Objective
 from gmm.em.parameters import Estimate
 from gmm.mixture import Mixture
-from gmm.options import CovarianceType, FloatType, InitMethod
+from gmm.options import CovarianceType, FloatType, InitMethod, Regulariser
 from gmm.samples.chunks import Chunks, as_chunks
 from gmm.samples.distributed import Sharded
 from gmm.samples.in_memory import Samples
@@ -47,7 +47,7 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
     n_components: int
     covariance_type: CovarianceType
     tol: float
-    reg_covar: float
+    reg_covar: Regulariser
     max_iter: int
     n_init: int
     init_params: InitMethod

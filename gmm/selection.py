@@ -20,7 +20,7 @@ from gmm.candidates import (
     held_out_deviances,
 )
 from gmm.estimator import GaussianMixture
-from gmm.options import CovarianceType, Criterion
+from gmm.options import CovarianceType, Criterion, Regulariser
 from gmm.samples.in_memory import InMemory
 from gmm.samples.validation import (
     check_finite,
@@ -93,7 +93,7 @@ def sweep(
     n_folds: int | None = None,
     seed: int = 0,
     rank: int = 8,
-    reg_covar: float = 1e-6,
+    reg_covar: Regulariser = 1e-6,
     tol: float = 1e-3,
     max_iter: int = 100,
 ) -> Sweep:
@@ -114,7 +114,8 @@ def sweep(
             the criterion, and otherwise for no held-out samples.
         seed: The same seed gives the same sweep.
         rank: Columns of the loadings of ``low_rank``.
-        reg_covar: Added to every variance, in squared units of ``x``.
+        reg_covar: Added to every variance, in squared units of ``x``; ``auto`` is 1e-6, bounded by
+            the scale of the samples.
         tol: EM stops when the lower bound changes by less, in nats.
         max_iter: Largest number of iterations.
 

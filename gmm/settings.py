@@ -24,8 +24,9 @@ def check_settings(settings: dict[str, Any]) -> None:
     """
     for name, least in {"n_components": 1, "n_init": 1, "max_iter": 0}.items():
         _check_number(name, settings[name], Integral, f"an integer >= {least}", least)
-    for name in ("tol", "reg_covar"):
-        _check_number(name, settings[name], Real, "a number >= 0", 0)
+    _check_number("tol", settings["tol"], Real, "a number >= 0", 0)
+    if settings["reg_covar"] != "auto":
+        _check_number("reg_covar", settings["reg_covar"], Real, "a number >= 0, or 'auto'", 0)
     # Variational Bayes has no rank: its priors are over matrices and variances.
     types = get_args(CovarianceType) if "rank" in settings else tuple(COVARIANCES)
     _check_choice("covariance_type", settings["covariance_type"], types)

@@ -91,6 +91,16 @@ class Covariance(ABC):
         """Precision factors, and which runs have positive definite covariances."""
 
     @abstractmethod
+    def make_definite(
+        self, covariances: Float[Tensor, "run ..."]
+    ) -> tuple[Float[Tensor, "run ..."], Float[Tensor, "run kq d"] | None]:
+        """Covariances that factorise, and what was added to each variance; None for nothing.
+
+        Each feature gets the same small share of its own variance, the least that suffices, and
+        only where a matrix does not factorise as it is.
+        """
+
+    @abstractmethod
     def factorise_precisions(
         self, precisions: Float[Tensor, "run ..."]
     ) -> tuple[Float[Tensor, "run ..."], Bool[Tensor, " run"]]:

@@ -118,6 +118,12 @@ class LowRank(Covariance):
         return covariances, positive & are_finite(covariances)
 
     @override
+    def make_definite(
+        self, covariances: Float[Tensor, "run k d q1"]
+    ) -> tuple[Float[Tensor, "run k d q1"], None]:
+        return covariances, None
+
+    @override
     def factorise_precisions(
         self, precisions: Float[Tensor, "run k d q1"]
     ) -> tuple[Float[Tensor, "run k d q1"], Bool[Tensor, " run"]]:

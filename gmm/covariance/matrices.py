@@ -20,6 +20,10 @@ from gmm.covariance.base import (
 )
 from gmm.covariance.products import multiply
 
+ADDED_SHARES = tuple(torch.finfo(torch.float64).eps * 4.0**step for step in range(17))
+# Of each feature's variance, to be added where a matrix is not positive definite: from the rounding
+# of one number to 1e-6, in steps small enough that four times the least is the most that is added.
+
 
 class Matrices(Covariance):
     """One matrix for some components: a subclass says which of them share it, and is final."""
@@ -68,6 +72,21 @@ class Matrices(Covariance):
         lower, info = torch.linalg.cholesky_ex(covariances)
         chol = invert_triangular(lower, upper=False).mT.contiguous()
         return chol, (info == 0).all(-1) & are_finite(chol)
+
+    @override
+    def make_definite(
+        self, covariances: Float[Tensor, "run kq d d"]
+    ) -> tuple[Float[Tensor, "run kq d d"], Float[Tensor, "run kq d"] | None]:
+        variances = covariances.diagonal(dim1=-2, dim2=-1)
+        share = torch.zeros_like(variances[..., :1])
+        for next_share in ADDED_SHARES:
+            widened = covariances + (share * variances).diag_embed()
+            failing = torch.linalg.cholesky_ex(widened).info[..., None] > 0
+            if not failing.any():
+                break
+            share = share.where(~failing, next_share)
+        added = share * variances
+        return covariances + added.diag_embed(), added
 
     @override
     def factorise_precisions(

@@ -73,6 +73,12 @@ class Variances(Covariance):
         return chol, are_finite(chol)
 
     @override
+    def make_definite(
+        self, covariances: Float[Tensor, "run k m"]
+    ) -> tuple[Float[Tensor, "run k m"], None]:
+        return covariances, None
+
+    @override
     def factorise_precisions(
         self, precisions: Float[Tensor, "run k m"]
     ) -> tuple[Float[Tensor, "run k m"], Bool[Tensor, " run"]]:

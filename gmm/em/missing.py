@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from gmm.covariance import COVARIANCES, Covariance
 from gmm.em.completion import completed_statistics, select_observed
-from gmm.em.objective import Objective, P
+from gmm.em.objective import Maximum, Objective, P
 from gmm.em.parameters import Estimate
 from gmm.options import Missing
 from gmm.samples.in_memory import InMemory, Samples
@@ -203,7 +203,7 @@ class Completed(Objective[P]):
         )
 
     @override
-    def maximise(self, statistics: Statistics) -> tuple[P, Bool[Tensor, " run"]]:
+    def maximise(self, statistics: Statistics) -> Maximum[P]:
         return self.complete.maximise(statistics)
 
     @override

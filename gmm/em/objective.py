@@ -1,7 +1,7 @@
 """What EM climbs, and how: the interface that the likelihood and variational Bayes implement."""
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import torch
@@ -23,6 +23,23 @@ from gmm.samples.statistics import Chunk, Statistics, chunk_size, summarise, tot
 P = TypeVar("P", bound=Estimate)
 
 
+@dataclass(frozen=True)
+class Maximum(Generic[P]):
+    """The outcome of an M-step.
+
+    Args:
+        parameters: Parameters about the reference of the statistics.
+        valid: Which runs have positive definite covariances; the parameters of the others have no
+            meaning.
+        added: What the variance of each feature had to be raised by beyond ``reg_covar``, so that a
+            covariance of the run could be factorised; the most of all components.
+    """
+
+    parameters: P
+    valid: Bool[Tensor, " run"]
+    added: Float[Tensor, "run d"]
+
+
 class Objective(ABC, Generic[P]):
     """The two steps of EM for a batch of runs, and the bound that they raise.
 
@@ -38,13 +55,8 @@ class Objective(ABC, Generic[P]):
         """E-step: the statistics of all samples under parameters about their reference."""
 
     @abstractmethod
-    def maximise(self, statistics: Statistics) -> tuple[P, Bool[Tensor, " run"]]:
-        """M-step.
-
-        Returns:
-            Parameters about the reference of the statistics, and which runs have positive definite
-            covariances; the parameters of the others have no meaning.
-        """
+    def maximise(self, statistics: Statistics) -> Maximum[P]:
+        """M-step."""
 
     @abstractmethod
     def lower_bound(self, statistics: Statistics, before: P, after: P) -> Float[Tensor, " run"]:
@@ -55,6 +67,27 @@ class Objective(ABC, Generic[P]):
             before: Parameters of the E-step.
             after: Parameters of the M-step that followed.
         """
+
+
+def factorise_definite(
+    covariance: Covariance, covariances: Float[Tensor, "run ..."], n_features: int, *, widen: bool
+) -> tuple[Float[Tensor, "run ..."], Bool[Tensor, " run"], Float[Tensor, "run d"]]:
+    """Precision factors, which runs have them, and what each variance was raised by for them.
+
+    Args:
+        covariance: The type of the covariances.
+        covariances: Covariances of an M-step.
+        n_features: d.
+        widen: Whether a covariance that does not factorise is raised by the least that helps.
+    """
+    chol, valid = covariance.factorise(covariances)
+    added = covariances.new_zeros(len(covariances), n_features)
+    if not widen or valid.all():
+        return chol, valid, added
+    covariances, raised = covariance.make_definite(covariances)
+    if raised is None:
+        return chol, valid, added
+    return *covariance.factorise(covariances), raised.amax(1)
 
 
 def expected_statistics(

@@ -17,7 +17,8 @@ def statistics_of(x, resp, covariance, size, reference=None):
 
 
 def maximise(statistics, covariance, reg_covar):
-    return Likelihood(covariance, reg_covar).maximise(statistics)
+    maximum = Likelihood(covariance, reg_covar).maximise(statistics)
+    return maximum.parameters, maximum.valid
 
 
 def test_chunks_add_up_to_the_whole(covariance_type, blobs, soft_responsibilities):
