@@ -28,6 +28,7 @@ from gmm.options import (
     WeightPriorType,
 )
 from gmm.samples.in_memory import Samples
+from gmm.samples.placement import to_tensor
 from gmm.settings import check_shape
 
 ASYMMETRY = 1e-4  # of a prior, relative to its greatest element: single precision gives 1e-7
@@ -234,7 +235,7 @@ def axes(covariance: Covariance, n_components: int, n_features: int) -> tuple[in
 
 
 def _read_mean(given: ArrayLike | Tensor, mean: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
-    values = torch.as_tensor(given, dtype=mean.dtype, device=mean.device)
+    values = to_tensor(given).to(mean)
     check_shape("mean_prior", values, tuple(mean.shape))
     if not values.isfinite().all():
         raise ValueError(
@@ -247,7 +248,7 @@ def _read_mean(given: ArrayLike | Tensor, mean: Float[Tensor, " d"]) -> Float[Te
 def _read_covariance(
     given: ArrayLike | Tensor, scatter: Float[Tensor, "..."], covariance: Covariance
 ) -> Float[Tensor, "..."]:
-    values = torch.as_tensor(given, dtype=scatter.dtype, device=scatter.device)
+    values = to_tensor(given).to(scatter)
     check_shape("covariance_prior", values, axes(covariance, 0, scatter.shape[0]))
     inner = values.reshape(1, 1, *scatter.shape)
     chol, valid = covariance.factorise(inner)

@@ -12,7 +12,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from gmm.base import BaseMixture
-from gmm.conversion import as_attribute
+from gmm.conversion import as_attribute, refuse_chunks
 from gmm.covariance import Covariance, covariance_of
 from gmm.em import stepwise
 from gmm.em.likelihood import Likelihood, regulariser
@@ -21,9 +21,12 @@ from gmm.em.missing import MISSING, MissingValues
 from gmm.em.objective import Objective
 from gmm.em.parameters import Estimate, Parameters
 from gmm.options import CovarianceType, FloatType, InitMethod, Missing, Regulariser
+from gmm.precision import full_precision
 from gmm.samples.in_memory import InMemory, Samples
+from gmm.samples.placement import to_tensor
 from gmm.samples.validation import validate_weights
 from gmm.settings import (
+    check_initial,
     check_plain,
     check_settings,
     check_shape,
@@ -118,6 +121,8 @@ class GaussianMixture(BaseMixture):
         self.dtype: FloatType | None = dtype
         self.missing: Missing = missing
 
+    @torch.no_grad()
+    @full_precision()
     def partial_fit(
         self,
         X: ArrayLike | Tensor,
@@ -147,6 +152,7 @@ class GaussianMixture(BaseMixture):
         if not hasattr(self, "converged_"):
             return self.fit(X, y, sample_weight)
         check_settings(self.get_params(deep=False))
+        refuse_chunks(X, "partial_fit")
         x = self._samples(X, fitting=False)
         check_plain(x, self._covariance, "partial_fit")
         weights = None if sample_weight is None else validate_weights(sample_weight, x)
@@ -180,7 +186,7 @@ class GaussianMixture(BaseMixture):
 
     @override
     def _fitted_parameters(self) -> Parameters:
-        weights, means = torch.as_tensor(self.weights_), torch.as_tensor(self.means_)
+        weights, means = to_tensor(self.weights_), to_tensor(self.means_)
         return Parameters(weights[None], means[None], self._covariance.from_attributes(self))
 
     @property
@@ -210,7 +216,7 @@ class GaussianMixture(BaseMixture):
         means = self._initial("means_init", x, shape)
         chol = None
         if self.precisions_init is not None:
-            precisions = torch.as_tensor(self.precisions_init, dtype=torch.float64, device=x.device)
+            precisions = to_tensor(self.precisions_init).to(x.device, torch.float64)
             chol = factorise_initial_precisions(precisions, self._covariance, *shape)
         if weights is not None:
             check_weights(weights)
@@ -225,6 +231,7 @@ class GaussianMixture(BaseMixture):
         given = getattr(self, name)
         if given is None:
             return None
-        values = torch.as_tensor(given, dtype=torch.float64, device=x.device)
+        values = to_tensor(given).to(x.device, torch.float64)
         check_shape(name, values, shape)
+        check_initial(name, values)
         return values

@@ -19,13 +19,14 @@ from gmm.candidates import (
     fit_all,
     held_out_deviances,
 )
+from gmm.conversion import read_rows, refuse_chunks
 from gmm.estimator import GaussianMixture
 from gmm.options import CovarianceType, Criterion, Regulariser
+from gmm.precision import full_precision
 from gmm.samples.in_memory import InMemory
 from gmm.samples.validation import (
     check_finite,
     check_sample_count,
-    validate_tensor,
     validate_weights,
 )
 from gmm.settings import check_settings
@@ -82,6 +83,8 @@ class Sweep:
         return f"{value:.1f}{mark}" if math.isfinite(value) else "collapsed "
 
 
+@torch.no_grad()
+@full_precision()
 def sweep(
     x: ArrayLike | Tensor,
     n_components: Iterable[int] = range(1, 11),
@@ -122,8 +125,9 @@ def sweep(
     Raises:
         ValueError: If a setting or sample cannot be used, or if every candidate collapses.
     """
-    rows = x if isinstance(x, Tensor) else torch.as_tensor(x)
-    rows = validate_tensor(rows)
+    reader = GaussianMixture()
+    refuse_chunks(x, "sweep")
+    rows = read_rows(reader, x, fitting=True)
     check_finite(rows)
     weights = None if sample_weight is None else validate_weights(sample_weight, rows)
     prototypes = [
@@ -153,6 +157,8 @@ def sweep(
     best = min(range(len(runs)), key=lambda index: getattr(candidates[index], criterion))
     as_tensors = isinstance(x, Tensor)
     winner = prototypes[best].set_fitted(runs[best].best(), dtype=rows.dtype, as_tensors=as_tensors)
+    if hasattr(reader, "feature_names_in_"):
+        winner.feature_names_in_ = reader.feature_names_in_
     return Sweep(candidates, winner, criterion, len(rows))
 
 
@@ -192,5 +198,5 @@ def _warn_of_few_samples(prototypes: Sequence[GaussianMixture], samples: InMemor
             f"dimensions each and {per_component:,.1f} of {samples.n_samples:,} samples each, "
             f"expected more samples than dimensions; its likelihood is memorised: try fewer "
             f"components, diag, low_rank or fewer features",
-            stacklevel=3,
+            stacklevel=5,
         )

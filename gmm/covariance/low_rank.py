@@ -124,6 +124,10 @@ class LowRank(Covariance):
         return covariances, None
 
     @override
+    def fits(self, chol: Float[Tensor, "run k d q1"]) -> Bool[Tensor, " run"]:
+        return (chol[..., -1] > 0).flatten(1).all(-1)
+
+    @override
     def factorise_precisions(
         self, precisions: Float[Tensor, "run k d q1"]
     ) -> tuple[Float[Tensor, "run k d q1"], Bool[Tensor, " run"]]:
@@ -220,6 +224,11 @@ class LowRank(Covariance):
 
     @override
     def from_attributes(self, estimator: Any) -> Float[Tensor, "1 k d q1"]:
+        if not hasattr(estimator, "noise_variances_"):
+            raise ValueError(
+                "covariance_type='low_rank' needs loadings_ and noise_variances_, and the fit was "
+                "of another type; set covariance_type back, or fit again"
+            )
         noise = torch.as_tensor(estimator.noise_variances_)[..., None]
         return torch.cat([torch.as_tensor(estimator.loadings_), noise], -1)[None]
 

@@ -89,6 +89,11 @@ class Matrices(Covariance):
         return covariances + added.diag_embed(), added
 
     @override
+    def fits(self, chol: Float[Tensor, "run kq d d"]) -> Bool[Tensor, " run"]:
+        upper = (chol.tril(-1) == 0).flatten(1).all(-1)
+        return upper & (chol.diagonal(dim1=-2, dim2=-1) > 0).flatten(1).all(-1)
+
+    @override
     def factorise_precisions(
         self, precisions: Float[Tensor, "run kq d d"]
     ) -> tuple[Float[Tensor, "run kq d d"], Bool[Tensor, " run"]]:

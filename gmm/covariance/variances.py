@@ -79,6 +79,10 @@ class Variances(Covariance):
         return covariances, None
 
     @override
+    def fits(self, chol: Float[Tensor, "run k m"]) -> Bool[Tensor, " run"]:
+        return (chol > 0).flatten(1).all(-1)
+
+    @override
     def factorise_precisions(
         self, precisions: Float[Tensor, "run k m"]
     ) -> tuple[Float[Tensor, "run k m"], Bool[Tensor, " run"]]:

@@ -252,10 +252,24 @@ def labels(
 
 
 def draw(
-    parameters: Estimate, covariance: Covariance, n_samples: int, generator: torch.Generator
+    parameters: Estimate,
+    covariance: Covariance,
+    n_samples: int,
+    generator: torch.Generator,
+    only: int | None = None,
 ) -> tuple[Float[Tensor, "n d"], Int[Tensor, " n"]]:
-    """Samples of the first run and the components they come from, component by component."""
+    """Samples of the first run and the components they come from, component by component.
+
+    Args:
+        parameters: A batch of one run.
+        covariance: Its type.
+        n_samples: Number of samples.
+        generator: Source of random numbers.
+        only: The component that all come from; None for each by its weight.
+    """
     means, weights = parameters.means[0], parameters.weights[0]
+    if only is not None:
+        weights = torch.zeros_like(weights).index_fill(0, torch.tensor(only).to(weights.device), 1)
     drawn = torch.multinomial(weights.cpu(), n_samples, replacement=True, generator=generator)
     component = drawn.sort().values.to(means.device)
     shape = (n_samples, parameters.n_features)

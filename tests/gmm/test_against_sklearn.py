@@ -42,9 +42,13 @@ def spread_precisions(variances, k):
 
 def assert_same_fit(seed):
     x, k, settings = problem(seed)
-    ours, reference = (
-        kind(n_components=k, **settings).fit(x) for kind in (GaussianMixture, Reference)
-    )
+    try:
+        reference = Reference(k, **settings).fit(x)
+    except ValueError:  # a component has shrunk onto one sample, and reg_covar is 0
+        with pytest.raises(ValueError, match="increase reg_covar"):
+            GaussianMixture(k, **settings).fit(x)
+        return
+    ours = GaussianMixture(k, **settings).fit(x)
     bounds = ours.lower_bound_, reference.lower_bound_
     np.testing.assert_allclose(*bounds, rtol=1e-9, atol=1e-9, err_msg=f"seed {seed}")
     assert ours.n_iter_ == reference.n_iter_, f"seed {seed}"
