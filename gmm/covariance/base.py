@@ -126,6 +126,14 @@ class Covariance(ABC):
         """Log determinant of U, which is half that of the precision."""
 
     @abstractmethod
+    def inflation(self, chol: Float[Tensor, "run ..."]) -> Float[Tensor, "run kq"]:
+        """How near to singular covariances are, whatever the scales: 1 without correlations.
+
+        The mean variance inflation factor P_ii Σ_ii of the features. A squared distance is the
+        small rest of terms larger by as much, so that it loses as many digits.
+        """
+
+    @abstractmethod
     def quadratic_coefficients(self, chol: Float[Tensor, "run ..."]) -> Float[Tensor, "run kq m"]:
         """Coefficients of xᵀ P x in the quadratics of x."""
 

@@ -157,6 +157,10 @@ class LowRank(Covariance):
         return chol[..., -1].log().sum(-1) / -2 - latent
 
     @override
+    def inflation(self, chol: Float[Tensor, "run k d q1"]) -> Float[Tensor, "run k"]:
+        raise AssertionError("low_rank does not compute in float32")
+
+    @override
     def quadratic_coefficients(self, chol: Float[Tensor, "run k d q1"]) -> Float[Tensor, "run k m"]:
         raise AssertionError("low_rank does not pack")
 

@@ -117,6 +117,11 @@ class Matrices(Covariance):
         return chol.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
     @override
+    def inflation(self, chol: Float[Tensor, "run kq d d"]) -> Float[Tensor, "run kq"]:
+        inverse = invert_triangular(chol, upper=True)
+        return (chol.square().sum(-1) * inverse.square().sum(-2)).mean(-1)
+
+    @override
     def quadratic_coefficients(
         self, chol: Float[Tensor, "run kq d d"]
     ) -> Float[Tensor, "run kq m"]:

@@ -46,8 +46,10 @@ class Likelihood(Objective[Parameters]):
         self.reg_covar = reg_covar
 
     @override
-    def expectation(self, samples: Samples, parameters: Parameters) -> Statistics:
-        return expected_statistics(samples, parameters, self.covariance)
+    def expectation(
+        self, samples: Samples, parameters: Parameters, *, double: bool = False
+    ) -> Statistics:
+        return expected_statistics(samples, parameters, self.covariance, double)
 
     @override
     def maximise(self, statistics: Statistics) -> Maximum[Parameters]:

@@ -7,9 +7,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from gmm.em.objective import Objective
+from gmm.em.log_density import need_float64
+from gmm.em.objective import Maximum, Objective
 from gmm.em.parameters import Estimate
 from gmm.samples.in_memory import Samples
+from gmm.samples.statistics import Statistics, join_runs
 
 
 @dataclass(frozen=True)
@@ -149,14 +151,34 @@ def run(
     )
 
 
+def _step(samples: Samples, current: Estimate, objective: Objective) -> tuple[Statistics, Maximum]:
+    """One E- and one M-step.
+
+    Where sums in float32 lead to a mixture that is too near to singular for float32, they had too
+    few digits for it, and are taken again in float64.
+    """
+    statistics = objective.expectation(samples, current)
+    maximum = objective.maximise(statistics)
+    if samples.dtype == torch.float64 or not objective.covariance.in_float32:
+        return statistics, maximum
+    again = need_float64(maximum.parameters, objective.covariance, samples.dtype) | ~maximum.valid
+    if again.any():
+        again = again & ~need_float64(current, objective.covariance, samples.dtype)
+    if not again.any():
+        return statistics, maximum
+    double = objective.expectation(samples, current.select(again), double=True)
+    order = torch.cat([again.nonzero()[:, 0], (~again).nonzero()[:, 0]]).argsort()
+    statistics = join_runs([double, statistics.select(~again)]).select(order)
+    return statistics, objective.maximise(statistics)
+
+
 def _iterate(
     samples: Samples, before: _Progress, objective: Objective, tol: float
 ) -> tuple[_Progress, Float[Tensor, " run"]]:
     """One E- and one M-step of the active runs; also their bounds, NaN for the others."""
     active = before.active
     current = before.parameters.select(active)
-    statistics = objective.expectation(samples, current)
-    maximum = objective.maximise(statistics)
+    statistics, maximum = _step(samples, current, objective)
     parameters = maximum.parameters
     bounds = objective.lower_bound(statistics, current, parameters)
     valid = maximum.valid & bounds.isfinite()

@@ -11,14 +11,21 @@ from torch import Tensor
 from gmm.covariance import Covariance
 from gmm.em.log_density import (
     log_joint_up_to_form,
+    need_float64,
     normalise,
     rounding_loss,
     shared_form,
-    working_dtype,
 )
 from gmm.em.parameters import Estimate
 from gmm.samples.in_memory import Samples
-from gmm.samples.statistics import Chunk, Statistics, chunk_size, summarise, total
+from gmm.samples.statistics import (
+    Chunk,
+    Statistics,
+    chunk_size,
+    join_runs,
+    summarise,
+    total,
+)
 
 P = TypeVar("P", bound=Estimate)
 
@@ -51,8 +58,14 @@ class Objective(ABC, Generic[P]):
         self.covariance = covariance
 
     @abstractmethod
-    def expectation(self, samples: Samples, parameters: P) -> Statistics:
-        """E-step: the statistics of all samples under parameters about their reference."""
+    def expectation(self, samples: Samples, parameters: P, *, double: bool = False) -> Statistics:
+        """E-step: the statistics of all samples under parameters about their reference.
+
+        Args:
+            samples: Samples.
+            parameters: Parameters about their reference.
+            double: Whether to compute in float64 whatever the samples are in.
+        """
 
     @abstractmethod
     def maximise(self, statistics: Statistics) -> Maximum[P]:
@@ -91,11 +104,36 @@ def factorise_definite(
 
 
 def expected_statistics(
-    samples: Samples, parameters: Estimate, covariance: Covariance
+    samples: Samples,
+    parameters: Estimate,
+    covariance: Covariance,
+    double: Bool[Tensor, " run"] | bool = False,
 ) -> Statistics:
-    """The E-step of samples without missing values, under parameters about their reference."""
+    """The E-step of samples without missing values, under parameters about their reference.
+
+    Args:
+        samples: Samples.
+        parameters: Parameters about their reference.
+        covariance: The covariance type.
+        double: Which runs are computed in float64 in any case.
+    """
+    double = need_float64(parameters, covariance, samples.dtype) | double
+    if double.all():
+        return _sum_statistics(samples, parameters, covariance, torch.float64)
+    if not double.any():
+        return _sum_statistics(samples, parameters, covariance, torch.float32)
+    parts = [
+        _sum_statistics(samples, parameters.select(runs), covariance, dtype)
+        for runs, dtype in ((double, torch.float64), (~double, torch.float32))
+    ]
+    order = torch.cat([double.nonzero()[:, 0], (~double).nonzero()[:, 0]])
+    return join_runs(parts).select(order.argsort())
+
+
+def _sum_statistics(
+    samples: Samples, parameters: Estimate, covariance: Covariance, dtype: torch.dtype
+) -> Statistics:
     chol = parameters.precisions_cholesky
-    dtype = working_dtype(parameters, covariance, samples.dtype)
     evaluate = log_joint_up_to_form(parameters, covariance, dtype)
     factors = chol.to(dtype)
 

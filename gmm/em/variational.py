@@ -91,8 +91,10 @@ class VariationalBayes(Objective[Posterior]):
         self.regulariser = reg_covar * unit_covariance(covariance, prior.mean)
 
     @override
-    def expectation(self, samples: Samples, parameters: Posterior) -> Statistics:
-        return expected_statistics(samples, parameters, self.covariance)
+    def expectation(
+        self, samples: Samples, parameters: Posterior, *, double: bool = False
+    ) -> Statistics:
+        return expected_statistics(samples, parameters, self.covariance, double)
 
     @override
     def maximise(self, statistics: Statistics) -> Maximum[Posterior]:
