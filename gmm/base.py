@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from gmm.conversion import as_attribute, draw_seeds, validate_samples
+from gmm.conversion import as_attribute, as_source, draw_seeds, read_rows
 from gmm.covariance import Covariance
 from gmm.dense_attributes import DenseAttribute
 from gmm.em import criteria, initialization, loop
@@ -24,17 +24,17 @@ from gmm.em.missing import MissingValues
 from gmm.em.objective import Objective
 from gmm.em.parameters import Estimate
 from gmm.mixture import Mixture
-from gmm.options import CovarianceType, FloatType, InitMethod
-from gmm.samples.chunks import Chunks, as_chunks
-from gmm.samples.distributed import Sharded
+from gmm.options import CovarianceType, FloatType, InitMethod, Regulariser
+from gmm.precision import full_precision
+from gmm.samples.chunks import as_chunks
 from gmm.samples.in_memory import Samples
+from gmm.samples.placement import read_device, read_dtype
 from gmm.samples.streaming import start_size
 from gmm.samples.validation import (
-    check_matrix,
     check_sample_count,
     validate_weights,
 )
-from gmm.settings import check_settings
+from gmm.settings import check_draw, check_settings, check_warm_start
 
 COVARIANCE_ATTRIBUTES = (
     "covariances_", "precisions_", "precisions_cholesky_", "loadings_", "noise_variances_"
@@ -47,7 +47,7 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
     n_components: int
     covariance_type: CovarianceType
     tol: float
-    reg_covar: float
+    reg_covar: Regulariser
     max_iter: int
     n_init: int
     init_params: InitMethod
@@ -108,7 +108,7 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         learned = run.parameters
 
         def export(values: Tensor) -> Any:
-            return as_attribute(values.to(dtype), as_tensors)
+            return as_attribute(values.detach().to(dtype), as_tensors)
 
         shape = learned.n_components, learned.n_features
         shown = self._covariance.attributes(learned.precisions_cholesky, *shape)
@@ -126,6 +126,8 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         self._store_more(learned, export)
         return self
 
+    @torch.no_grad()
+    @full_precision()
     def fit(
         self, X: ArrayLike | Tensor, y: Any = None, sample_weight: ArrayLike | Tensor | None = None
     ) -> Self:
@@ -165,7 +167,7 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
                 f"in max_iter={self.max_iter}; increase max_iter or tol, or try another "
                 f"init_params",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=4,
             )
         return self
 
@@ -200,49 +202,60 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         """Log density of each sample in nats; for tensors, differentiable with respect to X."""
         return self._evaluate(log_density, X)
 
-    def score(self, X: ArrayLike | Tensor, y: Any = None) -> float:
-        """Mean log density of a sample in nats; ``y`` is ignored."""
-        return float(self.score_samples(X).mean())
+    def score(
+        self, X: ArrayLike | Tensor, y: Any = None, sample_weight: ArrayLike | Tensor | None = None
+    ) -> float:
+        """Mean log density of a sample in nats, each as often as it counts; ``y`` is ignored."""
+        log_likelihood, n_samples = self._log_likelihood(X, sample_weight)
+        return log_likelihood / n_samples
 
-    def bic(self, X: ArrayLike | Tensor) -> float:
-        """Bayesian information criterion on X; the lower the better."""
-        log_densities = self.score_samples(X)
+    def bic(self, X: ArrayLike | Tensor, sample_weight: ArrayLike | Tensor | None = None) -> float:
+        """Bayesian information criterion on X, each as often as it counts; the lower the better."""
         n_parameters = criteria.n_parameters(self.parameters_, self._covariance)
-        return criteria.bic(float(log_densities.sum()), len(log_densities), n_parameters)
+        return criteria.bic(*self._log_likelihood(X, sample_weight), n_parameters)
 
-    def aic(self, X: ArrayLike | Tensor) -> float:
-        """Akaike information criterion on X; the lower the better."""
+    def aic(self, X: ArrayLike | Tensor, sample_weight: ArrayLike | Tensor | None = None) -> float:
+        """Akaike information criterion on X, each as often as it counts; the lower the better."""
         n_parameters = criteria.n_parameters(self.parameters_, self._covariance)
-        return criteria.aic(float(self.score_samples(X).sum()), n_parameters)
+        return criteria.aic(self._log_likelihood(X, sample_weight)[0], n_parameters)
 
-    def sample(self, n_samples: int = 1) -> tuple[Any, Any]:
+    @full_precision()
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        component: int | None = None,
+        random_state: int | RandomState | None = None,
+    ) -> tuple[Any, Any]:
         """Draws samples, n × d, and the components they come from, component by component.
 
+        Args:
+            n_samples: Number of samples.
+            component: The component to draw from; None for all, by their weights.
+            random_state: Source of the draw; None for the ``random_state`` of the mixture.
+
         Raises:
-            ValueError: If ``n_samples`` is below 1.
+            ValueError: If ``n_samples`` is below 1, or there is no such component.
         """
         parameters = self.parameters_
-        if n_samples < 1:
-            raise ValueError(f"n_samples={n_samples}, expected at least 1")
-        source = initialization.generators(self._seeds(1))[0]
-        x, component = draw(parameters, self._covariance, n_samples, source)
+        check_draw(n_samples, component, parameters.n_components)
+        state = self.random_state if random_state is None else random_state
+        source = initialization.generators(draw_seeds(state, 1))[0]
+        x, component = draw(parameters, self._covariance, n_samples, source, component)
         as_tensors = isinstance(self.means_, Tensor)
         return as_attribute(x, as_tensors), as_attribute(component, as_tensors)
 
-    def _seeds(self, count: int) -> list[int]:
-        return draw_seeds(self.random_state, count)
+    def _log_likelihood(
+        self, X: ArrayLike | Tensor, sample_weight: ArrayLike | Tensor | None
+    ) -> tuple[float, float]:
+        return criteria.log_likelihood(self.score_samples(X), sample_weight)
 
     def _samples(self, X: ArrayLike | Tensor, *, fitting: bool) -> Float[Tensor, "n d"]:
         """X as a tensor, checked, in the precision and on the device to compute with."""
-        if not isinstance(X, Tensor):
-            check_matrix(X)
-        x = validate_samples(self, X, fitting=fitting)
-        if not isinstance(x, Tensor):
-            # A read-only array, such as a memory map, is never written to; torch warns anyway.
-            x = torch.from_numpy(x if x.flags.writeable else x.copy())
+        device, dtype = read_device(self.device), read_dtype(self.dtype)
+        x = read_rows(self, X, fitting=fitting)
         self._missing_values.check(x)
-        dtype = x.dtype if self.dtype is None else getattr(torch, self.dtype)
-        return x.to(self.device or x.device, dtype)
+        return x.to(device or x.device, dtype or x.dtype)
 
     def _read(self, X: Any, sample_weight: Any) -> tuple[Samples, bool]:
         """X as samples to fit, and whether the answer is tensors."""
@@ -251,8 +264,8 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
             x = self._samples(X, fitting=True)
             weights = None if sample_weight is None else validate_weights(sample_weight, x)
             return self._missing_values.samples(x, weights), isinstance(X, Tensor)
-        dtype = None if self.dtype is None else getattr(torch, self.dtype)
-        samples = source.samples(sample_weight, self.device, dtype)
+        device, dtype = read_device(self.device), read_dtype(self.dtype)
+        samples = source.samples(sample_weight, device, dtype)
         self.n_features_in_ = len(samples.reference)
         return samples, samples.survey.as_tensors
 
@@ -260,17 +273,19 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         self, samples: Samples, objective: Objective
     ) -> tuple[Estimate, Bool[Tensor, " run"]]:
         """One start per restart by ``init_params``, and which are sound."""
-        seeds = samples.agree(torch.tensor(self._seeds(self.n_init))).tolist()
+        seeds = samples.agree(torch.tensor(draw_seeds(self.random_state, self.n_init))).tolist()
         n_drawn = start_size(self.n_components, len(samples.reference))
         drawn = samples.draw(n_drawn, seeds[0])
         start = initialization.start(drawn, self.n_components, self.init_params, seeds)
         return start.parameters(drawn, objective)
 
     def _warm_start(self, samples: Samples) -> tuple[Estimate, Tensor]:
-        device = samples.reference.device
+        device, width = samples.reference.device, len(samples.reference)
+        check_warm_start(tuple(self.means_.shape), (self.n_components, width))
         valid = torch.ones(1, dtype=torch.bool, device=device)
         return self.parameters_.to(dtype=torch.float64, device=device), valid
 
+    @full_precision()
     def _evaluate(self, function: Callable[..., Tensor], X: ArrayLike | Tensor) -> Any:
         """A function of samples and parameters, for the one run; returned as X came."""
         check_is_fitted(self)
@@ -282,9 +297,4 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         values = self._missing_values.evaluate(function, x, parameters, covariance)[0]
         if values.is_floating_point():
             values = values.to(x.dtype)
-        return values.to(X.device) if isinstance(X, Tensor) else values.cpu().numpy()
-
-
-def as_source(x: Any) -> Sharded | Chunks | None:
-    """Samples that ``fit`` has to read in parts; None for one matrix."""
-    return x if isinstance(x, Sharded) else as_chunks(x)
+        return values.to(X.device) if isinstance(X, Tensor) else as_attribute(values, False)

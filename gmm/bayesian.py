@@ -14,14 +14,21 @@ from typing_extensions import override
 
 from gmm.base import BaseMixture
 from gmm.covariance import COVARIANCES, Covariance
-from gmm.em.likelihood import scaled_regulariser
+from gmm.em.likelihood import regulariser
 from gmm.em.missing import MISSING, MissingValues
 from gmm.em.objective import Objective
 from gmm.em.parameters import Estimate
 from gmm.em.sticks import WEIGHT_PRIORS, WeightPrior
 from gmm.em.variational import Posterior, Prior, VariationalBayes, moments
-from gmm.options import CovarianceType, FloatType, InitMethod, WeightPriorType
+from gmm.options import (
+    CovarianceType,
+    FloatType,
+    InitMethod,
+    Regulariser,
+    WeightPriorType,
+)
 from gmm.samples.in_memory import Samples
+from gmm.samples.placement import to_tensor
 from gmm.settings import check_shape
 
 ASYMMETRY = 1e-4  # of a prior, relative to its greatest element: single precision gives 1e-7
@@ -38,7 +45,8 @@ class BayesianGaussianMixture(BaseMixture):
         covariance_type: One matrix per component, one ``tied`` matrix, one variance per component
             and feature (``diag``), or one per component (``spherical``).
         tol: EM stops when the lower bound of all samples, in nats, changes by less.
-        reg_covar: Added to every variance, in squared units of the samples.
+        reg_covar: Added to every variance, in squared units of the samples. ``auto`` is 1e-6, but
+            between 1e-14 and 1e-3 of the mean variance of a feature.
         max_iter: Largest number of iterations.
         n_init: Restarts, of which the one with the greatest lower bound is kept.
         init_params: Where EM starts.
@@ -76,7 +84,8 @@ class BayesianGaussianMixture(BaseMixture):
         lower_bound_: Its bound of the evidence of all samples in nats, up to a constant.
         lower_bounds_: The bound after every iteration.
         diagnostics_: How every restart ended: ``lower_bound``, ``n_iter``, ``converged``,
-            ``failed``.
+            ``failed``; and ``added_variances``, what its covariances have been raised by beyond
+            ``reg_covar``, feature by feature, so that they could be factorised: 0 as a rule.
     """
 
     def __init__(
@@ -85,7 +94,7 @@ class BayesianGaussianMixture(BaseMixture):
         *,
         covariance_type: CovarianceType = "full",
         tol: float = 1e-3,
-        reg_covar: float = 1e-6,
+        reg_covar: Regulariser = 1e-6,
         max_iter: int = 100,
         n_init: int = 1,
         init_params: InitMethod = "kmeans",
@@ -103,7 +112,7 @@ class BayesianGaussianMixture(BaseMixture):
         self.n_components = n_components
         self.covariance_type: CovarianceType = covariance_type
         self.tol = tol
-        self.reg_covar = reg_covar
+        self.reg_covar: Regulariser = reg_covar
         self.max_iter = max_iter
         self.n_init = n_init
         self.init_params: InitMethod = init_params
@@ -157,9 +166,9 @@ class BayesianGaussianMixture(BaseMixture):
     @override
     def _objective(self, samples: Samples) -> Objective[Posterior]:
         self._prior = self._read_prior(samples)
-        regulariser = scaled_regulariser(float(self.reg_covar), samples.variance)
         prior = self._prior.translate(-samples.reference)
-        return VariationalBayes(self._covariance, self._weight_prior, prior, regulariser)
+        added = regulariser(self.reg_covar, samples)
+        return VariationalBayes(self._covariance, self._weight_prior, prior, added)
 
     @override
     def _fitted_parameters(self) -> Posterior:
@@ -226,7 +235,7 @@ def axes(covariance: Covariance, n_components: int, n_features: int) -> tuple[in
 
 
 def _read_mean(given: ArrayLike | Tensor, mean: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
-    values = torch.as_tensor(given, dtype=mean.dtype, device=mean.device)
+    values = to_tensor(given).to(mean)
     check_shape("mean_prior", values, tuple(mean.shape))
     if not values.isfinite().all():
         raise ValueError(
@@ -239,7 +248,7 @@ def _read_mean(given: ArrayLike | Tensor, mean: Float[Tensor, " d"]) -> Float[Te
 def _read_covariance(
     given: ArrayLike | Tensor, scatter: Float[Tensor, "..."], covariance: Covariance
 ) -> Float[Tensor, "..."]:
-    values = torch.as_tensor(given, dtype=scatter.dtype, device=scatter.device)
+    values = to_tensor(given).to(scatter)
     check_shape("covariance_prior", values, axes(covariance, 0, scatter.shape[0]))
     inner = values.reshape(1, 1, *scatter.shape)
     chol, valid = covariance.factorise(inner)

@@ -11,7 +11,7 @@ from torch import Tensor
 from gmm.conversion import draw_seeds
 from gmm.covariance import Covariance, covariance_of
 from gmm.em import criteria, initialization, loop
-from gmm.em.likelihood import Likelihood, scaled_regulariser
+from gmm.em.likelihood import Likelihood, regulariser
 from gmm.em.log_density import entropy, log_density
 from gmm.estimator import GaussianMixture
 from gmm.options import CovarianceType
@@ -95,7 +95,7 @@ def fit_all(samples: InMemory, prototypes: Sequence[GaussianMixture]) -> list[lo
 
 
 def _fit(samples: InMemory, prototype: GaussianMixture, start: initialization.Start) -> loop.Runs:
-    reg_covar = scaled_regulariser(prototype.reg_covar, samples.variance)
+    reg_covar = regulariser(prototype.reg_covar, samples)
     objective = Likelihood(covariance_for(prototype), reg_covar)
     parameters, valid = start.parameters(samples, objective)
     return loop.run(

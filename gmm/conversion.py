@@ -9,7 +9,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 
-from gmm.samples.validation import check_feature_count, validate_tensor
+from gmm.samples.chunks import Chunks, as_chunks
+from gmm.samples.distributed import Sharded
+from gmm.samples.placement import to_tensor
+from gmm.samples.validation import check_feature_count, check_matrix, validate_tensor
 
 LARGEST_SEED = 2**31 - 1
 LEAST_SAMPLES = 2  # for any fit: one sample has no variance
@@ -39,9 +42,35 @@ def validate_samples(estimator: Any, X: ArrayLike | Tensor, *, fitting: bool) ->
     return x
 
 
+def read_rows(estimator: Any, X: ArrayLike | Tensor, *, fitting: bool) -> Tensor:
+    """One matrix of samples as a tensor of float32 or float64, see :func:`validate_samples`."""
+    if not isinstance(X, Tensor):
+        check_matrix(X)
+    return to_tensor(validate_samples(estimator, X, fitting=fitting))
+
+
+def as_source(x: Any) -> Sharded | Chunks | None:
+    """Samples that ``fit`` has to read in parts; None for one matrix."""
+    return x if isinstance(x, Sharded) else as_chunks(x)
+
+
+def refuse_chunks(x: Any, method: str) -> None:
+    """Refuses samples in parts where all of them are needed at once.
+
+    Raises:
+        ValueError: If they are chunks, a file or a share.
+    """
+    source = as_source(x)
+    if source is not None:
+        raise ValueError(
+            f"{method} got samples in chunks, a {type(x).__name__}, expected one matrix, n × d; "
+            f"read them into one array (gmm.read_matrix for a file), or fit a GaussianMixture"
+        )
+
+
 def as_attribute(values: Tensor, as_tensor: bool) -> Any:
     """The values as a tensor on their device, or as an array."""
-    return values if as_tensor else values.cpu().numpy()
+    return values if as_tensor else values.detach().cpu().numpy()
 
 
 def draw_seeds(random_state: int | RandomState | None, count: int) -> list[int]:

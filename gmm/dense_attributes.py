@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from gmm.covariance import COVARIANCES
+from gmm.precision import full_precision
 
 
 class DenseAttribute:
@@ -16,6 +17,7 @@ class DenseAttribute:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
+    @full_precision()
     def __get__(self, mixture: Any, owner: type) -> Any:
         if mixture is None:
             return self
@@ -23,4 +25,4 @@ class DenseAttribute:
         chol, _ = full.factorise(module.double().covariance_matrices()[None])
         values = full.attributes(chol, *module.means.shape)[self.name]
         as_tensor, dtype = isinstance(mixture.means_, Tensor), mixture.parameters_.means.dtype
-        return values.to(dtype) if as_tensor else values.to(dtype).cpu().numpy()
+        return values.to(dtype) if as_tensor else values.to(dtype).detach().cpu().numpy()

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gmm.anomaly import DensityThreshold, density_threshold, held_out_parts, mark_densest
 from gmm.base import BaseMixture
-from gmm.conversion import LEAST_SAMPLES, validate_samples
+from gmm.conversion import LEAST_SAMPLES, as_source, refuse_chunks, validate_samples
 from gmm.crossfitting import cross_fit
 from gmm.em.parameters import Estimate
 from gmm.estimator import GaussianMixture
@@ -84,6 +84,7 @@ class DensityDetector(OutlierMixin, BaseEstimator):
         self.trim_percent = trim_percent
         self.random_state = random_state
 
+    @torch.no_grad()
     def fit(self, X: ArrayLike | Tensor, y: Any = None) -> "DensityDetector":
         """Fits the mixture to samples X, n × d, and sets the threshold; ``y`` is ignored.
 
@@ -91,8 +92,8 @@ class DensityDetector(OutlierMixin, BaseEstimator):
             ValueError: If a setting or a sample cannot be used, or the samples are too few.
         """
         _check_settings(self.get_params(deep=False))
-        x = validate_samples(self, X, fitting=True)
-        template = self._template()
+        refuse_chunks(X, "DensityDetector")
+        x, template = validate_samples(self, X, fitting=True), self._template()
         if self.threshold_nats is not None:
             self.mixture_ = _fit(template, x, self.trim_percent)
             self.held_out_scores_ = np.empty(0)
@@ -116,7 +117,7 @@ class DensityDetector(OutlierMixin, BaseEstimator):
             warnings.warn(
                 f"{threshold.unresolved}; nothing is flagged: pass more samples, folds (cv=5) or a "
                 f"larger percent",
-                stacklevel=2,
+                stacklevel=3,
             )
         return self
 
@@ -142,7 +143,9 @@ class DensityDetector(OutlierMixin, BaseEstimator):
     def score_samples(self, X: ArrayLike | Tensor) -> Any:
         """Log density of each sample in nats."""
         check_is_fitted(self, "threshold_nats_")
-        return self.mixture_.score_samples(validate_samples(self, X, fitting=False))
+        if as_source(X) is None:
+            X = validate_samples(self, X, fitting=False)
+        return self.mixture_.score_samples(X)
 
     def decision_function(self, X: ArrayLike | Tensor) -> Any:
         """Log density minus the threshold in nats; below 0 for outliers."""

@@ -12,18 +12,21 @@ from torch import Tensor
 from typing_extensions import override
 
 from gmm.base import BaseMixture
-from gmm.conversion import as_attribute
+from gmm.conversion import as_attribute, refuse_chunks
 from gmm.covariance import Covariance, covariance_of
 from gmm.em import stepwise
-from gmm.em.likelihood import Likelihood, scaled_regulariser
+from gmm.em.likelihood import Likelihood, regulariser
 from gmm.em.loop import Run
 from gmm.em.missing import MISSING, MissingValues
 from gmm.em.objective import Objective
 from gmm.em.parameters import Estimate, Parameters
-from gmm.options import CovarianceType, FloatType, InitMethod, Missing
+from gmm.options import CovarianceType, FloatType, InitMethod, Missing, Regulariser
+from gmm.precision import full_precision
 from gmm.samples.in_memory import InMemory, Samples
+from gmm.samples.placement import to_tensor
 from gmm.samples.validation import validate_weights
 from gmm.settings import (
+    check_initial,
     check_plain,
     check_settings,
     check_shape,
@@ -45,7 +48,8 @@ class GaussianMixture(BaseMixture):
         rank: Columns of the loadings of ``low_rank``; at most as many as features are used.
         tol: EM stops when the mean log density of a sample, in nats, changes by less.
         reg_covar: Added to every variance, in squared units of the samples; of ``low_rank``, the
-            least noise variance instead.
+            least noise variance instead. ``auto`` is 1e-6, but between 1e-14 and 1e-3 of the mean
+            variance of a feature: other units of all samples then give the same clusters.
         max_iter: Largest number of iterations.
         n_init: Restarts, of which the one with the greatest lower bound is kept.
         init_params: Where EM starts.
@@ -76,7 +80,8 @@ class GaussianMixture(BaseMixture):
         lower_bound_: Its mean log density of a training sample in nats, at the last E-step.
         lower_bounds_: The bound after every iteration.
         diagnostics_: How every restart ended: ``lower_bound``, ``n_iter``, ``converged``,
-            ``failed``.
+            ``failed``; and ``added_variances``, what its covariances have been raised by beyond
+            ``reg_covar``, feature by feature, so that they could be factorised: 0 as a rule.
     """
 
     def __init__(
@@ -86,7 +91,7 @@ class GaussianMixture(BaseMixture):
         covariance_type: CovarianceType = "full",
         rank: int = 8,
         tol: float = 1e-3,
-        reg_covar: float = 1e-6,
+        reg_covar: Regulariser = 1e-6,
         max_iter: int = 100,
         n_init: int = 1,
         init_params: InitMethod = "kmeans",
@@ -103,7 +108,7 @@ class GaussianMixture(BaseMixture):
         self.covariance_type: CovarianceType = covariance_type
         self.rank = rank
         self.tol = tol
-        self.reg_covar = reg_covar
+        self.reg_covar: Regulariser = reg_covar
         self.max_iter = max_iter
         self.n_init = n_init
         self.init_params: InitMethod = init_params
@@ -116,6 +121,8 @@ class GaussianMixture(BaseMixture):
         self.dtype: FloatType | None = dtype
         self.missing: Missing = missing
 
+    @torch.no_grad()
+    @full_precision()
     def partial_fit(
         self,
         X: ArrayLike | Tensor,
@@ -145,6 +152,7 @@ class GaussianMixture(BaseMixture):
         if not hasattr(self, "converged_"):
             return self.fit(X, y, sample_weight)
         check_settings(self.get_params(deep=False))
+        refuse_chunks(X, "partial_fit")
         x = self._samples(X, fitting=False)
         check_plain(x, self._covariance, "partial_fit")
         weights = None if sample_weight is None else validate_weights(sample_weight, x)
@@ -170,8 +178,7 @@ class GaussianMixture(BaseMixture):
 
     @override
     def _objective(self, samples: Samples) -> Objective[Parameters]:
-        regulariser = scaled_regulariser(float(self.reg_covar), samples.variance)
-        return Likelihood(self._covariance, regulariser)
+        return Likelihood(self._covariance, regulariser(self.reg_covar, samples))
 
     @override
     def _store_more(self, learned: Estimate, export: Callable[[Tensor], Any]) -> None:
@@ -179,7 +186,7 @@ class GaussianMixture(BaseMixture):
 
     @override
     def _fitted_parameters(self) -> Parameters:
-        weights, means = torch.as_tensor(self.weights_), torch.as_tensor(self.means_)
+        weights, means = to_tensor(self.weights_), to_tensor(self.means_)
         return Parameters(weights[None], means[None], self._covariance.from_attributes(self))
 
     @property
@@ -209,7 +216,7 @@ class GaussianMixture(BaseMixture):
         means = self._initial("means_init", x, shape)
         chol = None
         if self.precisions_init is not None:
-            precisions = torch.as_tensor(self.precisions_init, dtype=torch.float64, device=x.device)
+            precisions = to_tensor(self.precisions_init).to(x.device, torch.float64)
             chol = factorise_initial_precisions(precisions, self._covariance, *shape)
         if weights is not None:
             check_weights(weights)
@@ -224,6 +231,7 @@ class GaussianMixture(BaseMixture):
         given = getattr(self, name)
         if given is None:
             return None
-        values = torch.as_tensor(given, dtype=torch.float64, device=x.device)
+        values = to_tensor(given).to(x.device, torch.float64)
         check_shape(name, values, shape)
+        check_initial(name, values)
         return values

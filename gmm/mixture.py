@@ -11,6 +11,7 @@ from typing_extensions import override
 from gmm.covariance import Covariance
 from gmm.em import conditioning, log_density
 from gmm.em.parameters import Estimate, Parameters
+from gmm.precision import full_precision
 
 
 class Mixture(nn.Module):
@@ -51,18 +52,21 @@ class Mixture(nn.Module):
     def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         return self.log_prob(x)
 
+    @full_precision()
     def log_prob(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """Log density in nats, differentiable with respect to ``x``."""
         rows = x.reshape(-1, x.shape[-1])
         values = log_density.log_density(rows, self.as_parameters(), self.covariance)
         return values[0].to(x.dtype).reshape(x.shape[:-1])
 
+    @full_precision()
     def responsibilities(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
         """Probability of each component given the sample, differentiable with respect to ``x``."""
         rows = x.reshape(-1, x.shape[-1])
         values = log_density.responsibilities(rows, self.as_parameters(), self.covariance)
         return values[0].to(x.dtype).reshape(*x.shape[:-1], -1)
 
+    @full_precision()
     def sample(
         self, n_samples: int, generator: torch.Generator | None = None
     ) -> Float[Tensor, "n d"]:
@@ -77,15 +81,18 @@ class Mixture(nn.Module):
         # They come component by component.
         return x[torch.randperm(n_samples, generator=source).to(x.device)]
 
+    @full_precision()
     def covariance_matrices(self) -> Float[Tensor, "k d d"]:
         """The covariance of every component, written out whatever the type."""
         return self.covariance.dense(self.precisions_cholesky[None], *self.means.shape)[0]
 
+    @full_precision()
     def to_distribution(self) -> MixtureSameFamily:
         """The same mixture in ``torch.distributions``."""
         components = self.covariance.distribution(self.precisions_cholesky[None], self.means[None])
         return MixtureSameFamily(Categorical(self.weights), components)
 
+    @full_precision()
     def marginal(self, dims: Iterable[int]) -> "Mixture":
         """The mixture of the features ``dims``, in that order, whatever the others are.
 
@@ -97,6 +104,7 @@ class Mixture(nn.Module):
         parameters = conditioning.marginal(self.as_parameters(), self.covariance, kept)
         return Mixture(parameters, self.covariance)
 
+    @full_precision()
     def condition(self, dims: Iterable[int], values: Float[Tensor, " given"]) -> "Mixture":
         """The mixture of all other features, ascending, where ``dims`` have the given values.
 

@@ -21,5 +21,8 @@ Missing = Literal["error", "marginalize"]
 FloatType = Literal["float32", "float64"]
 """Precision of the samples and of what is learned; sums over samples are always float64."""
 
+Regulariser = float | Literal["auto"]
+"""A number that is added to every variance; or 1e-6, bounded by the scale of the samples."""
+
 WeightPriorType = Literal["dirichlet_process", "dirichlet_distribution"]
 """Prior of the weights of a Bayesian mixture: as many components as samples need, or exactly k."""

@@ -19,13 +19,14 @@ from gmm.candidates import (
     fit_all,
     held_out_deviances,
 )
+from gmm.conversion import read_rows, refuse_chunks
 from gmm.estimator import GaussianMixture
-from gmm.options import CovarianceType, Criterion
+from gmm.options import CovarianceType, Criterion, Regulariser
+from gmm.precision import full_precision
 from gmm.samples.in_memory import InMemory
 from gmm.samples.validation import (
     check_finite,
     check_sample_count,
-    validate_tensor,
     validate_weights,
 )
 from gmm.settings import check_settings
@@ -82,6 +83,8 @@ class Sweep:
         return f"{value:.1f}{mark}" if math.isfinite(value) else "collapsed "
 
 
+@torch.no_grad()
+@full_precision()
 def sweep(
     x: ArrayLike | Tensor,
     n_components: Iterable[int] = range(1, 11),
@@ -93,7 +96,7 @@ def sweep(
     n_folds: int | None = None,
     seed: int = 0,
     rank: int = 8,
-    reg_covar: float = 1e-6,
+    reg_covar: Regulariser = 1e-6,
     tol: float = 1e-3,
     max_iter: int = 100,
 ) -> Sweep:
@@ -114,15 +117,17 @@ def sweep(
             the criterion, and otherwise for no held-out samples.
         seed: The same seed gives the same sweep.
         rank: Columns of the loadings of ``low_rank``.
-        reg_covar: Added to every variance, in squared units of ``x``.
+        reg_covar: Added to every variance, in squared units of ``x``; ``auto`` is 1e-6, bounded by
+            the scale of the samples.
         tol: EM stops when the lower bound changes by less, in nats.
         max_iter: Largest number of iterations.
 
     Raises:
         ValueError: If a setting or sample cannot be used, or if every candidate collapses.
     """
-    rows = x if isinstance(x, Tensor) else torch.as_tensor(x)
-    rows = validate_tensor(rows)
+    reader = GaussianMixture()
+    refuse_chunks(x, "sweep")
+    rows = read_rows(reader, x, fitting=True)
     check_finite(rows)
     weights = None if sample_weight is None else validate_weights(sample_weight, rows)
     prototypes = [
@@ -152,6 +157,8 @@ def sweep(
     best = min(range(len(runs)), key=lambda index: getattr(candidates[index], criterion))
     as_tensors = isinstance(x, Tensor)
     winner = prototypes[best].set_fitted(runs[best].best(), dtype=rows.dtype, as_tensors=as_tensors)
+    if hasattr(reader, "feature_names_in_"):
+        winner.feature_names_in_ = reader.feature_names_in_
     return Sweep(candidates, winner, criterion, len(rows))
 
 
@@ -191,5 +198,5 @@ def _warn_of_few_samples(prototypes: Sequence[GaussianMixture], samples: InMemor
             f"dimensions each and {per_component:,.1f} of {samples.n_samples:,} samples each, "
             f"expected more samples than dimensions; its likelihood is memorised: try fewer "
             f"components, diag, low_rank or fewer features",
-            stacklevel=3,
+            stacklevel=5,
         )

@@ -24,8 +24,9 @@ def check_settings(settings: dict[str, Any]) -> None:
     """
     for name, least in {"n_components": 1, "n_init": 1, "max_iter": 0}.items():
         _check_number(name, settings[name], Integral, f"an integer >= {least}", least)
-    for name in ("tol", "reg_covar"):
-        _check_number(name, settings[name], Real, "a number >= 0", 0)
+    _check_number("tol", settings["tol"], Real, "a number >= 0", 0)
+    if settings["reg_covar"] != "auto":
+        _check_number("reg_covar", settings["reg_covar"], Real, "a number >= 0, or 'auto'", 0)
     # Variational Bayes has no rank: its priors are over matrices and variances.
     types = get_args(CovarianceType) if "rank" in settings else tuple(COVARIANCES)
     _check_choice("covariance_type", settings["covariance_type"], types)
@@ -60,6 +61,20 @@ def check_shape(name: str, values: Tensor, expected: tuple[int, ...]) -> None:
         )
 
 
+def check_initial(name: str, values: Tensor) -> None:
+    """Refuses initial values that are not finite.
+
+    Raises:
+        ValueError: If one is NaN or infinite.
+    """
+    if not values.isfinite().all():
+        place = (~values.isfinite()).nonzero()[0].tolist()
+        raise ValueError(
+            f"{name}{place} is {values[tuple(place)].item()}, expected finite numbers; "
+            f"correct it or pass None"
+        )
+
+
 def check_weights(weights: Float[Tensor, " k"]) -> None:
     """Refuses initial weights that are not probabilities.
 
@@ -67,7 +82,7 @@ def check_weights(weights: Float[Tensor, " k"]) -> None:
         ValueError: If one is negative or they do not sum to 1.
     """
     total = weights.sum().item()
-    if (weights < 0).any() or abs(total - 1) > 1e-6:
+    if (weights < 0).any() or not abs(total - 1) <= 1e-6:
         raise ValueError(
             f"weights_init has least element {weights.min().item():.6g} and sum {total:.6g}, "
             f"expected none below 0 and sum 1; divide it by its sum"
@@ -91,6 +106,33 @@ def factorise_initial_precisions(
             "a covariance; pass precisions_ of a fitted mixture or None"
         )
     return chol
+
+
+def check_warm_start(shape: tuple[int, ...], expected: tuple[int, int]) -> None:
+    """Refuses to go on from a fit of another shape.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    if shape != expected:
+        raise ValueError(
+            f"warm_start goes on from means_ of shape {shape}, expected {expected} for "
+            f"n_components and the features of X; set warm_start=False to fit anew"
+        )
+
+
+def check_draw(n_samples: int, component: int | None, n_components: int) -> None:
+    """Refuses a draw of no samples, or from a component that does not exist.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    if n_samples < 1:
+        raise ValueError(f"n_samples={n_samples}, expected at least 1")
+    if component is not None and not 0 <= component < n_components:
+        raise ValueError(
+            f"component={component}, expected 0 to {n_components - 1}, or None for all components"
+        )
 
 
 def check_plain(x: Float[Tensor, "n d"], covariance: Covariance, method: str) -> None:

@@ -33,7 +33,7 @@ def cuda_rows(n_samples: int = 1_000_000) -> Iterator[str]:
         torch.cuda.reset_peak_memory_stats()
         held, began = torch.cuda.memory_allocated(), time.perf_counter()
         for _ in range(ITERATIONS):
-            parameters, _ = objective.maximise(objective.expectation(samples, parameters))
+            parameters = objective.maximise(objective.expectation(samples, parameters)).parameters
         torch.cuda.synchronize()
         ms = (time.perf_counter() - began) / ITERATIONS * 1000
         extra = (torch.cuda.max_memory_allocated() - held) / 2**20

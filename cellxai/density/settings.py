@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cellxai.classifier.layer_names import PENULTIMATE
-from gmm.options import CovarianceType, Criterion
+from gmm.options import CovarianceType, Criterion, Regulariser
 
 Verdict = Literal["density", "either"]
 
@@ -26,7 +26,9 @@ class PipelineSettings:
         covariance_types: Covariance types to try.
         rank: Columns of the loadings of ``low_rank``.
         n_init: Starts of each mixture.
-        reg_covar: Added to every variance, in squared units of the points.
+        reg_covar: Added to every variance, in squared units of the points; ``auto`` is 1e-6, but
+            between 1e-14 and 1e-3 of the mean variance of a coordinate, since features of different
+            layers differ by orders of magnitude.
         criterion: How the mixture is chosen where there are several; ``held_out`` is the likelihood
             of images that it was not fitted to.
         per_class: Whether each class has a mixture of its own (Mukhoti et al. 2021,
@@ -47,7 +49,7 @@ class PipelineSettings:
     covariance_types: Sequence[CovarianceType] = ("full", "tied", "diag", "spherical")
     rank: int = 8
     n_init: int = 3
-    reg_covar: float = 1e-6
+    reg_covar: Regulariser = "auto"
     criterion: Criterion = "held_out"
     per_class: bool = False
     percent: float = 4.0

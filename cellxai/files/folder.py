@@ -122,7 +122,10 @@ def atomic(path: Path) -> Iterator[Path]:
     # The suffix stays: writers such as matplotlib choose the format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # as the umask has it; some writers make their own file
         yield temporary
+        temporary.chmod(mode)
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)

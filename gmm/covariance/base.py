@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -91,6 +92,20 @@ class Covariance(ABC):
         """Precision factors, and which runs have positive definite covariances."""
 
     @abstractmethod
+    def make_definite(
+        self, covariances: Float[Tensor, "run ..."]
+    ) -> tuple[Float[Tensor, "run ..."], Float[Tensor, "run kq d"] | None]:
+        """Covariances that factorise, and what was added to each variance; None for nothing.
+
+        Each feature gets the same small share of its own variance, the least that suffices, and
+        only where a matrix does not factorise as it is.
+        """
+
+    @abstractmethod
+    def fits(self, chol: Float[Tensor, "run ..."]) -> Bool[Tensor, " run"]:
+        """Which runs have numbers that can be factors of this type, and not of another."""
+
+    @abstractmethod
     def factorise_precisions(
         self, precisions: Float[Tensor, "run ..."]
     ) -> tuple[Float[Tensor, "run ..."], Bool[Tensor, " run"]]:
@@ -109,6 +124,14 @@ class Covariance(ABC):
         self, chol: Float[Tensor, "run ..."], n_features: int
     ) -> Float[Tensor, "run kq"]:
         """Log determinant of U, which is half that of the precision."""
+
+    @abstractmethod
+    def inflation(self, chol: Float[Tensor, "run ..."]) -> Float[Tensor, "run kq"]:
+        """How near to singular covariances are, whatever the scales: 1 without correlations.
+
+        The mean variance inflation factor P_ii Σ_ii of the features. A squared distance is the
+        small rest of terms larger by as much, so that it loses as many digits.
+        """
 
     @abstractmethod
     def quadratic_coefficients(self, chol: Float[Tensor, "run ..."]) -> Float[Tensor, "run kq m"]:
@@ -192,10 +215,34 @@ def shown_attributes(
 
 
 def restore_factors(covariance: Covariance, estimator: Any) -> Float[Tensor, "1 ..."]:
-    """The factors among the :func:`shown_attributes` of an estimator."""
-    inner = covariance.inner_shape(*estimator.means_.shape)
+    """The factors among the :func:`shown_attributes` of an estimator.
+
+    Where only covariances were set by hand, they are factorised.
+
+    Raises:
+        ValueError: If the attributes are those of another covariance type, or none.
+    """
+    shape = tuple(np.shape(estimator.means_))
     # Only what is stored: a mixture that lacks it would otherwise make it out of itself.
-    return torch.as_tensor(vars(estimator)["precisions_cholesky_"]).reshape(1, *inner)
+    stored = {name: vars(estimator).get(name) for name in ("precisions_cholesky_", "covariances_")}
+    name, values = next(((n, v) for n, v in stored.items() if v is not None), (None, None))
+    expected = covariance.shape(*shape)
+    if name is None or tuple(np.shape(values)) != expected:
+        raise ValueError(
+            f"covariance_type={estimator.covariance_type!r} with means_ of shape {shape} needs "
+            f"precisions_cholesky_ of shape {expected}, got {name and tuple(np.shape(values))}; "
+            f"set covariance_type back to that of the fit, or fit again"
+        )
+    inner = torch.as_tensor(values).reshape(1, *covariance.inner_shape(*shape))
+    chol, valid = (
+        covariance.factorise(inner) if name == "covariances_" else (inner, covariance.fits(inner))
+    )
+    if not valid.all():
+        raise ValueError(
+            f"{name} holds no {estimator.covariance_type} covariances, expected those of a fit "
+            f"with covariance_type={estimator.covariance_type!r}; set what the fit has learned"
+        )
+    return chol
 
 
 def coloured_products(

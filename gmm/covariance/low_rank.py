@@ -118,6 +118,16 @@ class LowRank(Covariance):
         return covariances, positive & are_finite(covariances)
 
     @override
+    def make_definite(
+        self, covariances: Float[Tensor, "run k d q1"]
+    ) -> tuple[Float[Tensor, "run k d q1"], None]:
+        return covariances, None
+
+    @override
+    def fits(self, chol: Float[Tensor, "run k d q1"]) -> Bool[Tensor, " run"]:
+        return (chol[..., -1] > 0).flatten(1).all(-1)
+
+    @override
     def factorise_precisions(
         self, precisions: Float[Tensor, "run k d q1"]
     ) -> tuple[Float[Tensor, "run k d q1"], Bool[Tensor, " run"]]:
@@ -145,6 +155,10 @@ class LowRank(Covariance):
     ) -> Float[Tensor, "run k"]:
         latent = latent_factor(chol).diagonal(dim1=-2, dim2=-1).log().sum(-1)
         return chol[..., -1].log().sum(-1) / -2 - latent
+
+    @override
+    def inflation(self, chol: Float[Tensor, "run k d q1"]) -> Float[Tensor, "run k"]:
+        raise AssertionError("low_rank does not compute in float32")
 
     @override
     def quadratic_coefficients(self, chol: Float[Tensor, "run k d q1"]) -> Float[Tensor, "run k m"]:
@@ -214,6 +228,11 @@ class LowRank(Covariance):
 
     @override
     def from_attributes(self, estimator: Any) -> Float[Tensor, "1 k d q1"]:
+        if not hasattr(estimator, "noise_variances_"):
+            raise ValueError(
+                "covariance_type='low_rank' needs loadings_ and noise_variances_, and the fit was "
+                "of another type; set covariance_type back, or fit again"
+            )
         noise = torch.as_tensor(estimator.noise_variances_)[..., None]
         return torch.cat([torch.as_tensor(estimator.loadings_), noise], -1)[None]
 

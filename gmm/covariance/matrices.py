@@ -20,6 +20,10 @@ from gmm.covariance.base import (
 )
 from gmm.covariance.products import multiply
 
+ADDED_SHARES = tuple(torch.finfo(torch.float64).eps * 4.0**step for step in range(17))
+# Of each feature's variance, to be added where a matrix is not positive definite: from the rounding
+# of one number to 1e-6, in steps small enough that four times the least is the most that is added.
+
 
 class Matrices(Covariance):
     """One matrix for some components: a subclass says which of them share it, and is final."""
@@ -70,6 +74,26 @@ class Matrices(Covariance):
         return chol, (info == 0).all(-1) & are_finite(chol)
 
     @override
+    def make_definite(
+        self, covariances: Float[Tensor, "run kq d d"]
+    ) -> tuple[Float[Tensor, "run kq d d"], Float[Tensor, "run kq d"] | None]:
+        variances = covariances.diagonal(dim1=-2, dim2=-1)
+        share = torch.zeros_like(variances[..., :1])
+        for next_share in ADDED_SHARES:
+            widened = covariances + (share * variances).diag_embed()
+            failing = torch.linalg.cholesky_ex(widened).info[..., None] > 0
+            if not failing.any():
+                break
+            share = share.where(~failing, next_share)
+        added = share * variances
+        return covariances + added.diag_embed(), added
+
+    @override
+    def fits(self, chol: Float[Tensor, "run kq d d"]) -> Bool[Tensor, " run"]:
+        upper = (chol.tril(-1) == 0).flatten(1).all(-1)
+        return upper & (chol.diagonal(dim1=-2, dim2=-1) > 0).flatten(1).all(-1)
+
+    @override
     def factorise_precisions(
         self, precisions: Float[Tensor, "run kq d d"]
     ) -> tuple[Float[Tensor, "run kq d d"], Bool[Tensor, " run"]]:
@@ -91,6 +115,11 @@ class Matrices(Covariance):
         self, chol: Float[Tensor, "run kq d d"], n_features: int
     ) -> Float[Tensor, "run kq"]:
         return chol.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+    @override
+    def inflation(self, chol: Float[Tensor, "run kq d d"]) -> Float[Tensor, "run kq"]:
+        inverse = invert_triangular(chol, upper=True)
+        return (chol.square().sum(-1) * inverse.square().sum(-2)).mean(-1)
 
     @override
     def quadratic_coefficients(

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from typing import Any
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
@@ -73,6 +74,16 @@ class Variances(Covariance):
         return chol, are_finite(chol)
 
     @override
+    def make_definite(
+        self, covariances: Float[Tensor, "run k m"]
+    ) -> tuple[Float[Tensor, "run k m"], None]:
+        return covariances, None
+
+    @override
+    def fits(self, chol: Float[Tensor, "run k m"]) -> Bool[Tensor, " run"]:
+        return (chol > 0).flatten(1).all(-1)
+
+    @override
     def factorise_precisions(
         self, precisions: Float[Tensor, "run k m"]
     ) -> tuple[Float[Tensor, "run k m"], Bool[Tensor, " run"]]:
@@ -91,6 +102,10 @@ class Variances(Covariance):
         self, chol: Float[Tensor, "run k m"], n_features: int
     ) -> Float[Tensor, "run k"]:
         return chol.log().sum(-1) * (n_features // chol.shape[-1])
+
+    @override
+    def inflation(self, chol: Float[Tensor, "run k m"]) -> Float[Tensor, "run k"]:
+        return torch.ones_like(chol[..., 0])
 
     @override
     def quadratic_coefficients(self, chol: Float[Tensor, "run k m"]) -> Float[Tensor, "run k m"]:

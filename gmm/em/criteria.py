@@ -2,8 +2,15 @@
 
 import math
 
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
 from gmm.covariance import Covariance
 from gmm.em.parameters import Estimate
+from gmm.samples.placement import to_tensor
+from gmm.samples.validation import validate_weights
 
 
 def n_parameters(parameters: Estimate, covariance: Covariance) -> int:
@@ -11,6 +18,25 @@ def n_parameters(parameters: Estimate, covariance: Covariance) -> int:
     n_components, n_features = parameters.n_components, parameters.n_features
     in_covariances = covariance.n_parameters(n_components, n_features)
     return in_covariances + n_components * n_features + n_components - 1
+
+
+def log_likelihood(
+    scores: np.ndarray | Tensor, sample_weight: ArrayLike | Tensor | None
+) -> tuple[float, float]:
+    """The log likelihood of samples in nats, and how many they are, each as often as it counts.
+
+    Args:
+        scores: Their log densities in nats.
+        sample_weight: How often each counts; None for once.
+    """
+    if isinstance(scores, Tensor):
+        scores = scores.detach()
+    if sample_weight is None:
+        kind = torch.float64 if isinstance(scores, Tensor) else np.float64
+        return float(scores.sum(dtype=kind)), float(len(scores))  # type: ignore[reportArgumentType]
+    values = to_tensor(scores).double()
+    weights = validate_weights(sample_weight, values[:, None])
+    return float(weights @ values), float(weights.sum())
 
 
 def bic(log_likelihood: float, n_samples: float | int, n_parameters: int) -> float:

@@ -105,8 +105,8 @@ def from_responsibilities(
     covariance = objective.covariance
     parts = zip(samples.chunks(covariance, size), resp, strict=True)
     statistics = total(summarise(chunk, part, part[:, 0]) for chunk, part in parts)
-    parameters, valid = objective.maximise(statistics)
-    return parameters.translate(samples.reference), valid
+    maximum = objective.maximise(statistics)
+    return maximum.parameters.translate(samples.reference), maximum.valid
 
 
 def start(samples: InMemory, n_components: int, method: InitMethod, seeds: Sequence[int]) -> Start:

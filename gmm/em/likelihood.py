@@ -1,33 +1,36 @@
 """Maximum likelihood: the M-step and the bound of ordinary EM, Bishop (2006) section 9.2."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import override
 
 from gmm.covariance import Covariance
-from gmm.em.objective import Objective, expected_statistics
+from gmm.em.objective import Maximum, Objective, expected_statistics, factorise_definite
 from gmm.em.parameters import Parameters
+from gmm.options import Regulariser
 from gmm.samples.in_memory import Samples
 from gmm.samples.statistics import Statistics
 
+USUAL_REGULARISER = 1e-6  # scikit-learn's, in squared units of the samples
 LARGEST_REGULARISER = 1e-3  # of the mean variance of a feature
 SMALLEST_REGULARISER = 1e-14
 
 
-def scaled_regulariser(reg_covar: float, variance: float) -> float:
-    """``reg_covar`` where it is small beside the variance of the samples and large beside rounding.
+def regulariser(reg_covar: Regulariser, samples: Samples) -> float:
+    """What is added to every variance: the number that was asked for, or what ``auto`` stands for.
 
-    An absolute number alone would drown samples in nanometres and vanish beside samples in
-    kilometres: the same data in other units has to give the same clusters. 0 stays 0.
-
-    Args:
-        reg_covar: In squared units of the samples.
-        variance: Mean variance of a feature.
+    ``auto`` is 1e-6, but small beside the variance of the samples and large beside rounding. That
+    number alone would drown samples in nanometres and vanish beside samples in kilometres, whose
+    clusters are the same. It is one number for all features, so these should have one unit.
     """
-    if reg_covar == 0 or variance == 0:
-        return reg_covar
-    return min(max(reg_covar, SMALLEST_REGULARISER * variance), LARGEST_REGULARISER * variance)
+    if reg_covar != "auto":
+        return float(reg_covar)
+    variance = samples.variance  # mean variance of a feature
+    if variance == 0:
+        return USUAL_REGULARISER
+    least, most = SMALLEST_REGULARISER * variance, LARGEST_REGULARISER * variance
+    return min(max(USUAL_REGULARISER, least), most)
 
 
 class Likelihood(Objective[Parameters]):
@@ -43,17 +46,22 @@ class Likelihood(Objective[Parameters]):
         self.reg_covar = reg_covar
 
     @override
-    def expectation(self, samples: Samples, parameters: Parameters) -> Statistics:
-        return expected_statistics(samples, parameters, self.covariance)
+    def expectation(
+        self, samples: Samples, parameters: Parameters, *, double: bool = False
+    ) -> Statistics:
+        return expected_statistics(samples, parameters, self.covariance, double)
 
     @override
-    def maximise(self, statistics: Statistics) -> tuple[Parameters, Bool[Tensor, " run"]]:
+    def maximise(self, statistics: Statistics) -> Maximum[Parameters]:
         # As scikit-learn does, so that a component without samples divides by no zero.
         counts = statistics.counts + 10 * torch.finfo(statistics.counts.dtype).eps
         means = statistics.first / counts[..., None]
         covariances = self.covariance.estimate(counts, means, statistics.second, self.reg_covar)
-        chol, valid = self.covariance.factorise(covariances)
-        return Parameters(counts / counts.sum(-1, keepdim=True), means, chol), valid
+        chol, valid, added = factorise_definite(
+            self.covariance, covariances, means.shape[-1], widen=self.reg_covar > 0
+        )
+        weights = counts / counts.sum(-1, keepdim=True)
+        return Maximum(Parameters(weights, means, chol), valid, added)
 
     @override
     def lower_bound(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gmm.covariance import Covariance
@@ -12,6 +12,8 @@ from gmm.covariance.products import pad_rows, unpad_rows
 from gmm.em.parameters import Estimate
 from gmm.samples.in_memory import centre_chunk
 from gmm.samples.statistics import Chunk, Statistics, chunk_size
+
+FLOAT32_INFLATION = 100.0  # see Covariance.inflation: float32 loses 1e-5 nats per feature there
 
 LogJoint = Callable[[Chunk], Float[Tensor, "run k n"]]
 """Samples to log w_k + log N(x | μ_k, Σ_k), in nats."""
@@ -22,19 +24,30 @@ FLOAT32_REACH = 10.0
 # float64 loses as much a thousand standard deviations further out.
 
 
-def working_dtype(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) -> torch.dtype:
-    """The precision to compute in: float32 where the samples have no more and it loses no more.
+def need_float64(
+    parameters: Estimate, covariance: Covariance, dtype: torch.dtype
+) -> Bool[Tensor, " run"]:
+    """Which runs have to be computed in float64: those of which float32 would lose digits.
 
     Args:
         parameters: Mixtures about the reference.
         covariance: Their type.
         dtype: Precision of the samples.
     """
+    chol, means = parameters.precisions_cholesky, parameters.means
     if dtype == torch.float64 or not covariance.in_float32:
-        return torch.float64
-    pull = covariance.precision_times(parameters.precisions_cholesky, parameters.means)
-    reach = (pull * parameters.means).sum(-1).amax() / parameters.n_features
-    return torch.float32 if reach < FLOAT32_REACH else torch.float64
+        return torch.ones_like(means[:, 0, 0], dtype=torch.bool)
+    pull = covariance.precision_times(chol, means)
+    reach = (pull * means).sum(-1).amax(1) / parameters.n_features
+    # Not >=: a run of NaN is not one for float32 either.
+    near = (reach < FLOAT32_REACH) & (covariance.inflation(chol).amax(1) < FLOAT32_INFLATION)
+    return ~near
+
+
+def working_dtype(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) -> torch.dtype:
+    """The precision to score samples of a precision in; all mixtures in the same."""
+    double = need_float64(parameters, covariance, dtype)
+    return torch.float64 if double.any() else torch.float32
 
 
 def log_joint(
@@ -252,10 +265,24 @@ def labels(
 
 
 def draw(
-    parameters: Estimate, covariance: Covariance, n_samples: int, generator: torch.Generator
+    parameters: Estimate,
+    covariance: Covariance,
+    n_samples: int,
+    generator: torch.Generator,
+    only: int | None = None,
 ) -> tuple[Float[Tensor, "n d"], Int[Tensor, " n"]]:
-    """Samples of the first run and the components they come from, component by component."""
+    """Samples of the first run and the components they come from, component by component.
+
+    Args:
+        parameters: A batch of one run.
+        covariance: Its type.
+        n_samples: Number of samples.
+        generator: Source of random numbers.
+        only: The component that all come from; None for each by its weight.
+    """
     means, weights = parameters.means[0], parameters.weights[0]
+    if only is not None:
+        weights = torch.zeros_like(weights).index_fill(0, torch.tensor(only).to(weights.device), 1)
     drawn = torch.multinomial(weights.cpu(), n_samples, replacement=True, generator=generator)
     component = drawn.sort().values.to(means.device)
     shape = (n_samples, parameters.n_features)

@@ -1,14 +1,17 @@
 """Expectation maximisation of a batch of mixtures on the same samples."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from gmm.em.objective import Objective
+from gmm.em.log_density import need_float64
+from gmm.em.objective import Maximum, Objective
 from gmm.em.parameters import Estimate
 from gmm.samples.in_memory import Samples
+from gmm.samples.statistics import Statistics, join_runs
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Runs:
         history: Lower bound after each iteration; NaN after the last one of a run.
         converged: Whether the run's bound changed by less than ``tol``.
         failed: Whether some covariance of the run was not positive definite.
+        added: What each variance was raised by beyond ``reg_covar``, see
+            :class:`~gmm.em.objective.Maximum`, in the last iteration of each run.
     """
 
     parameters: Estimate
@@ -50,6 +55,7 @@ class Runs:
     history: Float[Tensor, "run iteration"]
     converged: Bool[Tensor, " run"]
     failed: Bool[Tensor, " run"]
+    added: Float[Tensor, "run d"]
 
     def best(self) -> Run:
         """The run of greatest lower bound, the first of equals.
@@ -74,13 +80,14 @@ class Runs:
             converged=bool(self.converged[best]),
         )
 
-    def diagnostics(self) -> dict[str, list[float] | list[int] | list[bool]]:
+    def diagnostics(self) -> dict[str, list[Any]]:
         """How every run ended, in the order of the restarts, as plain numbers."""
         return {
             "lower_bound": self.lower_bound.tolist(),
             "n_iter": (~self.history.isnan()).sum(1).tolist(),
             "converged": self.converged.tolist(),
             "failed": self.failed.tolist(),
+            "added_variances": self.added.tolist(),
         }
 
 
@@ -92,6 +99,7 @@ class _Progress:
     lower_bound: Float[Tensor, " run"]
     converged: Bool[Tensor, " run"]
     failed: Bool[Tensor, " run"]
+    added: Float[Tensor, "run d"]
     active: Int[Tensor, " some"]
 
 
@@ -126,6 +134,7 @@ def run(
         bounds.where(valid, -torch.inf),
         torch.zeros_like(valid),
         ~valid,
+        torch.zeros_like(start.means[:, 0]),
         valid.nonzero()[:, 0],
     )
     history = []
@@ -138,7 +147,29 @@ def run(
         torch.stack(history, 1) if history else bounds.new_empty(start.n_runs, 0),
         progress.converged,
         progress.failed,
+        progress.added,
     )
+
+
+def _step(samples: Samples, current: Estimate, objective: Objective) -> tuple[Statistics, Maximum]:
+    """One E- and one M-step.
+
+    Where sums in float32 lead to a mixture that is too near to singular for float32, they had too
+    few digits for it, and are taken again in float64.
+    """
+    statistics = objective.expectation(samples, current)
+    maximum = objective.maximise(statistics)
+    if samples.dtype == torch.float64 or not objective.covariance.in_float32:
+        return statistics, maximum
+    again = need_float64(maximum.parameters, objective.covariance, samples.dtype) | ~maximum.valid
+    if again.any():
+        again = again & ~need_float64(current, objective.covariance, samples.dtype)
+    if not again.any():
+        return statistics, maximum
+    double = objective.expectation(samples, current.select(again), double=True)
+    order = torch.cat([again.nonzero()[:, 0], (~again).nonzero()[:, 0]]).argsort()
+    statistics = join_runs([double, statistics.select(~again)]).select(order)
+    return statistics, objective.maximise(statistics)
 
 
 def _iterate(
@@ -147,10 +178,10 @@ def _iterate(
     """One E- and one M-step of the active runs; also their bounds, NaN for the others."""
     active = before.active
     current = before.parameters.select(active)
-    statistics = objective.expectation(samples, current)
-    parameters, valid = objective.maximise(statistics)
+    statistics, maximum = _step(samples, current, objective)
+    parameters = maximum.parameters
     bounds = objective.lower_bound(statistics, current, parameters)
-    valid = valid & bounds.isfinite()
+    valid = maximum.valid & bounds.isfinite()
     bounds = bounds.where(valid, -torch.inf)
     converged = valid & ((bounds - before.lower_bound[active]).abs() < tol)
     sound = active[valid]
@@ -159,6 +190,7 @@ def _iterate(
         before.lower_bound.index_copy(0, active, bounds),
         before.converged.index_copy(0, active, converged),
         before.failed.index_copy(0, active, ~valid),
+        before.added.index_copy(0, active, maximum.added),
         active[valid & ~converged],
     )
     return after, torch.full_like(after.lower_bound, torch.nan).index_copy(0, active, bounds)

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from gmm.covariance import COVARIANCES, Covariance
 from gmm.em.completion import completed_statistics, select_observed
-from gmm.em.objective import Objective, P
+from gmm.em.objective import Maximum, Objective, P
 from gmm.em.parameters import Estimate
 from gmm.options import Missing
 from gmm.samples.in_memory import InMemory, Samples
@@ -174,10 +174,10 @@ class Completed(Objective[P]):
         self.patterns = patterns
 
     @override
-    def expectation(self, samples: Samples, parameters: P) -> Statistics:
+    def expectation(self, samples: Samples, parameters: P, *, double: bool = False) -> Statistics:
         assert isinstance(samples, InMemory)
         parts = (
-            self._expect_pattern(samples, rows, absent, parameters)
+            self._expect_pattern(samples, rows, absent, parameters, double)
             for rows, absent in self.patterns
         )
         return samples.pool(total(parts))
@@ -188,6 +188,7 @@ class Completed(Objective[P]):
         rows: Int[Tensor, " rows"],
         absent: Bool[Tensor, " d"],
         parameters: P,
+        double: bool,
     ) -> Statistics:
         part = InMemory(
             samples.x[rows],
@@ -195,7 +196,7 @@ class Completed(Objective[P]):
             samples.reference,
         )
         if not absent.any():
-            return self.complete.expectation(part, parameters)
+            return self.complete.expectation(part, parameters, double=double)
         size = chunk_size(self.covariance, parameters.n_components, parameters.n_features)
         return total(
             completed_statistics(chunk, absent, parameters, self.covariance)
@@ -203,7 +204,7 @@ class Completed(Objective[P]):
         )
 
     @override
-    def maximise(self, statistics: Statistics) -> tuple[P, Bool[Tensor, " run"]]:
+    def maximise(self, statistics: Statistics) -> Maximum[P]:
         return self.complete.maximise(statistics)
 
     @override

@@ -1,7 +1,7 @@
 """What EM climbs, and how: the interface that the likelihood and variational Bayes implement."""
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import torch
@@ -11,16 +11,40 @@ from torch import Tensor
 from gmm.covariance import Covariance
 from gmm.em.log_density import (
     log_joint_up_to_form,
+    need_float64,
     normalise,
     rounding_loss,
     shared_form,
-    working_dtype,
 )
 from gmm.em.parameters import Estimate
 from gmm.samples.in_memory import Samples
-from gmm.samples.statistics import Chunk, Statistics, chunk_size, summarise, total
+from gmm.samples.statistics import (
+    Chunk,
+    Statistics,
+    chunk_size,
+    join_runs,
+    summarise,
+    total,
+)
 
 P = TypeVar("P", bound=Estimate)
+
+
+@dataclass(frozen=True)
+class Maximum(Generic[P]):
+    """The outcome of an M-step.
+
+    Args:
+        parameters: Parameters about the reference of the statistics.
+        valid: Which runs have positive definite covariances; the parameters of the others have no
+            meaning.
+        added: What the variance of each feature had to be raised by beyond ``reg_covar``, so that a
+            covariance of the run could be factorised; the most of all components.
+    """
+
+    parameters: P
+    valid: Bool[Tensor, " run"]
+    added: Float[Tensor, "run d"]
 
 
 class Objective(ABC, Generic[P]):
@@ -34,17 +58,18 @@ class Objective(ABC, Generic[P]):
         self.covariance = covariance
 
     @abstractmethod
-    def expectation(self, samples: Samples, parameters: P) -> Statistics:
-        """E-step: the statistics of all samples under parameters about their reference."""
+    def expectation(self, samples: Samples, parameters: P, *, double: bool = False) -> Statistics:
+        """E-step: the statistics of all samples under parameters about their reference.
+
+        Args:
+            samples: Samples.
+            parameters: Parameters about their reference.
+            double: Whether to compute in float64 whatever the samples are in.
+        """
 
     @abstractmethod
-    def maximise(self, statistics: Statistics) -> tuple[P, Bool[Tensor, " run"]]:
-        """M-step.
-
-        Returns:
-            Parameters about the reference of the statistics, and which runs have positive definite
-            covariances; the parameters of the others have no meaning.
-        """
+    def maximise(self, statistics: Statistics) -> Maximum[P]:
+        """M-step."""
 
     @abstractmethod
     def lower_bound(self, statistics: Statistics, before: P, after: P) -> Float[Tensor, " run"]:
@@ -57,12 +82,58 @@ class Objective(ABC, Generic[P]):
         """
 
 
+def factorise_definite(
+    covariance: Covariance, covariances: Float[Tensor, "run ..."], n_features: int, *, widen: bool
+) -> tuple[Float[Tensor, "run ..."], Bool[Tensor, " run"], Float[Tensor, "run d"]]:
+    """Precision factors, which runs have them, and what each variance was raised by for them.
+
+    Args:
+        covariance: The type of the covariances.
+        covariances: Covariances of an M-step.
+        n_features: d.
+        widen: Whether a covariance that does not factorise is raised by the least that helps.
+    """
+    chol, valid = covariance.factorise(covariances)
+    added = covariances.new_zeros(len(covariances), n_features)
+    if not widen or valid.all():
+        return chol, valid, added
+    covariances, raised = covariance.make_definite(covariances)
+    if raised is None:
+        return chol, valid, added
+    return *covariance.factorise(covariances), raised.amax(1)
+
+
 def expected_statistics(
-    samples: Samples, parameters: Estimate, covariance: Covariance
+    samples: Samples,
+    parameters: Estimate,
+    covariance: Covariance,
+    double: Bool[Tensor, " run"] | bool = False,
 ) -> Statistics:
-    """The E-step of samples without missing values, under parameters about their reference."""
+    """The E-step of samples without missing values, under parameters about their reference.
+
+    Args:
+        samples: Samples.
+        parameters: Parameters about their reference.
+        covariance: The covariance type.
+        double: Which runs are computed in float64 in any case.
+    """
+    double = need_float64(parameters, covariance, samples.dtype) | double
+    if double.all():
+        return _sum_statistics(samples, parameters, covariance, torch.float64)
+    if not double.any():
+        return _sum_statistics(samples, parameters, covariance, torch.float32)
+    parts = [
+        _sum_statistics(samples, parameters.select(runs), covariance, dtype)
+        for runs, dtype in ((double, torch.float64), (~double, torch.float32))
+    ]
+    order = torch.cat([double.nonzero()[:, 0], (~double).nonzero()[:, 0]])
+    return join_runs(parts).select(order.argsort())
+
+
+def _sum_statistics(
+    samples: Samples, parameters: Estimate, covariance: Covariance, dtype: torch.dtype
+) -> Statistics:
     chol = parameters.precisions_cholesky
-    dtype = working_dtype(parameters, covariance, samples.dtype)
     evaluate = log_joint_up_to_form(parameters, covariance, dtype)
     factors = chol.to(dtype)
 

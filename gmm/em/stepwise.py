@@ -71,8 +71,9 @@ def step(
     before = parameters.translate(-batch.reference)
     batch_statistics = objective.expectation(batch, before)
     statistics = blend(memory, batch_statistics, decay)
-    after, valid = objective.maximise(statistics)
-    if not valid.all():
+    maximum = objective.maximise(statistics)
+    after = maximum.parameters
+    if not maximum.valid.all():
         raise ValueError(
             "partial_fit leads to a covariance that is not positive definite; increase reg_covar, "
             "lower n_components or pass larger batches"

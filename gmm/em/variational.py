@@ -9,12 +9,12 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import override
 
 from gmm.covariance import Covariance
-from gmm.em.objective import Objective, expected_statistics
+from gmm.em.objective import Maximum, Objective, expected_statistics, factorise_definite
 from gmm.em.parameters import Estimate
 from gmm.em.sticks import WeightPrior, expected_log_weights, expected_weights, log_normaliser
 from gmm.samples.in_memory import Samples
@@ -87,14 +87,17 @@ class VariationalBayes(Objective[Posterior]):
         super().__init__(covariance)
         self.weight_prior = weight_prior
         self.prior = prior
+        self.widen = reg_covar > 0
         self.regulariser = reg_covar * unit_covariance(covariance, prior.mean)
 
     @override
-    def expectation(self, samples: Samples, parameters: Posterior) -> Statistics:
-        return expected_statistics(samples, parameters, self.covariance)
+    def expectation(
+        self, samples: Samples, parameters: Posterior, *, double: bool = False
+    ) -> Statistics:
+        return expected_statistics(samples, parameters, self.covariance, double)
 
     @override
-    def maximise(self, statistics: Statistics) -> tuple[Posterior, Bool[Tensor, " run"]]:
+    def maximise(self, statistics: Statistics) -> Maximum[Posterior]:
         prior = self.prior
         statistics = avoid_zero_counts(statistics)
         counts = self._per_matrix(statistics.counts)
@@ -113,10 +116,13 @@ class VariationalBayes(Objective[Posterior]):
             + per_element(self._per_matrix(believed.counts)) * spread
             + per_element(counts) * self.regulariser
         )
-        chol, valid = self.covariance.factorise(scatter / per_element(degrees))
+        chol, valid, added = factorise_definite(
+            self.covariance, scatter / per_element(degrees), len(prior.mean), widen=self.widen
+        )
         sticks = self.weight_prior.posterior(statistics.counts, prior.weight_concentration)
         weights = expected_weights(sticks)
-        return Posterior(weights, means, chol, sticks, believed.counts, degrees), valid
+        posterior = Posterior(weights, means, chol, sticks, believed.counts, degrees)
+        return Maximum(posterior, valid, added)
 
     @override
     def lower_bound(

@@ -98,7 +98,7 @@ class Chunks:
     def samples(
         self,
         sample_weight: ArrayLike | Tensor | None = None,
-        device: str | None = None,
+        device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
     ) -> Streamed:
         """The samples to fit, after a first pass over them.

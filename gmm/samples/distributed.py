@@ -57,7 +57,7 @@ class Sharded:
     def samples(
         self,
         sample_weight: ArrayLike | Tensor | None = None,
-        device: str | None = None,
+        device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
     ) -> "Pooled":
         """The samples of all processes, after a first pass over those of this one.

@@ -5,12 +5,12 @@ They are taken about a fixed reference: raw second moments in float32 get a unit
 array, of a file or of several processes are one computation.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gmm.covariance import Covariance
@@ -74,6 +74,16 @@ class Statistics:
             self.second + other.second,
         )
 
+    def select(self, runs: Int[Tensor, " some"] | Bool[Tensor, " run"]) -> "Statistics":
+        """The statistics of some runs."""
+        return Statistics(
+            self.weight,
+            self.log_density[runs],
+            self.counts[runs],
+            self.first[runs],
+            self.second[runs],
+        )
+
     @property
     def lower_bound(self) -> Float[Tensor, " run"]:
         """Mean log density of a sample in nats."""
@@ -122,6 +132,13 @@ def summarise(
         first=multiply(resp, chunk.x.T).double(),
         second=chunk.covariance.second_moments(chunk.x, chunk.quadratics, resp, chol).double(),
     )
+
+
+def join_runs(parts: Sequence[Statistics]) -> Statistics:
+    """The statistics of all runs of several batches, of the same samples."""
+    names = ("log_density", "counts", "first", "second")
+    joined = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
+    return Statistics(parts[0].weight, **joined)
 
 
 def total(parts: Iterable[Statistics]) -> Statistics:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from gmm.samples.placement import to_tensor
 from gmm.samples.validation import validate_weights
 
 PART = 4096  # samples in float64 at a time, however long the chunks are
@@ -135,7 +136,7 @@ def no_moments(n_features: int, device: torch.device) -> Moments:
 
 def as_tensor(matrix: np.ndarray | Tensor) -> Tensor:
     """A chunk as a tensor that shares its memory."""
-    return matrix if isinstance(matrix, Tensor) else torch.from_numpy(matrix)
+    return to_tensor(matrix)
 
 
 def weights_of(
@@ -146,7 +147,7 @@ def weights_of(
 
 
 def _weights(sample_weight: ArrayLike | Tensor) -> Float[Tensor, " n"]:
-    weights = torch.as_tensor(sample_weight).double()
+    weights = to_tensor(sample_weight).double()
     # All may be 0: other processes can have samples that count.
     return validate_weights(weights, weights.reshape(-1, 1)) if weights.any() else weights
 

@@ -34,6 +34,11 @@ def check_matrix(samples: Any) -> None:
             element.
         TypeError: If an element is an object that is not a number.
     """
+    if samples is None or isinstance(samples, str | bytes):
+        raise ValueError(
+            f"x is {samples!r}, expected samples in rows, n × d; to read a file pass "
+            f"pathlib.Path(name) or gmm.read_matrix(name)"
+        )
     try:
         x = np.asarray(samples)
     except ValueError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmm.options import CovarianceType, FloatType, InitMethod
+from gmm.options import CovarianceType, FloatType, InitMethod, Regulariser
 from gmm.verbs.inputs import check_mixture_path, is_large, read_samples
 
 
@@ -60,7 +60,7 @@ def fit(
     n_init: int = 1,
     init_params: InitMethod = "kmeans",
     seed: int = 0,
-    reg_covar: float = 1e-6,
+    reg_covar: Regulariser = 1e-6,
     tol: float = 1e-3,
     max_iter: int = 100,
     percent: float | None = None,
@@ -79,7 +79,8 @@ def fit(
         n_init: Number of restarts, all in one batch; the best is kept.
         init_params: Where EM starts.
         seed: The same seed gives the same mixture.
-        reg_covar: Added to every variance, in squared units of x.
+        reg_covar: Added to every variance, in squared units of x; auto is 1e-6, but between 1e-14
+            and 1e-3 of the mean variance of a feature.
         tol: EM stops when the mean log density changes by less, in nats.
         max_iter: Largest number of iterations.
         percent: Save with it a threshold that flags this share of new samples, in percent, such as

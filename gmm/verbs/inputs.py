@@ -16,14 +16,14 @@ def read_samples(path: Path, dtype: FloatType | None, device: str | None) -> "Te
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it holds no matrix of numbers.
+        ValueError: If it holds no matrix of numbers, or the device cannot be used.
     """
-    import torch
-
     from gmm.files.matrices import read_matrix
+    from gmm.samples.placement import read_device, read_dtype, to_tensor
 
-    samples = torch.from_numpy(read_matrix(path))
-    return samples.to(device, None if dtype is None else getattr(torch, dtype))
+    place, precision = read_device(device), read_dtype(dtype)  # before the work of reading
+    samples = to_tensor(read_matrix(path))
+    return samples.to(place or samples.device, precision or samples.dtype)
 
 
 def is_large(path: Path) -> bool:

@@ -6,7 +6,7 @@ Torch is imported inside the functions, so that ``gmm sweep --help`` answers wit
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmm.options import CovarianceType, Criterion, FloatType
+from gmm.options import CovarianceType, Criterion, FloatType, Regulariser
 from gmm.verbs.inputs import check_mixture_path, read_samples
 
 
@@ -47,7 +47,7 @@ def sweep(
     n_init: int = 10,
     seed: int = 0,
     rank: int = 8,
-    reg_covar: float = 1e-6,
+    reg_covar: Regulariser = 1e-6,
     tol: float = 1e-3,
     max_iter: int = 100,
     table: Path | None = None,
@@ -69,7 +69,8 @@ def sweep(
         n_init: Number of restarts of each candidate, all in one batch.
         seed: The same seed gives the same sweep.
         rank: Columns of the loadings of low_rank.
-        reg_covar: Added to every variance, in squared units of x.
+        reg_covar: Added to every variance, in squared units of x; auto is 1e-6, but between 1e-14
+            and 1e-3 of the mean variance of a feature.
         tol: EM stops when the mean log density changes by less, in nats.
         max_iter: Largest number of iterations.
         table: Where to write all candidates as .csv; not written by default.

@@ -131,7 +131,8 @@ def test_the_bound_never_decreases(seed, kind, precision):
 def test_the_unit_of_the_samples_does_not_matter(kind, precision, exponent):
     x, labels = clusters(0)
     x = (x * 10.0**exponent).astype(precision)
-    found = GaussianMixture(3, covariance_type=kind, n_init=3, random_state=0).fit_predict(x)
+    mixture = GaussianMixture(3, covariance_type=kind, n_init=3, random_state=0, reg_covar="auto")
+    found = mixture.fit_predict(x)
     assert adjusted_rand_score(labels, found) == 1.0
 
 

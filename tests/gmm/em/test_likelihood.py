@@ -9,7 +9,8 @@ from gmm.samples.in_memory import InMemory
 
 
 def maximise(statistics, covariance, reg_covar):
-    return Likelihood(covariance, reg_covar).maximise(statistics)
+    maximum = Likelihood(covariance, reg_covar).maximise(statistics)
+    return maximum.parameters, maximum.valid
 
 
 def test_the_m_step_does_not_depend_on_the_reference(covariance_type, blobs, soft_responsibilities):

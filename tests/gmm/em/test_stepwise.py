@@ -45,7 +45,8 @@ def test_recalled_samples_have_the_moments_of_the_mixture(fitted):
 def test_the_m_step_of_what_is_remembered_is_the_mixture(fitted):
     memory = remember(fitted, 450.0)
     fitted.reg_covar = 0.0
-    found, valid = fitted._objective(memory.points).maximise(memory.statistics)
+    maximum = fitted._objective(memory.points).maximise(memory.statistics)
+    found, valid = maximum.parameters, maximum.valid
     assert valid.all()
     found = found.translate(memory.points.reference)
     for name in ("weights", "means", "precisions_cholesky"):

@@ -1,6 +1,7 @@
 import pytest
 
-from gmm.files.atomic import atomic
+from gmm import GaussianMixture, save
+from gmm.files.atomic import atomic, write_text
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):
@@ -16,3 +17,12 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
         interrupted()
     assert [file.name for file in tmp_path.iterdir()] == ["value.txt"]
     assert path.read_text() == "old"
+
+
+def test_files_have_the_mode_that_the_umask_leaves(tmp_path, blobs):
+    save(GaussianMixture().fit(blobs), tmp_path / "m.safetensors")
+    write_text(tmp_path / "a.txt", "a")
+    (tmp_path / "plain").touch()
+    expected = (tmp_path / "plain").stat().st_mode
+    for name in ("m.safetensors", "a.txt"):
+        assert (tmp_path / name).stat().st_mode == expected

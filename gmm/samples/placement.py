@@ -1,0 +1,59 @@
+"""Anything like an array as a tensor, and where and in which precision to compute with it."""
+
+from typing import get_args
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from gmm.options import FloatType
+
+
+def to_tensor(values: ArrayLike | Tensor) -> Tensor:
+    """Values as a tensor, which shares the memory of an array where torch can.
+
+    Arrays that run backwards, are read-only, or have bytes in another order or more of them than
+    torch knows are copied.
+    """
+    if isinstance(values, Tensor):
+        return values
+    array = np.asarray(values)
+    dtype = np.dtype(np.float64) if array.dtype == np.longdouble else array.dtype.newbyteorder("=")
+    backwards = any(stride < 0 for stride in array.strides)
+    if backwards or not array.flags.writeable or array.dtype != dtype:
+        array = np.array(array, dtype=dtype, order="C")
+    return torch.from_numpy(array)
+
+
+def read_dtype(dtype: FloatType | None) -> torch.dtype | None:
+    """The precision that a setting names; None for that of the samples.
+
+    Raises:
+        ValueError: If it names another one.
+    """
+    if dtype is None:
+        return None
+    if not isinstance(dtype, str) or dtype not in get_args(FloatType):
+        raise ValueError(
+            f"dtype={dtype!r}, expected 'float32' or 'float64', or None for that of the samples"
+        )
+    return getattr(torch, dtype)
+
+
+def read_device(device: str | torch.device | None) -> torch.device | None:
+    """The device that a setting names; None for where the samples are.
+
+    Raises:
+        ValueError: If there is no such device, or this machine does not have it.
+    """
+    if device is None:
+        return None
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"device={str(device)!r} cannot be used here ({reason}); expected a device that this "
+            f"machine has, such as 'cpu', or None for where the samples are"
+        ) from error

@@ -1,0 +1,114 @@
+"""Bound and iterations are scikit-learn's from an equal start, at any scale and reg_covar."""
+
+import numpy as np
+import pytest
+from sklearn.mixture import BayesianGaussianMixture as BayesianReference
+from sklearn.mixture import GaussianMixture as Reference
+
+from gmm import BayesianGaussianMixture, GaussianMixture
+
+TYPES = ("full", "tied", "diag", "spherical")
+REGULARISERS = (0.0, 1e-10, 1e-6, 1e-6, 1e-3, 1.0)
+
+
+def problem(seed):
+    """Samples with scales of 1e-6 to 1e6, one for all features or one each, and settings."""
+    random = np.random.default_rng(seed)
+    d, k, n = (int(random.integers(*ends)) for ends in ((1, 7), (1, 4), (30, 200)))
+    scales = 10.0 ** random.uniform(-6, 6, d if random.random() < 0.5 else 1)
+    shifts = random.integers(0, k, (n, 1)) * random.uniform(0, 5)
+    x = (random.normal(size=(n, d)) @ random.normal(size=(d, d)) + shifts) * scales
+    kind = TYPES[seed % len(TYPES)]
+    settings = {
+        "covariance_type": kind,
+        "reg_covar": random.choice(REGULARISERS),
+        "weights_init": np.full(k, 1 / k),
+        "means_init": x[random.choice(n, k, replace=False)],
+        "precisions_init": spread_precisions(x.var(0), k)[kind],
+        "max_iter": 30,
+    }
+    return x, k, settings
+
+
+def spread_precisions(variances, k):
+    """Precisions of components that are each as wide as all samples together."""
+    return {
+        "full": np.stack([np.diag(1 / variances)] * k),
+        "tied": np.diag(1 / variances),
+        "diag": np.stack([1 / variances] * k),
+        "spherical": np.full(k, 1 / variances.mean()),
+    }
+
+
+def assert_same_fit(seed):
+    x, k, settings = problem(seed)
+    try:
+        reference = Reference(k, **settings).fit(x)
+    except ValueError:  # a component has shrunk onto one sample, and reg_covar is 0
+        with pytest.raises(ValueError, match="increase reg_covar"):
+            GaussianMixture(k, **settings).fit(x)
+        return
+    ours = GaussianMixture(k, **settings).fit(x)
+    bounds = ours.lower_bound_, reference.lower_bound_
+    np.testing.assert_allclose(*bounds, rtol=1e-9, atol=1e-9, err_msg=f"seed {seed}")
+    assert ours.n_iter_ == reference.n_iter_, f"seed {seed}"
+    assert not np.any(ours.diagnostics_["added_variances"])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_bound_and_iterations_are_scikit_learns_whatever_the_scales_and_the_regulariser():
+    for seed in range(100):
+        assert_same_fit(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_bound_and_iterations_are_scikit_learns_in_two_thousand_problems():
+    for seed in range(2000):
+        assert_same_fit(seed)
+
+
+@pytest.mark.parametrize("reg_covar", [1e-2, 1.0, 1e3])
+def test_a_bayesian_mixture_adds_what_is_asked_for_too(covariance_type, reg_covar, blobs):
+    settings = {"covariance_type": covariance_type, "reg_covar": reg_covar, "random_state": 0}
+    ours = BayesianGaussianMixture(1, **settings).fit(blobs)
+    reference = BayesianReference(n_components=1, **settings).fit(blobs)
+    np.testing.assert_allclose(ours.covariances_, reference.covariances_, rtol=1e-9)
+
+
+def test_a_wide_feature_leaves_the_variance_of_another_alone():
+    random = np.random.default_rng(0)
+    x = np.c_[random.uniform(1.7e9, 1.73e9, 400), random.normal(0.2, 0.03, 400)]
+    mixture = GaussianMixture().fit(x)
+    np.testing.assert_allclose(mixture.covariances_[0, 1, 1], x[:, 1].var() + 1e-6, rtol=1e-9)
+
+
+def test_what_a_covariance_needs_beyond_reg_covar_is_small_per_feature_and_recorded():
+    random = np.random.default_rng(0)
+    wide = 1e8 * random.normal(size=200)
+    x = np.c_[wide, 3 * wide, -wide, random.normal(size=200)]  # 1e-6 vanishes beside 1e16
+    with pytest.raises(ValueError, match=r"ill-defined|singular|positive"):
+        Reference().fit(x)
+    mixture = GaussianMixture().fit(x)
+    added = np.array(mixture.diagnostics_["added_variances"])[0]
+    assert (added > 0).all()
+    assert (added < 1e-12 * x.var(0)).all()
+    diagonal = np.diag(mixture.covariances_[0])
+    np.testing.assert_allclose(diagonal[3], x[:, 3].var() + 1e-6 + added[3], rtol=1e-9)
+    assert mixture.set_params(reg_covar="auto").fit(x).diagnostics_["added_variances"] == [
+        [0.0] * 4
+    ]
+
+
+def test_auto_is_one_millionth_unless_the_scale_of_the_samples_says_otherwise(blobs):
+    def added(x, reg_covar):
+        mixture = GaussianMixture(1, covariance_type="diag", reg_covar=reg_covar).fit(x)
+        return mixture.covariances_[0] - x.var(0)
+
+    np.testing.assert_allclose(added(blobs, "auto"), 1e-6, rtol=1e-6)
+    small = blobs * 1e-6
+    np.testing.assert_allclose(added(small, "auto"), 1e-3 * small.var(0).mean(), rtol=1e-9)
+    np.testing.assert_allclose(added(small, 1e-6), 1e-6, rtol=1e-9)
+    for word in ("Auto", "1e-6", True, -1.0):
+        with pytest.raises(ValueError, match=r"reg_covar=.*expected a number >= 0, or 'auto'"):
+            GaussianMixture(reg_covar=word).fit(blobs)
