@@ -20,8 +20,10 @@ from cellxai.verbs.quickstart import quickstart
 from cellxai.verbs.report import report
 from cellxai.verbs.score import score
 from cellxai.verbs.synthesize import synthesize
+from gmm.commandline.trust import allow
 
 __all__ = [
+    "allow",
     "benchmark",
     "check",
     "crossvalidate",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 
@@ -63,6 +63,34 @@ def mix(inputs: Float[Tensor, "b *shape"], mixture: Mixture) -> Float[Tensor, "b
     return partners.lerp(inputs, mixture.share)
 
 
+def cross_entropy(
+    logits: Float[Tensor, "b k"],
+    labels: Int[Tensor, " b"],
+    class_weights: Float[Tensor, " k"] | None = None,
+    label_smoothing: float = 0.0,
+) -> Float[Tensor, ""]:
+    """Mean over the images, each weighted by its own class.
+
+    torch weights every term of a smoothed label by the class of that term instead, so that a rare
+    class's share of a common image's label outweighs the label itself: the loss is then least where
+    every common image is called rare.
+    """
+    if class_weights is None or not label_smoothing:
+        return F.cross_entropy(logits, labels, class_weights, label_smoothing=label_smoothing)
+    of_images = F.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)
+    weights = class_weights[labels]
+    return (weights * of_images).sum() / weights.sum()
+
+
+def total_weight(
+    labels: Int[Tensor, " b"], class_weights: Float[Tensor, " k"] | None
+) -> float | Float[Tensor, ""]:
+    """What the mean over these images was divided by: it weighs their batch in that of an epoch."""
+    # A float: Lightning averages the counts of the devices, and a whole number such as the 2.5 of
+    # three images here and two there would be cut to 2, and the loss 5/4 of itself.
+    return float(len(labels)) if class_weights is None else class_weights[labels].sum()
+
+
 def mixed_cross_entropy(
     logits: Float[Tensor, "b k"],
     labels: Int64[Tensor, " b"],
@@ -73,7 +101,6 @@ def mixed_cross_entropy(
     """Loss of mixed images: that of either label, by its share."""
     partners = labels[mixture.partners.to(labels.device)]
     own, other = (
-        F.cross_entropy(logits, given, class_weights, label_smoothing=label_smoothing)
-        for given in (labels, partners)
+        cross_entropy(logits, given, class_weights, label_smoothing) for given in (labels, partners)
     )
     return mixture.share * own + (1 - mixture.share) * other

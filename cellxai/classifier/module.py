@@ -7,14 +7,20 @@ from typing import Any, Literal
 
 import lightning as L
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchmetrics.classification import MulticlassAccuracy
 
 from cellxai.classifier.backbone import Backbone, FeatureNetwork, TimmBackbone
-from cellxai.classifier.loss import LossSettings, draw_mixture, mix, mixed_cross_entropy
+from cellxai.classifier.loss import (
+    LossSettings,
+    cross_entropy,
+    draw_mixture,
+    mix,
+    mixed_cross_entropy,
+    total_weight,
+)
 from cellxai.classifier.optimiser import OptimiserSettings, build_adamw, parameter_groups
 from cellxai.classifier.schedule import LearningRate
 
@@ -154,7 +160,7 @@ class CellClassifier(L.LightningModule):
         inputs, labels = batch
         if not self.loss.mixup_alpha:
             logits = self.learnt(inputs)
-            loss = self.cross_entropy(logits, labels, self.loss.label_smoothing)
+            loss = cross_entropy(logits, labels, self.class_weights, self.loss.label_smoothing)
         else:
             mixture = draw_mixture(len(labels), self.loss.mixup_alpha)
             logits = self.learnt(mix(inputs, mixture))
@@ -168,19 +174,13 @@ class CellClassifier(L.LightningModule):
         """Cross-entropy of a batch of untouched images."""
         inputs, labels = batch
         logits = self.learnt(inputs)
-        loss = self.cross_entropy(logits, labels)
+        loss = cross_entropy(logits, labels, self.class_weights)
         self.log_step("validation", loss, logits, labels)
         return loss
 
     def learnt(self, inputs: Float[Tensor, "b ..."]) -> Float[Tensor, "b k"]:
         """Logits of images, or of their pooled features where the backbone is frozen."""
         return self.head(inputs) if self.trainable == "head" else self(inputs)
-
-    def cross_entropy(
-        self, logits: Float[Tensor, "b k"], labels: Int[Tensor, " b"], smoothing: float = 0.0
-    ) -> Float[Tensor, ""]:
-        """Mean over the images, weighted by class."""
-        return F.cross_entropy(logits, labels, self.class_weights, label_smoothing=smoothing)
 
     def log_step(
         self,
@@ -189,7 +189,10 @@ class CellClassifier(L.LightningModule):
         logits: Float[Tensor, "b k"],
         labels: Int[Tensor, " b"],
     ) -> None:
-        """Logs loss and accuracy, as means over the images of the epoch on all devices."""
+        """Logs loss and accuracy, as means over the images of the epoch on all devices.
+
+        Those of the loss are weighted by class, so that they do not depend on the batches.
+        """
         accuracy = self.accuracy[f"{part}_accuracy"]
         assert isinstance(accuracy, MulticlassAccuracy)
         accuracy.update(logits, labels)  # that of the batch alone is not asked for
@@ -199,9 +202,7 @@ class CellClassifier(L.LightningModule):
             on_step=False,
             on_epoch=True,
             prog_bar=True,
-            # A float: Lightning averages the counts of the devices, and a whole number such as the
-            # 2.5 of three images here and two there would be cut to 2, and the loss 5/4 of itself.
-            batch_size=float(len(labels)),  # pyright: ignore[reportArgumentType]
+            batch_size=total_weight(labels, self.class_weights),  # pyright: ignore
             sync_dist=True,
         )
 

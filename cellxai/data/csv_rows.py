@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cellxai.data.records import Fault
+
 
 @dataclass(frozen=True)
 class TableRow:
@@ -46,6 +48,11 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[TableRow]:
             f"{path}: no column {', '.join(map(repr, missing))}, got {', '.join(header) or 'none'}"
         )
     return [_row(path.name, number, cells) for number, cells in enumerate(cells_of_rows, start=2)]
+
+
+def empty_table_faults(path: Path, rows: Sequence[TableRow]) -> list[Fault]:
+    """A line where a table ends behind its header."""
+    return [] if rows else [Fault(path.name, "no rows below the header, expected one per image")]
 
 
 def _row(file: str, number: int, cells: dict[str, str]) -> TableRow:

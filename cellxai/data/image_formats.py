@@ -3,16 +3,16 @@
 import io
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import UInt, UInt16
 from PIL import Image, UnidentifiedImageError
 
+from cellxai.data import tiff_tags
 from cellxai.data.corruption import corrupt_image
 from cellxai.data.records import Record
 
@@ -20,10 +20,11 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 MAX_PIXELS = 100_000_000  # a microscope's field of view has a tenth of it or less
 GREY_MODES = ("1", "L", "LA")
-BITS_PER_SAMPLE, PHOTOMETRIC = 258, 262  # TIFF tags
 WHITE_IS_ZERO = 0
 PNG_BITS, PNG_COLOUR_TYPE = 24, 25  # places in the header, which always comes first
 GREY_WITH_ALPHA = 4
+
+PixelCheck = Callable[[Image.Image, bytes], None]
 
 
 class ImageFault(ValueError):  # noqa: N818 - the file is at fault, not the program
@@ -48,11 +49,11 @@ def read_image(path: Path) -> UInt[np.ndarray, "h w"] | UInt[np.ndarray, "h w 3"
 
     Raises:
         ImageFault: If the file is missing, broken anywhere, of more than 16 bits or signed, of
-            several pictures, or too large to be a field of view.
+            several pictures or of channels that are not read, or too large to be a field of view.
     """
     with name_faults(path):
         content = path.read_bytes()
-        image = load_strictly(content)
+        image = load_strictly(content, check_intensities)
         if bits_per_channel(image, content) > 8:
             return decode_deep_pixels(image, content)
         return np.array(image.convert("L" if image.mode in GREY_MODES else "RGB"))
@@ -68,7 +69,7 @@ def decode_deep_pixels(
     """
     if image.mode.startswith("I;16"):
         pixels = np.array(image).astype(np.uint16)  # in this machine's order of bytes
-        return 65535 - pixels if tiff_tag(image, PHOTOMETRIC) == WHITE_IS_ZERO else pixels
+        return 65535 - pixels if tiff_tags.photometric(image) == WHITE_IS_ZERO else pixels
     if len(image.getbands()) == 1:
         raise ImageFault(f"grey of mode {image.mode}, expected 16 bits without a sign; convert it")
     # Of colour Pillow keeps the upper 8 bits alone. OpenCV reads all 16, of some files wrongly: it
@@ -103,12 +104,18 @@ def name_faults(path: Path) -> Iterator[None]:
         raise ImageFault(f"{path}: truncated or corrupt ({reason}); copy it again") from None
 
 
-def load_strictly(content: bytes) -> Image.Image:
-    """The image in a file's bytes, decoded to its last pixel and every checksum right."""
+def load_strictly(content: bytes, check_pixels: PixelCheck) -> Image.Image:
+    """The image in a file's bytes, decoded to its last pixel and every checksum right.
+
+    Args:
+        content: The file.
+        check_pixels: Refuses, from the header, a type of pixels that is of no use.
+    """
     # Pillow, because OpenCV answers None, which dies later and without the file's name, and one
     # flipped byte of a PNG can end the whole process in torchvision.io.
     image = _open(content)
-    check_kind(image, content)
+    check_kind(image)
+    check_pixels(image, content)
     # Loading alone accepts a file that was cut after its last pixel; this reads all checksums.
     image.verify()
     image = _open(content)
@@ -126,17 +133,32 @@ def _open(content: bytes) -> Image.Image:
             raise ImageFault(f"too large ({error})") from None
 
 
-def check_kind(image: Image.Image, content: bytes) -> None:
-    """Refuses, from its header, an image that is not a single picture of 8 or 16 bits."""
+def check_kind(image: Image.Image) -> None:
+    """Refuses, from its header, a file that is not one picture of which every channel is read."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageFault(
             f"{width}×{height} pixels are too large, expected at most {MAX_PIXELS:,}; tile it"
         )
-    n_pictures = getattr(image, "n_frames", 1)
+    n_pictures = max(getattr(image, "n_frames", 1), tiff_tags.count_imagej_pictures(image))
     if n_pictures > 1:
         raise ImageFault(f"{n_pictures} pictures in one file, expected one; save them apart")
+    n_channels, n_read = tiff_tags.count_channels(image)
+    if n_channels != n_read:
+        raise ImageFault(
+            f"{n_channels} channels in one file, of which {n_read} would be read; expected 1 or 3 "
+            "with no other than alpha beside them: save each as an image of its own"
+        )
+
+
+def check_intensities(image: Image.Image, content: bytes) -> None:
+    """Refuses pixels that are not whole numbers from 0, of 8 or 16 bits."""
     bits = bits_per_channel(image, content)
+    if tiff_tags.has_sign(image):
+        raise ImageFault(
+            f"signed pixels of {bits} bits, expected ones without a sign; add an offset that you "
+            "state, and save them again"
+        )
     if bits > 16:
         raise ImageFault(
             f"{bits}-bit pixels are not read: convert to 8 or 16 bits by a rule that you state, "
@@ -149,10 +171,5 @@ def bits_per_channel(image: Image.Image, content: bytes) -> int:
     if image.format == "PNG":
         return content[PNG_BITS]
     if image.format == "TIFF":
-        return int(np.max(tiff_tag(image, BITS_PER_SAMPLE) or 1))
+        return tiff_tags.bits_per_sample(image)
     return 8
-
-
-def tiff_tag(image: Image.Image, tag: int) -> Any:
-    """The value of a tag; ``None`` without it, and of other formats."""
-    return image.tag_v2.get(tag) if image.format == "TIFF" else None  # pyright: ignore

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -59,10 +59,17 @@ class Fault:
 
 @dataclass(frozen=True)
 class Scan:
-    """A data set as found: the sound records, and every fault."""
+    """A data set as read.
+
+    Args:
+        records: The sound images.
+        faults: What is wrong; the images that it makes unusable are left out.
+        notes: What is not wrong and yet has to be known; nothing is left out for it.
+    """
 
     records: tuple[Record, ...]
     faults: tuple[Fault, ...] = ()
+    notes: tuple[Fault, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -86,11 +93,14 @@ class Source(ABC):
         """
 
 
-def without_partial_groups(records: Sequence[Record]) -> Sequence[Record]:
-    """The records as they are if all have a group, and all without one otherwise.
-
-    Half-known groups would promise more than they keep.
-    """
-    if all(record.group for record in records):
-        return records
-    return [replace(record, group=None) for record in records]
+def note_blank_groups(records: Sequence[Record]) -> list[Fault]:
+    """A line where some images name a group and others do not: those go into any part."""
+    alone = [record.id for record in records if record.group is None]
+    if not alone or len(alone) == len(records):
+        return []
+    first = ", ".join(alone[:3]) + (", …" if len(alone) > 3 else "")
+    what = (
+        f"blank for {len(alone)} of {len(records)} images ({first}): each is a group of its own, "
+        "and may part from the images that it belongs to; fill in the group if there is one"
+    )
+    return [Fault("group", what)]

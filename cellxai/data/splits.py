@@ -131,7 +131,7 @@ def keep_common(scan: Scan, settings: SplitSettings) -> Scan:
         for label, reason in rare.items()
     ]
     kept = tuple(record for record in scan.records if record.label not in rare)
-    return Scan(kept, (*scan.faults, *faults))
+    return Scan(kept, (*scan.faults, *faults), scan.notes)
 
 
 def check_enough(records: Sequence[Record], settings: SplitSettings) -> None:

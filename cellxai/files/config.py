@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ import jsonargparse
 import yaml
 
 from cellxai.files.folder import atomic
+from gmm.commandline.trust import only_trusted_imports
 
 PLAIN = (str, int, float, bool, type(None))
 Made = TypeVar("Made")
@@ -100,15 +101,37 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def build_arguments(function: Callable[..., Any], path: Path) -> dict[str, Any]:
+def build_arguments(
+    function: Callable[..., Any], path: Path, without: Sequence[Sequence[str]] = ()
+) -> dict[str, Any]:
     """The arguments of ``function`` as recorded in a YAML file, with every object built.
+
+    The file may come from elsewhere, so it is :mod:`gmm.commandline.trust` that says which classes
+    are imported because it names them.
+
+    Args:
+        function: What takes the arguments.
+        path: The file.
+        without: Lists that are taken as empty, each by its keys: what they name is not needed.
 
     Raises:
         ValueError: If a key, a value or a class in the file is not what ``function`` takes.
     """
+    config = read_config(path)
+    for keys in without:
+        empty_list(config, keys)
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_function_arguments(function)
-    try:
-        return vars(parser.instantiate(parser.parse_object(read_config(path))))
-    except (jsonargparse.ArgumentError, TypeError) as error:
-        raise ValueError(f"{path}: {' '.join(str(error).split())}") from error
+    with only_trusted_imports(config, str(path)):
+        try:
+            return vars(parser.instantiate(parser.parse_object(config)))
+        except (jsonargparse.ArgumentError, TypeError) as error:
+            raise ValueError(f"{path}: {' '.join(str(error).split())}") from error
+
+
+def empty_list(config: dict[str, Any], keys: Sequence[str]) -> None:
+    """Replaces a list in a nested config, if it is there, by an empty one."""
+    for key in keys[:-1]:
+        config = config.get(key) or {}
+    if isinstance(config, dict) and keys[-1] in config:
+        config[keys[-1]] = []

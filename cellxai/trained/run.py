@@ -21,6 +21,9 @@ from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import Device, choose_device
 
 Checkpoint = Literal["best", "last"]
+OF_TRAINING = (
+    ("transforms", "augmentations"), ("training", "callbacks"), ("training", "loggers"),
+)  # fmt: skip
 Outputs = tuple[Float[Tensor, "n k"], Float[Tensor, "n f"]]
 
 
@@ -127,10 +130,13 @@ def load_run(run: Path, device: Device = "auto") -> TrainedRun:
 def read_settings(folder: RunFolder) -> RunSettings:
     """The settings that a run was trained with, every object of its config built.
 
+    All but what only a training needs: its augmentations, callbacks and loggers are left out, so
+    that a run is read without the code that they lie in.
+
     Raises:
         ValueError: If a key, a value or a class in its config is not what ``fit`` takes.
     """
-    return RunSettings(**build_arguments(RunSettings, folder.config))
+    return RunSettings(**build_arguments(RunSettings, folder.config, OF_TRAINING))
 
 
 @torch.no_grad()

@@ -55,13 +55,16 @@ def total_seconds(starts: Sequence[Mapping[str, Any]]) -> float:
     return round(sum((start["seconds"] for start in starts), 0.0), 1)
 
 
-def describe_data(records: Sequence[Record], faults: Sequence[Fault]) -> dict[str, Any]:
+def describe_data(
+    records: Sequence[Record], faults: Sequence[Fault], notes: Sequence[Fault] = ()
+) -> dict[str, Any]:
     """Counts and the fingerprint of a data set."""
     return {
         "n_images": len(records),
         "classes": dict(sorted(Counter(record.label for record in records).items())),
         "fingerprint": hash_records(records),
         "faults": [str(fault) for fault in faults],
+        "notes": [str(note) for note in notes],
     }
 
 

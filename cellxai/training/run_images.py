@@ -1,13 +1,15 @@
 """The images of a run in parts: from its settings to images that are not yet read."""
 
+from dataclasses import replace
+
 from cellxai.data.loading.datamodule import CellImages
-from cellxai.data.records import Fault
+from cellxai.data.records import Scan, note_blank_groups
 from cellxai.data.splits import keep_common, split_records
 from cellxai.training.run_settings import RunSettings
 
 
-def load_images(settings: RunSettings) -> tuple[CellImages, tuple[Fault, ...]]:
-    """The data set in parts, not read yet, and what the reader found wrong with it.
+def load_images(settings: RunSettings) -> tuple[CellImages, Scan]:
+    """The images of a run in parts, not read yet, and the data set that they are from.
 
     Raises:
         ValueError: If fewer than two classes are left.
@@ -23,4 +25,4 @@ def load_images(settings: RunSettings) -> tuple[CellImages, tuple[Fault, ...]]:
         scan.records, parts, scan.classes, settings.transforms, settings.training.batch_size,
         settings.seed, settings.loading,
     )  # fmt: skip
-    return images, scan.faults
+    return images, replace(scan, notes=(*scan.notes, *note_blank_groups(scan.records)))

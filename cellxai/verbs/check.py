@@ -1,13 +1,14 @@
 """The verb ``check``: every fault of a data set."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from cellxai.data.ids import is_safe_id
 from cellxai.data.image_formats import read_pixels
-from cellxai.data.records import Fault, Record, Scan, Source
+from cellxai.data.pixels.oddities import PixelLook, describe_odd, look_at
+from cellxai.data.records import Fault, Record, Scan, Source, note_blank_groups
 
 FAULTS_FOUND = 3  # exit code: neither a success nor a mistake in the command
 
@@ -20,11 +21,13 @@ class CheckReport:
         faults: All that is wrong, in the order of the data set.
         n_images: Images that can be used.
         classes: How many of them each class has, in alphabetical order.
+        notes: What is not wrong and yet worth a look; it does not change the exit code.
     """
 
     faults: tuple[Fault, ...]
     n_images: int
     classes: dict[str, int]
+    notes: tuple[Fault, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -33,14 +36,20 @@ class CheckReport:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{label} {n}" for label, n in self.classes.items())
-        n_faults = len(self.faults)
+        n_faults, n_notes = len(self.faults), len(self.notes)
         counted = f"{n_faults} fault{'' if n_faults == 1 else 's'}" if n_faults else "no faults"
+        counted += f", {n_notes} note{'' if n_notes == 1 else 's'}" if n_notes else ""
         usable = f"{self.n_images} usable images" + (f" ({counts})" if counts else "")
-        return "\n".join([*map(str, self.faults), f"{counted}; {usable}"])
+        notes = [f"note: {note}" for note in self.notes]
+        return "\n".join([*map(str, self.faults), *notes, f"{counted}; {usable}"])
 
 
 def check(data: Source) -> CheckReport:
     """Lists every fault of a data set: tables, files, pixels, masks. Nothing is trained.
+
+    Notes name what is not wrong and yet worth a look: images without a group among others that have
+    one, tiny ones, ones of a single grey level, ones that are equal pixel by pixel, and a few of 16
+    bits among many of 8.
 
     Args:
         data: The data set.
@@ -48,37 +57,77 @@ def check(data: Source) -> CheckReport:
     Raises:
         FileNotFoundError: If its folder or table does not exist at all.
     """
+    name = type(data).__name__
     try:
         scan = data.scan()
     except ValueError as error:  # a table without a needed column: no row of it can be read
-        scan = Scan((), (Fault(type(data).__name__, str(error)),))
+        scan = Scan((), (Fault(name, str(error)),))
     with ThreadPoolExecutor() as threads:
-        per_image = list(threads.map(pixel_faults, scan.records))
-    sound = [r for r, faults in zip(scan.records, per_image, strict=True) if not faults]
-    of_images = [fault for faults in per_image for fault in faults]
-    faults = (*scan.faults, *id_faults(scan.records), *of_images)
-    classes = Counter(record.label for record in sound)
-    return CheckReport(faults, len(sound), dict(sorted(classes.items())))
+        checked = list(threads.map(check_image, scan.records))
+    sound = {image.record.label for image in checked if image.usable}
+    counts = Counter(image.record.label for image in checked if image.usable)
+    of_images = [fault for image in checked for fault in image.faults]
+    faults = (*scan.faults, *id_faults(scan.records), *of_images, *class_faults(name, sound))
+    notes = (*scan.notes, *note_blank_groups(scan.records), *note_pixels(checked))
+    return CheckReport(faults, counts.total(), dict(sorted(counts.items())), notes)
 
 
-def pixel_faults(record: Record) -> list[Fault]:
-    """What is wrong with the files of one image, all of them decoded."""
+@dataclass(frozen=True)
+class CheckedImage:
+    """One image, all its files decoded.
+
+    Args:
+        record: Where it lies.
+        faults: What is wrong with its files.
+        look: What is known of its pixels; ``None`` where they cannot be read.
+    """
+
+    record: Record
+    faults: tuple[Fault, ...]
+    look: PixelLook | None
+
+    @property
+    def usable(self) -> bool:
+        """Whether a classifier can be trained on it, a broken mask or none beside it."""
+        return self.look is not None
+
+
+def check_image(record: Record) -> CheckedImage:
+    """Decodes the files of one image."""
     try:
-        height_width = read_pixels(record).shape[:2]
+        pixels = read_pixels(record)
     except ValueError as error:
-        return [Fault(f"image {record.id}", str(error))]
+        return CheckedImage(record, (Fault(f"image {record.id}", str(error)),), None)
     faults = []
     for what, load in (("mask", record.load_mask), ("cause", record.load_cause)):
         try:
-            shape = height_width if load is None else load().shape
+            shape = pixels.shape[:2] if load is None else load().shape
         except ValueError as error:
             faults.append(Fault(f"{what} of image {record.id}", str(error)))
             continue
-        if shape != height_width:
+        if shape != pixels.shape[:2]:
             got = f"{shape[0]}×{shape[1]} pixels, but {record.path} has"
-            fault = f"{got} {height_width[0]}×{height_width[1]}"
+            fault = f"{got} {pixels.shape[0]}×{pixels.shape[1]}"
             faults.append(Fault(f"{what} of image {record.id}", fault))
-    return faults
+    return CheckedImage(record, tuple(faults), look_at(pixels))
+
+
+def class_faults(name: str, classes: Collection[str]) -> list[Fault]:
+    """A line where nothing can be trained on the images."""
+    if len(classes) > 1:
+        return []
+    got = (
+        f"usable images of one class only ({', '.join(classes)})" if classes else "no usable image"
+    )
+    return [Fault(name, f"{got}, expected at least two classes to train on")]
+
+
+def note_pixels(checked: Sequence[CheckedImage]) -> list[Fault]:
+    """What is odd about the pixels of readable images."""
+    readable = [image for image in checked if image.look is not None]
+    looks = {image.record.id: image.look for image in readable if image.look is not None}
+    labels = {image.record.id: image.record.label for image in readable}
+    return [Fault(f"image {image_id}", what) for image_id, what in describe_odd(looks, labels)]
 
 
 def id_faults(records: Sequence[Record]) -> list[Fault]:

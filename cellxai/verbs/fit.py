@@ -11,7 +11,7 @@ from cellxai.classifier.module import CellClassifier, ModelSettings, balanced_we
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.pixels.transforms import Transforms
-from cellxai.data.records import Fault, Record, Source
+from cellxai.data.records import Record, Scan, Source
 from cellxai.data.splits import PARTS, SplitSettings, write_split
 from cellxai.figures.training_curves import draw_curves
 from cellxai.files.config import as_config, read_config, write_config
@@ -62,6 +62,7 @@ class Fitted:
         device: What it ran on.
         n_faults: Images and rows left out; ``environment.json`` lists them.
         accuracy: Accuracy of the kept checkpoint on the validation images; ``None`` without them.
+        notes: What has to be known of the data although nothing is wrong with it.
     """
 
     run: Path
@@ -70,6 +71,7 @@ class Fitted:
     device: str
     n_faults: int
     accuracy: float | None
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         judged = (
@@ -79,7 +81,8 @@ class Fitted:
         )
         faults = f"; {self.n_faults} faulty images or rows left out" if self.n_faults else ""
         cost = f"{self.epochs} epochs in {self.seconds:.0f} s on {self.device}"
-        return f"{self.run}: {cost}; {judged}{faults}"
+        line = f"{self.run}: {cost}; {judged}{faults}"
+        return "\n".join([line, *(f"note: {note}" for note in self.notes)])
 
 
 def fit(
@@ -125,14 +128,14 @@ def fit_run(settings: RunSettings) -> Fitted:
     check_launch(settings.training.devices)
     writes = process_number() == 0  # one of several that train together
     with run_lock(folder.root) if writes else nullcontext():
-        images, faults = load_images(settings)
+        images, scan = load_images(settings)
         L.seed_everything(settings.seed, workers=True, verbose=False)
         classifier = new_classifier(settings.model, settings.training, images)
         if writes:
             remove_leftovers(folder)
             write_config(folder.config, vars(settings))
             write_split(folder.split, images.all_records, images.parts)
-            write_environment(folder, settings, classifier, images, faults)
+            write_environment(folder, settings, classifier, images, scan)
         train(classifier, images, folder, settings.training)
         if writes:
             draw_curves(read_csv(folder.metrics), folder.root / "curves.png")
@@ -146,14 +149,15 @@ def write_environment(
     settings: RunSettings,
     classifier: CellClassifier,
     images: CellImages,
-    faults: tuple[Fault, ...],
+    scan: Scan,
 ) -> None:
     """Writes ``environment.json``: what the run is made with, and that it has been started."""
     seeds = {"seed": settings.seed, "split_seed": settings.split.seed}
     device = device_name(choose_device(settings.training.device))
     environment = describe_environment(seeds, device, count_parameters(classifier))
     starts = [*earlier_starts(folder.environment), describe_start(environment)]
-    data = describe_data(all_readable(images), (*faults, *images.faults))
+    faults = (*scan.faults, *images.faults)
+    data = describe_data(all_readable(images), faults, scan.notes)
     split = describe_split(images, folder.split)
     cost = {"starts": starts, "seconds": total_seconds(starts)}
     write_json(folder.environment, {**environment, "data": data, "split": split, **cost})
@@ -233,4 +237,5 @@ def read_result(folder: RunFolder) -> Fitted:
         folder.root, len(rows), environment["seconds"], environment["device"],
         len(environment["data"]["faults"]),
         float(best["validation_accuracy"]) if best else None,
+        tuple(environment["data"].get("notes", ())),
     )  # fmt: skip

@@ -9,7 +9,6 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from gmm.commandline.mistakes import explain_mistake
@@ -72,14 +71,12 @@ def run(
 
 def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
     """Parses the words of one verb, calls it, prints its result."""
-    # A user's own classes lie beside their config. It comes last, so that no file there hides a
-    # library.
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
     try:
         from gmm.commandline.parser import arguments_of
+        from gmm.commandline.trust import take_allowed, trust_own_words
 
+        words, names = take_allowed(words)
+        trust_own_words(words, names)
         function = verb.load()
         result = function(**arguments_of(prog, function, verb.name_subject(words)))
     except SystemExit as exit_request:  # --help and --print_config
@@ -123,7 +120,8 @@ def overview(program: str, about: str, verbs: Mapping[str, Verb]) -> str:
             *lines,
             "",
             f"{program} VERB --help lists a verb's options; --print_config prints them as YAML;",
-            "--debug shows the traceback of an error; --version prints the versions.",
+            "--debug shows the traceback of an error; --version prints the versions;",
+            "--allow PACKAGE lets a run folder or another file name classes of that package.",
         ]
     )
 

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from cellxai.classifier.loss import (
     LossSettings,
     Mixture,
+    cross_entropy,
     draw_mixture,
     mix,
     mixed_cross_entropy,
+    total_weight,
 )
 
 PARTNERS = torch.tensor([2, 0, 1, 3])
@@ -42,7 +44,36 @@ def test_each_image_is_mixed_with_its_partner_by_the_share():
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_a_whole_share_gives_the_plain_loss(logits, labels, weights, smoothing):
     found = mixed_cross_entropy(logits, labels, Mixture(PARTNERS, 1.0), weights, smoothing)
-    assert torch.equal(found, F.cross_entropy(logits, labels, weights, label_smoothing=smoothing))
+    assert torch.equal(found, cross_entropy(logits, labels, weights, smoothing))
+
+
+def test_class_weights_weigh_an_image_and_not_the_terms_of_its_smoothed_label(logits, labels):
+    weights = torch.tensor([1.0, 20.0, 0.5])
+    logs, smooth = logits.log_softmax(1), F.one_hot(labels, 3) * 0.7 + 0.3 / 3
+    of_images = [float(-(smooth[i] * logs[i]).sum()) for i in range(4)]
+    shares = [float(weights[label]) for label in labels]
+    expected = sum(w * x for w, x in zip(shares, of_images, strict=True)) / sum(shares)
+    assert float(cross_entropy(logits, labels, weights, 0.3)) == pytest.approx(expected)
+
+
+def test_a_weighted_smoothed_loss_is_least_where_every_image_has_its_own_class():
+    labels = torch.tensor([0] * 20 + [1])
+    weights = torch.tensor([21 / 40, 21 / 2])
+    right = 3.0 * F.one_hot(labels, 2).float()
+    all_rare = 3.0 * F.one_hot(torch.ones_like(labels), 2).float()
+    assert cross_entropy(right, labels, weights, 0.1) < cross_entropy(
+        all_rare, labels, weights, 0.1
+    )
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weights", [None, torch.tensor([1.0, 20.0, 0.5])])
+def test_batches_by_their_weight_give_the_loss_of_the_whole(logits, labels, weights, smoothing):
+    parts = [(logits[:3], labels[:3]), (logits[3:], labels[3:])]
+    means = [cross_entropy(*part, weights, smoothing) for part in parts]
+    totals = [total_weight(part[1], weights) for part in parts]
+    whole = sum(m * n for m, n in zip(means, totals, strict=True)) / sum(totals)
+    torch.testing.assert_close(whole, cross_entropy(logits, labels, weights, smoothing))
 
 
 def test_the_loss_of_mixed_images_is_that_of_mixed_labels(logits, labels):

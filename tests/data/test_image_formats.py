@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from written_tiff import write_tiff
 
 from cellxai.data.image_formats import ImageFault, read_image
 from cellxai.data.masks.label_maps import read_mask
@@ -182,7 +183,7 @@ def test_kinds_of_16_bit_tiff(tmp_path):
     tifffile.imwrite(path, DEEP_COLOUR, photometric="rgb", compression="zlib")
     np.testing.assert_array_equal(read_image(path), DEEP_COLOUR)
     tifffile.imwrite(path, (DEEP // 2).astype(np.int16))
-    assert "without a sign" in fault_of(path)
+    assert "signed pixels of 16 bits" in fault_of(path)
     planes = np.ascontiguousarray(DEEP_COLOUR.transpose(2, 0, 1))
     tifffile.imwrite(path, planes, photometric="rgb", planarconfig="separate")
     assert "stored in an unusual way" in fault_of(path)
@@ -191,6 +192,40 @@ def test_kinds_of_16_bit_tiff(tmp_path):
 def test_floating_point_pixels_are_refused(tmp_path):
     Image.fromarray(GREY.astype(np.float32)).save(tmp_path / "float.tif")
     assert "32-bit" in fault_of(tmp_path / "float.tif")
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32])
+def test_pixels_with_a_sign_are_refused(tmp_path, kind):
+    write_tiff(tmp_path / "signed.tif", (GREY // 2).astype(kind)[..., None], 1, ())
+    assert "signed pixels" in fault_of(tmp_path / "signed.tif")
+
+
+@pytest.mark.parametrize(
+    ("n_channels", "photometric", "extra", "n_read"),
+    [(2, 1, [0], 1), (2, 1, [], 1), (5, 2, [0, 0], 3), (4, 2, [0], 3), (5, 2, [2, 0], 4)],
+)
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_channels_that_would_not_be_read_are_refused(
+    tmp_path, n_channels, photometric, extra, n_read, kind
+):
+    path = tmp_path / "many.tif"
+    write_tiff(path, np.stack([GREY] * n_channels, -1).astype(kind), photometric, extra)
+    fault = fault_of(path)
+    assert f"{n_channels} channels in one file, of which {n_read}" in fault or "no image" in fault
+
+
+@pytest.mark.parametrize(("n_channels", "photometric", "alpha"), [(2, 1, 2), (4, 2, 1), (4, 2, 2)])
+def test_alpha_is_no_channel_that_is_missed(tmp_path, n_channels, photometric, alpha):
+    pixels = np.stack([GREY] * (n_channels - 1) + [0 * GREY + 255], -1)
+    write_tiff(tmp_path / "alpha.tif", pixels, photometric, [alpha])
+    expected = np.squeeze(pixels[..., : n_channels - 1])
+    np.testing.assert_array_equal(read_image(tmp_path / "alpha.tif"), expected)
+
+
+def test_a_stack_of_imagej_with_one_header_is_refused(tmp_path):
+    text = "ImageJ=1.53t\nimages=50\nslices=50\n"
+    Image.fromarray(GREY).save(tmp_path / "stack.tif", tiffinfo={270: text})
+    assert "50 pictures" in fault_of(tmp_path / "stack.tif")
 
 
 @pytest.mark.parametrize("suffix", ["tif", "png"])

@@ -2,11 +2,11 @@ import json
 
 import pytest
 import torch
-from cellxai.density.thresholds import Calibration
 from safetensors.numpy import load_file, save_file
 from safetensors.torch import safe_open
 
 from cellxai.density.fitting import fit_density
+from cellxai.density.p_values import Calibration
 from cellxai.density.persistence import read_density, write_density
 from cellxai.density.settings import PipelineSettings
 

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from cellxai.data.pixels.images import read_image
 
+from cellxai.data.image_formats import read_image
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.pixels.corruptions import Darken
 from cellxai.data.pixels.transforms import Transforms

@@ -3,9 +3,11 @@ import sys
 
 import pytest
 import torch
+import yaml
 
 from cellxai.data.loading import prepared
 from cellxai.data.loading.prepared import read_prepared
+from cellxai.files.config import read_config
 from cellxai.files.folder import RunFolder
 from cellxai.trained.run import find_checkpoint, lay_out, load_run
 from cellxai.verbs.fit import fit
@@ -51,6 +53,28 @@ def test_the_judged_part_is_found_without_reading_the_others(run, monkeypatch):
     assert read == []
     assert trained.judged_part == "test"
     assert sorted(read) == sorted(record.id for record in trained.images.records("test"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("model", "backbone"), {"class_path": "evil_lab.X"}),
+        (("data",), "evil_lab.X"),
+        (("data",), {"class_path": "cellxai.data.readers.shuffled.ShuffledLabels",
+                     "init_args": {"source": {"class_path": "evil_lab.X"}}}),
+    ],
+)  # fmt: skip
+def test_a_mailed_run_folder_runs_no_code_of_its_own(run, tmp_path, monkeypatch, keys, value):
+    (tmp_path / "evil_lab.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    config = read_config(run / "config.yaml")
+    group = config if len(keys) == 1 else config[keys[0]]
+    group[keys[-1]] = value
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(
+        ValueError, match=r"config\.yaml: names the class evil_lab\.X.*--allow evil"
+    ):
+        load_run(run, "cpu")
 
 
 def test_outputs_are_computed_once(run, monkeypatch):

@@ -10,9 +10,10 @@ from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.loggers import CSVLogger
 
 from cellxai.classifier.module import HeadSettings
+from cellxai.classifier.optimiser import OptimiserSettings
 from cellxai.data.splits import SplitSettings
 from cellxai.files.config import build_arguments, read_config
-from cellxai.files.folder import RunFolder, read_json
+from cellxai.files.folder import RunFolder, read_csv, read_json
 from cellxai.training.run_images import load_images
 from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import TrainingSettings
@@ -52,6 +53,24 @@ def test_two_accumulated_batches_of_four_are_one_of_eight(settings, tmp_path):
     one = fit(run=tmp_path / "8", **calm(settings, batch_size=8)).run
     two = fit(run=tmp_path / "4x2", **calm(settings, batch_size=4, accumulate_batches=2)).run
     torch.testing.assert_close(weights(one), weights(two), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("class_weights", ["none", "balanced"])
+def test_the_validation_loss_does_not_depend_on_the_batches(
+    settings, cells, tmp_path, class_weights
+):
+    for path in sorted((cells / "dark").iterdir())[4:]:
+        path.unlink()
+
+    def losses(size: int) -> list[float]:
+        still = OptimiserSettings(learning_rate=1e-9, minimum_learning_rate=0.0)
+        given = calm(settings, batch_size=size, class_weights=class_weights, optimiser=still)
+        folder = RunFolder(
+            fit(run=tmp_path / str(size), **given | {"split": SplitSettings(0.4, 0.0)}).run
+        )
+        return [float(row["validation_loss"]) for row in read_csv(folder.metrics)]
+
+    assert losses(2) == pytest.approx(losses(64), rel=1e-4)
 
 
 def test_channels_last_changes_the_layout_and_not_the_network(settings, tmp_path):

@@ -9,6 +9,7 @@ from PIL import Image
 
 from cellxai.data.readers.folder import ImageFolder
 from cellxai.data.readers.sartorius import Sartorius
+from cellxai.data.readers.table import Manifest
 from cellxai.data.readers.wbc import WhiteBloodCells
 from cellxai.data.records import Record, Scan, Source
 from cellxai.verbs.check import check
@@ -91,7 +92,7 @@ def test_check_lists_a_table_without_its_columns(tmp_path):
 
 
 def test_check_finds_masks_and_causes_that_do_not_fit_their_image(tmp_path):
-    data = write_sartorius(tmp_path, [("a", "1 2", "cort"), ("b", "1 2", "cort")])
+    data = write_sartorius(tmp_path, [("a", "1 2", "cort"), ("b", "1 2", "astro")])
     Image.fromarray(pixels(0)[:10]).save(tmp_path / "train" / "a.png")
     (tmp_path / "causes").mkdir()
     (tmp_path / "causes" / "b.png").write_bytes(b"broken")
@@ -113,6 +114,47 @@ def test_check_finds_the_mistakes_of_a_source_of_ones_own(tmp_path):
     lines = str(check(Own())).splitlines()
     assert lines[0] == "id 'same': 2 images have it, expected one"
     assert lines[1].startswith("id '../up': not a valid id")
+
+
+def test_what_nothing_can_be_trained_on_is_a_fault(tmp_path):
+    (tmp_path / "empty.csv").write_text("path,label\n")
+    report = check(Manifest(tmp_path / "empty.csv"))
+    assert str(report.faults[0]) == "empty.csv: no rows below the header, expected one per image"
+    assert (report.exit_code, report.n_images) == (3, 0)
+    (tmp_path / "only").mkdir()
+    Image.fromarray(pixels(0)).save(tmp_path / "only" / "a.png")
+    report = check(ImageFolder(tmp_path / "only"))
+    assert "one class only (only), expected at least two" in str(report)
+    assert (report.exit_code, report.n_images) == (3, 1)
+
+
+def test_check_notes_images_that_are_odd_and_still_usable(tmp_path):
+    for place, name in enumerate(("x/a", "x/b", "y/c", "x/deep", "x/dot", "x/flat", "y/twin")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        image = pixels(place if name != "y/twin" else 0)
+        image = {"x/deep": image.astype(np.uint16), "x/dot": image[:1, :1]}.get(name, image)
+        Image.fromarray(0 * image + 7 if name == "x/flat" else image).save(tmp_path / f"{name}.png")
+    report = check(ImageFolder(tmp_path))
+    assert (report.exit_code, report.n_images) == (0, 7)
+    assert list(map(str, report.notes)) == [
+        "image x__deep: 1 of 7 images have 16 bits, the others 8; transforms.sixteen_bit says how "
+        "they are brought together",
+        "image x__dot: 1×1 pixels, fewer than 8 on a side",
+        "image x__flat: every pixel is 7",
+        "image y__twin: the same pixels as image x__a, which is 'x' and this 'y'",
+    ]
+    assert str(report).endswith("no faults, 4 notes; 7 usable images (x 5, y 2)")
+
+
+def test_check_notes_images_without_a_group_among_others_with_one(tmp_path):
+    rows = "a.png,x,p1\nb.png,x,p1\nc.png,y,\n"
+    (tmp_path / "t.csv").write_text("path,label,group\n" + rows)
+    for place, name in enumerate("abc"):
+        Image.fromarray(pixels(place)).save(tmp_path / f"{name}.png")
+    (note,) = check(Manifest(tmp_path / "t.csv")).notes
+    assert str(note).startswith("group: blank for 1 of 3 images (c): each is a group of its own")
+    (tmp_path / "t.csv").write_text("path,label\na.png,x\nb.png,x\nc.png,y\n")
+    assert check(Manifest(tmp_path / "t.csv")).notes == ()
 
 
 def test_check_of_a_folder_that_is_not_there_is_an_error(tmp_path):

@@ -10,6 +10,7 @@ import torch
 
 from cellxai.classifier.module import CellClassifier, HeadSettings, ModelSettings
 from cellxai.data.pixels.transforms import Transforms
+from cellxai.data.readers.table import Manifest
 from cellxai.data.splits import SplitSettings, read_split
 from cellxai.files.folder import read_csv, read_json
 from cellxai.trained.run import load_run
@@ -40,6 +41,17 @@ def test_a_run_folder_is_complete_evidence(settings, tmp_path, cells):
         "train", "validation", "test",
     }  # fmt: skip
     assert (found.epochs, found.n_faults) == (2, 0)
+
+
+def test_what_has_to_be_known_of_the_data_is_said_and_kept(settings, tmp_path, cells):
+    rows = [f"{p.relative_to(cells)},{p.parent.name},g{p.stem}\n" for p in cells.rglob("*.png")]
+    rows.remove("dark/00.png,dark,g00\n")
+    (cells / "t.csv").write_text("path,label,group\n" + "".join(rows) + "dark/00.png,dark,\n")
+    given = settings(epochs=1) | {"data": Manifest(cells / "t.csv")}
+    fitted = fit(run=tmp_path / "run", **given)
+    line = "group: blank for 1 of 24 images (dark__00)"
+    assert f"note: {line}" in str(fitted)
+    assert read_json(tmp_path / "run" / "environment.json")["data"]["notes"][0].startswith(line)
 
 
 def test_the_accuracy_told_is_that_of_the_kept_checkpoint(settings, tmp_path):

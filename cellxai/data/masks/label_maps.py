@@ -5,22 +5,39 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int, Int32
+from PIL import Image
 
-from cellxai.data.image_formats import ImageFault, load_strictly, name_faults
+from cellxai.data import tiff_tags
+from cellxai.data.image_formats import ImageFault, bits_per_channel, load_strictly, name_faults
 from cellxai.data.records import MaskLoader
 
 
 def read_mask(path: Path) -> Int32[np.ndarray, "h w"]:
-    """A label map: the grey values, of 8 or 16 bits, or the palette's indices, as they are stored.
+    """A label map: the grey values, of 8 to 32 bits, or the palette's indices, as they are stored.
 
     Raises:
-        ImageFault: As :func:`cellxai.data.image_formats.read_image`, or if the file has colours.
+        ImageFault: If the file cannot be read, has colours or fractions, or a label is negative or
+            above 2³¹ - 1.
     """
     with name_faults(path):
-        image = load_strictly(path.read_bytes())
+        image = load_strictly(path.read_bytes(), check_labels)
         if len(image.getbands()) != 1:
             raise ImageFault(f"a mask in {image.mode}, expected one plane of labels, 0 outside")
-        return np.array(image).astype(np.int32)
+        labels = np.array(image)
+        if labels.dtype == np.uint8 and tiff_tags.has_sign(image):
+            labels = labels.view(np.int8)  # Pillow does not look at the sign of 8 bits
+        if labels.min(initial=0) < 0:  # Pillow reads 32 bits as signed, whatever they are
+            raise ImageFault(f"a label below 0 or above {2**31 - 1}, expected 0 outside cells")
+        return labels.astype(np.int32)
+
+
+def check_labels(image: Image.Image, content: bytes) -> None:
+    """Refuses, from its header, what is not a map of whole numbers of up to 32 bits."""
+    if tiff_tags.has_fractions(image) or image.mode == "F":
+        raise ImageFault("a mask of fractions, expected whole numbers; save it as 16 or 32 bits")
+    bits = bits_per_channel(image, content)
+    if bits > 32:
+        raise ImageFault(f"a mask of {bits} bits, expected 8, 16 or 32; save it as one of them")
 
 
 def mask_loader(path: Path) -> MaskLoader:

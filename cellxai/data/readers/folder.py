@@ -7,6 +7,7 @@ from pathlib import Path
 from cellxai.data.ids import ids_of_paths
 from cellxai.data.image_formats import SUFFIXES
 from cellxai.data.masks.label_maps import mask_loader
+from cellxai.data.readers.passed_over import deeper_faults, suffix_faults
 from cellxai.data.records import Fault, Record, Scan, Source
 
 
@@ -15,7 +16,8 @@ class ImageFolder(Source):
     """Images laid out as ``root/<class>/<name>.png`` (or jpg, jpeg, tif, tiff, bmp).
 
     A folder without sub-folders that hold images is one class, named for the folder. Ids are
-    ``<class>__<name>``. Files and folders that begin with a dot are passed over.
+    ``<class>__<name>``. Files and folders that begin with a dot are passed over. Images in deeper
+    folders, and files that are images by other suffixes, are faults; other files are a note.
 
     Args:
         root: The folder.
@@ -35,13 +37,17 @@ class ImageFolder(Source):
         loose = images_in(self.root)
         folders = sorted(path for path in self.root.iterdir() if is_visible_folder(path))
         by_class = {folder.name: images_in(folder) for folder in folders}
+        deeper = list(deeper_faults(self.root, folders))
+        others, notes = suffix_faults(self.root)
         if not any(by_class.values()):
             check_any_image(self.root, loose)
-            return Scan(tuple(self._records(loose, self.root.resolve().name)))
+            records = self._records(loose, self.root.resolve().name)
+            return Scan(tuple(records), (*deeper, *others), tuple(notes))
         records = [
             record for label, paths in by_class.items() for record in self._records(paths, label)
         ]
-        return Scan(tuple(records), tuple(folder_faults(self.root, by_class, loose)))
+        faults = folder_faults(self.root, by_class, loose)
+        return Scan(tuple(records), (*faults, *deeper, *others), tuple(notes))
 
     def _records(self, paths: Sequence[Path], label: str) -> Iterable[Record]:
         relative = [path.relative_to(self.root) for path in paths]

@@ -11,7 +11,7 @@ from typing import Literal
 
 from cellxai.data.ids import ids_of_paths
 from cellxai.data.readers.coco import CocoImage, label_map_loader, read_coco
-from cellxai.data.records import Fault, Record, Scan, Source, without_partial_groups
+from cellxai.data.records import Fault, Record, Scan, Source
 
 Label = Literal["file_name", "category"]
 WELL_PARTS = 3  # of A172_Phase_A7_1_00d00h00m_1.tif: cell type, microscopy, well
@@ -31,7 +31,7 @@ class LiveCell(Source):
         label: Where the class comes from: ``file_name`` takes the file name's part before the first
             ``_``, ``category`` the category of all objects in the image.
         groups: ``well`` keeps the images of a well together; the first three parts of a file name
-            name the well, and there are groups only where all images have them. ``none`` lets every
+            name the well, and an image that lacks them is a group of its own. ``none`` lets every
             image go anywhere.
     """
 
@@ -61,7 +61,7 @@ class LiveCell(Source):
             faults += wrong
             if not wrong:
                 records.append(self._record(image, ids[image.file_name], path))
-        return Scan(tuple(without_partial_groups(records)), tuple(faults))
+        return Scan(tuple(records), tuple(faults))
 
     def _record(self, image: CocoImage, image_id: str, path: Path) -> Record:
         return Record(

@@ -7,18 +7,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from cellxai.data.csv_rows import TableRow, read_rows
+from cellxai.data.csv_rows import TableRow, empty_table_faults, read_rows
 from cellxai.data.ids import is_safe_id
 from cellxai.data.masks.label_maps import draw_label_map, mask_loader
 from cellxai.data.masks.rle import parse_rle, pixels_of
-from cellxai.data.records import (
-    Fault,
-    MaskLoader,
-    Record,
-    Scan,
-    Source,
-    without_partial_groups,
-)
+from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source
 
 CELL_TYPES = ("astro", "cort", "shsy5y")
 COLUMNS = ("id", "annotation", "width", "height", "cell_type")
@@ -29,8 +22,8 @@ class Sartorius(Source):
     """Images of the Kaggle competition *Sartorius Cell Instance Segmentation*, or laid out like it.
 
     The table has one row per cell; there is one record per image. Images that were taken in the
-    same well at the same time are one group; but unless all images name ``sample_id`` and
-    ``plate_time`` there are no groups, because half-known groups would promise more than they keep.
+    same well at the same time are one group; an image that lacks ``sample_id`` or ``plate_time`` is
+    a group of its own, and a note says so where others have both.
     Where a folder ``causes`` lies beside the images, ``causes/<id>.png`` is the planted cause.
     Images that no table names are left out.
 
@@ -65,8 +58,9 @@ class Sartorius(Source):
             rows += read_rows(self.root / self.labels, ("id", "cell_type"))
         images = [self._image(image_id, cells) for image_id, cells in rows_by_id(rows).items()]
         records = [record for record, _ in images if record is not None]
-        faults = [fault for _, faults in images for fault in faults]
-        return Scan(tuple(without_partial_groups(records)), tuple(faults))
+        faults = [*empty_table_faults(self.root / self.table, rows)]
+        faults += [fault for _, faults in images for fault in faults]
+        return Scan(tuple(records), tuple(faults))
 
     def _image(self, image_id: str, rows: list[TableRow]) -> tuple[Record | None, list[Fault]]:
         """The record of one image from its rows, or what prevents it."""

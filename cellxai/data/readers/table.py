@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellxai.data.csv_rows import TableRow, read_rows
+from cellxai.data.csv_rows import TableRow, empty_table_faults, read_rows
 from cellxai.data.ids import ids_of_paths
 from cellxai.data.masks.label_maps import mask_loader
 from cellxai.data.records import Fault, Record, Scan, Source
@@ -39,7 +39,8 @@ class Manifest(Source):
         ids = dict(zip(first, ids_of_paths([Path(path) for path in first]), strict=True))
         faults = {row.where: list(row_faults(row, root, first[row["path"]])) for row in rows}
         records = [record_of(row, root, ids[row["path"]]) for row in rows if not faults[row.where]]
-        return Scan(tuple(records), tuple(fault for of_row in faults.values() for fault in of_row))
+        of_rows = [fault for of_row in faults.values() for fault in of_row]
+        return Scan(tuple(records), (*empty_table_faults(self.table, rows), *of_rows))
 
 
 def row_faults(row: TableRow, root: Path, first: TableRow) -> Iterable[Fault]:

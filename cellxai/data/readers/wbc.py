@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int32
 
-from cellxai.data.csv_rows import TableRow, read_rows
+from cellxai.data.csv_rows import TableRow, empty_table_faults, read_rows
 from cellxai.data.image_formats import ImageFault
 from cellxai.data.masks.label_maps import read_mask
 from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source
@@ -55,7 +55,8 @@ class WhiteBloodCells(Source):
         records = [record for record in cells if isinstance(record, Record)]
         counts = Counter(record.label for record in records)
         common = [record for record in records if counts[record.label] >= self.min_per_class]
-        faults = [fault for fault in cells if isinstance(fault, Fault)]
+        faults = empty_table_faults(self.root / TABLE, rows)
+        faults += [fault for fault in cells if isinstance(fault, Fault)]
         for label, n in sorted(counts.items()):
             if n < self.min_per_class:
                 expected = f"expected at least min_per_class={self.min_per_class}; left out"

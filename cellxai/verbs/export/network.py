@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from cellxai.classifier.backbone import Backbone, TimmBackbone
 from cellxai.classifier.module import CellClassifier, HeadSettings
 from cellxai.data.pixels.transforms import Transforms
+from gmm.commandline.trust import only_trusted_imports
 
 OWN_BACKBONE = f"{TimmBackbone.__module__}.{TimmBackbone.__qualname__}"
 
@@ -106,10 +107,11 @@ def build_plain_settings(kind: type, arguments: Mapping[str, Any]) -> Any:
         raise ValueError(f"{kind.__name__}: names the class {name}, and no code is imported")
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(kind, "settings")
-    try:
-        return parser.instantiate(parser.parse_object({"settings": dict(arguments)})).settings
-    except (jsonargparse.ArgumentError, TypeError) as error:
-        raise ValueError(f"{kind.__name__}: {' '.join(str(error).split())}") from error
+    with only_trusted_imports(arguments, kind.__name__):
+        try:
+            return parser.instantiate(parser.parse_object({"settings": dict(arguments)})).settings
+        except (jsonargparse.ArgumentError, TypeError) as error:
+            raise ValueError(f"{kind.__name__}: {' '.join(str(error).split())}") from error
 
 
 def list_classes(value: Any) -> list[str]:

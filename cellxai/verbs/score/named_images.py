@@ -33,7 +33,7 @@ def expand_name(name: str) -> list[Path]:
     if path.suffix.lower() == ".csv":
         files = [path.parent / row["path"] for row in read_rows(path, ("path",)) if row["path"]]
     else:
-        files = find_files(name) or find_images_below(path)
+        files = find_images_below(path) if path.is_dir() else find_files(name)
     if not files:
         raise ValueError(
             f"images={name!r} means no image; expected a file, a folder with images of "

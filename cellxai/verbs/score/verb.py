@@ -83,8 +83,8 @@ def score(
 
     Args:
         run: The run folder of `cellxai fit`, in which `cellxai density` has been called.
-        images: Files, folders, patterns such as ``plates/**/*.png``, and CSV tables with a column
-            ``path``; one or a list of them.
+        images: Files, folders with all below them, patterns such as ``plates/**/*.png``, and CSV
+            tables with a column ``path``; one or a list of them.
         out: Folder of the results; null for ``score`` in the run folder.
         n_shown: Number of images on the sheet.
         batch_size: Largest number of images per forward pass.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from cellxai.data.pixels.images import read_pixels
 
+from cellxai.data.image_formats import read_pixels
 from cellxai.data.loading.cache import Kept
 from cellxai.data.loading.prepared import (
     check_any_readable,

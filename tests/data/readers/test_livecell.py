@@ -84,12 +84,13 @@ def test_the_category_can_be_the_class(layout):
     assert [record.label for record in source.scan().records] == ["cell", "debris"]
 
 
-def test_wells_can_be_parted_and_unknown_wells_make_no_groups(layout, tmp_path, write_image):
+def test_wells_can_be_parted_and_an_unknown_well_leaves_the_others(layout, tmp_path, write_image):
     free = layout([image(1, NAMES[0])], [], groups="none")
     assert free.scan().records[0].group is None
     write_image(tmp_path / "HeLa.tif")
     partial = layout([image(1, NAMES[0]), image(2, "HeLa.tif")], [])
-    assert [(r.label, r.group) for r in partial.scan().records] == [("A172", None), ("HeLa", None)]
+    groups = [(record.label, record.group) for record in partial.scan().records]
+    assert groups == [("A172", "A172_Phase_A7"), ("HeLa", None)]
 
 
 @pytest.mark.parametrize(

@@ -75,10 +75,10 @@ def test_groups_are_wells_and_times_if_every_image_names_them(layout):
     assert groups == ["w1/11h", "w1/11h", "w2/11h"]
 
 
-def test_there_are_no_groups_if_one_image_lacks_its_own(layout):
+def test_an_image_without_a_group_leaves_the_groups_of_the_others(layout):
     known = [cell(name, sample_id="w1", plate_time="11h") for name in "ab"]
     scan = Sartorius(layout(*known, cell("c", sample_id="w2"))).scan()
-    assert [record.group for record in scan.records] == [None, None, None]
+    assert [record.group for record in scan.records] == ["w1/11h", "w1/11h", None]
 
 
 def test_planted_causes_are_read_where_they_lie(layout, write_image):

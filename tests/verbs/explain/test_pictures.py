@@ -1,5 +1,4 @@
 import torch
-from cellxai.verbs.explain.maps import SavedMaps
 from safetensors.torch import load_file
 
 from cellxai.explain.base import Attribution, Cost
@@ -8,6 +7,7 @@ from cellxai.figures.explanations.grid import draw_grid
 from cellxai.files.config import build_arguments
 from cellxai.verbs.explain import explain
 from cellxai.verbs.explain.pictures import describe_cost, describe_image, first_surrogate, grid_row
+from cellxai.verbs.explain.saved_maps import SavedMaps
 from cellxai.verbs.report import report
 
 

@@ -9,6 +9,7 @@ from cellxai.data.pixels.transforms import Transforms
 from cellxai.files.config import as_config
 from cellxai.verbs.export.network import (
     build_network,
+    build_plain_settings,
     build_transforms,
     keep_preparation,
     make_portable,
@@ -77,3 +78,13 @@ def test_images_are_prepared_as_recorded_and_never_augmented():
     assert (result.image_size, result.colour, result.clahe) == ((24, 32), "rgb", False)
     assert result.crop is None
     assert (result.horizontal_flip, result.vertical_flip, result.brightness) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("step", ["evil_lab.X", {"class_path": "evil_lab.X"}])
+def test_no_class_that_a_card_names_is_imported_in_whatever_way_it_is_written(
+    tmp_path, monkeypatch, step
+):
+    (tmp_path / "evil_lab.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=r"names the class evil_lab\.X"):
+        build_plain_settings(Transforms, {"augmentations": [step]})

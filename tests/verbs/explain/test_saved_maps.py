@@ -4,13 +4,6 @@ import sys
 
 import pytest
 import torch
-from cellxai.verbs.explain.maps import (
-    SavedMaps,
-    collect_tensors,
-    hash_image_settings,
-    read_maps,
-    write_maps,
-)
 from safetensors.torch import load_file
 
 from cellxai.explain.base import Attribution, Context
@@ -19,6 +12,13 @@ from cellxai.explain.controls import Edges
 from cellxai.explain.hiding.occlusion import Occlusion
 from cellxai.explain.superpixels.methods import Grid
 from cellxai.verbs.explain import explain
+from cellxai.verbs.explain.saved_maps import (
+    SavedMaps,
+    collect_tensors,
+    hash_image_settings,
+    read_maps,
+    write_maps,
+)
 
 REGIONS = Grid(size_px=16)
 
