@@ -38,6 +38,10 @@ def as_config(value: Any) -> Any:
         return {str(key): as_config(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, range)):
         return [as_config(item) for item in value]
+    if inspect.isfunction(value):
+        return f"{value.__module__}.{value.__qualname__}"
+    if type(value).__module__ == "torch" and type(value).__name__ in ("device", "dtype"):
+        return str(value)
     names = getattr(value, TOLD, None) or argument_names(type(value))
     arguments = {name: as_config(read_argument(value, name)) for name in names}
     if is_settings_group(type(value)):
@@ -76,6 +80,20 @@ def read_argument(value: Any, name: str) -> Any:
             f"{type(value).__name__} does not keep its argument {name!r}, so a run folder cannot "
             f"record it; set self.{name} = {name} in its __init__"
         ) from None
+
+
+def refuse_null(group: str, settings: object, *names: str) -> None:
+    """Refuses null where a group of settings or a class belongs.
+
+    Raises:
+        ValueError: Naming the option.
+    """
+    for name in names:
+        if getattr(settings, name) is None:
+            option = f"{group}.{name}" if group else name
+            raise ValueError(
+                f"{option}=null: expected its options; leave {option} out for its defaults"
+            )
 
 
 def write_config(path: Path, arguments: Mapping[str, Any]) -> None:

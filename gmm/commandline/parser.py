@@ -60,8 +60,18 @@ def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) 
 
 def build(parser: "VerbParser", words: Sequence[str]) -> dict[str, Any]:
     """The arguments in words and configs, with every object built."""
-    arguments = vars(parser.instantiate(parser.parse_args(list(words))))
+    parsed = parser.parse_args(list(words))
+    refuse_null_groups(parser, parsed)
+    arguments = vars(parser.instantiate(parsed))
     return {name: value for name, value in arguments.items() if name != "config"}
+
+
+def refuse_null_groups(parser: "VerbParser", parsed: jsonargparse.Namespace) -> None:
+    """Raises ``ValueError`` where a config has null in the place of a group of options."""
+    groups = {a.dest for a in parser._actions if type(a).__name__ == "_ActionConfigLoad"}
+    for name in sorted(groups):
+        if name in parsed and parsed[name] is None:
+            raise ValueError(f"{name}=null: expected its options; leave it out for its defaults")
 
 
 def parser_of(prog: str, function: Callable[..., Any]) -> "VerbParser":
