@@ -12,6 +12,7 @@ import yaml
 
 from cellxai.files.folder import atomic
 from gmm.commandline.trust import only_trusted_imports
+from gmm.commandline.yaml_files import load_yaml
 
 PLAIN = (str, int, float, bool, type(None))
 Made = TypeVar("Made")
@@ -110,10 +111,7 @@ def read_config(path: Path) -> dict[str, Any]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is not a YAML mapping.
     """
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    config = load_yaml(path)
     if not isinstance(config, dict):
         raise ValueError(f"{path}: expected a mapping of options, got {type(config).__name__}")
     return config
