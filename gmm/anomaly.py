@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
 
@@ -98,15 +98,25 @@ def least_held_out(percent: float) -> int:
 
 
 def held_out_parts(
-    n_samples: int, cv: int | float, random: RandomState
+    n_samples: int,
+    cv: int | float,
+    random: RandomState,
+    groups: Shaped[np.ndarray, " n"] | None = None,
 ) -> list[Int[np.ndarray, " part"]]:
     """Rows to hold out, one part per fit: folds hold out every row once, a share is one part.
+
+    Rows of one group are held out together, so that parts are of about as many groups.
 
     Args:
         n_samples: Number of all rows, at least ``cv``.
         cv: Number of folds if an integer, share of the rows if between 0 and 1.
-        random: Source of the random assignment of rows.
+        random: Source of the random assignment of rows, or of groups.
+        groups: The group of each row; None for rows that have nothing to do with each other.
     """
+    if groups is not None:
+        kinds, member = np.unique(groups, return_inverse=True)
+        parts = held_out_parts(len(kinds), cv, random)
+        return [np.flatnonzero(np.isin(member, part)) for part in parts]
     order = random.permutation(n_samples)
     if cv < 1:
         return [np.sort(order[: math.ceil(cv * n_samples)])]

@@ -245,10 +245,9 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         as_tensors = isinstance(self.means_, Tensor)
         return as_attribute(x, as_tensors), as_attribute(component, as_tensors)
 
-    def _log_likelihood(
-        self, X: ArrayLike | Tensor, sample_weight: ArrayLike | Tensor | None
-    ) -> tuple[float, float]:
-        return criteria.log_likelihood(self.score_samples(X), sample_weight)
+    def _log_likelihood(self, X: Any, sample_weight: Any) -> tuple[float, float]:
+        scores = self._evaluate(log_density, X, ordered=sample_weight is not None)
+        return criteria.log_likelihood(scores, sample_weight)
 
     def _samples(self, X: ArrayLike | Tensor, *, fitting: bool) -> Float[Tensor, "n d"]:
         """X as a tensor, checked, in the precision and on the device to compute with."""
@@ -286,12 +285,12 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         return self.parameters_.to(dtype=torch.float64, device=device), valid
 
     @full_precision()
-    def _evaluate(self, function: Callable[..., Tensor], X: ArrayLike | Tensor) -> Any:
+    def _evaluate(self, function: Callable[..., Tensor], X: Any, *, ordered: bool = True) -> Any:
         """A function of samples and parameters, for the one run; returned as X came."""
         check_is_fitted(self)
         source = as_chunks(X)
         if source is not None:
-            return source.apply(lambda chunk: self._evaluate(function, chunk))
+            return source.apply(lambda chunk: self._evaluate(function, chunk), ordered=ordered)
         x = self._samples(X, fitting=False)
         parameters, covariance = self.parameters_, self._covariance
         values = self._missing_values.evaluate(function, x, parameters, covariance)[0]

@@ -49,7 +49,8 @@ class BayesianGaussianMixture(BaseMixture):
             between 1e-14 and 1e-3 of the mean variance of a feature.
         max_iter: Largest number of iterations.
         n_init: Restarts, of which the one with the greatest lower bound is kept.
-        init_params: Where EM starts.
+        init_params: Where EM starts; ``scaled_kmeans`` is k-means with every feature divided by its
+            standard deviation.
         weight_concentration_prior_type: Whether weights follow a Dirichlet process or distribution.
         weight_concentration_prior: The smaller, the fewer components are used; None for
             1 / n_components.

@@ -14,7 +14,7 @@ from gmm.em import criteria, initialization, loop
 from gmm.em.likelihood import Likelihood, regulariser
 from gmm.em.log_density import entropy, log_density
 from gmm.estimator import GaussianMixture
-from gmm.options import CovarianceType
+from gmm.options import CovarianceType, InitMethod
 from gmm.samples.in_memory import InMemory
 
 
@@ -85,12 +85,20 @@ def describe_candidate(
     )
 
 
-def fit_all(samples: InMemory, prototypes: Sequence[GaussianMixture]) -> list[loop.Runs]:
-    """All restarts of every mixture; those of as many components start from the same clusters."""
+def fit_all(
+    samples: InMemory, prototypes: Sequence[GaussianMixture], methods: Sequence[InitMethod]
+) -> list[loop.Runs]:
+    """All restarts of every mixture; those of as many components start from the same clusters.
+
+    Args:
+        samples: The samples to fit to.
+        prototypes: The settings of each mixture.
+        methods: Where EM starts, in turn over the restarts.
+    """
     starts = {}
     for count, prototype in {like.n_components: like for like in prototypes}.items():
         seeds = draw_seeds(prototype.random_state, prototype.n_init)
-        starts[count] = initialization.start(samples, count, "kmeans", seeds)
+        starts[count] = initialization.mixed_start(samples, count, methods, seeds)
     return [_fit(samples, prototype, starts[prototype.n_components]) for prototype in prototypes]
 
 
@@ -104,17 +112,20 @@ def _fit(samples: InMemory, prototype: GaussianMixture, start: initialization.St
 
 
 def held_out_deviances(
-    parts: Sequence[tuple[InMemory, InMemory]], prototypes: Sequence[GaussianMixture]
+    parts: Sequence[tuple[InMemory, InMemory]],
+    prototypes: Sequence[GaussianMixture],
+    methods: Sequence[InitMethod],
 ) -> list[float]:
     """-2 log likelihood of the held-out samples of all folds, for each mixture.
 
     Args:
         parts: Samples to fit to and held-out samples, for every fold.
         prototypes: Mixtures to fit; the result is infinite where every run of a fold collapses.
+        methods: Where EM starts, in turn over the restarts.
     """
     deviances = [0.0] * len(prototypes)
     for fitted_to, others in parts:
-        for index, runs in enumerate(fit_all(fitted_to, prototypes)):
+        for index, runs in enumerate(fit_all(fitted_to, prototypes, methods)):
             deviances[index] -= 2 * _log_likelihood(others, prototypes[index], runs)
     return deviances
 

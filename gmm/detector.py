@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OutlierMixin, clone
@@ -85,8 +85,17 @@ class DensityDetector(OutlierMixin, BaseEstimator):
         self.random_state = random_state
 
     @torch.no_grad()
-    def fit(self, X: ArrayLike | Tensor, y: Any = None) -> "DensityDetector":
-        """Fits the mixture to samples X, n × d, and sets the threshold; ``y`` is ignored.
+    def fit(
+        self, X: ArrayLike | Tensor, y: Any = None, groups: ArrayLike | Tensor | None = None
+    ) -> "DensityDetector":
+        """Fits the mixture to samples X, n × d, and sets the threshold.
+
+        Args:
+            X: Samples.
+            y: Ignored.
+            groups: What each sample is a part of, n numbers or words, such as the image of a patch
+                or the well of a cell: samples of one group are held out together, and the
+                threshold is one for samples of new groups. None for independent samples.
 
         Raises:
             ValueError: If a setting or a sample cannot be used, or the samples are too few.
@@ -99,8 +108,10 @@ class DensityDetector(OutlierMixin, BaseEstimator):
             self.held_out_scores_ = np.empty(0)
             self.threshold_nats_ = float(self.threshold_nats)
             return self
-        _check_parts(len(x), self.cv, template.n_components)
-        parts = held_out_parts(len(x), self.cv, check_random_state(self.random_state))
+        members = None if groups is None else _read_groups(groups, len(x), self.cv)
+        random = check_random_state(self.random_state)
+        parts = held_out_parts(len(x), self.cv, random, members)
+        _check_parts(len(x), self.cv, template.n_components, max(map(len, parts)))
         trim_percent = float(self.trim_percent)
         crossed = cross_fit(
             len(x),
@@ -208,8 +219,24 @@ def _check_settings(settings: dict[str, Any]) -> None:
         )
 
 
-def _check_parts(n_samples: int, cv: int | float, n_components: int) -> None:
-    n_held_out = math.ceil(cv * n_samples) if cv < 1 else math.ceil(n_samples / cv)
+def _read_groups(
+    groups: ArrayLike | Tensor, n_samples: int, cv: int | float
+) -> Shaped[np.ndarray, " n"]:
+    members = groups.cpu().numpy() if isinstance(groups, Tensor) else np.asarray(groups)
+    if members.shape != (n_samples,):
+        raise ValueError(
+            f"groups has shape {members.shape}, expected ({n_samples},): one group per sample"
+        )
+    n_groups, least = len(np.unique(members)), 2 if cv < 1 else int(cv)
+    if n_groups < least:
+        raise ValueError(
+            f"groups names {n_groups} groups, expected at least {least} for cv={cv}; pass samples "
+            f"of more groups or fewer folds"
+        )
+    return members
+
+
+def _check_parts(n_samples: int, cv: int | float, n_components: int, n_held_out: int) -> None:
     n_left, least = n_samples - n_held_out, max(n_components, LEAST_SAMPLES)
     if n_left < least or n_samples < cv:
         raise ValueError(

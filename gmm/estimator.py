@@ -52,7 +52,8 @@ class GaussianMixture(BaseMixture):
             variance of a feature: other units of all samples then give the same clusters.
         max_iter: Largest number of iterations.
         n_init: Restarts, of which the one with the greatest lower bound is kept.
-        init_params: Where EM starts.
+        init_params: Where EM starts; ``scaled_kmeans`` is k-means with every feature divided by its
+            standard deviation.
         weights_init: Weights to start from, instead of those of ``init_params``.
         means_init: Means to start from, instead of those of ``init_params``.
         precisions_init: Precisions to start from, in the shape of ``precisions_``.

@@ -9,8 +9,9 @@ CovarianceType = Literal["full", "tied", "diag", "spherical", "low_rank"]
 """One matrix per component, one shared matrix, one variance per feature, one variance, and a few
 columns of loadings beside one variance per feature."""
 
-InitMethod = Literal["kmeans", "k-means++", "random", "random_from_data"]
-"""Where EM starts: clusters, spread-out samples, random responsibilities, random samples."""
+InitMethod = Literal["kmeans", "k-means++", "random", "random_from_data", "scaled_kmeans"]
+"""Where EM starts: clusters, spread-out samples, random responsibilities, random samples; and
+clusters of the features divided by their standard deviations."""
 
 Criterion = Literal["bic", "aic", "icl", "held_out"]
 """Information criteria, and -2 log likelihood of held-out samples: nats, the lower the better."""

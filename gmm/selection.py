@@ -21,7 +21,7 @@ from gmm.candidates import (
 )
 from gmm.conversion import read_rows, refuse_chunks
 from gmm.estimator import GaussianMixture
-from gmm.options import CovarianceType, Criterion, Regulariser
+from gmm.options import CovarianceType, Criterion, InitMethod, Regulariser
 from gmm.precision import full_precision
 from gmm.samples.in_memory import InMemory
 from gmm.samples.validation import (
@@ -29,9 +29,10 @@ from gmm.samples.validation import (
     check_sample_count,
     validate_weights,
 )
-from gmm.settings import check_settings
+from gmm.settings import check_settings, check_starts
 
 DEFAULT_FOLDS = 5
+DEFAULT_STARTS: tuple[InitMethod, ...] = ("kmeans", "scaled_kmeans")
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ def sweep(
     *,
     sample_weight: ArrayLike | Tensor | None = None,
     n_init: int = 10,
+    init_params: Sequence[InitMethod] = DEFAULT_STARTS,
     criterion: Criterion = "bic",
     n_folds: int | None = None,
     seed: int = 0,
@@ -111,6 +113,8 @@ def sweep(
         covariance_types: Shapes to try.
         sample_weight: How often each sample counts; None for once.
         n_init: Restarts of each candidate, in one batch.
+        init_params: Where EM starts, in turn over the restarts: by default k-means on the samples
+            as they are, and with features divided by their standard deviations.
         criterion: What the winner has least of.
         n_folds: Number of parts, each of which is held out once, for the likelihood of held-out
             samples; every candidate is fitted as many times more. None for 5 if that likelihood is
@@ -147,12 +151,13 @@ def sweep(
     if n_folds is None and criterion == "held_out":
         n_folds = DEFAULT_FOLDS
     _check(prototypes, len(rows), criterion, n_folds)
+    check_starts(init_params)
     samples = InMemory(rows, weights)
     _warn_of_few_samples(prototypes, samples)
-    runs = fit_all(samples, prototypes)
+    runs = fit_all(samples, prototypes, init_params)
     deviances = [math.nan] * len(runs)
     if n_folds is not None:
-        deviances = held_out_deviances(cut_folds(samples, n_folds, seed), prototypes)
+        deviances = held_out_deviances(cut_folds(samples, n_folds, seed), prototypes, init_params)
     candidates = tuple(map(partial(describe_candidate, samples), prototypes, runs, deviances))
     best = min(range(len(runs)), key=lambda index: getattr(candidates[index], criterion))
     as_tensors = isinstance(x, Tensor)

@@ -121,6 +121,18 @@ def check_warm_start(shape: tuple[int, ...], expected: tuple[int, int]) -> None:
         )
 
 
+def check_starts(methods: Sequence[InitMethod]) -> None:
+    """Refuses ways to start that do not exist, or none.
+
+    Raises:
+        ValueError: Naming the first of them.
+    """
+    if isinstance(methods, str) or not len(methods):
+        raise ValueError(f"init_params={methods!r}, expected a sequence such as ('kmeans',)")
+    for method in methods:
+        _check_choice("init_params", method, get_args(InitMethod))
+
+
 def check_draw(n_samples: int, component: int | None, n_components: int) -> None:
     """Refuses a draw of no samples, or from a component that does not exist.
 

@@ -23,6 +23,7 @@ from cellxai.classifier.loss import (
 )
 from cellxai.classifier.optimiser import OptimiserSettings, build_adamw, parameter_groups
 from cellxai.classifier.schedule import LearningRate
+from cellxai.files.config import refuse_null
 
 ClassWeights = Literal["none", "balanced"]
 Trainable = Literal["all", "head"]
@@ -37,10 +38,21 @@ class HeadSettings:
     Args:
         hidden: Units of the hidden ReLU layer, 256 in the source notebook; null for none.
         dropout: Share of the last features dropped in training.
+
+    Raises:
+        ValueError: If a number is out of its range.
     """
 
     hidden: int | None = 256
     dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.hidden is not None and self.hidden < 1:
+            raise ValueError(
+                f"model.head.hidden={self.hidden}: expected at least 1, or null for no hidden layer"
+            )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"model.head.dropout={self.dropout}: expected a share below 1")
 
     def build(self, n_features: int, n_classes: int) -> nn.Sequential:
         """The head, with the layer that gives the logits last."""
@@ -76,6 +88,9 @@ class ModelSettings:
     frozen_statistics: bool = False
     trainable: Trainable = "all"
     own_image_size: bool = False
+
+    def __post_init__(self) -> None:
+        refuse_null("model", self, "backbone", "head")
 
 
 class CellClassifier(L.LightningModule):
@@ -225,23 +240,28 @@ class CellClassifier(L.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": scheduler}
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        """Never called; without it Lightning takes no scheduler but torch's."""
+        """Steps a schedule that a callback has put in the place of ours, as averaging does.
+
+        Ours is never stepped here; and without this Lightning takes no scheduler but torch's.
+        """
+        scheduler.step()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Sets the learning rate of the step."""
-        self.schedule.begin_step(self.trainer.global_step)
+        if self.schedule is not None:
+            self.schedule.begin_step(self.trainer.global_step)
 
     def on_train_epoch_end(self) -> None:
         """Tells the schedule the loss of this epoch, before the checkpoint is written."""
-        loss = float(self.trainer.callback_metrics[self.monitor])
-        self.schedule.end_epoch(self.trainer.current_epoch, loss)
+        if self.schedule is not None:
+            loss = float(self.trainer.callback_metrics[self.monitor])
+            self.schedule.end_epoch(self.trainer.current_epoch, loss)
 
     @property
-    def schedule(self) -> LearningRate:
-        """The schedule in use, which Lightning keeps in the checkpoint."""
+    def schedule(self) -> LearningRate | None:
+        """The schedule in use, which Lightning keeps in the checkpoint; ``None`` for another's."""
         schedule = self.lr_schedulers()
-        assert isinstance(schedule, LearningRate)
-        return schedule
+        return schedule if isinstance(schedule, LearningRate) else None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leaves out a frozen backbone: the run folder holds it once."""

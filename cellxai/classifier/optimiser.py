@@ -1,5 +1,6 @@
 """AdamW: which weights learn how fast, and which of them decay."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -50,6 +51,16 @@ class OptimiserSettings:
     decay_biases_and_norms: bool = True
 
     def __post_init__(self) -> None:
+        for name in ("learning_rate", "weight_decay", "plateau_patience", "minimum_learning_rate"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(
+                    f"training.optimiser.{name}={getattr(self, name)}: expected 0 or more"
+                )
+        if not 0 < self.plateau_factor <= 1:
+            raise ValueError(
+                f"training.optimiser.plateau_factor={self.plateau_factor}: expected a share above "
+                "0, up to 1"
+            )
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"layer_decay={self.layer_decay}: expected a share above 0, up to 1")
         if min(self.warm_up_epochs, self.warm_up_steps) < 0:

@@ -93,6 +93,7 @@ def sweep_mixtures(points: Float[Tensor, "n d"], settings: PipelineSettings, see
             settings.n_components,
             settings.covariance_types,
             n_init=settings.n_init,
+            init_params=("kmeans",),
             # With a single candidate, folds would decide nothing.
             criterion=settings.criterion if n_candidates > 1 else "bic",
             n_folds=min(N_FOLDS, len(points)) if n_candidates > 1 else None,

@@ -12,6 +12,7 @@ import yaml
 
 from cellxai.files.folder import atomic
 from gmm.commandline.trust import only_trusted_imports
+from gmm.commandline.yaml_files import load_yaml
 
 PLAIN = (str, int, float, bool, type(None))
 Made = TypeVar("Made")
@@ -38,6 +39,10 @@ def as_config(value: Any) -> Any:
         return {str(key): as_config(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, range)):
         return [as_config(item) for item in value]
+    if inspect.isfunction(value):
+        return f"{value.__module__}.{value.__qualname__}"
+    if type(value).__module__ == "torch" and type(value).__name__ in ("device", "dtype"):
+        return str(value)
     names = getattr(value, TOLD, None) or argument_names(type(value))
     arguments = {name: as_config(read_argument(value, name)) for name in names}
     if is_settings_group(type(value)):
@@ -78,6 +83,20 @@ def read_argument(value: Any, name: str) -> Any:
         ) from None
 
 
+def refuse_null(group: str, settings: object, *names: str) -> None:
+    """Refuses null where a group of settings or a class belongs.
+
+    Raises:
+        ValueError: Naming the option.
+    """
+    for name in names:
+        if getattr(settings, name) is None:
+            option = f"{group}.{name}" if group else name
+            raise ValueError(
+                f"{option}=null: expected its options; leave {option} out for its defaults"
+            )
+
+
 def write_config(path: Path, arguments: Mapping[str, Any]) -> None:
     """Writes the arguments of a verb as YAML that ``--config`` takes back."""
     text = yaml.safe_dump(as_config(arguments), sort_keys=False, allow_unicode=True)
@@ -92,10 +111,7 @@ def read_config(path: Path) -> dict[str, Any]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is not a YAML mapping.
     """
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    config = load_yaml(path)
     if not isinstance(config, dict):
         raise ValueError(f"{path}: expected a mapping of options, got {type(config).__name__}")
     return config

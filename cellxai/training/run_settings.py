@@ -9,6 +9,7 @@ from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Source
 from cellxai.data.splits import SplitSettings
+from cellxai.files.config import refuse_null
 from cellxai.training.settings import TrainingSettings
 
 
@@ -25,6 +26,9 @@ class RunSettings:
         training: How it is trained.
         loading: How the images are kept and brought to the network.
         seed: Seed of the weights, the order and the augmentation.
+
+    Raises:
+        ValueError: If a group is null, or a seed is not one.
     """
 
     data: Source
@@ -35,6 +39,12 @@ class RunSettings:
     training: TrainingSettings = TrainingSettings()
     loading: LoadingSettings = LoadingSettings()
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        refuse_null("", self, "data", "run", "split", "transforms", "model", "training", "loading")
+        for name, seed in (("seed", self.seed), ("split.seed", self.split.seed)):
+            if not 0 <= seed < 2**32:
+                raise ValueError(f"{name}={seed}: expected a whole number from 0, below 2³²")
 
     def at_own_size(self) -> "RunSettings":
         """These settings, with images of the network's own size where the model asks for it."""

@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import Logger
 from cellxai.classifier.loss import LossSettings
 from cellxai.classifier.module import ClassWeights
 from cellxai.classifier.optimiser import OptimiserSettings
-from cellxai.files.config import remember_arguments
+from cellxai.files.config import refuse_null, remember_arguments
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -85,6 +85,12 @@ class TrainingSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"training.{name}={value}: expected at least 1")
+        refuse_null("training", self, "optimiser", "loss", "callbacks", "loggers")
+        patience = self.early_stopping_patience
+        if patience is not None and patience < 0:
+            raise ValueError(
+                f"training.early_stopping_patience={patience}: expected 0 or more, or null"
+            )
         if self.gradient_clip is not None and self.gradient_clip <= 0:
             raise ValueError(
                 f"training.gradient_clip={self.gradient_clip}: expected more than 0, or null"

@@ -11,6 +11,7 @@ import lightning as L
 import torch
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from cellxai.classifier.module import CellClassifier
 from cellxai.data.loading.datamodule import CellImages
@@ -18,7 +19,7 @@ from cellxai.files.folder import RunFolder
 from cellxai.training.allocator import keep_freed_memory
 from cellxai.training.averaging import build_moving_average
 from cellxai.training.backbone_file import keep_backbone
-from cellxai.training.callbacks import MetricsTable, StepSeed, Stopwatch
+from cellxai.training.callbacks import METRICS, MetricsTable, StepSeed, Stopwatch
 from cellxai.training.checkpoints import (
     AtomicCheckpoints,
     LastCheckpoint,
@@ -29,6 +30,8 @@ from cellxai.training.frozen import CachedFeatures
 from cellxai.training.settings import TrainingSettings, choose_device
 from cellxai.training.stopping import FiniteLoss, Stopped, StopRequest, build_early_stopping
 
+MISSING_METRIC = "conditioned on metric"  # of Lightning's EarlyStopping
+
 
 def train(
     classifier: CellClassifier, images: CellImages, folder: RunFolder, training: TrainingSettings
@@ -37,6 +40,7 @@ def train(
 
     Raises:
         KeyboardInterrupt: If the run was asked to stop; its checkpoint is written.
+        ValueError: If a callback or logger of the user's does not fit this training.
         NotFiniteError: If a loss is not a number.
     """
     quieten_lightning()
@@ -60,6 +64,12 @@ def train(
         trainer.fit(classifier, datamodule=inputs, ckpt_path=resumed, weights_only=True)
     except Stopped:
         raise KeyboardInterrupt from None
+    except MisconfigurationException as error:
+        raise ValueError(f"training.callbacks or training.loggers: {error}") from error
+    except RuntimeError as error:
+        if MISSING_METRIC not in str(error):
+            raise
+        raise ValueError(f"training.callbacks: {error}; they are {', '.join(METRICS)}") from error
     except SystemExit:  # how Lightning ends after Ctrl-C, with the signal turned off for good
         signal.signal(signal.SIGINT, signal.default_int_handler)
         raise KeyboardInterrupt from None

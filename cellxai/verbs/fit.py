@@ -17,6 +17,7 @@ from cellxai.figures.training_curves import draw_curves
 from cellxai.files.config import as_config, read_config, write_config
 from cellxai.files.folder import RunFolder, read_csv, read_json, remove_leftovers, write_json
 from cellxai.files.lock import run_lock
+from cellxai.training.backbone_file import backbone_file
 from cellxai.training.environment import (
     describe_data,
     describe_environment,
@@ -25,6 +26,7 @@ from cellxai.training.environment import (
     earlier_starts,
     total_seconds,
 )
+from cellxai.training.last_batch import check_last_batch
 from cellxai.training.run_images import load_images
 from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import (
@@ -131,8 +133,11 @@ def fit_run(settings: RunSettings) -> Fitted:
         images, scan = load_images(settings)
         L.seed_everything(settings.seed, workers=True, verbose=False)
         classifier = new_classifier(settings.model, settings.training, images)
+        check_last_batch(classifier, images, settings.training)
         if writes:
             remove_leftovers(folder)
+            if not has_begun(folder):
+                remove_beginning(folder)
             write_config(folder.config, vars(settings))
             write_split(folder.split, images.all_records, images.parts)
             write_environment(folder, settings, classifier, images, scan)
@@ -166,9 +171,11 @@ def write_environment(
 def check_same_run(folder: RunFolder, settings: dict[str, Any]) -> None:
     """Raises ``ValueError`` where the folder holds a run of other settings; names the first.
 
+    A run that ended before its first checkpoint is none: the corrected call takes its place.
+
     An option that the version which began the run did not have, has its default there.
     """
-    if not folder.config.exists():
+    if not folder.config.exists() or not has_begun(folder):
         return
     earlier, now = flatten(DEFAULTS) | flatten(read_config(folder.config)), flatten(settings)
     for key in sorted({*earlier, *now} - SAME_RESULTS):
@@ -177,6 +184,19 @@ def check_same_run(folder: RunFolder, settings: dict[str, Any]) -> None:
                 f"{folder.root} holds a run with {key}={earlier.get(key)!r}, got {now.get(key)!r}; "
                 "choose another --run, or remove that folder"
             )
+
+
+def has_begun(folder: RunFolder) -> bool:
+    """Whether there is anything of a training to go on from."""
+    return is_finished(folder) or any(
+        (folder.checkpoints / f"{name}.ckpt").exists() for name in ("best", "last")
+    )
+
+
+def remove_beginning(folder: RunFolder) -> None:
+    """Removes what a run without a checkpoint would go on from."""
+    for path in (backbone_file(folder), folder.metrics, folder.environment):
+        path.unlink(missing_ok=True)
 
 
 def flatten(config: Any, prefix: str = "") -> dict[str, Any]:

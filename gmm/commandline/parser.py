@@ -5,6 +5,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
@@ -14,6 +15,7 @@ from jsonargparse import ActionConfigFile  # pyright: ignore[reportPrivateImport
 from gmm.commandline.class_names import base_classes, explain_class, import_siblings
 from gmm.commandline.help import clip, group_asked, help_of
 from gmm.commandline.mistakes import explain_mistake
+from gmm.commandline.yaml_files import load_yaml
 
 # How jsonargparse says that a name is unknown; the group is the name.
 UNKNOWN_NAME = (
@@ -60,8 +62,43 @@ def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) 
 
 def build(parser: "VerbParser", words: Sequence[str]) -> dict[str, Any]:
     """The arguments in words and configs, with every object built."""
-    arguments = vars(parser.instantiate(parser.parse_args(list(words))))
+    parsed = parser.parse_args(without_empty_configs(words))
+    refuse_null_groups(parser, parsed)
+    arguments = vars(parser.instantiate(parsed))
     return {name: value for name, value in arguments.items() if name != "config"}
+
+
+def without_empty_configs(words: Sequence[str]) -> list[str]:
+    """The words without the configs that say nothing.
+
+    Raises:
+        ValueError: If one of the others is no config; jsonargparse would not say which.
+    """
+    kept: list[str] = []
+    given = iter(words)
+    for word in given:
+        option, equals, name = word.partition("=")
+        if option != "--config":
+            kept.append(word)
+            continue
+        name = name if equals else next(given, "")
+        if not Path(name).exists() or name == "":  # a mistake that jsonargparse explains
+            kept += [option, name] if name else [option]
+            continue
+        content = load_yaml(Path(name))
+        if content is not None and not isinstance(content, dict):
+            kind = type(content).__name__
+            raise ValueError(f"{name}: expected a mapping of options, got a {kind}")
+        kept += [option, name] if content else []
+    return kept
+
+
+def refuse_null_groups(parser: "VerbParser", parsed: jsonargparse.Namespace) -> None:
+    """Raises ``ValueError`` where a config has null in the place of a group of options."""
+    groups = {a.dest for a in parser._actions if type(a).__name__ == "_ActionConfigLoad"}
+    for name in sorted(groups):
+        if name in parsed and parsed[name] is None:
+            raise ValueError(f"{name}=null: expected its options; leave it out for its defaults")
 
 
 def parser_of(prog: str, function: Callable[..., Any]) -> "VerbParser":

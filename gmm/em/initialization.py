@@ -85,6 +85,24 @@ class Random(Start):
             yield resp / resp.sum(1, keepdim=True)
 
 
+@dataclass(frozen=True)
+class Mixed(Start):
+    """Starts of several methods, as one batch.
+
+    Args:
+        starts: The starts of each method.
+        order: Where each run of the batch is among the runs of all starts.
+    """
+
+    starts: Sequence[Start]
+    order: Int[Tensor, " run"]
+
+    @override
+    def responsibilities(self) -> Iterator[Float[Tensor, "run k part"]]:
+        for parts in zip(*(begun.responsibilities() for begun in self.starts), strict=True):
+            yield torch.cat(parts)[self.order.to(parts[0].device)]
+
+
 def from_responsibilities(
     samples: InMemory,
     resp: Iterable[Float[Tensor, "run k part"]],
@@ -115,9 +133,10 @@ def start(samples: InMemory, n_components: int, method: InitMethod, seeds: Seque
     Args:
         samples: Shared by all restarts.
         n_components: Number of components of each run.
-        method: ``kmeans`` clusters the samples; ``k-means++`` gives each component one of samples
-            far apart, ``random_from_data`` one sample at random; ``random`` shares every sample out
-            at random.
+        method: ``kmeans`` clusters the samples; ``scaled_kmeans`` with every feature divided by its
+            standard deviation, so that a wide one does not decide alone; ``k-means++`` gives each
+            component one of samples far apart, ``random_from_data`` one sample at random;
+            ``random`` shares every sample out at random.
         seeds: One per restart.
     """
     x = samples.x
@@ -126,7 +145,9 @@ def start(samples: InMemory, n_components: int, method: InitMethod, seeds: Seque
     if method == "random":
         return Random(seeds, len(x), n_components, x.device)
     centred = x - samples.reference.to(x.dtype)
-    if method == "kmeans":
+    if method == "scaled_kmeans":
+        centred = centred / deviations(centred, weights)
+    if method in ("kmeans", "scaled_kmeans"):
         clusters = kmeans(centred, n_components, generators(seeds), weights)
         return Assigned(clusters, n_components, once)
     choose = {"k-means++": spread_samples, "random_from_data": distinct_samples}[method]
@@ -134,6 +155,32 @@ def start(samples: InMemory, n_components: int, method: InitMethod, seeds: Seque
     # A seed counts once, however often its sample does: as if that were repeated.
     share = weights.clamp(min=torch.finfo(weights.dtype).tiny).reciprocal()
     return Assigned(labels_of_seeds(chosen, len(x)), n_components, share)
+
+
+def mixed_start(
+    samples: InMemory, n_components: int, methods: Sequence[InitMethod], seeds: Sequence[int]
+) -> Start:
+    """The starts of several methods in one batch: restart i is that of the i-th method, in turn."""
+    parts = {
+        method: [i for i in range(len(seeds)) if methods[i % len(methods)] == method]
+        for method in methods
+    }
+    drawn = [
+        start(samples, n_components, method, [seeds[i] for i in indices])
+        for method, indices in parts.items()
+        if indices
+    ]
+    if len(drawn) == 1:
+        return drawn[0]
+    return Mixed(drawn, torch.tensor([i for part in parts.values() for i in part]).argsort())
+
+
+def deviations(x: Float[Tensor, "n d"], weights: Float[Tensor, " n"]) -> Float[Tensor, " d"]:
+    """Standard deviation of each feature; 1 where it never changes."""
+    squares = weights @ x.double().square() / weights.sum()
+    mean = weights @ x.double() / weights.sum()
+    spread = (squares - mean.square()).clamp(min=0).sqrt().to(x.dtype)
+    return spread.where(spread > 0, 1.0)
 
 
 def generators(seeds: Sequence[int]) -> list[torch.Generator]:

@@ -9,12 +9,19 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
+from torch.utils.data import (
+    DistributedSampler,
+    RandomSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
 
 from gmm.files.matrices import file_chunks
 from gmm.samples.streaming import Streamed
 from gmm.samples.survey import as_tensor, check_weight, survey
 from gmm.samples.validation import check_finite
 
+SHUFFLING = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
 CUT = 2**22  # numbers per chunk of a matrix that is cut here: 32 MiB of float64
 NO_SAMPLES = (
     "the stream has no samples, expected at least one chunk with rows; pass a source that begins "
@@ -84,12 +91,38 @@ class Chunks:
             if len(matrix):
                 yield matrix
 
-    def apply(self, function: Callable[[np.ndarray | Tensor], Any]) -> Any:
-        """The values of a function of each chunk, one after the other in one array or tensor.
+    def check_order(self, purpose: str) -> None:
+        """Refuses a loader that draws its samples in another order in every pass.
+
+        Args:
+            purpose: What the order is needed for.
 
         Raises:
-            ValueError: If there are no samples.
+            ValueError: If it is one.
         """
+        sampler = getattr(self.source, "sampler", None)
+        shuffled = isinstance(sampler, SHUFFLING) or (
+            isinstance(sampler, DistributedSampler) and sampler.shuffle
+        )
+        if shuffled:
+            raise ValueError(
+                f"the DataLoader draws with a {type(sampler).__name__}, in another order in every "
+                f"pass, expected the order of its data set for {purpose}; pass a DataLoader with "
+                f"shuffle=False"
+            )
+
+    def apply(self, function: Callable[[np.ndarray | Tensor], Any], *, ordered: bool = True) -> Any:
+        """The values of a function of each chunk, one after the other in one array or tensor.
+
+        Args:
+            function: Takes a chunk.
+            ordered: Whether it matters which value belongs to which sample.
+
+        Raises:
+            ValueError: If there are no samples, or in no order where it matters.
+        """
+        if ordered:
+            self.check_order("one answer per sample")
         parts = [function(matrix) for matrix in self.matrices()]
         if not parts:
             raise ValueError(NO_SAMPLES)
@@ -111,6 +144,8 @@ class Chunks:
         Raises:
             ValueError: If a chunk or the weights cannot be used, or if there is no sample.
         """
+        if sample_weight is not None:
+            self.check_order("sample_weight")
         first_pass = survey(self.matrices(), sample_weight, device)
         if first_pass is None:
             raise ValueError(NO_SAMPLES)

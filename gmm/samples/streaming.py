@@ -95,12 +95,14 @@ class Streamed(Surveyed):
         """All samples, centred on any point; one chunk without rows if there are none.
 
         Raises:
-            ValueError: If the source has another number of samples than in the first pass.
+            ValueError: If the source has other samples than in the first pass.
         """
         first = 0
         buffer = torch.empty(size, len(reference), dtype=self.dtype, device=reference.device)
         for rows in regroup(self.matrices(), buffer):
             weights = weights_of(self.survey.weights, first, first + len(rows), reference.device)
+            if not first and weights is not None and self.survey.first is not None and len(rows):
+                check_same(rows[0], self.survey.first)
             first += len(rows)
             yield centre_chunk(rows, weights, reference, covariance, dtype)
         if first != self.n_samples:
@@ -130,6 +132,19 @@ class Streamed(Surveyed):
         weights = self.survey.weights
         weights = None if weights is None else weights.cpu()[indices].to(device)
         return InMemory(x.to(device), weights, self.reference)
+
+
+def check_same(row: Float[Tensor, " d"], expected: Float[Tensor, " d"]) -> None:
+    """Refuses another first sample than that of the first pass, where weights count samples.
+
+    Raises:
+        ValueError: If it is another.
+    """
+    if not torch.equal(row, expected.to(row)):
+        raise ValueError(
+            "the stream has another order in a later pass, expected the same in every pass for "
+            "sample_weight; pass a source that is not shuffled"
+        )
 
 
 def start_size(n_components: int, n_features: int) -> int:

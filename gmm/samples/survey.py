@@ -58,12 +58,14 @@ class Survey:
         dtype: The least precision that holds every chunk, float32 or float64.
         as_tensors: Whether the chunks are tensors rather than arrays.
         weights: How often each sample counts; None for once.
+        first: The first sample, by which another order in a later pass shows where it matters.
     """
 
     moments: Moments
     dtype: torch.dtype
     as_tensors: bool
     weights: Float[Tensor, " n"] | None = None
+    first: Float[Tensor, " d"] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -104,6 +106,7 @@ def survey(
             torch.promote_types(so_far.dtype, x.dtype) if so_far else x.dtype,
             isinstance(matrix, Tensor),
             weights,
+            so_far.first if so_far else x[0].detach().clone(),
         )
     if weights is not None and len(weights) != first:
         raise ValueError(

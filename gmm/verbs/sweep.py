@@ -6,7 +6,7 @@ Torch is imported inside the functions, so that ``gmm sweep --help`` answers wit
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmm.options import CovarianceType, Criterion, FloatType, Regulariser
+from gmm.options import CovarianceType, Criterion, FloatType, InitMethod, Regulariser
 from gmm.verbs.inputs import check_mixture_path, read_samples
 
 
@@ -45,6 +45,7 @@ def sweep(
     criterion: Criterion = "bic",
     n_folds: int | None = None,
     n_init: int = 10,
+    init_params: tuple[InitMethod, ...] = ("kmeans", "scaled_kmeans"),
     seed: int = 0,
     rank: int = 8,
     reg_covar: Regulariser = 1e-6,
@@ -67,6 +68,7 @@ def sweep(
         n_folds: Number of parts, each of which is held out once; every candidate is fitted as many
             times more. By default 5 for the criterion held_out, and none for the others.
         n_init: Number of restarts of each candidate, all in one batch.
+        init_params: Where EM starts, in turn over the restarts.
         seed: The same seed gives the same sweep.
         rank: Columns of the loadings of low_rank.
         reg_covar: Added to every variance, in squared units of x; auto is 1e-6, but between 1e-14
@@ -93,6 +95,7 @@ def sweep(
         range(min_components, max_components + 1),
         covariance_types,
         n_init=n_init,
+        init_params=init_params,
         criterion=criterion,
         n_folds=n_folds,
         seed=seed,

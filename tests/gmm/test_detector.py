@@ -1,3 +1,4 @@
+import itertools
 import warnings
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.mixture import GaussianMixture as Reference
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from gmm.anomaly import held_out_parts
 from gmm.detector import DensityDetector
 from gmm.estimator import GaussianMixture
 
@@ -188,3 +190,43 @@ def test_settings_that_cannot_be_used_are_refused(blobs, settings, message):
     with pytest.raises(ValueError, match=message) as caught:
         DensityDetector(**settings).fit(blobs[:10])
     assert "\n" not in str(caught.value)
+
+
+def patches(random, n_groups, size):
+    """Samples of groups, which have more in common than samples of two groups."""
+    centres = np.repeat(random.normal(size=(n_groups, 3)), size, axis=0)
+    return centres + 0.2 * random.normal(size=centres.shape), np.repeat(np.arange(n_groups), size)
+
+
+@pytest.mark.parametrize("cv", [4, 0.3])
+def test_samples_of_one_group_are_held_out_together(cv):
+    x, groups = patches(np.random.default_rng(0), 14, 6)
+    order = np.random.default_rng(1).permutation(len(x))
+    parts = held_out_parts(len(x), cv, np.random.RandomState(0), groups[order])
+    members = [set(groups[order][part]) for part in parts]
+    assert all(not a & b for a, b in itertools.combinations(members, 2))
+    assert all(len(part) == 6 * len(member) for part, member in zip(parts, members, strict=True))
+    assert {len(member) for member in members} == ({3, 4} if cv == 4 else {5})
+
+
+def test_the_threshold_for_new_groups_is_that_of_folds_of_groups():
+    x, groups = patches(np.random.default_rng(0), 20, 8)
+    mixture = GaussianMixture(6, random_state=0)
+    detector = DensityDetector(mixture, percent=10, random_state=0).fit(x, groups=groups)
+    expected = np.empty(len(x))
+    for part in held_out_parts(len(x), 5, np.random.RandomState(0), groups):
+        fitted = GaussianMixture(6, random_state=0).fit(np.delete(x, part, axis=0))
+        expected[part] = fitted.score_samples(x[part])
+    np.testing.assert_allclose(detector.held_out_scores_, expected)
+    words = np.array([f"well {group:02}" for group in groups])
+    again = DensityDetector(mixture, percent=10, random_state=0).fit(x, groups=words)
+    assert again.threshold_nats_ == detector.threshold_nats_
+    alone = DensityDetector(mixture, percent=10, random_state=0).fit(x)
+    assert detector.threshold_nats_ < alone.threshold_nats_  # which has seen parts of each group
+
+
+def test_groups_that_cannot_be_are_refused(blobs):
+    with pytest.raises(ValueError, match=r"groups has shape \(3,\), expected \(450,\)"):
+        DensityDetector().fit(blobs, groups=[0, 1, 2])
+    with pytest.raises(ValueError, match="groups names 2 groups, expected at least 5 for cv=5"):
+        DensityDetector().fit(blobs, groups=np.arange(450) % 2)

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import EarlyStopping, StochasticWeightAveraging
 
 from cellxai.classifier.module import CellClassifier, HeadSettings, ModelSettings
+from cellxai.classifier.optimiser import OptimiserSettings
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.readers.table import Manifest
 from cellxai.data.splits import SplitSettings, read_split
+from cellxai.files.config import remember_arguments
 from cellxai.files.folder import read_csv, read_json
 from cellxai.trained.run import load_run
 from cellxai.training.settings import TrainingSettings, choose_device
@@ -245,3 +248,45 @@ def test_cuda_without_a_device_is_refused_before_the_work(settings, tmp_path):
 def test_numbers_that_train_nothing_are_refused(name):
     with pytest.raises(ValueError, match=rf"training\.{name}=0: expected at least 1"):
         replace(TrainingSettings(), **{name: 0})
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        (OptimiserSettings, {"learning_rate": -1.0}),
+        (OptimiserSettings, {"learning_rate": float("nan")}),
+        (OptimiserSettings, {"plateau_factor": 2.0}),
+        (OptimiserSettings, {"plateau_patience": -3}),
+        (OptimiserSettings, {"weight_decay": -0.1}),
+        (TrainingSettings, {"early_stopping_patience": -1}),
+        (HeadSettings, {"hidden": 0}),
+        (HeadSettings, {"dropout": 1.5}),
+    ],
+)
+def test_a_value_out_of_its_range_is_refused_by_its_option(kind, wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError, match=rf"\.{name}={value}: expected"):
+        kind(**wrong)
+
+
+def test_a_run_that_never_had_a_checkpoint_gives_way_to_the_corrected_call(settings, tmp_path):
+    lacking = remember_arguments(EarlyStopping, monitor="val_loss")
+    with pytest.raises(ValueError, match=r"training\.callbacks.*val_loss.*validation_loss"):
+        fit(run=tmp_path / "run", **settings(epochs=1, callbacks=[lacking]))
+    (tmp_path / "run" / "checkpoints" / "last.ckpt").unlink(missing_ok=True)
+    (tmp_path / "run" / "checkpoints" / "best.ckpt").unlink(missing_ok=True)
+    assert fit(run=tmp_path / "run", **settings(epochs=2)).epochs == 2
+
+
+def test_a_last_batch_of_one_is_refused_where_batchnorm_cannot_bear_it(settings, tmp_path):
+    given = settings(epochs=1, batch_size=23) | {"split": SplitSettings(0.0, 0.0)}
+    tiny = Transforms(image_size=(32, 32), crop=5)  # the convolution leaves a single place
+    with pytest.raises(ValueError, match=r"24 training images in batches of 23.*batch_size"):
+        fit(run=tmp_path / "run", **given | {"transforms": tiny})
+    assert not (tmp_path / "run").exists()
+    assert fit(run=tmp_path / "run", **given).epochs == 1  # which has more places than one
+
+
+def test_a_callback_of_lightning_that_takes_over_the_schedule_trains(settings, tmp_path):
+    averaging = remember_arguments(StochasticWeightAveraging, swa_lrs=0.01)
+    assert fit(run=tmp_path / "run", **settings(epochs=3, callbacks=[averaging])).epochs >= 3

@@ -3,7 +3,9 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import adjusted_rand_score
 
+from gmm import BayesianGaussianMixture, sweep
 from gmm.covariance import COVARIANCES
 from gmm.em import initialization
 from gmm.em.likelihood import Likelihood
@@ -82,3 +84,47 @@ def test_a_fit_never_starts_from_a_sample_of_weight_zero(method, blobs):
     weighted = GaussianMixture(3, **settings).fit(blobs, sample_weight=counts)
     without = GaussianMixture(3, **settings).fit(blobs[counts > 0])
     np.testing.assert_allclose(weighted.lower_bounds_, without.lower_bounds_, rtol=1e-10)
+
+
+def stripes(width):
+    """Three clusters, one above the other, along a first feature of some width."""
+    random = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 100)
+    return np.c_[random.normal(0, width, 300), 4 * labels + random.normal(0, 0.5, 300)], labels
+
+
+def test_scaled_kmeans_is_kmeans_of_scaled_features():
+    x = torch.from_numpy(stripes(1e6)[0])
+    scaled = x / x.std(0, correction=0)
+    found = initialization.start(InMemory(x), 3, "scaled_kmeans", [0, 1])
+    expected = initialization.start(InMemory(scaled), 3, "kmeans", [0, 1])
+    assert (found.labels == expected.labels).all()
+    constant = torch.cat([x, torch.ones(300, 1)], 1)
+    found = initialization.start(InMemory(constant), 3, "scaled_kmeans", [0, 1])
+    assert (found.labels == expected.labels).all()
+
+
+def test_a_wide_feature_does_not_spoil_a_scaled_start():
+    x, labels = stripes(40)
+    for estimator in (GaussianMixture, BayesianGaussianMixture):
+        settings = {"covariance_type": "tied", "n_init": 10, "random_state": 0, "max_iter": 300}
+        mixture = estimator(3, init_params="scaled_kmeans", **settings)
+        assert adjusted_rand_score(labels, mixture.fit_predict(x)) > 0.98
+    mixed = sweep(x, [3], ["tied"], n_init=10)
+    raw = sweep(x, [3], ["tied"], n_init=10, init_params=["kmeans"])
+    assert mixed.best.lower_bound > raw.best.lower_bound
+
+
+def test_mixed_starts_take_turns_and_each_is_what_it_is_alone(blobs):
+    samples, methods = InMemory(torch.from_numpy(blobs)), ("kmeans", "random", "scaled_kmeans")
+    objective, seeds = Likelihood(COVARIANCES["full"], 1e-6), [3, 4, 5, 6]
+    mixed = initialization.mixed_start(samples, 3, methods, seeds).parameters(samples, objective)[0]
+    for run, (method, seed) in enumerate(zip([*methods, "kmeans"], seeds, strict=True)):
+        alone = initialization.start(samples, 3, method, [seed]).parameters(samples, objective)[0]
+        torch.testing.assert_close(mixed.means[run], alone.means[0], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("methods", ["kmeans", [], ["guess"]])
+def test_ways_to_start_that_cannot_be_are_refused(methods, blobs):
+    with pytest.raises(ValueError, match="init_params="):
+        sweep(blobs, [1], init_params=methods)

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import save_file
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import (
+    DataLoader,
+    DistributedSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
 from gmm.estimator import GaussianMixture
 from gmm.samples import chunks
@@ -108,3 +114,41 @@ def exhausted(x):
     """A source that does not begin anew."""
     once = iter([x])
     return Chunks(lambda: once)
+
+
+def shuffled(blobs, **options):
+    return DataLoader(TensorDataset(torch.from_numpy(blobs)), batch_size=64, **options)
+
+
+def test_a_loader_without_an_order_is_refused_where_the_order_matters(blobs):
+    weights = np.arange(len(blobs)) + 1.0
+    random = {
+        "shuffled": shuffled(blobs, shuffle=True),
+        "subset": shuffled(blobs, sampler=SubsetRandomSampler(range(len(blobs)))),
+        "weighted": shuffled(blobs, sampler=WeightedRandomSampler(weights, len(blobs))),
+        "distributed": shuffled(blobs, sampler=DistributedSampler(range(450), 1, 0)),
+    }
+    mixture = GaussianMixture(1).fit(blobs)
+    for loader in random.values():
+        with pytest.raises(ValueError, match="expected the order of its data set for sample_w"):
+            GaussianMixture(1).fit(loader, sample_weight=weights)
+        for ask in (mixture.predict, mixture.score_samples, mixture.predict_proba):
+            with pytest.raises(ValueError, match="for one answer per sample"):
+                ask(loader)
+        with pytest.raises(ValueError, match="shuffle=False"):
+            mixture.score(loader, sample_weight=weights)
+    assert mixture.score(random["shuffled"]) == pytest.approx(mixture.score(blobs))
+    assert mixture.bic(random["shuffled"]) == pytest.approx(mixture.bic(blobs))
+    plain = GaussianMixture(1).fit(random["shuffled"])
+    assert plain.lower_bound_ == pytest.approx(mixture.lower_bound_)
+    ordered = shuffled(blobs)
+    np.testing.assert_allclose(mixture.score_samples(ordered), mixture.score_samples(blobs))
+    weighted = GaussianMixture(1).fit(ordered, sample_weight=weights)
+    np.testing.assert_allclose(weighted.means_[0], np.average(blobs, axis=0, weights=weights))
+
+
+def test_weights_of_a_stream_that_comes_in_another_order_are_refused(blobs):
+    random = np.random.default_rng(0)
+    stream = Chunks(lambda: iter([blobs[random.permutation(len(blobs))]]))
+    with pytest.raises(ValueError, match="another order in a later pass"):
+        GaussianMixture(1).fit(stream, sample_weight=np.arange(450) + 1.0)
