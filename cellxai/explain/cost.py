@@ -11,9 +11,22 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from cellxai.explain.base import Attribution, Context, Cost, Explainer, Model
+from cellxai.explain.answers import ScoreWatch, check_answer, check_targets
+from cellxai.explain.base import (
+    Attribution,
+    Context,
+    Cost,
+    Explainer,
+    Model,
+    unsupported_attribution,
+)
 from cellxai.explain.batch_size import clock_of
-from cellxai.explain.verdict import with_verdict
+from cellxai.explain.verdict import (
+    UNKNOWN_PIXELS,
+    with_verdict,
+    without_unknown_pixels,
+    without_unknown_scores,
+)
 
 
 def attribute_with_cost(
@@ -26,23 +39,48 @@ def attribute_with_cost(
     """The attribution of a frozen model in evaluation mode, with its cost and verdict filled in.
 
     Forwards and backwards count images, not batches. Modes and ``requires_grad`` are as before
-    when it returns.
+    when it returns; the caller may be in ``torch.no_grad`` or ``torch.inference_mode``.
+
+    Raises:
+        TypeError: If the model's or the explainer's answer is of another kind than expected.
+        ValueError: If a target is no column of the scores, or the answer has another shape.
     """
-    counter = _Counter()
-    with frozen(model), _counted(model, counter) as counted_model:
+    check_targets(targets)
+    images, context = outside_of_inference(images, context)
+    if not images.isfinite().flatten(1).all(1).any():
+        return unsupported_attribution(images, UNKNOWN_PIXELS)
+    watch = ScoreWatch(targets)
+    with gradients_possible(), frozen(model), _watched(model, watch) as watched_model:
         memory = PeakMemory(images.device)
         start = clock_of(images.device)
-        attribution = explainer.attribute(counted_model, images, targets, context)
+        attribution = explainer.attribute(watched_model, images, targets, context)
         seconds = clock_of(images.device) - start
+        peak_bytes = memory.bytes()
+        check_answer(explainer, attribution, images)
+        if watch.saw_unknown_scores:
+            attribution = without_unknown_scores(attribution, model, images, targets, context)
     cost = Cost(
-        counter.forwards,
-        counter.backwards,
-        seconds,
-        memory.bytes(),
-        counter.largest_batch,
-        counter.dtype,
+        watch.forwards, watch.backwards, seconds, peak_bytes, watch.largest_batch, watch.dtype
     )
-    return with_verdict(replace(attribution, cost=cost))
+    rounding = 0.0 if explainer.is_control else watch.rounding
+    return with_verdict(without_unknown_pixels(replace(attribution, cost=cost), images), rounding)
+
+
+@contextmanager
+def gradients_possible() -> Iterator[None]:
+    """Gradients for the work inside, whatever the caller has switched off."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+def outside_of_inference(
+    images: Float[Tensor, "b c h w"], context: Context
+) -> tuple[Float[Tensor, "b c h w"], Context]:
+    """Copies that gradients may reach, of tensors made in ``torch.inference_mode``."""
+    with torch.inference_mode(False):
+        if context.baseline.is_inference():
+            context = replace(context, baseline=context.baseline.clone())
+        return images.clone() if images.is_inference() else images, context
 
 
 @contextmanager
@@ -53,7 +91,9 @@ def frozen(model: Model) -> Iterator[None]:
         return
     training = [module for module in model.modules() if module.training]
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    model.eval().requires_grad_(False)
+    model.eval()
+    for parameter in trainable:
+        parameter.requires_grad_(False)  # not on the module: TorchScript does not have it
     try:
         yield
     finally:
@@ -110,41 +150,20 @@ def _resident_bytes(which: Literal["RSS", "HWM"] = "RSS") -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"Vm{which}:"))
 
 
-class _Counter:
-    def __init__(self) -> None:
-        self.forwards = 0
-        self.backwards = 0
-        self.largest_batch = 0
-        self.dtype = ""
-
-    def after_forward(self, model: nn.Module, inputs: object, scores: Tensor) -> None:
-        self.count(scores)
-
-    def count(self, scores: Tensor) -> None:
-        self.forwards += len(scores)
-        self.largest_batch = max(self.largest_batch, len(scores))
-        self.dtype = self.dtype or str(scores.dtype).removeprefix("torch.")
-        if scores.requires_grad:
-            scores.register_hook(self._count_backward)
-
-    def _count_backward(self, gradient: Tensor) -> None:
-        self.backwards += len(gradient)
-
-
 @contextmanager
-def _counted(model: Model, counter: _Counter) -> Iterator[Model]:
-    if isinstance(model, nn.Module):
+def _watched(model: Model, watch: ScoreWatch) -> Iterator[Model]:
+    if isinstance(model, nn.Module) and not isinstance(model, torch.jit.ScriptModule):
         # A hook and no wrapper: Grad-CAM must find the layers under their names.
-        handle = model.register_forward_hook(counter.after_forward)
+        handle = model.register_forward_hook(lambda _, __, scores: watch.note(scores))
         try:
             yield model
         finally:
             handle.remove()
         return
 
-    def counting(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
+    def watched(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
         scores = model(images)
-        counter.count(scores)
+        watch.note(scores)
         return scores
 
-    yield counting
+    yield watched

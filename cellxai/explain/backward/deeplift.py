@@ -116,8 +116,9 @@ def _maps_of_a_pass(
 ) -> Float[Tensor, "b h w"]:
     pairs = torch.cat([images, baselines]).detach().requires_grad_()
     scores = run_under(deeplift_rules(), model, pairs)
-    of_images = scores[: len(images)].gather(1, targets[:, None])
-    (multipliers,) = torch.autograd.grad(of_images.sum(), pairs)
+    with torch.enable_grad():
+        of_images = scores[: len(images)].gather(1, targets[:, None]).sum()
+    (multipliers,) = torch.autograd.grad(of_images, pairs)
     return (multipliers[: len(images)] * (images - baselines)).sum(1)
 
 

@@ -93,7 +93,9 @@ def map_of_layer(
     layout = find_layout(output, leaf) if isinstance(output, Tensor) else None
     if output is None or layout is None or layout.n_positions(output.shape) < 2:
         raise ValueError(_without_places(name, output))
-    (gradient,) = torch.autograd.grad(scores.gather(1, targets[:, None]).sum(), output)
+    with torch.enable_grad():
+        of_targets = scores.gather(1, targets[:, None]).sum()
+    (gradient,) = torch.autograd.grad(of_targets, output)
     activations, slopes = map(layout.channels_first, (output.detach(), gradient))
     return (slopes.mean((2, 3), keepdim=True) * activations).sum(1)
 

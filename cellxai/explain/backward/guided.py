@@ -214,6 +214,8 @@ def gradient_under(
         scores = run_under(rules, model, batch)
         if calls is not None:
             calls.find_hidden(scores)
-        return torch.autograd.grad(scores.gather(1, target[:, None]).sum(), batch)[0]
+        with torch.enable_grad():
+            of_targets = scores.gather(1, target[:, None]).sum()
+        return torch.autograd.grad(of_targets, batch)[0]
 
     return summed_over_channels(gradient, images, targets, batch_size)

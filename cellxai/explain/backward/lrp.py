@@ -65,6 +65,7 @@ def relevance_map(
     """
     leaves = with_gradient(images)
     scores = run_under(relevance_rules(composite), model, leaves)
-    of_targets = scores.gather(1, targets[:, None])
+    with torch.enable_grad():
+        of_targets = scores.gather(1, targets[:, None])
     (of_pixels,) = torch.autograd.grad(of_targets, leaves, of_targets.detach())
     return of_pixels.sum(1)

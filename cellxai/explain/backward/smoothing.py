@@ -48,10 +48,15 @@ class SmoothGrad(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
-        tunnel = attr.NoiseTunnel(attr.Saliency(model))
+
+        def model_of_noisy(noisy: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+            return model(noisy.to(images.dtype))  # Captum's noise is in float32
+
+        exact = images.dtype in (torch.float32, torch.float64)
+        tunnel = attr.NoiseTunnel(attr.Saliency(model if exact else model_of_noisy))
         singles = zip(images.split(1), targets.split(1), strict=True)
         maps = [self._map(tunnel, image, target, context) for image, target in singles]
-        return Attribution(torch.cat(maps).detach().sum(1))
+        return Attribution(torch.cat(maps).detach().sum(1).to(images.dtype))
 
     def _map(
         self,
@@ -125,8 +130,8 @@ class GradientShap(Explainer):
             )
             points = with_gradient(starts + positions * directions)
             with torch.enable_grad():
-                scores = model(points.clone())[:, target]
-            (gradients,) = torch.autograd.grad(scores.sum(), points)
+                of_target = model(points.clone())[:, target].sum()
+            (gradients,) = torch.autograd.grad(of_target, points)
             total += (gradients * directions).sum(0)
         return total.sum(0) / self.n_samples
 

@@ -128,7 +128,9 @@ class LimeReference(Explainer):
 
 
 def _channels_last(image: Float[Tensor, "c h w"]) -> Float[np.ndarray, "h w c"]:
-    return image.detach().movedim(0, -1).cpu().numpy()
+    # NumPy has no bfloat16; the model gets its own type again.
+    of_numpy = image.float() if image.dtype == torch.bfloat16 else image
+    return of_numpy.detach().movedim(0, -1).cpu().numpy()
 
 
 def _scores_of(

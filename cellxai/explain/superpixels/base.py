@@ -54,7 +54,7 @@ def paint(
 
 
 def paint_each(
-    superpixel_values: Sequence[Shaped[Tensor, "*c s"]], superpixels: Int[Tensor, "b h w"]
+    superpixel_values: Sequence[Shaped[Tensor, "*c _s"]], superpixels: Int[Tensor, "b h w"]
 ) -> Shaped[Tensor, "b *c h w"]:
     """:func:`paint` for each image of a batch; images may differ in their number of superpixels."""
     pairs = zip(superpixel_values, superpixels, strict=True)

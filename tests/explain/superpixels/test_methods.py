@@ -1,7 +1,8 @@
 import pytest
 import torch
+from lime.wrappers.scikit_image import SegmentationAlgorithm
 
-from cellxai.explain.superpixels.base import superpixel_means
+from cellxai.explain.superpixels.base import renumber, superpixel_means
 from cellxai.explain.superpixels.methods import Felzenszwalb, Grid, Quickshift, Slic, Watershed
 
 ALL = [
@@ -47,6 +48,18 @@ def test_superpixels_follow_the_border_of_a_bright_square(superpixels):
     labels = superpixels.segment(image)[0]
     purity = superpixel_means(image[0, 0], labels)
     assert torch.equal(purity, purity.round())
+
+
+def test_quickshift_by_default_is_that_of_the_package_on_grey_images():
+    segment = SegmentationAlgorithm(
+        "quickshift", kernel_size=4, max_dist=200, ratio=0.2, random_seed=7
+    )
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(4):
+        grey = torch.rand(1, 1, 32, 32, generator=generator).mul(8).round().div(8)
+        labels = Quickshift().segment(grey.expand(-1, 3, -1, -1))[0]
+        package = segment(grey.expand(-1, 3, -1, -1)[0].movedim(0, -1).double().numpy())
+        assert torch.equal(labels, renumber(torch.from_numpy(package)[None])[0])
 
 
 def test_settings_reach_the_method():
