@@ -6,7 +6,7 @@ from torch.distributions import LowRankMultivariateNormal
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from gmm.covariance import COVARIANCES, covariance_of
+from gmm.covariance import COVARIANCES
 from gmm.covariance.low_rank import LowRank
 from gmm.em import initialization, log_density, loop
 from gmm.em.likelihood import Likelihood
@@ -229,8 +229,3 @@ def test_what_it_cannot_do_is_refused_in_one_line(blobs):
     mixture = GaussianMixture(2, covariance_type="low_rank", random_state=0).fit(blobs)
     with pytest.raises(ValueError, match="partial_fit has no way to learn LowRank"):
         mixture.partial_fit(blobs)
-
-
-def test_the_closed_set_of_types_has_one_more_than_scikit_learns():
-    assert isinstance(covariance_of("low_rank", 3), LowRank)
-    assert all(covariance_of(name, 3) is kind for name, kind in COVARIANCES.items())
