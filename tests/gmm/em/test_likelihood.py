@@ -3,7 +3,7 @@ import torch
 from chunked_statistics import statistics_of
 
 from gmm.covariance import COVARIANCES
-from gmm.em.likelihood import Likelihood, scaled_regulariser
+from gmm.em.likelihood import Likelihood, regulariser
 from gmm.estimator import GaussianMixture
 from gmm.samples.in_memory import InMemory
 
@@ -45,16 +45,15 @@ def test_float32_samples_keep_a_unit_variance_at_mean_1000():
 
 
 @pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
-def test_the_regulariser_follows_the_unit_of_the_samples_where_it_would_drown_or_vanish(unit):
-    variance = unit**2
-    scaled = scaled_regulariser(1e-6, variance)
-    assert 1e-14 * variance <= scaled <= 1e-3 * variance
-    assert scaled_regulariser(1e-6 * variance, variance) == 1e-6 * variance
+def test_auto_follows_the_unit_of_the_samples_where_it_would_drown_or_vanish(blobs, unit):
+    samples = InMemory(torch.from_numpy(blobs * unit))
+    added = regulariser("auto", samples)
+    assert 1e-14 * samples.variance <= added <= 1e-3 * samples.variance
+    assert regulariser(0.25, samples) == 0.25  # a number is what it says, whatever the unit
 
 
-def test_no_regulariser_stays_none_and_equal_samples_keep_theirs():
-    assert scaled_regulariser(0.0, 1e18) == 0
-    assert scaled_regulariser(1e-6, 0.0) == 1e-6
+def test_auto_is_the_usual_number_where_all_samples_are_equal():
+    assert regulariser("auto", InMemory(torch.ones(5, 2, dtype=torch.float64))) == 1e-6
 
 
 def test_the_bound_is_the_mean_log_density_of_a_sample(covariance_type, blobs):
