@@ -80,6 +80,8 @@ class Cost:
 class Attribution:
     """Signed evidence per pixel for the explained class, in units of the target's score.
 
+    Sensitivity, and controls, say less: see :attr:`Explainer.meaning`.
+
     Args:
         values: The map; positive speaks for the target.
         superpixel_values: Coefficient of each superpixel, NaN-padded to the largest s, for methods
@@ -113,9 +115,12 @@ class Explainer(ABC):
     Attributes:
         is_control: Whether its maps know nothing of the model. In a benchmark it is not a method,
             but what methods have to beat.
+        meaning: What its maps say where it is no evidence for or against the target, as pictures
+            put it; empty for signed evidence.
     """
 
     is_control: ClassVar[bool] = False
+    meaning: ClassVar[str] = ""
 
     @abstractmethod
     def attribute(

@@ -11,11 +11,14 @@ from torch.nn import functional as F
 from cellxai.explain.base import Attribution, Context, Explainer, Model
 from cellxai.explain.seeding import generator_of
 
+OF_CONTROLS = "a control: it knows nothing of the model"
+
 
 class RandomAttribution(Explainer):
     """Independent standard normal numbers."""
 
     is_control = True
+    meaning = OF_CONTROLS
 
     def attribute(
         self,
@@ -34,6 +37,7 @@ class Edges(Explainer):
     """Magnitude of the Sobel gradient of the grey image: never negative."""
 
     is_control = True
+    meaning = OF_CONTROLS
 
     def attribute(
         self,
@@ -54,6 +58,7 @@ class CentreGaussian(Explainer):
     """
 
     is_control = True
+    meaning = OF_CONTROLS
 
     def __init__(self, width: float = 0.25) -> None:
         if not width > 0:
@@ -79,6 +84,7 @@ class ImageItself(Explainer):
     """The grey image minus its mean: bright speaks for the class, dark against it."""
 
     is_control = True
+    meaning = OF_CONTROLS
 
     def attribute(
         self,

@@ -47,3 +47,11 @@ def test_localisation_is_measured_in_every_known_region():
     added = [known[name] for name in known if name not in without]
     assert [type(metric) for metric in added] == [RelevanceMass, PointingGame] * 2
     assert [metric.region for metric in added] == ["cause", "cause", "cells", "cells"]
+
+
+def test_maps_that_are_no_evidence_say_what_they_are():
+    meanings = {name: explainer.meaning for name, explainer in every_explainer().items()}
+    said = {name: meaning for name, meaning in meanings.items() if meaning}
+    assert set(said) == {"saliency", "smoothgrad", "random", "centre", "edges", "image"}
+    assert "not in which direction" in said["saliency"]
+    assert "knows nothing of the model" in said["edges"]

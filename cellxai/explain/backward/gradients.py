@@ -11,6 +11,7 @@ from torch import Tensor
 from cellxai.explain.base import Attribution, Context, Explainer, Model
 from cellxai.explain.completeness import judge_completeness
 
+OF_SENSITIVITY = "how much a pixel matters, not in which direction"
 TOLERATED_GAP = 0.05  # of the change of the score, by the quadrature of integrated gradients
 
 
@@ -19,6 +20,8 @@ class Saliency(Explainer):
 
     Never negative: it says how much a pixel matters, not in which direction.
     """
+
+    meaning = OF_SENSITIVITY
 
     def attribute(
         self,

@@ -8,7 +8,7 @@ from captum import attr
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cellxai.explain.backward.gradients import TOLERATED_GAP, with_gradient
+from cellxai.explain.backward.gradients import OF_SENSITIVITY, TOLERATED_GAP, with_gradient
 from cellxai.explain.base import Attribution, Context, Explainer, Model
 from cellxai.explain.completeness import change_of_score, judge_completeness
 from cellxai.explain.cost import frozen
@@ -30,6 +30,8 @@ class SmoothGrad(Explainer):
         statistic: ``mean`` of the saliency; of its ``square`` (arXiv:1806.10758), or its
             ``variance`` (arXiv:1810.03307).
     """
+
+    meaning = OF_SENSITIVITY
 
     def __init__(
         self, n_samples: int = 25, noise: float = 0.1, statistic: Statistic = "mean"

@@ -20,12 +20,14 @@ def draw_pictures(
     subject: Subject,
     context: Context,
     attributions: Mapping[str, Attribution],
+    meanings: Mapping[str, str],
     entry: Mapping[str, Any],
 ) -> dict[str, str | None]:
     """Draws what belongs to one image; returns the names of the files for its entry."""
     title = f"{describe_image(entry)}; explained: {entry['explained']}"
     comparison = f"{subject.record.id}_comparison.png"
-    draw_comparison(compare(subject, attributions, title, entry["explained"]), folder / comparison)
+    strip = compare(subject, attributions, meanings, title, entry["explained"])
+    draw_comparison(strip, folder / comparison)
     surrogate = first_surrogate(attributions)
     if surrogate is None:
         return {"lime": None, "comparison": comparison}
@@ -42,16 +44,31 @@ def picture_of(subject: Subject) -> Float[np.ndarray, "h w 3"]:
 
 
 def compare(
-    subject: Subject, attributions: Mapping[str, Attribution], title: str, score: str
+    subject: Subject,
+    attributions: Mapping[str, Attribution],
+    meanings: Mapping[str, str],
+    title: str,
+    score: str,
 ) -> Comparison:
-    """The strip of one image: its maps, what each cost, and the regions that are known of it."""
+    """The strip of one image: its maps, what each cost, and the regions that are known of it.
+
+    Args:
+        subject: The image.
+        attributions: What each explainer answered.
+        meanings: What the maps of each explainer say; empty for signed evidence.
+        title: Which image, which class.
+        score: What is explained, in words.
+    """
     regions = {name: mask.cpu().numpy() for name, mask in subject.truth.items()}
     maps = {
         name: attribution.values[0].detach().cpu().numpy()
         for name, attribution in attributions.items()
         if attribution.status != "unsupported"
     }
-    notes = {name: describe_cost(attribution) for name, attribution in attributions.items()}
+    notes = {
+        name: "; ".join(filter(None, [meanings.get(name, ""), describe_cost(attribution)]))
+        for name, attribution in attributions.items()
+    }
     return Comparison(
         title, picture_of(subject), maps, notes, regions.get("cells"), regions.get("cause"), score
     )

@@ -82,7 +82,8 @@ class Work:
             for name, explainer in self.explainers.items()
         }
         entry = self.entry(subject, context, attributions)
-        entry |= draw_pictures(self.folder, subject, context, attributions, entry)
+        meanings = {name: explainer.meaning for name, explainer in self.explainers.items()}
+        entry |= draw_pictures(self.folder, subject, context, attributions, meanings, entry)
         return SavedMaps(entry, collect_tensors(context, image, attributions))
 
     def entry(
