@@ -244,9 +244,9 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         check_draw(n_samples, component, parameters.n_components)
         state = self.random_state if random_state is None else random_state
         source = initialization.generators(draw_seeds(state, 1))[0]
-        x, component = draw(parameters, self._covariance, n_samples, source, component)
+        x, components = draw(parameters, self._covariance, n_samples, source, component)
         as_tensors = isinstance(self.means_, Tensor)
-        return as_attribute(x, as_tensors), as_attribute(component, as_tensors)
+        return as_attribute(x, as_tensors), as_attribute(components, as_tensors)
 
     def _log_likelihood(self, X: Any, sample_weight: Any) -> tuple[float, float]:
         scores = self._evaluate(log_density, X, ordered=sample_weight is not None)
