@@ -53,6 +53,8 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
     init_params: InitMethod
     random_state: int | RandomState | None
     warm_start: bool
+    verbose: int
+    verbose_interval: int
     device: str | None
     dtype: FloatType | None
 
@@ -110,8 +112,7 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         def export(values: Tensor) -> Any:
             return as_attribute(values.detach().to(dtype), as_tensors)
 
-        shape = learned.n_components, learned.n_features
-        shown = self._covariance.attributes(learned.precisions_cholesky, *shape)
+        shown = self._covariance.attributes(learned.precisions_cholesky, *learned.means.shape[1:])
         for name in COVARIANCE_ATTRIBUTES:  # of an earlier fit, perhaps of another type
             vars(self).pop(name, None)
         self.weights_ = export(learned.weights[0])
@@ -159,6 +160,8 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         )
         self.set_fitted(runs.best(), dtype=samples.dtype, as_tensors=as_tensors)
         self.diagnostics_ = runs.diagnostics()
+        if self.verbose:
+            print(runs.describe(self.verbose_interval, bounds=self.verbose > 1))
         self.n_samples_seen_ = samples.weight
         vars(self).pop("statistics_", None)
         if not self.converged_ and self.max_iter > 0:
@@ -241,9 +244,9 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         check_draw(n_samples, component, parameters.n_components)
         state = self.random_state if random_state is None else random_state
         source = initialization.generators(draw_seeds(state, 1))[0]
-        x, component = draw(parameters, self._covariance, n_samples, source, component)
+        x, components = draw(parameters, self._covariance, n_samples, source, component)
         as_tensors = isinstance(self.means_, Tensor)
-        return as_attribute(x, as_tensors), as_attribute(component, as_tensors)
+        return as_attribute(x, as_tensors), as_attribute(components, as_tensors)
 
     def _log_likelihood(self, X: Any, sample_weight: Any) -> tuple[float, float]:
         scores = self._evaluate(log_density, X, ordered=sample_weight is not None)
@@ -273,16 +276,15 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
     ) -> tuple[Estimate, Bool[Tensor, " run"]]:
         """One start per restart by ``init_params``, and which are sound."""
         seeds = samples.agree(torch.tensor(draw_seeds(self.random_state, self.n_init))).tolist()
-        n_drawn = start_size(self.n_components, len(samples.reference))
-        drawn = samples.draw(n_drawn, seeds[0])
+        drawn = samples.draw(start_size(self.n_components, len(samples.reference)), seeds[0])
         start = initialization.start(drawn, self.n_components, self.init_params, seeds)
         return start.parameters(drawn, objective)
 
     def _warm_start(self, samples: Samples) -> tuple[Estimate, Tensor]:
         device, width = samples.reference.device, len(samples.reference)
         check_warm_start(tuple(self.means_.shape), (self.n_components, width))
-        valid = torch.ones(1, dtype=torch.bool, device=device)
-        return self.parameters_.to(dtype=torch.float64, device=device), valid
+        parameters = self.parameters_.to(dtype=torch.float64, device=device)
+        return parameters, torch.ones(1, dtype=torch.bool, device=device)
 
     @full_precision()
     def _evaluate(self, function: Callable[..., Tensor], X: Any, *, ordered: bool = True) -> Any:
@@ -292,8 +294,7 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         if source is not None:
             return source.apply(lambda chunk: self._evaluate(function, chunk), ordered=ordered)
         x = self._samples(X, fitting=False)
-        parameters, covariance = self.parameters_, self._covariance
-        values = self._missing_values.evaluate(function, x, parameters, covariance)[0]
+        values = self._missing_values.evaluate(function, x, self.parameters_, self._covariance)[0]
         if values.is_floating_point():
             values = values.to(x.dtype)
         return values.to(X.device) if isinstance(X, Tensor) else as_attribute(values, False)

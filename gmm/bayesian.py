@@ -63,6 +63,9 @@ class BayesianGaussianMixture(BaseMixture):
         random_state: An integer gives the same fit every time; a restart's result depends on its
             own seed alone.
         warm_start: Whether the next ``fit`` goes on from the last one.
+        verbose: 1 prints how each restart went, 2 with its bounds: after the fit, since all
+            restarts run at once.
+        verbose_interval: Iterations between the lines of a restart.
         device: Where to compute, such as ``cuda``; None for where the samples are.
         dtype: Precision of samples and attributes, ``float32`` or ``float64``; None for that of
             the samples. Sums over samples are float64 in any case.
@@ -107,6 +110,8 @@ class BayesianGaussianMixture(BaseMixture):
         covariance_prior: ArrayLike | Tensor | None = None,
         random_state: int | RandomState | None = None,
         warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
         device: str | None = None,
         dtype: FloatType | None = None,
     ) -> None:
@@ -125,6 +130,8 @@ class BayesianGaussianMixture(BaseMixture):
         self.covariance_prior = covariance_prior
         self.random_state = random_state
         self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
         self.device = device
         self.dtype: FloatType | None = dtype
 

@@ -60,8 +60,8 @@ def refuse_chunks(x: Any, method: str) -> None:
     Raises:
         ValueError: If they are chunks, a file or a share.
     """
-    source = as_source(x)
-    if source is not None:
+    # A memory map is one matrix, and is read as a whole where it has to be.
+    if as_source(x) is not None and not isinstance(x, np.memmap):
         raise ValueError(
             f"{method} got samples in chunks, a {type(x).__name__}, expected one matrix, n × d; "
             f"read them into one array (gmm.read_matrix for a file), or fit a GaussianMixture"

@@ -39,8 +39,6 @@ FITTED = (
 def from_sklearn(fitted: "theirs.GaussianMixture | theirs.BayesianGaussianMixture") -> Any:
     """Our estimator of the same class, with the same settings, that scores as ``fitted`` does.
 
-    ``verbose`` and ``verbose_interval`` are left behind.
-
     Raises:
         ValueError: If it is not a mixture of scikit-learn, or has not been fitted.
     """

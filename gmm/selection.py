@@ -162,8 +162,8 @@ def sweep(
     best = min(range(len(runs)), key=lambda index: getattr(candidates[index], criterion))
     as_tensors = isinstance(x, Tensor)
     winner = prototypes[best].set_fitted(runs[best].best(), dtype=rows.dtype, as_tensors=as_tensors)
-    if hasattr(reader, "feature_names_in_"):
-        winner.feature_names_in_ = reader.feature_names_in_
+    if hasattr(reader, "feature_names_in_"):  # scikit-learn's, of a frame
+        vars(winner)["feature_names_in_"] = vars(reader)["feature_names_in_"]
     return Sweep(candidates, winner, criterion, len(rows))
 
 

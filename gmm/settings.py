@@ -22,7 +22,8 @@ def check_settings(settings: dict[str, Any]) -> None:
     Raises:
         ValueError: Naming the parameter, its value and what was expected.
     """
-    for name, least in {"n_components": 1, "n_init": 1, "max_iter": 0}.items():
+    least_of = {"n_components": 1, "n_init": 1, "max_iter": 0, "verbose": 0, "verbose_interval": 1}
+    for name, least in least_of.items():
         _check_number(name, settings[name], Integral, f"an integer >= {least}", least)
     _check_number("tol", settings["tol"], Real, "a number >= 0", 0)
     if settings["reg_covar"] != "auto":

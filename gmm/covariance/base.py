@@ -224,13 +224,14 @@ def restore_factors(covariance: Covariance, estimator: Any) -> Float[Tensor, "1 
     """
     shape = tuple(np.shape(estimator.means_))
     # Only what is stored: a mixture that lacks it would otherwise make it out of itself.
-    stored = {name: vars(estimator).get(name) for name in ("precisions_cholesky_", "covariances_")}
-    name, values = next(((n, v) for n, v in stored.items() if v is not None), (None, None))
+    stored = vars(estimator)
+    name = "covariances_" if "precisions_cholesky_" not in stored else "precisions_cholesky_"
+    values: Any = stored.get(name, ())
     expected = covariance.shape(*shape)
-    if name is None or tuple(np.shape(values)) != expected:
+    if tuple(np.shape(values)) != expected:
         raise ValueError(
             f"covariance_type={estimator.covariance_type!r} with means_ of shape {shape} needs "
-            f"precisions_cholesky_ of shape {expected}, got {name and tuple(np.shape(values))}; "
+            f"precisions_cholesky_ of shape {expected}, got {tuple(np.shape(values))}; "
             f"set covariance_type back to that of the fit, or fit again"
         )
     inner = torch.as_tensor(values).reshape(1, *covariance.inner_shape(*shape))

@@ -161,7 +161,7 @@ def mixed_start(
     samples: InMemory, n_components: int, methods: Sequence[InitMethod], seeds: Sequence[int]
 ) -> Start:
     """The starts of several methods in one batch: restart i is that of the i-th method, in turn."""
-    parts = {
+    parts: dict[InitMethod, list[int]] = {
         method: [i for i in range(len(seeds)) if methods[i % len(methods)] == method]
         for method in methods
     }

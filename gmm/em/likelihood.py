@@ -17,7 +17,7 @@ LARGEST_REGULARISER = 1e-3  # of the mean variance of a feature
 SMALLEST_REGULARISER = 1e-14
 
 
-def regulariser(reg_covar: Regulariser, samples: Samples) -> float:
+def regulariser(reg_covar: Regulariser | int, samples: Samples) -> float:
     """What is added to every variance: the number that was asked for, or what ``auto`` stands for.
 
     ``auto`` is 1e-6, but small beside the variance of the samples and large beside rounding. That

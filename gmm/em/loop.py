@@ -1,5 +1,6 @@
 """Expectation maximisation of a batch of mixtures on the same samples."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +80,27 @@ class Runs:
             lower_bounds=tuple(history[~history.isnan()].tolist()),
             converged=bool(self.converged[best]),
         )
+
+    def describe(self, interval: int, *, bounds: bool) -> str:
+        """How every run went, a line for its start, every few iterations, and its end.
+
+        Args:
+            interval: Iterations between two lines.
+            bounds: Whether to give the lower bound in every line.
+        """
+        lines = []
+        for run, history in enumerate(self.history.tolist()):
+            known = [bound for bound in history if not math.isnan(bound)]
+            lines.append(f"Initialization {run}")
+            for step in range(interval, len(known) + 1, interval):
+                lower_bound = f"\t lower bound {known[step - 1]:.5f}" if bounds else ""
+                lines.append(f"  Iteration {step}{lower_bound}")
+            word = "converged" if self.converged[run] else "did not converge"
+            lines.append(
+                f"Initialization {run} {'failed' if self.failed[run] else word} after "
+                f"{len(known)} iterations, lower bound {float(self.lower_bound[run]):.5f}"
+            )
+        return "\n".join(lines)
 
     def diagnostics(self) -> dict[str, list[Any]]:
         """How every run ended, in the order of the restarts, as plain numbers."""

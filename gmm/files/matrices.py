@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from gmm.files.atomic import atomic
 
 Format = TypeVar("Format")
+INDEX_NAMES = ("", "Unnamed: 0")  # of the column of row names that pandas writes, and reads back
 TENSOR = "x"  # the name of a matrix that this package writes into a .safetensors file
 
 
@@ -21,8 +22,9 @@ def read_matrix(path: Path | str) -> Float[np.ndarray, "n d"]:
     """Samples in rows; a one-dimensional array becomes one column.
 
     Args:
-        path: A ``.npy`` file without objects; a ``.csv`` file with or without a header; or a
-            ``.safetensors`` file with one tensor, or one that is called ``x``.
+        path: A ``.npy`` file without objects; a ``.csv`` file with or without a header, of which
+            a first column without a name is left out: it numbers the rows; or a ``.safetensors``
+            file with one tensor, or one that is called ``x``.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -122,8 +124,6 @@ def _read_csv(path: Path) -> np.ndarray:
             lines = [(row, cells) for row, cells in enumerate(csv.reader(file), 1) if any(cells)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: {_one_line(error)}; expected CSV in UTF-8") from error
-    has_header = bool(lines) and not any(_is_number(cell) for cell in lines[0][1])
-    numbers = [_numbers(path, row, cells) for row, cells in lines[has_header:]]
     width = len(lines[0][1]) if lines else 0
     for row, cells in lines:
         if len(cells) != width:
@@ -131,11 +131,40 @@ def _read_csv(path: Path) -> np.ndarray:
                 f"{path}: row {row} has {len(cells)} columns, expected {width} as in row "
                 f"{lines[0][0]}"
             )
-    return np.array(numbers, dtype=np.float64).reshape(len(numbers), width)
+    names = lines[0][1] if lines else []
+    has_index = len(names) > 1 and names[0] in INDEX_NAMES and _are_names(names[1:])
+    lines = [(row, cells[has_index:]) for row, cells in lines]
+    has_header = _has_header(path, [cells for _, cells in lines])
+    numbers = [_numbers(path, row, cells, 1 + has_index) for row, cells in lines[has_header:]]
+    return np.array(numbers, dtype=np.float64).reshape(len(numbers), width - has_index)
 
 
-def _numbers(path: Path, row: int, cells: list[str]) -> list[float]:
-    for column, cell in enumerate(cells, 1):
+def _has_header(path: Path, rows: Sequence[list[str]]) -> bool:
+    """Whether the first row names the columns.
+
+    Raises:
+        ValueError: If it may be a sample as well.
+    """
+    if not rows or not _are_names(rows[0]):
+        return False
+    numbered = all(map(_is_number, rows[0]))
+    if numbered and all(cell.lstrip("+-").isdigit() for row in rows[1:] for cell in row):
+        raise ValueError(
+            f"{path}: row 1 is {','.join(rows[0])}, which is both the header that pandas writes "
+            f"for columns without names and a sample; name the columns, or write the sample with "
+            f"decimal points"
+        )
+    return True
+
+
+def _are_names(cells: Sequence[str]) -> bool:
+    """Whether cells can name columns: words, or their numbers from 0, as pandas has them."""
+    words = not any(map(_is_number, cells))
+    return words or list(cells) == list(map(str, range(len(cells))))
+
+
+def _numbers(path: Path, row: int, cells: list[str], first: int) -> list[float]:
+    for column, cell in enumerate(cells, first):
         if not _is_number(cell):
             raise ValueError(
                 f"{path}: row {row}, column {column} is {cell!r}, expected a number; "

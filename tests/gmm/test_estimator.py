@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import BayesianGaussianMixture as BayesianReference
 from sklearn.mixture import GaussianMixture as Reference
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from gmm.bayesian import BayesianGaussianMixture
 from gmm.estimator import GaussianMixture
 
 ATTRIBUTES = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
@@ -55,11 +57,13 @@ def test_at_equal_init_answers_are_scikit_learns(pair, blobs):
     assert ours.aic(blobs) == pytest.approx(reference.aic(blobs), abs=1e-6)
 
 
-def test_the_parameters_are_scikit_learns_but_for_printing():
+def test_the_parameters_are_scikit_learns_and_some_more():
     ours, reference = GaussianMixture().get_params(), Reference().get_params()
     assert set(ours) - set(reference) == {"device", "dtype", "missing", "rank"}
-    assert set(reference) - set(ours) == {"verbose", "verbose_interval"}
-    assert all(ours[name] == value for name, value in reference.items() if name in ours)
+    assert all(ours[name] == value for name, value in reference.items())
+    GaussianMixture(**Reference(2, verbose=1, verbose_interval=3).get_params())
+    expected = BayesianReference().get_params()
+    assert expected == {name: BayesianGaussianMixture().get_params()[name] for name in expected}
 
 
 def test_the_same_seed_gives_the_same_fit_and_more_restarts_no_worse_one(blobs):
@@ -148,3 +152,16 @@ def test_a_setting_that_cannot_be_is_named_with_its_value(blobs, settings, messa
 def test_identical_samples_without_a_regulariser_are_an_error_that_names_it():
     with pytest.raises(ValueError, match="reg_covar"):
         GaussianMixture(2, reg_covar=0.0, n_init=3).fit(np.ones((30, 2)))
+
+
+def test_verbose_prints_every_restart_and_changes_nothing(blobs, capsys):
+    settings = {"n_init": 2, "init_params": "random", "random_state": 0, "max_iter": 300}
+    quiet = GaussianMixture(3, **settings).fit(blobs)
+    assert capsys.readouterr().out == ""
+    loud = GaussianMixture(3, verbose=2, verbose_interval=5, **settings).fit(blobs)
+    lines = capsys.readouterr().out.splitlines()
+    assert loud.lower_bounds_ == quiet.lower_bounds_
+    ends = [line for line in lines if "converged after" in line]
+    expected = [f"after {n} iterations" for n in quiet.diagnostics_["n_iter"]]
+    assert all(words in line for line, words in zip(ends, expected, strict=True))
+    assert any(f"{quiet.lower_bounds_[4]:.5f}" in line for line in lines if "Iteration 5\t" in line)

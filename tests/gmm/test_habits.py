@@ -127,3 +127,15 @@ def test_a_detector_scores_chunks(blobs):
     detector = DensityDetector(random_state=0).fit(blobs)
     found = detector.predict([blobs[:100], blobs[100:]])
     np.testing.assert_array_equal(found, detector.predict(blobs))
+
+
+def test_a_memory_map_is_its_values_where_all_samples_are_needed_at_once(blobs, tmp_path):
+    np.save(tmp_path / "x.npy", blobs)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    expected = DensityDetector(random_state=0).fit(blobs)
+    found = DensityDetector(random_state=0).fit(mapped)
+    assert found.threshold_nats_ == expected.threshold_nats_
+    np.testing.assert_array_equal(found.predict(mapped), expected.predict(blobs))
+    assert sweep(mapped, [2], ["diag"], n_init=1).best == sweep(blobs, [2], ["diag"], n_init=1).best
+    learned = (GaussianMixture(1).fit(blobs).partial_fit(x) for x in (mapped, blobs))
+    assert next(learned).lower_bounds_ == next(learned).lower_bounds_

@@ -42,7 +42,6 @@ LEFT_OUT = {
     "test_gaussian_mixture_all_init_does_not_estimate_gaussian_parameters": (
         "counts the calls of a private function of scikit-learn"
     ),
-    "test_gaussian_mixture_verbose": "sets verbose, which only prints and which we do not have",
     "test_gaussian_mixture_raises_where_array_api_not_implemented": (
         "demands that kmeans and k-means++ refuse tensors; ours take them"
     ),

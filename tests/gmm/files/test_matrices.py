@@ -78,3 +78,37 @@ def test_unknown_suffixes_and_missing_files_are_named(tmp_path):
         read_matrix(tmp_path / "x.txt")
     with pytest.raises(FileNotFoundError, match=r"x\.npy"):
         read_matrix(tmp_path / "x.npy")
+
+
+PANDAS = {  # as DataFrame.to_csv writes them
+    "columns without names": "0,1\n1.5,2.0\n3.0,4.5\n",
+    "row numbers": ",a,b\n0,1.5,2.0\n1,3.0,4.5\n",
+    "row names": ",a,b\nfirst,1.5,2.0\nsecond,3.0,4.5\n",
+    "both": ",0,1\n0,1.5,2.0\n1,3.0,4.5\n",
+    "read back and written again": "Unnamed: 0,a,b\n0,1.5,2.0\n1,3.0,4.5\n",
+}
+
+
+@pytest.mark.parametrize("text", PANDAS.values(), ids=PANDAS)
+def test_headers_and_row_names_of_pandas_are_not_samples(text, tmp_path):
+    (tmp_path / "x.csv").write_text(text)
+    assert read_matrix(tmp_path / "x.csv").tolist() == [[1.5, 2.0], [3.0, 4.5]]
+
+
+@pytest.mark.parametrize("text", ["0,1\n2,3\n", "0\n1\n2\n", ",0,1\n0,5,6\n"])
+def test_a_first_row_that_may_be_header_or_sample_is_refused(text, tmp_path):
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(ValueError, match="both the header that pandas writes"):
+        read_matrix(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("text", ["0.0,1.0\n2,3\n", "0.0,1\n2,3\n"])
+def test_a_first_sample_that_counts_is_a_sample_with_decimal_points(text, tmp_path):
+    (tmp_path / "x.csv").write_text(text)
+    assert read_matrix(tmp_path / "x.csv").tolist() == [[0, 1], [2, 3]]
+
+
+def test_a_blank_first_value_is_no_index(tmp_path):
+    (tmp_path / "x.csv").write_text(",1.5\n2,3\n")
+    with pytest.raises(ValueError, match="row 1, column 1 is ''"):
+        read_matrix(tmp_path / "x.csv")
