@@ -1,6 +1,7 @@
 """Reading a trained run back: the classifier, its images, and which of them it was trained on."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -9,14 +10,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cellxai.classifier.module import CellClassifier
+from cellxai.data.csv_rows import read_rows
 from cellxai.data.loading.datamodule import CellImages, to_batch
 from cellxai.data.pixels.transforms import Transforms
+from cellxai.data.records import Fault
 from cellxai.data.splits import PARTS
 from cellxai.files.config import build_arguments
 from cellxai.files.folder import RunFolder
 from cellxai.training.allocator import keep_freed_memory
 from cellxai.training.backbone_file import with_backbone
-from cellxai.training.run_images import load_images
+from cellxai.training.run_images import load_known_images
 from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import Device, choose_device
 
@@ -34,24 +37,43 @@ class TrainedRun:
     Args:
         folder: The run folder.
         classifier: In evaluation mode, on ``device``.
-        images: The data set, parted as in training.
-        transforms: What happens to an image before the network.
+        settings: What it was trained with.
+        classes: Names of the classes in the order of the logits.
         checkpoint: Which checkpoint the weights are from.
         device: Where it computes.
     """
 
     folder: RunFolder
     classifier: CellClassifier
-    images: CellImages
-    transforms: Transforms
+    settings: RunSettings
+    classes: tuple[str, ...]
     checkpoint: Checkpoint
     device: torch.device
     _outputs: dict[str, Outputs] = field(default_factory=dict, init=False, repr=False)
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes in the order of the logits."""
-        return self.images.classes
+    def transforms(self) -> Transforms:
+        """What happens to an image before the network."""
+        return self.settings.transforms
+
+    @property
+    def images(self) -> CellImages:
+        """The data set, parted as in training; looked for when it is first asked for.
+
+        Raises:
+            FileNotFoundError: If it is not where it was.
+            ValueError: If an image of it is no longer there.
+        """
+        return self._data[0]
+
+    @property
+    def new_images(self) -> tuple[Fault, ...]:
+        """A line for each image that has come to the data set since the training."""
+        return self._data[1]
+
+    @cached_property
+    def _data(self) -> tuple[CellImages, tuple[Fault, ...]]:
+        return load_known_images(self.settings, self.folder.split)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -97,7 +119,7 @@ class TrainedRun:
 
 
 def load_run(run: Path, device: Device = "auto") -> TrainedRun:
-    """Reads a run folder: config, split, weights and images.
+    """Reads a run folder: config, classes and weights; of its data set nothing yet.
 
     Raises:
         FileNotFoundError: If the folder holds no config or no checkpoint.
@@ -107,10 +129,10 @@ def load_run(run: Path, device: Device = "auto") -> TrainedRun:
     if not folder.config.exists():
         raise FileNotFoundError(f"{run} holds no config.yaml; expected the --run of `cellxai fit`")
     settings = read_settings(folder)
-    images, _ = load_images(replace(settings, split=replace(settings.split, file=folder.split)))
+    classes = tuple(sorted({row["label"] for row in read_rows(folder.split, ("id", "label"))}))
     checkpoint, path = find_checkpoint(folder)
     classifier = CellClassifier(
-        settings.model.backbone.build(load_weights=False), settings.model.head, len(images.classes)
+        settings.model.backbone.build(load_weights=False), settings.model.head, len(classes)
     )
     state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     if settings.model.trainable == "head":
@@ -119,12 +141,12 @@ def load_run(run: Path, device: Device = "auto") -> TrainedRun:
         classifier.load_state_dict(state)
     except RuntimeError as error:
         raise ValueError(
-            f"{path}: does not fit the network of {folder.config} with {len(images.classes)} "
+            f"{path}: does not fit the network of {folder.config} with {len(classes)} "
             "classes; the data or the config changed since the training"
         ) from error
     chosen = choose_device(device)
     frozen = lay_out(classifier.eval().to(chosen), settings.transforms.image_size)
-    return TrainedRun(folder, frozen, images, settings.transforms, checkpoint, chosen)
+    return TrainedRun(folder, frozen, settings, classes, checkpoint, chosen)
 
 
 def read_settings(folder: RunFolder) -> RunSettings:

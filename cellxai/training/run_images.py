@@ -1,10 +1,13 @@
 """The images of a run in parts: from its settings to images that are not yet read."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
+from cellxai.data.csv_rows import read_rows
 from cellxai.data.loading.datamodule import CellImages
-from cellxai.data.records import Scan, note_blank_groups
-from cellxai.data.splits import keep_common, split_records
+from cellxai.data.records import Fault, Scan, note_blank_groups
+from cellxai.data.splits import keep_common, read_split, split_records
 from cellxai.training.run_settings import RunSettings
 
 
@@ -21,8 +24,35 @@ def load_images(settings: RunSettings) -> tuple[CellImages, Scan]:
             f"{len(scan.faults)} faults, expected at least two classes; `cellxai check` lists them"
         )
     parts = split_records(scan.records, settings.split)
-    images = CellImages(
+    images = part_images(settings, scan, parts)
+    return images, replace(scan, notes=(*scan.notes, *note_blank_groups(scan.records)))
+
+
+def load_known_images(settings: RunSettings, split: Path) -> tuple[CellImages, tuple[Fault, ...]]:
+    """The images of a trained run, and those that have come since: they are in no part.
+
+    Args:
+        settings: Of the run.
+        split: Its table of images and parts.
+
+    Raises:
+        ValueError: If an image of the table is no longer there.
+    """
+    scan = settings.data.scan()
+    listed = {row["id"] for row in read_rows(split, ("id", "part"))}
+    known = tuple(record for record in scan.records if record.id in listed)
+    new = tuple(
+        Fault(f"image {record.id}", f"not in {split}: new since the training")
+        for record in scan.records
+        if record.id not in listed
+    )
+    parts = read_split(split, known)
+    return part_images(settings, replace(scan, records=known), parts), new
+
+
+def part_images(settings: RunSettings, scan: Scan, parts: Mapping[str, str]) -> CellImages:
+    """The images of a scan in their parts, not read yet."""
+    return CellImages(
         scan.records, parts, scan.classes, settings.transforms, settings.training.batch_size,
         settings.seed, settings.loading,
     )  # fmt: skip
-    return images, replace(scan, notes=(*scan.notes, *note_blank_groups(scan.records)))

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from cellxai.data.loading.prepared import read_prepared
 from cellxai.files.config import read_config
 from cellxai.files.folder import RunFolder
 from cellxai.trained.run import find_checkpoint, lay_out, load_run
+from cellxai.verbs.evaluate.verb import evaluate_run
 from cellxai.verbs.fit import fit
 
 
@@ -118,7 +120,21 @@ def test_a_config_changed_since_the_training_is_named(run):
 def test_data_changed_since_the_training_is_named(run, cells):
     (cells / "dark" / "05.png").unlink()
     with pytest.raises(ValueError, match=r"split\.csv: ids .*05.* not in the data"):
-        load_run(run, "cpu")
+        _ = load_run(run, "cpu").images
+
+
+def test_a_run_is_read_without_its_images_and_new_ones_are_named_and_left_out(run, cells):
+    shutil.copy(cells / "dark" / "05.png", cells / "dark" / "new.png")
+    trained = load_run(run, "cpu")
+    assert len(trained.images.all_records) == 24
+    (line,) = map(str, trained.new_images)
+    assert line.startswith("image dark__new: not in ")
+    assert "left out: image dark__new" in str(evaluate_run(trained))
+    cells.rename(cells.with_name("moved"))
+    moved = load_run(run, "cpu")
+    assert moved.classes == ("bright", "dark")
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        _ = moved.images
 
 
 def test_the_layout_in_memory_changes_logits_by_rounding_alone(run):

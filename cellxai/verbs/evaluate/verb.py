@@ -33,7 +33,7 @@ class EvaluationSummary:
         interval: 95 % interval of that accuracy (Wilson).
         baseline: Accuracy of the pixel standard deviation alone on that part; ``None`` where no
             image could teach it.
-        faults: Images that could not be read and were left out.
+        faults: Images that could not be read, or are new since the training, and were left out.
     """
 
     folder: Path
@@ -89,7 +89,12 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
     accuracy = {part: judgement.report["accuracy"] for part, judgement in parts.items()}
     interval = parts[judged].report["intervals"]["accuracy"]["wilson"]
     return EvaluationSummary(
-        folder, accuracy, judged, interval, baseline.get("accuracy"), trained.images.faults
+        folder,
+        accuracy,
+        judged,
+        interval,
+        baseline.get("accuracy"),
+        (*trained.new_images, *trained.images.faults),
     )
 
 

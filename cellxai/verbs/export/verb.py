@@ -66,9 +66,9 @@ def export(
 
     The card holds classes, input, preparation, metrics with intervals, temperature, versions, data
     fingerprint and SHA-256 of each file. Before it is written, the weights are read back into a
-    fresh network, which has to give bitwise the logits of the run on images of the run, its
-    weights laid out alike in memory. ONNX is left out: it needs packages that nothing else here
-    needs.
+    fresh network, which has to give bitwise the logits of the run on images of the run (on noise
+    where they are not at hand), its weights laid out alike in memory. ONNX is left out: it needs
+    packages that nothing else here needs.
 
     Args:
         run: The run folder of `cellxai fit`; after `cellxai evaluate` the card has its figures.
@@ -81,8 +81,7 @@ def export(
         ValueError: If what was written does not answer as the run does.
     """
     trained = load_run(run, device)
-    places = places_to_check(trained)
-    images = torch.cat([trained.pixels(trained.judged_part, place) for place in places])
+    images, paths = images_to_check(trained)
     network = network_of(trained.classifier)
     # As it will be read back: in another layout sums round otherwise.
     network.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
@@ -98,17 +97,27 @@ def export(
         (out / PROGRAM).unlink(missing_ok=True)
     names = [WEIGHTS] if difference is None else [WEIGHTS, PROGRAM]
     card = describe_model(trained, {name: hash_file(out / name) for name in names})
-    check_reload(trained, card, out, places, expected)
+    check_reload(trained, card, out, images, paths, expected)
     write_json(out / CARD, card)
     return Exported(
-        out, (*names, CARD), len(places), difference, card["metrics_problem"] or ""
+        out, (*names, CARD), len(images), difference, card["metrics_problem"] or ""
     )  # fmt: skip
 
 
-def places_to_check(trained: TrainedRun) -> list[int]:
-    """Some images of the judged part, from its whole length."""
-    n_images = len(trained.images.records(trained.judged_part))
-    return list(range(0, n_images, max(1, n_images // N_CHECKED)))[:N_CHECKED]
+def images_to_check(trained: TrainedRun) -> tuple[Float[Tensor, "b 3 h w"], list[Path]]:
+    """Some images of the judged part, from its whole length, and their files.
+
+    Noise, and no files, where the data set of the run is not at hand.
+    """
+    try:
+        records = trained.images.records(trained.judged_part)
+    except (OSError, ValueError):
+        noise = torch.Generator().manual_seed(0)
+        size = trained.transforms.image_size
+        return torch.rand(N_CHECKED, 3, *size, generator=noise).to(trained.device), []
+    places = range(0, len(records), max(1, len(records) // N_CHECKED))[:N_CHECKED]
+    images = torch.cat([trained.pixels(trained.judged_part, place) for place in places])
+    return images, [records[place].path for place in places]
 
 
 def write_weights(network: ScoringNetwork, path: Path) -> None:
@@ -124,18 +133,21 @@ def check_reload(
     trained: TrainedRun,
     card: dict[str, Any],
     folder: Path,
-    places: Sequence[int],
+    images: Float[Tensor, "b 3 h w"],
+    paths: Sequence[Path],
     expected: Float[Tensor, "b k"],
 ) -> None:
-    """Raises ``ValueError`` unless card, weights and image files give bitwise the run's logits."""
+    """Raises ``ValueError`` unless card, weights and image files give bitwise the run's logits.
+
+    Of noise there are no files, and the images themselves are taken.
+    """
     # Only what the card cannot rebuild by itself, because it is the user's own class.
     own = card["network"]["backbone"]["class_path"] != OWN_BACKBONE
     backbone = read_settings(trained.folder).model.backbone if own else None
     transforms = trained.transforms if list_classes(card["transforms"]) else None
     fresh = restore(card, folder, backbone, transforms)
     fresh.network.to(trained.device)
-    records = trained.images.records(trained.judged_part)
-    logits = fresh.logits(fresh.prepare([records[place].path for place in places]))
+    logits = fresh.logits(fresh.prepare(paths) if paths else images)
     if not torch.equal(logits, expected):
         raise ValueError(
             f"{folder / WEIGHTS}: read back, logits differ by up to "
