@@ -209,8 +209,8 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         self, X: ArrayLike | Tensor, y: Any = None, sample_weight: ArrayLike | Tensor | None = None
     ) -> float:
         """Mean log density of a sample in nats, each as often as it counts; ``y`` is ignored."""
-        log_likelihood, n_samples = self._log_likelihood(X, sample_weight)
-        return log_likelihood / n_samples
+        scores = self._evaluate(log_density, X, ordered=sample_weight is not None)
+        return criteria.mean_log_density(scores, sample_weight)
 
     def bic(self, X: ArrayLike | Tensor, sample_weight: ArrayLike | Tensor | None = None) -> float:
         """Bayesian information criterion on X, each as often as it counts; the lower the better."""

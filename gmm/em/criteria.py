@@ -39,6 +39,16 @@ def log_likelihood(
     return float(weights @ values), float(weights.sum())
 
 
+def mean_log_density(
+    scores: np.ndarray | Tensor, sample_weight: ArrayLike | Tensor | None
+) -> float:
+    """The mean log density of a sample in nats; arguments as for :func:`log_likelihood`."""
+    if sample_weight is None:  # scikit-learn's mean, in the precision of the scores
+        return float((scores.detach() if isinstance(scores, Tensor) else scores).mean())
+    total, n_samples = log_likelihood(scores, sample_weight)
+    return total / n_samples
+
+
 def bic(log_likelihood: float, n_samples: float | int, n_parameters: int) -> float:
     """Bayesian information criterion, Schwarz (1978), in nats; the lower the better."""
     return -2 * log_likelihood + n_parameters * math.log(n_samples)

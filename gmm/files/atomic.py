@@ -17,7 +17,8 @@ def atomic(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         temporary.touch()
-        mode = temporary.stat().st_mode  # as the umask has it; some writers make their own file
+        mode = temporary.stat().st_mode  # as the umask has it; some writers choose another
+        temporary.unlink()  # a block that writes nothing must not leave an empty file
         yield temporary
         temporary.chmod(mode)
         with temporary.open("rb") as written:

@@ -26,3 +26,11 @@ def test_files_have_the_mode_that_the_umask_leaves(tmp_path, blobs):
     expected = (tmp_path / "plain").stat().st_mode
     for name in ("m.safetensors", "a.txt"):
         assert (tmp_path / name).stat().st_mode == expected
+
+
+def test_a_block_that_writes_nothing_keeps_the_old_file(tmp_path):
+    path = tmp_path / "value.txt"
+    path.write_text("old")
+    with pytest.raises(FileNotFoundError), atomic(path):
+        pass
+    assert path.read_text() == "old"
