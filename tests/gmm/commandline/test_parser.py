@@ -260,3 +260,21 @@ def test_groups_of_many_options_are_folded_and_told_when_asked_for(monkeypatch, 
 def test_a_group_that_is_not_there_is_a_mistake_that_names_the_nearest():
     with pytest.raises(ValueError, match=r"--help optimizer: no such group.*optimiser"):
         arguments_of("program verb", crowded, ["--help", "optimizer"])
+
+
+class Base:
+    """What an option takes."""
+
+
+class Child(Base):
+    """One of the two."""
+
+
+def test_the_help_of_a_group_names_what_its_options_may_be(capsys):
+    def pick(kind: Literal["grey", "rgb"] = "grey", base: Base = Child()) -> None:  # noqa: B008
+        """Does nothing."""
+
+    for group, line in (("kind", "--kind is one of: grey, rgb"), ("base", "Child")):
+        with pytest.raises(SystemExit):
+            arguments_of("program verb", pick, ["--help", group])
+        assert line in capsys.readouterr().out
