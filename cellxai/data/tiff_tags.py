@@ -20,7 +20,8 @@ def count_channels(image: Image.Image) -> tuple[int, int]:
     Of other formats, and of kinds of TIFF that are not known here, all are.
     """
     n_channels = int(read_tag(image, SAMPLES_PER_PIXEL) or 1)
-    colours = CHANNELS.get(photometric(image), n_channels)
+    meaning = photometric(image)
+    colours = n_channels if meaning is None else CHANNELS.get(meaning, n_channels)
     extra = np.atleast_1d(read_tag(image, EXTRA_SAMPLES) or 0)
     alpha = min(int(np.isin(extra, ALPHA).sum()), 1)
     return n_channels, min(n_channels, colours + alpha)

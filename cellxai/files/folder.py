@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,14 +120,16 @@ def atomic(path: Path) -> Iterator[Path]:
     the new one, and nothing in between.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays: writers such as matplotlib choose the format by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    # The suffix stays: writers such as matplotlib choose the format by it. The process alone does
+    # not tell two containers apart that share a disk.
+    number = f"{os.getpid()}{secrets.randbelow(10**9):09d}"
+    temporary = path.with_name(f".{path.stem}.{number}{path.suffix}")
     try:
-        temporary.touch()
-        mode = temporary.stat().st_mode  # as the umask has it; some writers choose another
-        temporary.unlink()  # a block that writes nothing must not leave an empty file
+        temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode  # of the umask, which only setting it would tell
+        temporary.unlink()
         yield temporary
-        temporary.chmod(mode)
+        temporary.chmod(mode)  # some writers, such as safetensors, let the owner alone read a file
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)

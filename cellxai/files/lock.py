@@ -1,5 +1,6 @@
 """One process at a time writes: into a run folder, or into one file of it."""
 
+import errno
 import fcntl
 import os
 import socket
@@ -72,10 +73,26 @@ def hold(path: Path, what: str, way_out: str) -> Iterator[None]:
         file.close()
 
 
+def open_own(path: Path) -> IO[str]:
+    """The lock file, made if need be.
+
+    Raises:
+        ValueError: If it is a link: in a folder from elsewhere that could be to any file of the
+            reader, which would then be emptied.
+    """
+    try:
+        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise ValueError(f"{path} is a link, expected a file of its own; remove it") from None
+    return os.fdopen(number, "a+")
+
+
 def acquire(path: Path, what: str, way_out: str) -> IO[str]:
     """The open lock file, locked for this process."""
     while True:
-        file = path.open("a+")
+        file = open_own(path)
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):

@@ -9,9 +9,9 @@ import warnings
 
 import lightning as L
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from cellxai.classifier.module import CellClassifier
 from cellxai.data.loading.datamodule import CellImages

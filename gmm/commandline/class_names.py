@@ -68,6 +68,14 @@ def class_names(base: type) -> list[str]:
     return sorted({*names, base.__name__} if public else names)
 
 
+def class_paths(base: type) -> dict[str, str]:
+    """The dotted name of each class under a base class by its short name, as far as imported."""
+    paths = {base.__name__: f"{base.__module__}.{base.__qualname__}"}
+    for child in base.__subclasses__():
+        paths |= class_paths(child)
+    return paths
+
+
 def explain_class(message: str, bases: dict[str, type]) -> str | None:
     """The line for a class that is unknown or not named; ``None`` for any other mistake."""
     key = KEY.search(message)

@@ -7,12 +7,18 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import jsonargparse
 from jsonargparse import ActionConfigFile  # pyright: ignore[reportPrivateImportUsage]
 
-from gmm.commandline.class_names import base_classes, explain_class, import_siblings
+from gmm.commandline.class_names import (
+    base_classes,
+    class_names,
+    class_paths,
+    explain_class,
+    import_siblings,
+)
 from gmm.commandline.help import clip, group_asked, help_of
 from gmm.commandline.mistakes import explain_mistake
 from gmm.commandline.yaml_files import load_yaml
@@ -42,8 +48,10 @@ def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) 
     parser = parser_of(prog, function)
     if group := group_asked(words):  # help without a group is jsonargparse's to print
         print(help_of(parser, parser.required_names, group))
+        print("".join(f"{line}\n" for line in choices_of(parser, group)), end="")
         raise SystemExit(0)
     bases = base_classes(parser)
+    words = with_whole_names(words, bases)
     try:
         return build(parser, words)
     except ModuleNotFoundError as error:
@@ -58,6 +66,38 @@ def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) 
     except argparse.ArgumentError as error:
         line = explain_class(str(error), bases)
         raise ValueError(line or shorten_error(str(error), option_names(parser))) from error
+
+
+def choices_of(parser: "VerbParser", group: str) -> list[str]:
+    """What the options of a group may be: the words of each that has few, the classes of others."""
+    lines: list[str] = []
+    inside = [a for a in parser._actions if f"{a.dest}.".startswith(f"{group}.")]
+    for action in inside:
+        hint = getattr(action, "_typehint", None)
+        words = [str(word) for part in (hint, *get_args(hint)) for word in literals_of(part)]
+        if words:
+            lines.append(f"--{action.dest} is one of: {', '.join(words)}")
+    for name, base in base_classes(parser).items():
+        if f"{name}.".startswith(f"{group}."):
+            import_siblings(base)
+            lines.append(f"--{name} is one of: {', '.join(class_names(base))}, or your own")
+    return lines
+
+
+def literals_of(hint: Any) -> tuple[Any, ...]:
+    """The values of a ``Literal``; none of any other type."""
+    return get_args(hint) if get_origin(hint) is Literal else ()
+
+
+def with_whole_names(words: Sequence[str], bases: dict[str, type]) -> list[str]:
+    """The words, with the short name of a class behind ``--OPTION.help`` written out."""
+    whole = list(words)
+    for place, word in enumerate(words[1:], start=1):
+        base = bases.get(words[place - 1].removeprefix("--").removesuffix(".help"))
+        if base is not None and words[place - 1].endswith(".help") and "." not in word:
+            import_siblings(base)
+            whole[place] = class_paths(base).get(word, word)
+    return whole
 
 
 def build(parser: "VerbParser", words: Sequence[str]) -> dict[str, Any]:

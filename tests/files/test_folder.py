@@ -4,7 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from cellxai.files.folder import atomic, read_csv, read_json, write_csv, write_json
 
@@ -88,3 +90,22 @@ def test_json_comes_back_and_broken_json_is_named(tmp_path):
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(ValueError, match=r"a\.json: not valid JSON"):
         read_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o007, 0o660)])
+def test_a_file_has_the_rights_of_the_umask_whoever_writes_it(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        with atomic(tmp_path / "x.safetensors") as temporary:
+            save_file({"x": np.zeros(1)}, temporary)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x.safetensors").stat().st_mode & 0o777 == mode
+
+
+def test_two_writers_of_one_process_number_have_two_files(tmp_path):
+    with atomic(tmp_path / "x.txt") as first, atomic(tmp_path / "x.txt") as second:
+        assert first != second
+        first.write_text("a")
+        second.write_text("b")
+    assert (tmp_path / "x.txt").read_text() == "a"

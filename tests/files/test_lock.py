@@ -40,3 +40,12 @@ def test_the_lock_goes_with_the_block_and_leaves_no_trace(tmp_path):
     with run_lock(tmp_path / "run"):
         (tmp_path / "run" / "config.yaml").touch()
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.yaml"]
+
+
+def test_a_lock_that_is_a_link_is_refused_and_its_target_kept(tmp_path):
+    (tmp_path / "diary.txt").write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").symlink_to(tmp_path / "diary.txt")
+    with pytest.raises(ValueError, match=r"\.lock is a link"), run_lock(tmp_path / "run"):
+        pass
+    assert (tmp_path / "diary.txt").read_text() == "mine"

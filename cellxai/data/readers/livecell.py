@@ -14,6 +14,7 @@ from cellxai.data.readers.coco import CocoImage, label_map_loader, read_coco
 from cellxai.data.records import Fault, Record, Scan, Source
 
 Label = Literal["file_name", "category"]
+PUBLISHED = ("livecell_train_val_images", "livecell_test_images")  # folders in images.zip
 WELL_PARTS = 3  # of A172_Phase_A7_1_00d00h00m_1.tif: cell type, microscopy, well
 
 
@@ -26,7 +27,8 @@ class LiveCell(Source):
     An image whose annotations are broken in part keeps its class and loses its mask.
 
     Args:
-        root: The folder of the images, either all in it or each in a folder of its class.
+        root: The folder of the images: all in it, each in a folder of its class, or in the two
+            folders of the published ``images.zip``.
         annotations: COCO files, such as those for training, validation and test.
         label: Where the class comes from: ``file_name`` takes the file name's part before the first
             ``_``, ``category`` the category of all objects in the image.
@@ -74,9 +76,10 @@ class LiveCell(Source):
 
 
 def find_image(root: Path, name: PurePath) -> Path:
-    """Where an image lies: in the folder itself, or in one named for its cell type."""
-    nested = root / cell_type(name) / name
-    return nested if nested.is_file() and not (root / name).is_file() else root / name
+    """Where an image lies: in the folder, in one of its cell type, or as it was published."""
+    inside = [Path(), *(Path(folder) for folder in PUBLISHED)]
+    places = [root / top / deep / name for top in inside for deep in ("", cell_type(name))]
+    return next((place for place in places if place.is_file()), root / name)
 
 
 def cell_type(name: PurePath) -> str:

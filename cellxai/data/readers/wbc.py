@@ -35,7 +35,9 @@ class WhiteBloodCells(Source):
     Ids are the images' three digits. In the label maps 0 is background, 1 cytoplasm and 2 nucleus.
 
     Args:
-        root: The folder that holds the class table and ``Dataset 1``, with ``masks`` inside.
+        root: The folder that holds the class table and ``Dataset 1``: as published, each ``.bmp``
+            with its mask of the same name as ``.png`` beside it, or all ``.png`` and ``masks``
+            inside.
         min_per_class: Cell types with fewer images are left out and reported; there is only
             one basophil, which no split can share out.
     """
@@ -70,12 +72,19 @@ def read_cell(folder: Path, row: TableRow) -> Record | Fault:
     if label not in CELL_TYPES:
         expected = ", ".join(f"{key} ({name})" for key, name in CELL_TYPES.items())
         return Fault(row.where, f"unknown class {label!r} of image {number!r}, expected {expected}")
-    name = f"{number.zfill(3)}.png"
-    for file in (folder / name, folder / "masks" / name):
+    image, mask = files_of_cell(folder, number.zfill(3))
+    for file in (image, mask):
         if not number.isdecimal() or not file.is_file():
             return Fault(row.where, f"image ID {number!r}: no such file as {file}")
-    loader = cell_loader(folder / "masks" / name)
-    return Record(number.zfill(3), folder / name, CELL_TYPES[label], load_mask=loader)
+    return Record(number.zfill(3), image, CELL_TYPES[label], load_mask=cell_loader(mask))
+
+
+def files_of_cell(folder: Path, name: str) -> tuple[Path, Path]:
+    """Image and mask: as published a .bmp beside its .png, or two .png, one of them in masks."""
+    published = folder / f"{name}.bmp"
+    if published.is_file():
+        return published, folder / f"{name}.png"
+    return folder / f"{name}.png", folder / "masks" / f"{name}.png"
 
 
 def cell_loader(path: Path) -> MaskLoader:

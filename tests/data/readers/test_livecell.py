@@ -163,3 +163,15 @@ def test_missing_folders_and_files_are_named(tmp_path):
 def test_a_run_can_record_the_source(tmp_path):
     recorded = as_config(LiveCell(tmp_path, [tmp_path / "train.json"]))
     assert recorded["init_args"]["annotations"] == [str(tmp_path / "train.json")]
+
+
+def test_the_folders_of_the_published_archive_are_found(layout, tmp_path):
+    source = layout([image(1, NAMES[0]), image(2, NAMES[1])], [])
+    places = ["livecell_train_val_images", "livecell_test_images/BV2"]
+    for place, name in zip(places, NAMES, strict=True):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / name).rename(tmp_path / place / name)
+    paths = [record.path.relative_to(tmp_path) for record in source.scan().records]
+    assert [str(path) for path in paths] == [
+        f"{place}/{name}" for place, name in zip(places, NAMES, strict=True)
+    ]

@@ -78,3 +78,13 @@ def test_a_real_nucleus_is_darker_than_its_surroundings(shared_data):
     image, mask = read_image(record.path), record.load_mask()
     assert np.unique(mask).tolist() == [0, 1, 2]
     assert image[mask == 2].mean() < image[mask == 0].mean()
+
+
+def test_the_published_layout_has_each_mask_beside_its_image(tmp_path, write_image, write_table):
+    write_image(tmp_path / FOLDER / "001.bmp", (2, 2, 3))
+    Image.fromarray(LEVELS).save(tmp_path / FOLDER / "001.png")
+    row = {"image ID": 1, "class label": 2}
+    write_table(tmp_path / TABLE, ("image ID", "class label"), [row])
+    (record,) = WhiteBloodCells(tmp_path).scan().records
+    assert record.path == tmp_path / FOLDER / "001.bmp"
+    assert record.load_mask().tolist() == [[0, 1], [2, 0]]

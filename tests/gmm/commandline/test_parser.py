@@ -232,3 +232,21 @@ def test_a_long_summary_is_wrapped_and_a_default_object_is_shown_by_its_class(mo
     assert max(map(len, text.splitlines())) <= 60
     assert "columns." in text
     assert "[Circle]" in text
+
+
+class Base:
+    """What an option takes."""
+
+
+class Child(Base):
+    """One of the two."""
+
+
+def test_the_help_of_a_group_names_what_its_options_may_be(capsys):
+    def pick(kind: Literal["grey", "rgb"] = "grey", base: Base = Child()) -> None:  # noqa: B008
+        """Does nothing."""
+
+    for group, line in (("kind", "--kind is one of: grey, rgb"), ("base", "Child")):
+        with pytest.raises(SystemExit):
+            arguments_of("program verb", pick, ["--help", group])
+        assert line in capsys.readouterr().out
