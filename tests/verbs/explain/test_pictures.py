@@ -4,11 +4,11 @@ from safetensors.torch import load_file
 from cellxai.explain.base import Attribution, Cost
 from cellxai.figures.explanations.comparison import draw_comparison
 from cellxai.figures.explanations.grid import draw_grid
-from cellxai.files.config import build_arguments
 from cellxai.verbs.explain import explain
 from cellxai.verbs.explain.pictures import describe_cost, describe_image, first_surrogate, grid_row
 from cellxai.verbs.explain.saved_maps import SavedMaps
 from cellxai.verbs.report import report
+from gmm.commandline.parser import arguments_of
 
 
 def test_every_picture_shows_an_explainer_of_ones_own(run, tmp_path, monkeypatch):
@@ -42,7 +42,8 @@ explainers:
   mine: {{class_path: own_lab.Darkness, init_args: {{factor: 3.0}}}}
   edges: cellxai.explain.controls.Edges
 """)
-    result = explain(**build_arguments(explain, tmp_path / "own.yaml"))
+    words = ["--config", str(tmp_path / "own.yaml")]
+    result = explain(**arguments_of("cellxai explain", explain, words))
     assert drawn == {"strip": ["mine", "edges"] * 3, "grid": ["mine", "edges"] * 3}
     saved = load_file(result.folder / "maps" / f"{result.images[0]}.safetensors")
     torch.testing.assert_close(saved["map/mine"], 3 * (1 - saved["image"].mean(0)))
