@@ -197,7 +197,7 @@ def test_check_lists_every_fault_in_one_line_each_and_exits_with_3(tmp_path):
     done = call(tmp_path, "cellxai", "check", *CELLS, "faulty")
     assert done.returncode == 3
     assert done.stderr == ""
-    *faults, total = done.stdout.splitlines()
+    *faults, note, total = done.stdout.splitlines()
     places = (
         "missing.png", "train.csv row 4", "truncated.png", "deep.png", "train.csv row 7",
         "train.csv row 9",
@@ -205,7 +205,8 @@ def test_check_lists_every_fault_in_one_line_each_and_exits_with_3(tmp_path):
     assert len(faults) == len(places)
     for place in places:
         assert len([line for line in faults if place in line]) == 1, place
-    assert total.startswith("6 faults; ")
+    assert note.startswith("note: image rle: the same pixels as image sound")
+    assert total.startswith("6 faults, 1 note; ")
 
 
 def test_a_misspelt_option_is_told_with_the_nearest_one(desk, mistake_here):

@@ -57,5 +57,5 @@ def test_a_mixture_that_is_not_finite_is_refused(path):
         metadata = file.metadata()
     arrays["log_shares"][:] = float("nan")
     save_file(arrays, path, metadata=metadata)
-    with pytest.raises(ValueError, match="at the mean of the features is not finite"):
+    with pytest.raises(ValueError, match="at the mean of the features is nan"):
         read_density(path, "cellxai.density", dict)

@@ -15,12 +15,12 @@ def run_settings(settings) -> RunSettings:
 
 
 def test_every_image_is_in_one_part_and_in_the_order_of_the_seed(run_settings):
-    images, faults = load_images(replace(run_settings, split=SplitSettings(0.25, 0.25)))
+    images, scan = load_images(replace(run_settings, split=SplitSettings(0.25, 0.25)))
     sizes = [len(images.records(part)) for part in ("train", "validation", "test")]
     assert sizes == [12, 6, 6]
     ids = [r.id for part in ("train", "validation", "test") for r in images.records(part)]
     assert len(set(ids)) == 24
-    assert (faults, images.classes) == ((), ("bright", "dark"))
+    assert (scan.faults, images.classes) == ((), ("bright", "dark"))
     other, _ = load_images(replace(run_settings, seed=1))
     again, _ = load_images(run_settings)
     first, _ = load_images(run_settings)
@@ -29,9 +29,9 @@ def test_every_image_is_in_one_part_and_in_the_order_of_the_seed(run_settings):
 
 def test_faults_of_the_reader_are_told_beside_the_images(run_settings, cells):
     (cells / "empty").mkdir()
-    images, faults = load_images(run_settings)
-    assert len(faults) == 1
-    assert "empty" in str(faults[0])
+    images, scan = load_images(run_settings)
+    assert len(scan.faults) == 1
+    assert "empty" in str(scan.faults[0])
     assert images.classes == ("bright", "dark")
 
 
