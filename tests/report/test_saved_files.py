@@ -104,6 +104,6 @@ def test_yaml_that_would_build_an_object_is_refused(tmp_path):
 
 def test_a_table_without_a_row_is_refused(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n")
-    with pytest.raises(ValueError, match="t.csv has 0 rows"):
+    with pytest.raises(ValueError, match=r"t\.csv has 0 rows"):
         read_rows(tmp_path / "t.csv")
     assert describe_error(KeyError("a\nb")) == r"KeyError: 'a\nb'"
