@@ -136,7 +136,7 @@ def fit_run(settings: RunSettings) -> Fitted:
         check_last_batch(classifier, images, settings.training)
         if writes:
             remove_leftovers(folder)
-            if not has_begun(folder):
+            if first_difference(folder, as_config(settings)):
                 remove_beginning(folder)
             write_config(folder.config, vars(settings))
             write_split(folder.split, images.all_records, images.parts)
@@ -172,18 +172,28 @@ def check_same_run(folder: RunFolder, settings: dict[str, Any]) -> None:
     """Raises ``ValueError`` where the folder holds a run of other settings; names the first.
 
     A run that ended before its first checkpoint is none: the corrected call takes its place.
+    """
+    difference = first_difference(folder, settings) if has_begun(folder) else None
+    if difference is not None:
+        key, earlier, now = difference
+        raise ValueError(
+            f"{folder.root} holds a run with {key}={earlier!r}, got {now!r}; "
+            "choose another --run, or remove that folder"
+        )
+
+
+def first_difference(folder: RunFolder, settings: dict[str, Any]) -> tuple[str, Any, Any] | None:
+    """The first setting that is not that of the folder's run: its key, the earlier value, the new.
 
     An option that the version which began the run did not have, has its default there.
     """
-    if not folder.config.exists() or not has_begun(folder):
-        return
+    if not folder.config.exists():
+        return None
     earlier, now = flatten(DEFAULTS) | flatten(read_config(folder.config)), flatten(settings)
     for key in sorted({*earlier, *now} - SAME_RESULTS):
         if earlier.get(key) != now.get(key):
-            raise ValueError(
-                f"{folder.root} holds a run with {key}={earlier.get(key)!r}, got {now.get(key)!r}; "
-                "choose another --run, or remove that folder"
-            )
+            return key, earlier.get(key), now.get(key)
+    return None
 
 
 def has_begun(folder: RunFolder) -> bool:
@@ -194,7 +204,7 @@ def has_begun(folder: RunFolder) -> bool:
 
 
 def remove_beginning(folder: RunFolder) -> None:
-    """Removes what a run without a checkpoint would go on from."""
+    """Removes what a run of other settings left that had no checkpoint."""
     for path in (backbone_file(folder), folder.metrics, folder.environment):
         path.unlink(missing_ok=True)
 

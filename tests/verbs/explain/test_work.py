@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from cellxai.verbs.report import report
 
 @pytest.mark.slow
 def test_the_baseline_is_told_by_how_much_it_is_off_the_data(run):
+    shutil.rmtree(run / "density", ignore_errors=True)  # of another test
     first = explain(run, {"edges": Edges()}, REGIONS)
     assert {entry["baseline_off_data_nats"] for entry in read_index(first)["images"]} == {None}
     trained = load_run(run)
