@@ -27,6 +27,7 @@ from cellxai.training.checkpoints import (
     keep_best,
 )
 from cellxai.training.frozen import CachedFeatures
+from cellxai.training.resuming import find_last_checkpoint
 from cellxai.training.settings import TrainingSettings, choose_device
 from cellxai.training.stopping import FiniteLoss, Stopped, StopRequest, build_early_stopping
 
@@ -58,8 +59,8 @@ def train(
     if training.compile:
         classifier.backbone.compile()  # in place: the names of the weights stay what they are
     trainer = new_trainer(images, folder, training)
-    last = folder.checkpoints / "last.ckpt"
-    resumed = str(last) if last.exists() else None
+    last = find_last_checkpoint(folder)
+    resumed = None if last is None else str(last)
     try:
         trainer.fit(classifier, datamodule=inputs, ckpt_path=resumed, weights_only=True)
     except Stopped:

@@ -3,7 +3,6 @@
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 
@@ -14,10 +13,9 @@ from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record, Scan, Source
 from cellxai.data.splits import PARTS, SplitSettings, write_split
 from cellxai.figures.training_curves import draw_curves
-from cellxai.files.config import as_config, read_config, write_config
+from cellxai.files.config import as_config, write_config
 from cellxai.files.folder import RunFolder, read_csv, read_json, remove_leftovers, write_json
 from cellxai.files.lock import run_lock
-from cellxai.training.backbone_file import backbone_file
 from cellxai.training.environment import (
     describe_data,
     describe_environment,
@@ -27,6 +25,12 @@ from cellxai.training.environment import (
     total_seconds,
 )
 from cellxai.training.last_batch import check_last_batch
+from cellxai.training.resuming import (
+    check_same_run,
+    first_difference,
+    is_finished,
+    remove_beginning,
+)
 from cellxai.training.run_images import load_images
 from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import (
@@ -37,20 +41,6 @@ from cellxai.training.settings import (
     device_name,
 )
 from cellxai.training.trainer import process_number, train, wait_for_all
-
-# What a run may go on with that is not what it was begun with: none changes a weight.
-SAME_RESULTS = {
-    "run", "loading.cache", "loading.workers", "training.checkpoint_every_steps",
-    "training.loggers", "training.tensorboard",
-}  # fmt: skip
-
-
-DEFAULTS = as_config(
-    {
-        "split": SplitSettings(), "transforms": Transforms(), "training": TrainingSettings(),
-        "loading": LoadingSettings(),
-    }
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -166,62 +156,6 @@ def write_environment(
     split = describe_split(images, folder.split)
     cost = {"starts": starts, "seconds": total_seconds(starts)}
     write_json(folder.environment, {**environment, "data": data, "split": split, **cost})
-
-
-def check_same_run(folder: RunFolder, settings: dict[str, Any]) -> None:
-    """Raises ``ValueError`` where the folder holds a run of other settings; names the first.
-
-    A run that ended before its first checkpoint is none: the corrected call takes its place.
-    """
-    difference = first_difference(folder, settings) if has_begun(folder) else None
-    if difference is not None:
-        key, earlier, now = difference
-        raise ValueError(
-            f"{folder.root} holds a run with {key}={earlier!r}, got {now!r}; "
-            "choose another --run, or remove that folder"
-        )
-
-
-def first_difference(folder: RunFolder, settings: dict[str, Any]) -> tuple[str, Any, Any] | None:
-    """The first setting that is not that of the folder's run: its key, the earlier value, the new.
-
-    An option that the version which began the run did not have, has its default there.
-    """
-    if not folder.config.exists():
-        return None
-    earlier, now = flatten(DEFAULTS) | flatten(read_config(folder.config)), flatten(settings)
-    for key in sorted({*earlier, *now} - SAME_RESULTS):
-        if earlier.get(key) != now.get(key):
-            return key, earlier.get(key), now.get(key)
-    return None
-
-
-def has_begun(folder: RunFolder) -> bool:
-    """Whether there is anything of a training to go on from."""
-    return is_finished(folder) or any(
-        (folder.checkpoints / f"{name}.ckpt").exists() for name in ("best", "last")
-    )
-
-
-def remove_beginning(folder: RunFolder) -> None:
-    """Removes what a run of other settings left that had no checkpoint."""
-    for path in (backbone_file(folder), folder.metrics, folder.environment):
-        path.unlink(missing_ok=True)
-
-
-def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
-    """Dotted keys of a nested config."""
-    if not isinstance(config, dict):
-        return {prefix: config}
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat |= flatten(value, f"{prefix}.{key}" if prefix else key)
-    return flat
-
-
-def is_finished(folder: RunFolder) -> bool:
-    """Whether the training in a folder has come to its end."""
-    return folder.environment.exists() and read_json(folder.environment).get("finished", False)
 
 
 def all_readable(images: CellImages) -> list[Record]:
