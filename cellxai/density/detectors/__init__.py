@@ -7,6 +7,7 @@ from cellxai.density.detectors.defaults import DEFAULT_DETECTORS
 from cellxai.density.detectors.mahalanobis import Mahalanobis, RelativeMahalanobis
 from cellxai.density.detectors.neighbours import NearestNeighbours
 from cellxai.density.detectors.reconstruction import Reconstruction
+from cellxai.density.detectors.virtual_logit import VirtualLogit
 
 __all__ = [
     "DEFAULT_DETECTORS",
@@ -18,4 +19,5 @@ __all__ = [
     "NearestNeighbours",
     "Reconstruction",
     "RelativeMahalanobis",
+    "VirtualLogit",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from cellxai.density.detectors.base import Detector
 from cellxai.density.detectors.gaussian import Gaussian, shrinkage, shrunken_gaussian
@@ -14,7 +15,15 @@ class Mahalanobis(Detector):
     """Minus the squared distance to the nearest class: Lee et al. (2018), arXiv:1807.03888.
 
     All classes share one covariance, shrunk by :func:`shrunken_covariance`.
+
+    Args:
+        normalise: Whether features are divided by their length first. Mueller and Hein (2025),
+            arXiv:2505.18032 (Mahalanobis++), find that lengths differ among known images in a way
+            that no Gaussian fits.
     """
+
+    def __init__(self, normalise: bool = False) -> None:
+        self.normalise = normalise
 
     def fit(
         self,
@@ -23,13 +32,13 @@ class Mahalanobis(Detector):
         labels: Int[Tensor, " n"],
     ) -> None:
         """Learns the means of the classes and their common covariance."""
-        self.classes_ = class_means(features, labels)
+        self.classes_ = class_means(scale(features, self.normalise), labels)
 
     def confidence(
         self, features: Float[Tensor, "n f"], logits: Float[Tensor, "n k"] | None
     ) -> Float[Tensor, " n"]:
         """See :meth:`Detector.confidence`."""
-        return -self.classes_.nearest(features)
+        return -self.classes_.nearest(scale(features, self.normalise))
 
 
 class RelativeMahalanobis(Detector):
@@ -39,7 +48,13 @@ class RelativeMahalanobis(Detector):
     not count, which helps with strangers that resemble known images. Both covariances are shrunk by
     the same share. With a share for each, a direction in which no image varies could be wider
     within the classes than among all images, and far strangers would seem familiar.
+
+    Args:
+        normalise: See :class:`Mahalanobis`.
     """
+
+    def __init__(self, normalise: bool = False) -> None:
+        self.normalise = normalise
 
     def fit(
         self,
@@ -48,15 +63,17 @@ class RelativeMahalanobis(Detector):
         labels: Int[Tensor, " n"],
     ) -> None:
         """Learns the classes as :class:`Mahalanobis` does, and one Gaussian of all images."""
-        self.classes_ = class_means(features, labels)
-        mean = features.mean(0)
-        self.background_ = shrunken_gaussian(mean, features - mean, self.classes_.share)
+        known = scale(features, self.normalise)
+        self.classes_ = class_means(known, labels)
+        mean = known.mean(0)
+        self.background_ = shrunken_gaussian(mean, known - mean, self.classes_.share)
 
     def confidence(
         self, features: Float[Tensor, "n f"], logits: Float[Tensor, "n k"] | None
     ) -> Float[Tensor, " n"]:
         """See :meth:`Detector.confidence`."""
-        return self.background_.squared_distance(features) - self.classes_.nearest(features)
+        new = scale(features, self.normalise)
+        return self.background_.squared_distance(new) - self.classes_.nearest(new)
 
 
 @dataclass(frozen=True)
@@ -80,6 +97,11 @@ class ClassMeans:
             self.shape.white(features), self.white, compute_mode="donot_use_mm_for_euclid_dist"
         )
         return distances.amin(1).square()
+
+
+def scale(features: Float[Tensor, "n f"], normalise: bool) -> Float[Tensor, "n f"]:
+    """The features, divided by their length where that is asked for."""
+    return normalize(features, dim=1) if normalise else features
 
 
 def class_means(features: Float[Tensor, "n f"], labels: Int[Tensor, " n"]) -> ClassMeans:
