@@ -28,7 +28,7 @@ class ScoredImage:
         image: [h w] or [h w 3], in [0, 1] or uint8.
         name: Which image.
         set: Where it is from; empty where the sheet shows one set.
-        log_density: In nats.
+        log_density: In nats; None where there is no density.
         flagged: Whether it is below the threshold; None where there is none.
         note: A second figure, such as a reconstruction error; empty for none.
     """
@@ -36,14 +36,15 @@ class ScoredImage:
     image: np.ndarray
     name: str
     set: str
-    log_density: float
+    log_density: float | None
     flagged: bool | None = None
     note: str = ""
 
     def caption_lines(self) -> list[str]:
         """The lines under the image: score and verdict, name, set, note."""
         verdict = ": unfamiliar" if self.flagged else ""
-        lines = [f"{format_nats(self.log_density)}{verdict}", self.name, self.set, self.note]
+        score = "" if self.log_density is None else f"{format_nats(self.log_density)}{verdict}"
+        lines = [score, self.name, self.set, self.note]
         return [shorten(line, LETTERS) for line in lines if line]
 
 

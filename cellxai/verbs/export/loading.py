@@ -15,7 +15,13 @@ from cellxai.classifier.backbone import Backbone
 from cellxai.data.image_formats import read_image
 from cellxai.data.pixels.transforms import Transforms, to_tensor
 from cellxai.verbs.export.card import CARD, WEIGHTS, read_card
-from cellxai.verbs.export.network import ScoringNetwork, build_network, build_transforms
+from cellxai.verbs.export.network import (
+    OWN_BACKBONE,
+    ScoringNetwork,
+    build_allowed_backbone,
+    build_network,
+    build_transforms,
+)
 
 MISFIT = (SafetensorError, LookupError, TypeError, AttributeError, RuntimeError)
 
@@ -81,6 +87,20 @@ def load_exported(
     """
     folder = Path(folder)
     return restore(read_card(folder), folder, backbone, transforms)
+
+
+def load_exported_as_allowed(folder: Path) -> ExportedModel:
+    """As :func:`load_exported`; a backbone of the user's own is imported where he allowed that.
+
+    Raises:
+        FileNotFoundError: If the card or a file that it names is missing.
+        ValueError: If a file is damaged or altered, or names a class that is not allowed.
+    """
+    card = read_card(folder)
+    recorded = card["network"]["backbone"]
+    own = recorded["class_path"] != OWN_BACKBONE
+    backbone = build_allowed_backbone(recorded, str(folder / CARD)) if own else None
+    return restore(card, folder, backbone, None)
 
 
 def restore(

@@ -97,6 +97,26 @@ def build_own_backbone(recorded: Mapping[str, Any]) -> TimmBackbone:
     return build_plain_settings(TimmBackbone, recorded["init_args"])
 
 
+def build_allowed_backbone(recorded: Mapping[str, Any], where: str) -> Backbone:
+    """The recorded backbone, also of a user's own class if that is allowed.
+
+    Args:
+        recorded: Class and arguments.
+        where: The file that they are from.
+
+    Raises:
+        ValueError: If the class is not among those that a file may name, or the arguments are not
+            what it takes.
+    """
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(Backbone, "backbone")
+    with only_trusted_imports(recorded, where):
+        try:
+            return parser.instantiate(parser.parse_object({"backbone": dict(recorded)})).backbone
+        except (jsonargparse.ArgumentError, TypeError) as error:
+            raise ValueError(f"{where}: {' '.join(str(error).split())}") from error
+
+
 def build_plain_settings(kind: type, arguments: Mapping[str, Any]) -> Any:
     """A settings object of ours from plain values, checked; values that name a class are refused.
 

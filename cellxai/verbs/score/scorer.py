@@ -1,20 +1,34 @@
-"""What a run says of prepared images: rows of the table of scores."""
+"""What a run or an export says of prepared images: rows of the table of scores."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cellxai.data.pixels.transforms import Transforms
 from cellxai.density.pipeline import DensityPipeline
 from cellxai.density.places import PlaceDensity
 from cellxai.trained.image_stream import Chunk
-from cellxai.trained.layers import PENULTIMATE, LayerFeatures
-from cellxai.trained.run import TrainedRun
-from cellxai.verbs.score.table import ScoreRow
+from cellxai.verbs.score.table import ScoreRow, probability_columns
 
+BLANK_DENSITY = ("", "", "")
 BLANK_PLACES = ("", "")
+
+
+@dataclass(frozen=True)
+class Densities:
+    """What says how well an image is known.
+
+    Args:
+        pipeline: The density of the images' features.
+        places: The density of places; ``None`` where the run has none.
+    """
+
+    pipeline: DensityPipeline
+    places: PlaceDensity | None
 
 
 @dataclass(frozen=True)
@@ -22,33 +36,31 @@ class Scorer:
     """Everything that judges an image.
 
     Args:
-        trained: The run, whose classifier names the class.
-        pipeline: The density of the images' features.
-        places: The density of places; ``None`` where the run has none.
+        folder: That the network was read from.
+        network: Images to a row each: the logits, then the features that the density is of, then
+            the log density of the least known places; the latter two where there are densities.
+        classes: Names of the classes, in the order of the logits.
+        transforms: What happens to an image before the network.
+        device: Where the network computes.
+        densities: ``None`` where there are none, so that nobody says whether an image is known.
+        way_out: How such a density is had.
+        identity: What tells these scores from those of others.
     """
 
-    trained: TrainedRun
-    pipeline: DensityPipeline
-    places: PlaceDensity | None
-
-    def network(self) -> Callable[[Tensor], Tensor]:
-        """Images to one row each, of everything that needs the network.
-
-        These are the penultimate features, then those of the density's layer if that is another,
-        then the log density of the least known places where there is a density of places.
-        """
-        networks: list[Callable[[Tensor], Tensor]] = [self.trained.classifier.features]
-        if self.pipeline.settings.layer != PENULTIMATE:
-            networks.append(LayerFeatures(self.trained.classifier, self.pipeline.settings.layer))
-        if self.places is not None:
-            networks.append(self.places)
-        return lambda images: torch.cat([network(images) for network in networks], 1)
+    folder: Path
+    network: Callable[[Tensor], Tensor]
+    classes: tuple[str, ...]
+    transforms: Transforms
+    device: torch.device
+    densities: Densities | None
+    way_out: str
+    identity: Mapping[str, str | None]
 
     def rows(self, chunk: Chunk, keys: Mapping[str, tuple[str, str]]) -> list[ScoreRow]:
         """The rows of a chunk of images, broken ones last.
 
         Args:
-            chunk: The images with what :meth:`network` answered.
+            chunk: The images with what :attr:`network` answered.
             keys: File and time of change of each image, by its id.
         """
         broken = [
@@ -56,46 +68,58 @@ class Scorer:
         ]
         if not chunk.records:
             return broken
-        outputs = chunk.outputs if self.places is None else chunk.outputs[:, :-1]
-        n_penultimate = outputs.shape[1] - self.pipeline.fitted_.projection.n_features
+        n_classes = len(self.classes)
+        logits, rest = chunk.outputs[:, :n_classes], chunk.outputs[:, n_classes:]
+        predicted = logits.argmax(1)
+        columns = probability_columns(self.classes)
         cells = zip(
-            self._cells(
-                outputs[:, :n_penultimate] if n_penultimate else outputs,
-                outputs[:, n_penultimate:].double(),
-            ),
-            self._place_cells(chunk.outputs[:, -1]),
+            chunk.records,
+            logits.double().softmax(1).tolist(),
+            predicted.tolist(),
+            *self._density_cells(rest, predicted),
             strict=True,
         )
         return [
-            ScoreRow(record.id, *keys[record.id], *of_features, *of_places)
-            for record, (of_features, of_places) in zip(chunk.records, cells, strict=True)
-        ] + broken
-
-    def _cells(
-        self, penultimate: Float[Tensor, "n p"], features: Float[Tensor, "n f"]
-    ) -> list[tuple[str, str, str, str, str]]:
-        """Class and density of each image: the cells from ``predicted`` to ``unfamiliar``."""
-        with torch.no_grad():
-            head = self.trained.classifier.head[-1]
-            logits = head(penultimate.to(self.trained.device)).cpu()
-            probabilities, predicted = logits.softmax(1).max(1)
-            density = self.pipeline.score_samples(features)
-            of_class = self.pipeline.class_log_density(features, predicted)
-        flags = self.pipeline.unfamiliar(features)
-        return [
-            (
-                self.trained.classes[int(predicted[i])],
-                f"{probabilities[i]:.6f}",
-                f"{density[i]:.6f}",
-                "" if of_class is None else f"{of_class[i]:.6f}",
-                str(int(flags[i])),
+            ScoreRow(
+                record.id, *keys[record.id], self.classes[place], f"{shares[place]:.6f}",
+                *of_features, *of_places,
+                probabilities={c: f"{p:.6f}" for c, p in zip(columns, shares, strict=True)},
             )
-            for i in range(len(features))
-        ]
+            for record, shares, place, of_features, of_places in cells
+        ] + broken  # fmt: skip
 
-    def _place_cells(self, nats: Float[Tensor, " n"]) -> list[tuple[str, str]]:
-        """Log density of the least known places of each image, and the verdict; else blanks."""
-        if self.places is None:
-            return [BLANK_PLACES] * len(nats)
-        flags = self.places.threshold.flags(nats.double().numpy())
-        return [(f"{x:.6f}", str(int(flag))) for x, flag in zip(nats.tolist(), flags, strict=True)]
+    def _density_cells(
+        self, outputs: Float[Tensor, "n o"], predicted: Tensor
+    ) -> tuple[list[tuple[str, str, str]], list[tuple[str, str]]]:
+        """The cells from ``log_density`` on: of the features, and of the places."""
+        if self.densities is None:
+            return [BLANK_DENSITY] * len(outputs), [BLANK_PLACES] * len(outputs)
+        if self.densities.places is None:
+            of_features = feature_cells(self.densities.pipeline, outputs.double(), predicted)
+            return of_features, [BLANK_PLACES] * len(outputs)
+        of_features = feature_cells(self.densities.pipeline, outputs[:, :-1].double(), predicted)
+        return of_features, place_cells(self.densities.places, outputs[:, -1])
+
+
+def feature_cells(
+    pipeline: DensityPipeline, features: Float[Tensor, "n f"], predicted: Tensor
+) -> list[tuple[str, str, str]]:
+    """Log density of each image, that given its predicted class, and the verdict."""
+    with torch.no_grad():
+        density = pipeline.score_samples(features)
+        of_class = pipeline.class_log_density(features, predicted)
+    flags = pipeline.unfamiliar(features)
+    return [
+        (
+            f"{density[i]:.6f}",
+            "" if of_class is None else f"{of_class[i]:.6f}",
+            str(int(flags[i])),
+        )
+        for i in range(len(features))
+    ]
+
+
+def place_cells(places: PlaceDensity, nats: Float[Tensor, " n"]) -> list[tuple[str, str]]:
+    """Log density of the least known places of each image, and the verdict."""
+    flags = places.threshold.flags(nats.double().numpy())
+    return [(f"{x:.6f}", str(int(flag))) for x, flag in zip(nats.tolist(), flags, strict=True)]

@@ -1,4 +1,4 @@
-"""``sheet.png``: the most unfamiliar of the images that were scored."""
+"""``sheet.png``: the least familiar of the images that were scored, or the least sure ones."""
 
 import heapq
 import math
@@ -17,9 +17,14 @@ from cellxai.verbs.score.table import ScoreRow
 
 
 def draw_sheet(path: Path, rows: Sequence[ScoreRow], transforms: Transforms, n_shown: int) -> None:
-    """Draws the most unfamiliar images, read once more; no sheet where none can be read."""
+    """Draws the least familiar images, read once more; no sheet where none can be read.
+
+    Without a density, those whose class is least sure.
+    """
     scored = [row for row in rows if not row.fault]
-    worst = heapq.nsmallest(n_shown, scored, key=familiarity)
+    known = any(row.log_density for row in scored)
+    kind = "least familiar" if known else "least sure"
+    worst = heapq.nsmallest(n_shown, scored, key=familiarity if known else certainty)
     records = [Record(str(index), Path(row.path), "") for index, row in enumerate(worst)]
     prepared = prepare_all(records, transforms)
     tiles = [
@@ -27,8 +32,10 @@ def draw_sheet(path: Path, rows: Sequence[ScoreRow], transforms: Transforms, n_s
         for record, image in zip(prepared.records, prepared.images, strict=True)
     ]
     if tiles:
-        title = f"the {len(tiles)} least familiar of {len(scored)} images"
-        draw_scored_images({"least familiar first": tiles}, path, title)
+        title = f"the {len(tiles)} {kind} of {len(scored)} images"
+        draw_scored_images({f"{kind} first": tiles}, path, title)
+    else:
+        path.unlink(missing_ok=True)  # of an earlier call
 
 
 def familiarity(row: ScoreRow) -> tuple[bool, float]:
@@ -37,7 +44,14 @@ def familiarity(row: ScoreRow) -> tuple[bool, float]:
     return not math.isnan(nats), nats
 
 
+def certainty(row: ScoreRow) -> float:
+    """Sorts what is least sure first."""
+    return float(row.probability)
+
+
 def tile_of_row(row: ScoreRow, image: UInt8[np.ndarray, "h w *c"]) -> ScoredImage:
     """An image of the sheet with its scores."""
     note = f"{row.predicted} ({float(row.probability):.2f})"
+    if not row.log_density:
+        return ScoredImage(image, row.id, "", None, None, note)
     return ScoredImage(image, row.id, "", float(row.log_density), row.unfamiliar == "1", note)

@@ -7,11 +7,15 @@ cuts it off, and then computes only what is missing.
 import csv
 import io
 import os
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from cellxai.files.folder import atomic
+
+OF_CLASS = "p_"  # begins the name of a column, here as in evaluation/predictions.csv
+# A file's name may be no UTF-8: its bytes are written as they are.
+ENCODING, ERRORS = "utf-8", "surrogateescape"
 
 
 @dataclass(frozen=True)
@@ -25,14 +29,15 @@ class ScoreRow:
             is no file. Path and time together say whether an image has been scored.
         predicted: The likeliest class.
         probability: Probability of that class.
-        log_density: Log density of the features, in nats.
+        log_density: Log density of the features, in nats; empty without a density.
         class_log_density: Log density given the predicted class, in nats; empty without a mixture
             per class.
-        unfamiliar: 1 where the image is flagged, else 0.
+        unfamiliar: 1 where the image is flagged, else 0; empty without a density.
         places_log_density: Log density of the image's least known places, in nats; empty without a
             density of places.
         places_unfamiliar: 1 where that density flags the image, else 0; empty without it.
         fault: Why the image could not be read; then all other cells but the first three are empty.
+        probabilities: Probability of each class, by the name of its column.
     """
 
     id: str
@@ -46,22 +51,33 @@ class ScoreRow:
     places_log_density: str = ""
     places_unfamiliar: str = ""
     fault: str = ""
+    probabilities: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str]:
         """A file in one state, which is scored once."""
         return self.path, self.modified_ns
 
+    @property
+    def cells(self) -> dict[str, str]:
+        """The cells by their columns."""
+        return {**{name: getattr(self, name) for name in COLUMNS}, **self.probabilities}
 
-COLUMNS = tuple(field.name for field in fields(ScoreRow))
+
+COLUMNS = tuple(f.name for f in fields(ScoreRow) if f.name != "probabilities")
 NEEDED = {*COLUMNS} - {"places_log_density", "places_unfamiliar"}  # older tables lack these two
+
+
+def probability_columns(classes: Sequence[str]) -> list[str]:
+    """The columns of the probabilities, in the order of the classes."""
+    return [OF_CLASS + "\\n".join(name.splitlines()) for name in classes]
 
 
 def read_scores(path: Path) -> list[ScoreRow]:
     """The complete rows of a table; none where there is no table."""
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding=ENCODING, errors=ERRORS) as file:
         return list(read_whole_rows(file))
 
 
@@ -70,49 +86,66 @@ def read_whole_rows(lines: Iterable[str]) -> Iterable[ScoreRow]:
     ended = (line for line in lines if line.endswith("\n"))
     for row in csv.DictReader(ended):
         # A row that lacks cells has None for them, and one that has too many keeps them under None.
-        has_columns = set(row) >= NEEDED and {*COLUMNS} >= set(row)
-        if has_columns and None not in row.values() and is_whole(ScoreRow(**row)):
-            yield ScoreRow(**row)
+        if None in row or None in row.values():
+            continue
+        shares = {name: row.pop(name) for name in [*row] if name.startswith(OF_CLASS)}
+        if set(row) >= NEEDED and {*COLUMNS} >= set(row):
+            scored = ScoreRow(**row, probabilities=shares)
+            if is_whole(scored):
+                yield scored
 
 
 def is_whole(row: ScoreRow) -> bool:
     """Whether a row says what became of its image."""
-    return bool(row.path) and (bool(row.fault) or row.unfamiliar in ("0", "1"))
+    return bool(row.path) and bool(row.fault or row.predicted)
 
 
-def mend_table(path: Path, wanted: Collection[tuple[str, str]]) -> list[ScoreRow]:
+def mend_table(
+    path: Path, wanted: Collection[tuple[str, str]], classes: Sequence[str]
+) -> list[ScoreRow]:
     """Removes rows that are incomplete or out of date from the file, and returns the others.
 
     Args:
         path: The table.
         wanted: Keys of the images that are to be scored: rows of the same files in another state
             are out of date.
+        classes: Whose probabilities a row has to hold.
     """
-    rows = read_scores(path)
+    columns = set(probability_columns(classes))
+    rows = [row for row in read_scores(path) if set(row.probabilities) == columns]
     files = {name for name, _ in wanted}
     kept = {row.key: row for row in rows if row.key in wanted or row.path not in files}
-    content = encode_rows(list(kept.values()), header=True)
+    content = encode_header(classes) + encode_rows(list(kept.values()), classes)
     if not path.is_file() or path.read_bytes() != content:
         with atomic(path) as temporary:
             temporary.write_bytes(content)
     return list(kept.values())
 
 
-def append_rows(path: Path, rows: Sequence[ScoreRow]) -> None:
+def append_rows(path: Path, rows: Sequence[ScoreRow], classes: Sequence[str]) -> None:
     """Adds rows to a table; they are on disk when this returns."""
     with path.open("ab") as file:
-        file.write(encode_rows(rows, header=False))
+        file.write(encode_rows(rows, classes))
         file.flush()
         os.fsync(file.fileno())
 
 
-def encode_rows(rows: Sequence[ScoreRow], header: bool) -> bytes:
+def encode_header(classes: Sequence[str]) -> bytes:
+    """Encodes the first line of a table."""
+    names = [*COLUMNS, *probability_columns(classes)]
+    return encode_lines([dict(zip(names, names, strict=True))], classes)
+
+
+def encode_rows(rows: Sequence[ScoreRow], classes: Sequence[str]) -> bytes:
     """Encodes rows as the bytes of a CSV file, one line each."""
+    # A name may contain a line break, which would make two lines of one row.
+    flat = [{name: " ".join(cell.splitlines()) for name, cell in row.cells.items()} for row in rows]
+    return encode_lines(flat, classes)
+
+
+def encode_lines(rows: Iterable[Mapping[str, str]], classes: Sequence[str]) -> bytes:
+    """Encodes cells as lines, those that a row lacks empty."""
     text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    if header:
-        table.writeheader()
-    for row in rows:
-        # A name may contain a line break, which would make two lines of one row.
-        table.writerow({name: " ".join(cell.splitlines()) for name, cell in asdict(row).items()})
-    return text.getvalue().encode()
+    columns = [*COLUMNS, *probability_columns(classes)]
+    csv.DictWriter(text, columns, restval="", lineterminator="\n").writerows(rows)
+    return text.getvalue().encode(ENCODING, ERRORS)

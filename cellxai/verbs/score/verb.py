@@ -1,19 +1,16 @@
 """``score``: what a run says of new images, and which of them it should not be asked about."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from cellxai.adapters.feature_density import FeatureDensity
-from cellxai.adapters.place_density import places_file, read_place_density
-from cellxai.density.pipeline import PIPELINE_FILE
-from cellxai.files.config import as_config
-from cellxai.files.folder import read_json, write_json
-from cellxai.files.identity import hash_file, hash_json, hash_tensors
+from cellxai.data.records import Record
+from cellxai.files.folder import RunFolder, read_json, write_json
 from cellxai.files.lock import run_lock
 from cellxai.trained.image_stream import stream_outputs
-from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
+from cellxai.verbs.score.known_networks import read_scorer
 from cellxai.verbs.score.named_images import find_records, key_of_file
 from cellxai.verbs.score.scorer import Scorer
 from cellxai.verbs.score.sheet import draw_sheet
@@ -21,6 +18,8 @@ from cellxai.verbs.score.table import ScoreRow, append_rows, mend_table, read_sc
 from gmm.anomaly import DensityThreshold
 
 MOST_FAULTS_SHOWN = 5
+TABLE = "scores.csv"
+NOTHING_READ = 3  # exit code: neither a success nor a mistake in the command
 
 
 @dataclass(frozen=True)
@@ -31,38 +30,54 @@ class ScoreSummary:
         folder: Where ``scores.csv`` and ``sheet.png`` lie.
         n_images: Number of the images that have scores, from this call or an earlier one.
         n_before: Number of the images, including broken ones, that an earlier call had done.
-        n_unfamiliar: Number of the images that are flagged.
-        threshold: Images below it are flagged, where the verdict is by density alone.
+        n_unfamiliar: Number of the images that are flagged; ``None`` where no density was asked.
+        threshold: Images below it are flagged, where the verdict is by density alone; ``None``
+            without a density.
         faults: What could not be read.
         n_places_unfamiliar: Number of the images that a density of places flags; ``None`` without
             one.
+        classes: Number of the images by the class that they are taken for, the largest first.
+        way_out: How a density is had; empty where there is one.
     """
 
     folder: Path
     n_images: int
     n_before: int
-    n_unfamiliar: int
-    threshold: DensityThreshold
+    n_unfamiliar: int | None
+    threshold: DensityThreshold | None
     faults: tuple[str, ...]
     n_places_unfamiliar: int | None = None
+    classes: Mapping[str, int] = field(default_factory=dict)
+    way_out: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 where no image could be read."""
+        return 0 if self.n_images else NOTHING_READ
 
     def __str__(self) -> str:
-        share = f" ({self.n_unfamiliar / self.n_images:.1%})" if self.n_images else ""
+        counts = ", ".join(f"{label} {n}" for label, n in self.classes.items())
         lines = [
-            f"{self.folder}: {self.n_images} images, {self.n_unfamiliar} unfamiliar{share}; "
-            f"{self._threshold_line()}"
+            f"{self.folder}: {self.n_images} images{f' ({counts})' if counts else ''}"
+            f"{self._verdict()}"
         ]
         if self.n_places_unfamiliar is not None:
             lines += [f"least known places: {self.n_places_unfamiliar} unfamiliar"]
         lines += [f"{self.n_before} of them were scored before"] if self.n_before else []
+        if self.way_out:
+            lines += [f"whether they are known was not asked: {self.way_out}"]
         lines += [f"left out: {fault}" for fault in self.faults[:MOST_FAULTS_SHOWN]]
         more = len(self.faults) - MOST_FAULTS_SHOWN
         return "\n".join(lines + ([f"left out: {more} more, in scores.csv"] if more > 0 else []))
 
-    def _threshold_line(self) -> str:
+    def _verdict(self) -> str:
+        if self.threshold is None or self.n_unfamiliar is None:
+            return ""
+        share = f" ({self.n_unfamiliar / self.n_images:.1%})" if self.n_images else ""
+        unfamiliar = f", {self.n_unfamiliar} unfamiliar{share}; "
         if self.threshold.unresolved is not None:
-            return f"no threshold: {self.threshold.unresolved}"
-        return f"threshold {self.threshold.threshold_nats:.1f} nats"
+            return f"{unfamiliar}no threshold: {self.threshold.unresolved}"
+        return f"{unfamiliar}threshold {self.threshold.threshold_nats:.1f} nats"
 
 
 def score(
@@ -75,83 +90,102 @@ def score(
 ) -> ScoreSummary:
     """Classifies new images and says which of them the classifier does not know.
 
-    Writes ``scores.csv``, a row per image, and ``sheet.png``, the most unfamiliar images first. The
-    images are decoded and scored chunk by chunk, so that memory holds the pixels of one chunk and
-    the names of all images. The same call continues one that was killed, and scores an image again
+    Writes ``scores.csv``, a row per image with the probability of each class, and ``sheet.png``,
+    the most unfamiliar images first. Where the run has no density yet, the images are classified
+    alone, and `cellxai density` followed by the same call adds whether they are known. The images
+    are decoded and scored chunk by chunk, so that memory holds the pixels of one chunk and the
+    names of all images. The same call continues one that was killed, and scores an image again
     that has changed. A broken image has a row that says so, and stops no other. Where the run has a
-    density of places, its verdict stands beside that of the images' features.
+    density of places, its verdict stands beside that of the images' features. Probabilities are the
+    softmax of the logits, as in ``predictions.csv``: no temperature divides them.
 
     Args:
-        run: The run folder of `cellxai fit`, in which `cellxai density` has been called.
+        run: The run folder of `cellxai fit`, or what `cellxai export` wrote.
         images: Files, folders with all below them, patterns such as ``plates/**/*.png``, and CSV
             tables with a column ``path``; one or a list of them.
-        out: Folder of the results; null for ``score`` in the run folder.
+        out: Folder of the results; null for ``score`` in the folder of the run or export.
         n_shown: Number of images on the sheet.
         batch_size: Largest number of images per forward pass.
         device: Where to compute; "auto" takes a CUDA device when there is one.
 
     Raises:
-        FileNotFoundError: If the run has no density yet.
+        FileNotFoundError: If the folder holds neither a run nor an export.
         ValueError: If there is no image, or the folder holds scores by another network or density.
     """
     if n_shown < 1:
         raise ValueError(f"n_shown={n_shown}: expected at least 1")
-    pipeline = FeatureDensity(run).pipeline
     records = find_records([images] if isinstance(images, str) else images)
-    trained = load_run(run, device)
-    places = read_place_density(trained) if places_file(trained).is_file() else None
-    scorer = Scorer(trained, pipeline, places)
-    folder = out or trained.folder.score
-    table = folder / "scores.csv"
+    scorer = read_scorer(run, device)
+    folder = out or RunFolder(run).score
     with run_lock(folder, "written", "choose another --out"):
-        claim_folder(folder, trained)
+        claim_folder(folder, scorer)
         keys = {record.id: key_of_file(record.path) for record in records}
-        before = {row.key for row in mend_table(table, set(keys.values()))}
-        missing = [record for record in records if keys[record.id] not in before]
-        for chunk in stream_outputs(
-            missing, trained.transforms, scorer.network(), trained.device, batch_size
-        ):
-            append_rows(table, scorer.rows(chunk, keys))
+        n_before = score_missing(folder / TABLE, scorer, records, keys, batch_size)
         wanted = set(keys.values())
-        rows = [row for row in read_scores(table) if row.key in wanted]
-        draw_sheet(folder / "sheet.png", rows, trained.transforms, n_shown)
-    return summarise_rows(folder, rows, len(records) - len(missing), pipeline.threshold)
+        rows = [row for row in read_scores(folder / TABLE) if row.key in wanted]
+        draw_sheet(folder / "sheet.png", rows, scorer.transforms, n_shown)
+    return summarise_rows(folder, rows, n_before, scorer)
+
+
+def score_missing(
+    table: Path,
+    scorer: Scorer,
+    records: Sequence[Record],
+    keys: Mapping[str, tuple[str, str]],
+    batch_size: int,
+) -> int:
+    """Scores the images that have no row yet; returns how many of them have one already."""
+    rows = mend_table(table, set(keys.values()), scorer.classes)
+    before = {row.key for row in rows}
+    missing = [record for record in records if keys[record.id] not in before]
+    for chunk in stream_outputs(
+        missing, scorer.transforms, scorer.network, scorer.device, batch_size
+    ):
+        append_rows(table, scorer.rows(chunk, keys), scorer.classes)
+    return len(records) - len(missing)
 
 
 def summarise_rows(
-    folder: Path, rows: Sequence[ScoreRow], n_before: int, threshold: DensityThreshold
+    folder: Path, rows: Sequence[ScoreRow], n_before: int, scorer: Scorer
 ) -> ScoreSummary:
     """Counts what the rows say."""
     scored = [row for row in rows if not row.fault]
     by_places = [row.places_unfamiliar for row in scored if row.places_unfamiliar]
+    known = scorer.densities
     return ScoreSummary(
-        folder, len(scored), n_before, sum(row.unfamiliar == "1" for row in scored),
-        threshold, tuple(row.fault for row in rows if row.fault),
+        folder, len(scored), n_before,
+        None if known is None else sum(row.unfamiliar == "1" for row in scored),
+        None if known is None else known.pipeline.threshold,
+        tuple(row.fault for row in rows if row.fault),
         by_places.count("1") if by_places else None,
+        dict(Counter(row.predicted for row in scored).most_common()),
+        scorer.way_out if known is None else "",
     )  # fmt: skip
 
 
-def claim_folder(folder: Path, trained: TrainedRun) -> None:
+def claim_folder(folder: Path, scorer: Scorer) -> None:
     """Marks the folder as that of this network and these densities.
+
+    Where the same network had no density when it scored, its scores make room for fuller ones.
 
     Raises:
         ValueError: If it is that of others, whose scores must not be mixed with these.
     """
-    path, places = folder / "score.json", places_file(trained)
-    own = {
-        "weights": hash_tensors(trained.classifier.state_dict()),
-        "density": hash_file(trained.folder.density / PIPELINE_FILE),
-        "density of places": hash_file(places) if places.is_file() else None,
-        "transforms": hash_json(as_config(trained.transforms)),
-    }
+    path, own = folder / "score.json", dict(scorer.identity)
     if not path.is_file():
-        if (folder / "scores.csv").exists():
-            raise ValueError(f"{folder} holds scores.csv of unknown origin; choose another --out")
+        if (folder / TABLE).exists():
+            raise ValueError(f"{folder} holds {TABLE} of unknown origin; choose another --out")
         write_json(path, own)
         return
     stored = read_json(path)
-    for name, value in own.items():
-        if not isinstance(stored, dict) or stored.get(name) != value:
+    stored = stored if isinstance(stored, dict) else {}
+    had_density = stored.get("density") is not None or stored.get("density of places") is not None
+    of_network = [name for name in own if not name.startswith("density")]
+    for name in own if had_density else of_network:
+        if stored.get(name) != own[name]:
             raise ValueError(
                 f"{folder} holds scores by other {name}; choose another --out, or delete it"
             )
+    if not had_density and own["density"] is not None:
+        (folder / TABLE).unlink(missing_ok=True)
+        write_json(path, own)

@@ -1,8 +1,11 @@
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from exported_card import rewrite
 from score_rows import rows_in
 
 from cellxai.adapters.place_density import read_place_density
@@ -10,6 +13,7 @@ from cellxai.data.records import Record
 from cellxai.density.pipeline import DensityPipeline
 from cellxai.trained import image_stream as imagestream
 from cellxai.trained.run import load_run
+from cellxai.verbs.export import export
 from cellxai.verbs.score import score
 from cellxai.verbs.score.table import COLUMNS
 
@@ -18,7 +22,7 @@ from cellxai.verbs.score.table import COLUMNS
 def test_rows_hold_what_classifier_and_density_say(run, plate, tmp_path):
     result = score(run, str(plate), tmp_path / "out", device="cpu")
     rows, trained = rows_in(tmp_path / "out"), load_run(run, "cpu")
-    assert list(rows[0]) == list(COLUMNS)
+    assert list(rows[0]) == [*COLUMNS, *(f"p_{name}" for name in trained.classes)]
     assert [row["path"] for row in rows] == [str(path) for path in sorted(plate.glob("*.png"))]
     (chunk,) = imagestream.stream_outputs(
         [trained.images.all_records[0].__class__(row["id"], Path(row["path"]), "") for row in rows],
@@ -26,7 +30,11 @@ def test_rows_hold_what_classifier_and_density_say(run, plate, tmp_path):
     )  # fmt: skip
     features, pipeline = chunk.outputs, DensityPipeline.load(run / "density/pipeline.safetensors")
     with torch.no_grad():
-        likeliest = trained.classifier.head[-1](features).softmax(1).max(1)
+        shares = trained.classifier.head[-1](features).softmax(1)
+    likeliest = shares.max(1)
+    written = np.array([[float(row[f"p_{name}"]) for name in trained.classes] for row in rows])
+    np.testing.assert_allclose(written, shares, atol=1e-6)
+    np.testing.assert_allclose(written.sum(1), 1, atol=3e-6)
     numbers = {name: np.array([float(row[name]) for row in rows]) for name in COLUMNS[4:8]}
     np.testing.assert_allclose(numbers["probability"], likeliest.values, atol=1e-6)
     assert [row["predicted"] for row in rows] == [trained.classes[i] for i in likeliest.indices]
@@ -59,3 +67,76 @@ def test_a_density_of_places_stands_beside_the_other_and_changes_nothing_of_it(
     assert [row["places_unfamiliar"] for row in rows] == [str(int(flag)) for flag in flags]
     assert result.n_places_unfamiliar == flags.sum()
     assert f"least known places: {flags.sum()} unfamiliar" in str(result)
+
+
+def test_without_a_density_images_are_classified_and_the_next_step_is_named(run, plate, tmp_path):
+    copy, out = Path(shutil.copytree(run, tmp_path / "run")), tmp_path / "out"
+    whole = score(copy, str(plate), tmp_path / "whole", device="cpu")
+    shutil.move(copy / "density", tmp_path / "density")
+    result = score(copy, str(plate), out, device="cpu")
+    of_density = ("log_density", "class_log_density", "unfamiliar")
+    expected = [row | dict.fromkeys(of_density, "") for row in rows_in(whole.folder)]
+    assert_alike(rows_in(out), expected)
+    assert (result.n_images, result.n_unfamiliar, result.threshold) == (10, None, None)
+    assert sum(result.classes.values()) == 10
+    assert f"not asked: run `cellxai density --run {copy}`, then this again" in str(result)
+    assert score(copy, str(plate), out, device="cpu").n_before == 10
+    shutil.move(tmp_path / "density", copy / "density")
+    fuller = score(copy, str(plate), out, device="cpu")
+    assert (fuller.n_before, fuller.n_unfamiliar) == (0, whole.n_unfamiliar)
+    assert rows_in(out) == rows_in(whole.folder)
+
+
+def assert_alike(rows: list[dict[str, str]], expected: list[dict[str, str]]) -> None:
+    """Equal text, and numbers equal to the rounding of another order of sums."""
+    for row, other in zip(rows, expected, strict=True):
+        assert row.keys() == other.keys()
+        for name, cell in row.items():
+            if name == "probability" or name.startswith("p_"):
+                assert float(cell) == pytest.approx(float(other[name]), abs=2e-6)
+            else:
+                assert cell == other[name], name
+
+
+def test_an_export_scores_as_its_run_does(tiny_run, plate, tmp_path):
+    copy = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    shutil.rmtree(copy / "density", ignore_errors=True)  # of another test
+    by_run = score(copy, str(plate), tmp_path / "by_run", device="cpu")
+    exported = export(copy, tmp_path / "export", device="cpu").folder
+    shutil.rmtree(copy)
+    result = score(exported, str(plate), device="cpu")
+    assert result.folder == exported / "score"
+    assert_alike(rows_in(result.folder), rows_in(by_run.folder))
+    assert "an export has no density; score by its run folder" in str(result)
+
+
+def test_a_class_that_a_card_names_is_imported_only_where_it_is_allowed(
+    tiny_run, plate, tmp_path, monkeypatch
+):
+    exported = export(tiny_run, tmp_path / "export", device="cpu").folder
+    module = tmp_path / "lab" / "mailed_lab.py"
+    module.parent.mkdir()
+    module.write_text(
+        "from pathlib import Path\n"
+        "from cellxai.classifier.backbone import Backbone, TimmBackbone\n"
+        "Path(__file__).with_name('ran').touch()\n"
+        "class Net(Backbone):\n"
+        "    def __init__(self, name: str) -> None:\n"
+        "        self.name = name\n"
+        "    def build(self, load_weights: bool):\n"
+        "        return TimmBackbone(self.name).build(False)\n"
+    )
+    monkeypatch.syspath_prepend(module.parent)
+    card = json.loads((exported / "card.json").read_text())
+    own = {"class_path": "mailed_lab.Net", "init_args": {"name": "test_efficientnet"}}
+    rewrite(exported, network={**card["network"], "backbone": own})
+    with pytest.raises(ValueError, match=r"names the class mailed_lab.Net, .* --allow mailed_lab"):
+        score(exported, str(plate), device="cpu")
+    assert not module.with_name("ran").exists()
+    monkeypatch.setattr("gmm.commandline.trust._allowed", {"mailed_lab"})
+    assert score(exported, str(plate), device="cpu").n_images == 10
+
+
+def test_neither_a_run_nor_an_export_is_said(plate, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds neither config\.yaml nor card\.json"):
+        score(tmp_path, str(plate), device="cpu")

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from score_rows import rows_in
 
 from cellxai.data.pixels.transforms import Transforms
@@ -32,6 +33,21 @@ def test_what_is_no_number_is_less_familiar_than_anything():
 def test_a_tile_tells_class_probability_and_density():
     tile = tile_of_row(row_of(Path("a.png"), "-5.25"), np.zeros((2, 2), np.uint8))
     assert (tile.note, tile.log_density, tile.flagged) == ("cort (0.88)", -5.25, True)
+
+
+def test_without_a_density_the_sheet_shows_the_least_sure_first(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "cellxai.verbs.score.sheet.draw_scored_images", lambda groups, *_: drawn.append(groups)
+    )
+    rows = []
+    for name, share in (("a", "0.9"), ("b", "0.4"), ("c", "0.6")):
+        Image.new("L", (8, 8)).save(tmp_path / f"{name}.png")
+        rows.append(ScoreRow(name, str(tmp_path / f"{name}.png"), "1", "cort", share))
+    draw_sheet(tmp_path / "sheet.png", rows, Transforms(image_size=(8, 8)), 2)
+    ((heading, tiles),) = drawn[0].items()
+    assert heading == "least sure first"
+    assert [tile.caption_lines() for tile in tiles] == [["b", "cort (0.40)"], ["c", "cort (0.60)"]]
 
 
 def test_without_a_readable_image_there_is_no_sheet(tmp_path):

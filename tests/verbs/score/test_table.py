@@ -1,4 +1,5 @@
 import csv
+import os
 
 import pytest
 from score_rows import rows_in
@@ -8,8 +9,10 @@ from cellxai.verbs.score import score
 from cellxai.verbs.score.table import (
     ScoreRow,
     append_rows,
+    encode_header,
     encode_rows,
     mend_table,
+    probability_columns,
     read_scores,
     read_whole_rows,
 )
@@ -40,18 +43,23 @@ def test_a_row_cut_anywhere_is_computed_again(run, plate, tmp_path, cut):
     assert table.read_bytes()[:200] == whole[:200]
 
 
+CLASSES = ["cort", 'a, "b"']
+SHARES = {"p_cort": "0.900000", 'p_a, "b"': "0.100000"}
+BLANK = dict.fromkeys(SHARES, "")
 ROWS = [
-    ScoreRow("a", "a.png", "1", "cort", "0.900000", "-3.000000", "", "0"),
-    ScoreRow("b", "b.png", "2", fault="image b: a\nbroken, \"file\""),
-    ScoreRow("c", "c.png", "3", "astro", "0.500000", "-9.000000", "", "1"),
+    ScoreRow("a", "a.png", "1", "cort", "0.900000", "-3.0", "", "0", probabilities=SHARES),
+    ScoreRow(
+        "b", "b.png", "2", fault="image b: a\nbroken, \"file\"", probabilities=BLANK
+    ),
+    ScoreRow("c", "c.png", "3", 'a, "b"', "0.500000", probabilities=SHARES),
 ]  # fmt: skip
 
 
 def test_rows_come_back_as_they_went_and_a_line_break_is_a_blank(tmp_path):
     path = tmp_path / "scores.csv"
-    assert mend_table(path, []) == []
-    append_rows(path, ROWS[:2])
-    append_rows(path, ROWS[2:])
+    assert mend_table(path, [], CLASSES) == []
+    append_rows(path, ROWS[:2], CLASSES)
+    append_rows(path, ROWS[2:], CLASSES)
     assert path.read_bytes().count(b"\n") == 4
     rows = read_scores(path)
     assert [rows[0], rows[2]] == [ROWS[0], ROWS[2]]
@@ -59,7 +67,7 @@ def test_rows_come_back_as_they_went_and_a_line_break_is_a_blank(tmp_path):
 
 
 def test_wherever_a_table_is_cut_no_row_is_read_that_is_not_whole():
-    whole = encode_rows(ROWS, header=True).decode()
+    whole = (encode_header(CLASSES) + encode_rows(ROWS, CLASSES)).decode()
     for end in range(len(whole)):
         kept = list(read_whole_rows(whole[:end].splitlines(keepends=True)))
         n_lines = whole[:end].count("\n")
@@ -68,10 +76,32 @@ def test_wherever_a_table_is_cut_no_row_is_read_that_is_not_whole():
 
 def test_a_row_of_the_same_file_in_another_state_is_out_of_date(tmp_path):
     path = tmp_path / "scores.csv"
-    path.write_bytes(encode_rows(ROWS, header=True))
-    kept = mend_table(path, {("a.png", "1"), ("c.png", "4")})
+    path.write_bytes(encode_header(CLASSES) + encode_rows(ROWS, CLASSES))
+    kept = mend_table(path, {("a.png", "1"), ("c.png", "4")}, CLASSES)
     assert [row.id for row in kept] == ["a", "b"]
     assert [row.id for row in read_scores(path)] == ["a", "b"]
     before = path.stat().st_mtime_ns
-    mend_table(path, {("a.png", "1")})
+    mend_table(path, {("a.png", "1")}, CLASSES)
     assert path.stat().st_mtime_ns == before
+
+
+def test_a_table_without_the_probabilities_of_all_classes_is_made_anew(run, plate, tmp_path):
+    score(run, str(plate), tmp_path / "out", device="cpu")
+    new = rows_in(tmp_path / "out")
+    old = [{name: row[name] for name in row if not name.startswith("p_")} for row in new]
+    write_csv(tmp_path / "out" / "scores.csv", old)
+    assert score(run, str(plate), tmp_path / "out", device="cpu").n_before == 0
+    assert rows_in(tmp_path / "out") == new
+
+
+def test_columns_of_probabilities_are_clear_whatever_a_class_is_called():
+    assert probability_columns(["path", "=1+1", "a\nb"]) == ["p_path", "p_=1+1", "p_a\\nb"]
+
+
+def test_a_name_that_is_no_utf_8_is_kept_byte_by_byte(tmp_path):
+    name = os.fsdecode(b"caf\xe9.png")
+    row = ScoreRow("caf", name, "1", "cort", "0.900000", probabilities=SHARES)
+    mend_table(tmp_path / "scores.csv", [], CLASSES)
+    append_rows(tmp_path / "scores.csv", [row], CLASSES)
+    assert b"caf\xe9.png" in (tmp_path / "scores.csv").read_bytes()
+    assert read_scores(tmp_path / "scores.csv") == [row]
