@@ -1,12 +1,15 @@
 """The verb ``evaluate``: how often a trained classifier is right, and where it is wrong."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cellxai.data.records import Fault
-from cellxai.evaluation import calibration, intervals
+from cellxai.evaluation import calibration, conformal, intervals
 from cellxai.evaluation.baseline import baseline_of_run
+from cellxai.evaluation.class_calibration import CALIBRATION_FILE, ClassCalibration
+from cellxai.evaluation.conformal import measure_coverage
 from cellxai.evaluation.judgement import PartJudgement, judge_part
 from cellxai.evaluation.temperature import cross_entropy, fit_temperature
 from cellxai.files.folder import write_csv, write_json
@@ -14,6 +17,8 @@ from cellxai.files.identity import hash_tensors
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
 from cellxai.verbs.evaluate.pictures import draw_evaluation
+
+ERROR_RATES = (0.05, 0.1, 0.2)  # whose sets are judged on the test images
 
 NOTES = {
     "test": "the test images had no say in training, in the choice of the epoch or of a threshold",
@@ -34,6 +39,7 @@ class EvaluationSummary:
         baseline: Accuracy of the pixel standard deviation alone on that part; ``None`` where no
             image could teach it.
         faults: Images that could not be read, or are new since the training, and were left out.
+        sets: How often the conformal sets held the class of the judged images; empty without them.
     """
 
     folder: Path
@@ -42,6 +48,7 @@ class EvaluationSummary:
     interval: tuple[float, float] | None = None
     baseline: float | None = None
     faults: tuple[Fault, ...] = ()
+    sets: str = ""
 
     def __str__(self) -> str:
         figures = ", ".join(f"{part} {value:.3f}" for part, value in self.accuracy.items())
@@ -51,7 +58,8 @@ class EvaluationSummary:
         if self.baseline is not None:
             line += f", by the pixel standard deviation alone {self.baseline:.3f}"
         line += f"; {NOTES[self.judged_part]}"
-        return "\n".join([line, *(f"left out: {fault}" for fault in self.faults)])
+        lines = [line, *([self.sets] if self.sets else [])]
+        return "\n".join([*lines, *(f"left out: {fault}" for fault in self.faults)])
 
 
 def evaluate(run: Path, device: Device = "auto") -> EvaluationSummary:
@@ -70,6 +78,8 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
     parts = {part: judge_part(trained, part) for part in trained.parts}
     judged = trained.judged_part
     temperature = temperature_of_run(parts)
+    weights = hash_tensors(trained.classifier.state_dict())
+    sets = judge_sets(calibrate_run(trained, parts, weights), parts, trained.classes)
     baseline = baseline_of_run(trained, judged)
     rows = [row for part in parts for row in prediction_rows(trained, part)]
     write_csv(folder / "predictions.csv", rows)
@@ -79,9 +89,11 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
         "judged_part": judged, "note": NOTES[judged],
         "temperature": temperature, "baseline": baseline,
         "checkpoint": trained.checkpoint,
-        "weights": hash_tensors(trained.classifier.state_dict()),
+        "weights": weights,
+        "conformal": sets,
         "definitions": {
             "intervals": intervals.DEFINITION, "calibration": calibration.DEFINITION,
+            "conformal": conformal.DEFINITION,
         },
     }  # fmt: skip
     write_json(folder / "report.json", report)
@@ -95,6 +107,7 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
         interval,
         baseline.get("accuracy"),
         (*trained.new_images, *trained.images.faults),
+        describe_sets(sets),
     )
 
 
@@ -114,6 +127,56 @@ def prediction_rows(trained: TrainedRun, part: str) -> list[dict[str, Any]]:
         by_class = zip(trained.classes, p, strict=True)
         rows.append(row | {f"p_{name}": f"{share:.6f}" for name, share in by_class})
     return rows
+
+
+def calibrate_run(
+    trained: TrainedRun, parts: dict[str, PartJudgement], weights: str
+) -> ClassCalibration | None:
+    """Keeps what the validation images say of the network's certainty, for ``score``."""
+    if "validation" not in parts:
+        (trained.folder.evaluation / CALIBRATION_FILE).unlink(missing_ok=True)
+        return None
+    validation = parts["validation"]
+    kept = ClassCalibration.fit(weights, trained.classes, validation.logits, validation.labels)
+    kept.save(trained.folder.evaluation)
+    return kept
+
+
+def judge_sets(
+    kept: ClassCalibration | None, parts: dict[str, PartJudgement], classes: Sequence[str]
+) -> dict[str, Any]:
+    """Whether conformal sets keep their promise on the test images, by error rate and kind.
+
+    Empty, but for a ``problem``, where no part may calibrate them.
+    """
+    if kept is None:
+        return {"problem": "no validation part: the sets are calibrated on its images"}
+    figures: dict[str, Any] = {"calibrated_on": "validation", "n_images": len(kept.labels)}
+    for rate in ERROR_RATES:
+        for name, by_class in (("overall", False), ("by_class", True)):
+            classifier = kept.conformal(rate, by_class)
+            entry: dict[str, Any] = {"unresolved": classifier.unresolved(classes)}
+            if "test" in parts:
+                test = parts["test"]
+                entry["test"] = measure_coverage(
+                    classifier.sets(test.logits), test.labels
+                ).as_json()
+            figures.setdefault(name, {})[f"{rate}"] = entry
+    return figures
+
+
+def describe_sets(sets: dict[str, Any]) -> str:
+    """One line on the sets that miss the class of at most a tenth of the images."""
+    entry = sets.get("overall", {}).get("0.1", {})
+    if "test" not in entry:
+        return ""
+    judged = entry["test"]
+    low, high = judged["interval"]
+    return (
+        f"sets of possible classes at 90 %: {judged['coverage']:.1%} of {judged['n_images']} test "
+        f"images covered (95 % interval {low:.1%} to {high:.1%}), mean size "
+        f"{judged['mean_size']:.2f}" + (f"; {entry['unresolved']}" if entry["unresolved"] else "")
+    )
 
 
 def temperature_of_run(parts: dict[str, PartJudgement]) -> dict[str, Any]:

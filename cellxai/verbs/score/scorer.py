@@ -1,6 +1,6 @@
 """What a run or an export says of prepared images: rows of the table of scores."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from torch import Tensor
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.density.pipeline import DensityPipeline
 from cellxai.density.places import PlaceDensity
+from cellxai.evaluation.class_calibration import ClassCalibration
+from cellxai.evaluation.conformal import ConformalClassifier
 from cellxai.trained.image_stream import Chunk
-from cellxai.verbs.score.table import ScoreRow, probability_columns
+from cellxai.verbs.score.table import BETWEEN_CLASSES, NO_CLASS, ScoreRow, probability_columns
 
 BLANK_DENSITY = ("", "", "")
 BLANK_PLACES = ("", "")
@@ -32,6 +34,38 @@ class Densities:
 
 
 @dataclass(frozen=True)
+class Certainty:
+    """What validation images say of the probabilities.
+
+    Args:
+        calibration: Their temperature; ``None`` where nothing was calibrated.
+        conformal: Their conformal sets; ``None`` likewise.
+        problem: Why there are none, or what they cannot promise; empty where all is well.
+    """
+
+    calibration: ClassCalibration | None
+    conformal: ConformalClassifier | None
+    problem: str
+
+    def probabilities(self, logits: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        """Probability of each class, at the temperature where there is one."""
+        if self.calibration is None:
+            return logits.double().softmax(1)
+        return self.calibration.probabilities(logits)
+
+    def possible_classes(self, logits: Float[Tensor, "n k"], names: Sequence[str]) -> list[str]:
+        """The cell that names the classes of each image's set, the likeliest first."""
+        if self.conformal is None:
+            return [""] * len(logits)
+        orders = logits.argsort(1, descending=True).tolist()
+        sets = self.conformal.sets(logits).tolist()
+        return [
+            BETWEEN_CLASSES.join(names[c] for c in order if is_possible[c]) or NO_CLASS
+            for order, is_possible in zip(orders, sets, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
 class Scorer:
     """Everything that judges an image.
 
@@ -42,6 +76,7 @@ class Scorer:
         classes: Names of the classes, in the order of the logits.
         transforms: What happens to an image before the network.
         device: Where the network computes.
+        certainty: What is known of the probabilities.
         densities: ``None`` where there are none, so that nobody says whether an image is known.
         way_out: How such a density is had.
         identity: What tells these scores from those of others.
@@ -52,6 +87,7 @@ class Scorer:
     classes: tuple[str, ...]
     transforms: Transforms
     device: torch.device
+    certainty: Certainty
     densities: Densities | None
     way_out: str
     identity: Mapping[str, str | None]
@@ -74,18 +110,19 @@ class Scorer:
         columns = probability_columns(self.classes)
         cells = zip(
             chunk.records,
-            logits.double().softmax(1).tolist(),
+            self.certainty.probabilities(logits).tolist(),
             predicted.tolist(),
+            self.certainty.possible_classes(logits, self.classes),
             *self._density_cells(rest, predicted),
             strict=True,
         )
         return [
             ScoreRow(
-                record.id, *keys[record.id], self.classes[place], f"{shares[place]:.6f}",
+                record.id, *keys[record.id], self.classes[place], f"{shares[place]:.6f}", possible,
                 *of_features, *of_places,
                 probabilities={c: f"{p:.6f}" for c, p in zip(columns, shares, strict=True)},
             )
-            for record, shares, place, of_features, of_places in cells
+            for record, shares, place, possible, of_features, of_places in cells
         ] + broken  # fmt: skip
 
     def _density_cells(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cellxai.files.folder import atomic
 
+NO_CLASS, BETWEEN_CLASSES = "(none)", " | "
 OF_CLASS = "p_"  # begins the name of a column, here as in evaluation/predictions.csv
 # A file's name may be no UTF-8: its bytes are written as they are.
 ENCODING, ERRORS = "utf-8", "surrogateescape"
@@ -28,7 +29,9 @@ class ScoreRow:
         modified_ns: When the file was last changed, in nanoseconds since 1970; empty where there
             is no file. Path and time together say whether an image has been scored.
         predicted: The likeliest class.
-        probability: Probability of that class.
+        probability: Probability of that class, calibrated where ``evaluate`` was called.
+        possible_classes: The conformal set: classes that the image may have, the likeliest first;
+            :data:`NO_CLASS` where it may have none, empty where ``evaluate`` was not called.
         log_density: Log density of the features, in nats; empty without a density.
         class_log_density: Log density given the predicted class, in nats; empty without a mixture
             per class.
@@ -45,6 +48,7 @@ class ScoreRow:
     modified_ns: str
     predicted: str = ""
     probability: str = ""
+    possible_classes: str = ""
     log_density: str = ""
     class_log_density: str = ""
     unfamiliar: str = ""
@@ -65,7 +69,7 @@ class ScoreRow:
 
 
 COLUMNS = tuple(f.name for f in fields(ScoreRow) if f.name != "probabilities")
-NEEDED = {*COLUMNS} - {"places_log_density", "places_unfamiliar"}  # older tables lack these two
+NEEDED = {*COLUMNS} - {"places_log_density", "places_unfamiliar"}  # older tables lack these
 
 
 def probability_columns(classes: Sequence[str]) -> list[str]:

@@ -14,11 +14,19 @@ from cellxai.verbs.score.known_networks import read_scorer
 from cellxai.verbs.score.named_images import find_records, key_of_file
 from cellxai.verbs.score.scorer import Scorer
 from cellxai.verbs.score.sheet import draw_sheet
-from cellxai.verbs.score.table import ScoreRow, append_rows, mend_table, read_scores
+from cellxai.verbs.score.table import (
+    BETWEEN_CLASSES,
+    NO_CLASS,
+    ScoreRow,
+    append_rows,
+    mend_table,
+    read_scores,
+)
 from gmm.anomaly import DensityThreshold
 
 MOST_FAULTS_SHOWN = 5
 TABLE = "scores.csv"
+ADDED_LATER = ("sets of classes", "density")  # by evaluate and density
 NOTHING_READ = 3  # exit code: neither a success nor a mistake in the command
 
 
@@ -38,6 +46,8 @@ class ScoreSummary:
             one.
         classes: Number of the images by the class that they are taken for, the largest first.
         way_out: How a density is had; empty where there is one.
+        n_in_set: Number of the images by how many classes they may have; empty without sets.
+        sets_problem: Why there are no sets of classes, or what they cannot promise.
     """
 
     folder: Path
@@ -49,6 +59,8 @@ class ScoreSummary:
     n_places_unfamiliar: int | None = None
     classes: Mapping[str, int] = field(default_factory=dict)
     way_out: str = ""
+    n_in_set: Mapping[int, int] = field(default_factory=dict)
+    sets_problem: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -64,11 +76,17 @@ class ScoreSummary:
         if self.n_places_unfamiliar is not None:
             lines += [f"least known places: {self.n_places_unfamiliar} unfamiliar"]
         lines += [f"{self.n_before} of them were scored before"] if self.n_before else []
+        lines += self._sets()
         if self.way_out:
             lines += [f"whether they are known was not asked: {self.way_out}"]
         lines += [f"left out: {fault}" for fault in self.faults[:MOST_FAULTS_SHOWN]]
         more = len(self.faults) - MOST_FAULTS_SHOWN
         return "\n".join(lines + ([f"left out: {more} more, in scores.csv"] if more > 0 else []))
+
+    def _sets(self) -> list[str]:
+        counts = ", ".join(f"{n or 'none'} in {self.n_in_set[n]}" for n in sorted(self.n_in_set))
+        lines = [f"number of possible classes: {counts} images"] if counts else []
+        return lines + ([f"possible classes: {self.sets_problem}"] if self.sets_problem else [])
 
     def _verdict(self) -> str:
         if self.threshold is None or self.n_unfamiliar is None:
@@ -85,6 +103,8 @@ def score(
     images: list[str] | str,
     out: Path | None = None,
     n_shown: int = 24,
+    error_rate: float = 0.1,
+    by_class: bool = False,
     batch_size: int = 32,
     device: Device = "auto",
 ) -> ScoreSummary:
@@ -96,8 +116,10 @@ def score(
     are decoded and scored chunk by chunk, so that memory holds the pixels of one chunk and the
     names of all images. The same call continues one that was killed, and scores an image again
     that has changed. A broken image has a row that says so, and stops no other. Where the run has a
-    density of places, its verdict stands beside that of the images' features. Probabilities are the
-    softmax of the logits, as in ``predictions.csv``: no temperature divides them.
+    density of places, its verdict stands beside that of the images' features. Where `cellxai
+    evaluate` was called, probabilities are calibrated by its temperature, and ``possible_classes``
+    names the conformal set of each image: it lacks the true class in at most ``error_rate`` of the
+    images that are like those of the validation part. Else they are the softmax of the logits.
 
     Args:
         run: The run folder of `cellxai fit`, or what `cellxai export` wrote.
@@ -105,6 +127,8 @@ def score(
             tables with a column ``path``; one or a list of them.
         out: Folder of the results; null for ``score`` in the folder of the run or export.
         n_shown: Number of images on the sheet.
+        error_rate: Largest share of images whose possible classes may lack the true one.
+        by_class: Whether that is to hold within each class; it takes more validation images.
         batch_size: Largest number of images per forward pass.
         device: Where to compute; "auto" takes a CUDA device when there is one.
 
@@ -115,7 +139,7 @@ def score(
     if n_shown < 1:
         raise ValueError(f"n_shown={n_shown}: expected at least 1")
     records = find_records([images] if isinstance(images, str) else images)
-    scorer = read_scorer(run, device)
+    scorer = read_scorer(run, device, error_rate, by_class)
     folder = out or RunFolder(run).score
     with run_lock(folder, "written", "choose another --out"):
         claim_folder(folder, scorer)
@@ -160,13 +184,22 @@ def summarise_rows(
         by_places.count("1") if by_places else None,
         dict(Counter(row.predicted for row in scored).most_common()),
         scorer.way_out if known is None else "",
+        count_set_sizes(scored), scorer.certainty.problem,
     )  # fmt: skip
+
+
+def count_set_sizes(rows: Sequence[ScoreRow]) -> dict[int, int]:
+    """Number of the images by how many classes they may have."""
+    cells = [row.possible_classes for row in rows if row.possible_classes]
+    sizes = (0 if cell == NO_CLASS else len(cell.split(BETWEEN_CLASSES)) for cell in cells)
+    return dict(Counter(sizes))
 
 
 def claim_folder(folder: Path, scorer: Scorer) -> None:
     """Marks the folder as that of this network and these densities.
 
-    Where the same network had no density when it scored, its scores make room for fuller ones.
+    Where the same network had no density or sets of classes when it scored, its scores make room
+    for fuller ones.
 
     Raises:
         ValueError: If it is that of others, whose scores must not be mixed with these.
@@ -179,13 +212,14 @@ def claim_folder(folder: Path, scorer: Scorer) -> None:
         return
     stored = read_json(path)
     stored = stored if isinstance(stored, dict) else {}
-    had_density = stored.get("density") is not None or stored.get("density of places") is not None
-    of_network = [name for name in own if not name.startswith("density")]
-    for name in own if had_density else of_network:
-        if stored.get(name) != own[name]:
+    # What had not been asked yet is asked now of all images, which costs their scores so far.
+    added = [name for name in ADDED_LATER if own[name] is not None and stored.get(name) is None]
+    changed = [*added, "density of places"] if "density" in added else added
+    for name in own:
+        if name not in changed and stored.get(name) != own[name]:
             raise ValueError(
                 f"{folder} holds scores by other {name}; choose another --out, or delete it"
             )
-    if not had_density and own["density"] is not None:
+    if added:
         (folder / TABLE).unlink(missing_ok=True)
         write_json(path, own)

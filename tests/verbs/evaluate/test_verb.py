@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ from sklearn.metrics import (
 )
 
 from cellxai.data.statistics import fit_discriminant, pixel_statistics
+from cellxai.evaluation.class_calibration import read_calibration
+from cellxai.evaluation.conformal import ConformalClassifier
 from cellxai.evaluation.judgement import PartJudgement
 from cellxai.evaluation.temperature import fit_temperature
-from cellxai.files.folder import read_csv
+from cellxai.files.folder import RunFolder, read_csv
 from cellxai.trained.run import load_run
 from cellxai.verbs.evaluate import NOTES, EvaluationSummary, evaluate
-from cellxai.verbs.evaluate.verb import temperature_of_run
+from cellxai.verbs.evaluate.verb import calibrate_run, judge_sets, temperature_of_run
 
 FIGURES = ("precision", "recall", "f1", "support")
 PICTURES = ("confusion.png", "roc.png", "reliability.png")
@@ -63,7 +66,7 @@ def test_an_image_broken_since_the_training_is_told_and_the_rest_judged(tiny_run
     broken = min((tmp_path / "cells" / "train").glob("*.png"))
     broken.write_bytes(broken.read_bytes()[:200])
     result = evaluate(run, "cpu")
-    assert str(result).splitlines()[1:] == [f"left out: {fault}" for fault in result.faults]
+    assert str(result).splitlines()[2:] == [f"left out: {fault}" for fault in result.faults]
     assert [fault.where for fault in result.faults] == [f"image {broken.stem}"]
     assert len(read_csv(run / "evaluation" / "predictions.csv")) == 23
 
@@ -82,7 +85,7 @@ def test_probabilities_are_the_softmax_of_the_logits(tiny_run, evaluated):
 def test_the_part_to_quote_and_what_to_think_of_it_are_told(evaluated, report):
     assert report["judged_part"] == evaluated.judged_part == "test"
     assert report["note"] == NOTES["test"]
-    assert str(evaluated).endswith(NOTES["test"])
+    assert str(evaluated).splitlines()[0].endswith(NOTES["test"])
     assert all((evaluated.folder / name).read_bytes()[1:4] == b"PNG" for name in PICTURES)
 
 
@@ -164,3 +167,32 @@ def test_a_validation_part_without_a_mistake_leaves_the_temperature_out_and_says
     result = temperature_of_run(parts | {"validation": sound})
     assert result["value"] is None
     assert result["problem"].startswith("of the validation images, all 40 are right")
+
+
+def test_sets_of_possible_classes_are_calibrated_on_validation_and_judged_on_test(
+    tiny_run, evaluated, report
+):
+    trained = load_run(tiny_run, "cpu")
+    (logits, _), labels = trained.outputs("validation"), trained.labels("validation")
+    expected = ConformalClassifier.calibrate(logits, labels, 0.2)
+    sets = expected.sets(trained.outputs("test")[0])
+    judged = report["conformal"]["overall"]["0.2"]["test"]
+    assert judged["n_covered"] == int(sets[torch.arange(6), trained.labels("test")].sum())
+    assert judged["mean_size"] == pytest.approx(float(sets.sum(1).double().mean()))
+    # Six images cannot leave any class out of a set at 90 %: that is said, not hidden.
+    assert "6 calibration images cannot promise 90%" in evaluated.sets
+    kept, _ = read_calibration(evaluated.folder, report["weights"], trained.classes)
+    assert kept is not None
+    assert torch.equal(kept.conformal(0.2).sets(logits), expected.sets(logits))
+
+
+def test_without_a_validation_part_nothing_is_calibrated_and_an_old_file_goes(tiny_run, tmp_path):
+    trained = load_run(tiny_run, "cpu")
+    old = trained.folder.evaluation / "calibration.json"
+    kept = replace(trained, folder=RunFolder(tmp_path))
+    old_copy = tmp_path / "evaluation" / "calibration.json"
+    old_copy.parent.mkdir()
+    shutil.copy(old, old_copy)
+    assert calibrate_run(kept, {}, "w") is None
+    assert not old_copy.exists()
+    assert "no validation part" in judge_sets(None, {}, trained.classes)["problem"]

@@ -14,8 +14,9 @@ from cellxai.verbs.synthesize import synthesize
 
 @pytest.fixture(scope="session")
 def run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with a mixture per class."""
+    """A run with a mixture per class, not calibrated."""
     copy = Path(shutil.copytree(tiny_run, tmp_path_factory.mktemp("score") / "run"))
+    shutil.rmtree(copy / "evaluation", ignore_errors=True)  # of another test
     settings = PipelineSettings(
         n_components=(1,), covariance_types=("diag",), percent=30.0, per_class=True
     )

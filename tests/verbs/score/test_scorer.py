@@ -13,6 +13,7 @@ from cellxai.data.records import Record
 from cellxai.density.pipeline import DensityPipeline
 from cellxai.trained import image_stream as imagestream
 from cellxai.trained.run import load_run
+from cellxai.verbs.evaluate import evaluate
 from cellxai.verbs.export import export
 from cellxai.verbs.score import score
 from cellxai.verbs.score.table import COLUMNS
@@ -35,7 +36,8 @@ def test_rows_hold_what_classifier_and_density_say(run, plate, tmp_path):
     written = np.array([[float(row[f"p_{name}"]) for name in trained.classes] for row in rows])
     np.testing.assert_allclose(written, shares, atol=1e-6)
     np.testing.assert_allclose(written.sum(1), 1, atol=3e-6)
-    numbers = {name: np.array([float(row[name]) for row in rows]) for name in COLUMNS[4:8]}
+    named = ("probability", "log_density", "class_log_density", "unfamiliar")
+    numbers = {name: np.array([float(row[name]) for row in rows]) for name in named}
     np.testing.assert_allclose(numbers["probability"], likeliest.values, atol=1e-6)
     assert [row["predicted"] for row in rows] == [trained.classes[i] for i in likeliest.indices]
     expected = pipeline.score_samples(features.double()).numpy()
@@ -100,7 +102,8 @@ def assert_alike(rows: list[dict[str, str]], expected: list[dict[str, str]]) -> 
 
 def test_an_export_scores_as_its_run_does(tiny_run, plate, tmp_path):
     copy = Path(shutil.copytree(tiny_run, tmp_path / "run"))
-    shutil.rmtree(copy / "density", ignore_errors=True)  # of another test
+    for verb in ("density", "evaluation"):
+        shutil.rmtree(copy / verb, ignore_errors=True)  # of another test
     by_run = score(copy, str(plate), tmp_path / "by_run", device="cpu")
     exported = export(copy, tmp_path / "export", device="cpu").folder
     shutil.rmtree(copy)
@@ -140,3 +143,30 @@ def test_a_class_that_a_card_names_is_imported_only_where_it_is_allowed(
 def test_neither_a_run_nor_an_export_is_said(plate, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"holds neither config\.yaml nor card\.json"):
         score(tmp_path, str(plate), device="cpu")
+
+
+def test_after_evaluate_probabilities_are_calibrated_and_possible_classes_named(
+    run, plate, tmp_path
+):
+    copy, out = Path(shutil.copytree(run, tmp_path / "run")), tmp_path / "out"
+    before = score(copy, str(plate), out, error_rate=0.3, device="cpu")
+    assert "not calibrated yet: cellxai evaluate does it" in str(before)
+    assert {row["possible_classes"] for row in rows_in(out)} == {""}
+    plain = np.array([[float(row[f"p_{c}"]) for c in ("astro", "cort", "shsy5y")]
+                      for row in rows_in(out)])  # fmt: skip
+    evaluate(copy, "cpu")
+    after = score(copy, str(plate), out, error_rate=0.3, device="cpu")
+    assert (after.n_before, sum(after.n_in_set.values())) == (0, 10)
+    trained = load_run(copy, "cpu")
+    kept = json.loads((copy / "evaluation" / "calibration.json").read_text())
+    calibration = np.sort(kept["nonconformity"])
+    expected = plain ** (1 / (kept["temperature"] or 1.0))
+    expected /= expected.sum(1, keepdims=True)
+    for row, shares, raw in zip(rows_in(out), expected, plain, strict=True):
+        written = [float(row[f"p_{name}"]) for name in trained.classes]
+        np.testing.assert_allclose(written, shares, atol=2e-5)
+        ranks = 1 + (calibration[:, None] >= (1 - raw) + 1e-5).sum(0)
+        possible = {c for c, rank in zip(trained.classes, ranks, strict=True) if rank / 7 > 0.3}
+        assert set(row["possible_classes"].split(" | ")) == (possible or {"(none)"})
+    with pytest.raises(ValueError, match="scores by other sets of classes"):
+        score(copy, str(plate), out, error_rate=0.2, device="cpu")

@@ -22,7 +22,7 @@ def test_the_sheet_shows_the_least_familiar_first(run, plate, tmp_path, monkeypa
 
 
 def row_of(path: Path, nats: str, **cells: str) -> ScoreRow:
-    return ScoreRow(path.stem, str(path), "1", "cort", "0.876000", nats, "", "1", **cells)
+    return ScoreRow(path.stem, str(path), "1", "cort", "0.876000", "", nats, "", "1", **cells)
 
 
 def test_what_is_no_number_is_less_familiar_than_anything():
