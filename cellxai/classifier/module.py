@@ -246,6 +246,11 @@ class CellClassifier(L.LightningModule):
         """
         scheduler.step()
 
+    def on_train_epoch_start(self) -> None:
+        """Sets the learning rate of the epoch."""
+        if self.schedule is not None:
+            self.schedule.begin_epoch(self.trainer.current_epoch)
+
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Sets the learning rate of the step."""
         if self.schedule is not None:

@@ -70,6 +70,14 @@ class LearningRate:
         self.warm_up_steps = warm_up_steps
         self.progress = Progress(settings.learning_rate)
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Sets the rate of an epoch counted from 0, where it does not depend on the losses.
+
+        A run that is trained further than it was first asked to had the rate of a shorter wave.
+        """
+        if self.settings.schedule == "cosine" and epoch:
+            self.progress = replace(self.progress, rate=self.cosine(epoch))
+
     def begin_step(self, step: int) -> None:
         """Gives each group its rate in a step counted from 0 over the whole training."""
         rate = self.progress.rate * warm_up_factor(step, self.warm_up_steps)
@@ -82,9 +90,13 @@ class LearningRate:
         if settings.schedule == "plateau":
             self.progress = advance(self.progress, loss, settings)
         else:
-            lowest = min(settings.minimum_learning_rate, settings.learning_rate)
-            rate = cosine_rate(epoch + 1, self.n_epochs, settings.learning_rate, lowest)
-            self.progress = replace(self.progress, rate=rate)
+            self.progress = replace(self.progress, rate=self.cosine(epoch + 1))
+
+    def cosine(self, epoch: int) -> float:
+        """Rate of an epoch along the wave."""
+        settings = self.settings
+        lowest = min(settings.minimum_learning_rate, settings.learning_rate)
+        return cosine_rate(epoch, self.n_epochs, settings.learning_rate, lowest)
 
     def state_dict(self) -> dict[str, Any]:
         """The progress, for a checkpoint."""

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from sklearn.metrics import (
-    balanced_accuracy_score,
     confusion_matrix,
     precision_recall_fscore_support,
 )
@@ -31,6 +30,7 @@ def judge(
         zero_division=0,  # pyright: ignore[reportArgumentType]
     )
     columns = {"precision": precision, "recall": recall, "f1": f1, "support": support}
+    present = np.asarray(support) > 0
     confusion = confusion_matrix(labels, predicted, labels=indices)
     per_class = {
         name: {figure: np.asarray(column)[index].item() for figure, column in columns.items()}
@@ -40,8 +40,8 @@ def judge(
     return {
         "n_images": len(labels),
         "accuracy": float(torch.eq(labels, predicted).double().mean()),
-        "balanced_accuracy": float(balanced_accuracy_score(labels, predicted)),
-        "macro_f1": float(np.mean(np.asarray(f1)[np.asarray(support) > 0])),
+        "balanced_accuracy": float(np.asarray(recall)[present].mean()),
+        "macro_f1": float(np.asarray(f1)[present].mean()),
         "per_class": per_class,
         "confusion": confusion.tolist(),
     }

@@ -156,8 +156,14 @@ class LastingEarlyStopping(EarlyStopping):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Stops a run that had stopped already; Lightning restores when, but not that."""
+        if self.wait_count < self.patience:  # a run that is trained further has more
+            self.stopped_epoch = 0
         if self.stopped_epoch > 0:
             trainer.should_stop = True
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes everything over but the patience, which the settings say."""
+        super().load_state_dict({**state_dict, "patience": self.patience})
 
 
 def build_early_stopping(monitor: str | None, patience: int | None) -> list[L.Callback]:

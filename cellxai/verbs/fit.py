@@ -1,8 +1,10 @@
 """``fit``: from a data set and settings to a run folder that holds a trained classifier."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 
@@ -10,7 +12,7 @@ from cellxai.classifier.module import CellClassifier, ModelSettings, balanced_we
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.pixels.transforms import Transforms
-from cellxai.data.records import Record, Scan, Source
+from cellxai.data.records import Record, Source
 from cellxai.data.splits import PARTS, SplitSettings, write_split
 from cellxai.figures.training_curves import draw_curves
 from cellxai.files.config import as_config, write_config
@@ -26,10 +28,12 @@ from cellxai.training.environment import (
 )
 from cellxai.training.last_batch import check_last_batch
 from cellxai.training.resuming import (
+    check_same_images,
     check_same_run,
-    first_difference,
     is_finished,
+    list_differences,
     remove_beginning,
+    reopen,
 )
 from cellxai.training.run_images import load_images
 from cellxai.training.run_settings import RunSettings
@@ -90,8 +94,13 @@ def fit(
     """Trains a classifier on labelled images into a run folder; a killed run continues.
 
     The same call again continues from the last checkpoint, and does nothing where the run is
-    finished. The same seed gives the same weights on the same CPU and thread count, however often
-    the run was killed and with any number of workers; on CUDA, sums may differ in the last bits.
+    finished. With more ``training.epochs``, or more ``training.early_stopping_patience``, it trains
+    further, optimiser and all: with a plateau to the weights of a run that was asked for so many
+    epochs from the start. A cosine goes on as that of so many epochs has it, so that the rate first
+    rises again. What was found of the earlier weights is set aside.
+
+    The same seed gives the same weights on the same CPU and thread count, however often the run was
+    killed and with any number of workers; on CUDA, sums may differ in the last bits.
 
     Args:
         data: Where the images are; --data.help CLASS lists a reader's options.
@@ -113,30 +122,47 @@ def fit(
 def fit_run(settings: RunSettings) -> Fitted:
     """Does what :func:`fit` does, with all its arguments in one value."""
     folder, settings = RunFolder(settings.run), settings.at_own_size()
-    check_same_run(folder, as_config(settings))
-    if is_finished(folder):
+    differences = list_differences(folder, as_config(settings))
+    further = check_same_run(folder, differences)
+    if is_finished(folder) and not further:
         return read_result(folder)
     check_precision(settings.training.precision, choose_device(settings.training.device))
     check_launch(settings.training.devices)
     writes = process_number() == 0  # one of several that train together
+    notes: list[str] = []
     with run_lock(folder.root) if writes else nullcontext():
         images, scan = load_images(settings)
         L.seed_everything(settings.seed, workers=True, verbose=False)
         classifier = new_classifier(settings.model, settings.training, images)
         check_last_batch(classifier, images, settings.training)
         if writes:
+            data = describe_data(all_readable(images), (*scan.faults, *images.faults), scan.notes)
+            check_same_images(folder, data["fingerprint"])
             remove_leftovers(folder)
-            if first_difference(folder, as_config(settings)):
+            if further:
+                notes += [*reopen(folder), *note_schedule(settings.training)]
+            elif differences:
                 remove_beginning(folder)
             write_config(folder.config, vars(settings))
             write_split(folder.split, images.all_records, images.parts)
-            write_environment(folder, settings, classifier, images, scan)
+            write_environment(folder, settings, classifier, images, data)
         train(classifier, images, folder, settings.training)
         if writes:
             draw_curves(read_csv(folder.metrics), folder.root / "curves.png")
             write_json(folder.environment, {**read_json(folder.environment), "finished": True})
         wait_for_all()
-    return read_result(folder)
+    result = read_result(folder)
+    return replace(result, notes=(*result.notes, *notes))
+
+
+def note_schedule(training: TrainingSettings) -> tuple[str, ...]:
+    """What has to be known of the learning rate of a run that is trained further."""
+    if training.optimiser.schedule != "cosine":
+        return ()
+    return (
+        f"from here on the learning rate is that of a cosine over {training.epochs} epochs: it "
+        "first rises again",
+    )
 
 
 def write_environment(
@@ -144,15 +170,13 @@ def write_environment(
     settings: RunSettings,
     classifier: CellClassifier,
     images: CellImages,
-    scan: Scan,
+    data: Mapping[str, Any],
 ) -> None:
     """Writes ``environment.json``: what the run is made with, and that it has been started."""
     seeds = {"seed": settings.seed, "split_seed": settings.split.seed}
     device = device_name(choose_device(settings.training.device))
     environment = describe_environment(seeds, device, count_parameters(classifier))
     starts = [*earlier_starts(folder.environment), describe_start(environment)]
-    faults = (*scan.faults, *images.faults)
-    data = describe_data(all_readable(images), faults, scan.notes)
     split = describe_split(images, folder.split)
     cost = {"starts": starts, "seconds": total_seconds(starts)}
     write_json(folder.environment, {**environment, "data": data, "split": split, **cost})

@@ -11,7 +11,8 @@ import torch
 
 from cellxai.classifier.module import CellClassifier
 from cellxai.classifier.optimiser import OptimiserSettings
-from cellxai.files.folder import read_csv
+from cellxai.files.config import read_config
+from cellxai.files.folder import read_csv, read_json
 from cellxai.training.checkpoints import AtomicCheckpoints
 from cellxai.verbs import fit as training
 from cellxai.verbs.fit import fit
@@ -194,3 +195,72 @@ def test_a_finished_run_is_read_and_not_trained_again(settings, tmp_path, monkey
     again = fit(run=whole, **settings())
     assert again.epochs == 4
     assert str(again).startswith(f"{whole}: 4 epochs in ")
+
+
+@pytest.mark.parametrize("ema_decay", [None, 0.9])
+def test_a_run_that_is_trained_further_is_the_run_that_was_asked_for_so_many_epochs(
+    settings, tmp_path, ema_decay
+):
+    whole = fit(run=tmp_path / "whole", **settings(epochs=6, ema_decay=ema_decay)).run
+    fit(run=tmp_path / "run", **settings(epochs=3, ema_decay=ema_decay))
+    result = fit(run=tmp_path / "run", **settings(epochs=6, ema_decay=ema_decay))
+    assert (result.epochs, result.notes) == (6, ())
+    assert_same_run(whole, result.run)
+    assert len(read_json(result.run / "environment.json")["starts"]) == 2
+    assert read_config(result.run / "config.yaml")["training"]["epochs"] == 6
+
+
+def test_a_run_that_stopped_early_goes_on_with_more_patience(settings, tmp_path):
+    short = fit(run=tmp_path / "run", **settings(epochs=12, early_stopping_patience=1))
+    assert short.epochs < 12
+    longer = settings(epochs=14, early_stopping_patience=3)
+    whole, result = (fit(run=tmp_path / name, **longer) for name in ("whole", "run"))
+    assert result.epochs > short.epochs
+    assert_same_weights(whole.run, result.run)
+    assert fit(run=tmp_path / "run", **longer).epochs == result.epochs
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    assert read_csv(one / "metrics.csv") == read_csv(other / "metrics.csv")
+    a, b = (torch.load(run / "checkpoints/best.ckpt", weights_only=True) for run in (one, other))
+    torch.testing.assert_close(a["state_dict"], b["state_dict"], rtol=0, atol=0)
+
+
+def test_a_cosine_that_is_trained_further_goes_on_as_the_longer_one_and_says_so(settings, tmp_path):
+    cosine = OptimiserSettings(0.01, minimum_learning_rate=1e-4, schedule="cosine")
+    fit(run=tmp_path / "run", **settings(epochs=4, optimiser=cosine))
+    result = fit(run=tmp_path / "run", **settings(epochs=8, optimiser=cosine))
+    rates = [float(row["learning_rate"]) for row in read_csv(result.run / "metrics.csv")]
+    wave = lambda i, n: 1e-4 + (0.01 - 1e-4) * (1 + math.cos(math.pi * i / n)) / 2  # noqa: E731
+    assert rates == pytest.approx(
+        [wave(i, 4) for i in range(4)] + [wave(i, 8) for i in range(4, 8)]
+    )
+    assert "cosine over 8 epochs: it first rises again" in str(result)
+
+
+def test_a_run_killed_while_it_is_trained_further_goes_on(settings, tmp_path, monkeypatch):
+    whole = fit(run=tmp_path / "whole", **settings(epochs=6)).run
+    fit(run=tmp_path / "killed", **settings(epochs=3))
+    with monkeypatch.context() as patch:
+        kill_at(patch, 2, True)
+        with pytest.raises(Killed):
+            fit(run=tmp_path / "killed", **settings(epochs=6))
+    fit(run=tmp_path / "killed", **settings(epochs=6))
+    assert_same_run(whole, tmp_path / "killed")
+
+
+def test_a_run_goes_on_with_the_images_that_it_began_with_alone(settings, cells, tmp_path):
+    fit(run=tmp_path / "run", **settings(epochs=1))
+    evaluation = tmp_path / "run" / "evaluation"
+    evaluation.mkdir()
+    before = (tmp_path / "run" / "split.csv").read_bytes()
+    shutil.copy(cells / "dark" / "00.png", cells / "dark" / "new.png")
+    with pytest.raises(ValueError, match="holds a run on other images"):
+        fit(run=tmp_path / "run", **settings(epochs=2))
+    assert (tmp_path / "run" / "split.csv").read_bytes() == before
+    assert evaluation.exists()
+    (cells / "dark" / "new.png").unlink()
+    result = fit(run=tmp_path / "run", **settings(epochs=2))
+    assert result.epochs == 2
+    line = "evaluation: of the weights after 1 epochs, now NAME-1-epochs; ask again"
+    assert result.notes == (line,)

@@ -94,8 +94,8 @@ def test_a_test_image_never_enters_the_training(settings, tmp_path, monkeypatch)
 
 def test_a_folder_that_holds_another_run_is_refused_by_the_setting_that_differs(settings, tmp_path):
     fit(run=tmp_path / "run", **settings(epochs=1))
-    with pytest.raises(ValueError, match=r"training\.epochs=1, got 2; choose another --run"):
-        fit(run=tmp_path / "run", **settings(epochs=2))
+    with pytest.raises(ValueError, match=r"training\.batch_size=4, got 8; choose another --run"):
+        fit(run=tmp_path / "run", **settings(epochs=1, batch_size=8))
     other = settings(epochs=1) | {"model": ModelSettings(head=HeadSettings(hidden=8))}
     with pytest.raises(ValueError, match=r"model\.(backbone|head)\."):
         fit(run=tmp_path / "run", **other)

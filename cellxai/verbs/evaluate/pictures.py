@@ -1,10 +1,15 @@
 """The pictures and the table of curves of an evaluation."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
+from torch import Tensor
 
+from cellxai.data.loading.datamodule import to_batch
+from cellxai.data.records import Record
 from cellxai.evaluation.curves import ClassCurve, macro_average, macro_roc
 from cellxai.evaluation.judgement import PartJudgement
 from cellxai.figures.evaluation.confusion import draw_confusion
@@ -12,25 +17,37 @@ from cellxai.figures.evaluation.mistakes import MistakePanel, draw_mistakes
 from cellxai.figures.evaluation.reliability import ReliabilityPanel, draw_reliability
 from cellxai.figures.evaluation.roc import Curve, draw_roc
 from cellxai.files.folder import write_csv
-from cellxai.trained.run import TrainedRun
 
 MOST_MISTAKES = 12  # on the sheet; predictions.csv holds them all
 N_RATES = 501  # points of the macro curve, which is drawn and not stored
 TITLES = {"equal_width": "15 bins of equal width", "equal_mass": "bins of equal counts"}
 
 
-def draw_evaluation(trained: TrainedRun, judged: PartJudgement, temperature: float | None) -> None:
-    """Draws every picture of the judged part into the evaluation folder."""
-    folder = trained.folder.evaluation
+def draw_evaluation(
+    folder: Path,
+    judged: PartJudgement,
+    records: Sequence[Record],
+    pictures: UInt8[Tensor, "n c h w"],
+    temperature: float | None,
+) -> None:
+    """Draws every picture of judged images into a folder.
+
+    Args:
+        folder: Of the evaluation.
+        judged: What was predicted of the images.
+        records: The images.
+        pictures: Their pixels as the network saw them.
+        temperature: That of the validation images; ``None`` without one.
+    """
     matrix = np.array(judged.report["confusion"])
-    draw_confusion(matrix, trained.classes, folder / "confusion.png", judged.part)
+    draw_confusion(matrix, judged.classes, folder / "confusion.png", judged.part)
     draw_roc(roc_curves(judged.curves), folder / "roc.png", judged.part)
     write_csv(folder / "roc.csv", curve_rows(judged.curves))
     draw_reliability(
         reliability_panels(judged, temperature), folder / "reliability.png", judged.part
     )
     sheet = folder / "mistakes.png"
-    panels = mistake_panels(trained, judged)
+    panels = mistake_panels(judged, records, pictures)
     if panels:
         draw_mistakes(panels, sheet, count_mistakes(judged))
     else:
@@ -94,18 +111,19 @@ def count_mistakes(judged: PartJudgement) -> int:
     return int((judged.predicted != judged.labels).sum())
 
 
-def mistake_panels(trained: TrainedRun, judged: PartJudgement) -> list[MistakePanel]:
-    """The mistakes of the judged part, the most confident first, as the network saw them."""
+def mistake_panels(
+    judged: PartJudgement, records: Sequence[Record], pictures: UInt8[Tensor, "n c h w"]
+) -> list[MistakePanel]:
+    """The mistakes of the judged images, the most confident first, as the network saw them."""
     probabilities, labels = judged.probabilities(), judged.labels.numpy()
     wrong = np.flatnonzero(judged.predicted.numpy() != labels)
     worst = wrong[np.argsort(-probabilities[wrong].max(-1), kind="stable")][:MOST_MISTAKES]
-    records = trained.images.records(judged.part)
     return [
         MistakePanel(
             records[row].id,
-            trained.pixels(judged.part, int(row))[0].permute(1, 2, 0).cpu().numpy(),
+            to_batch(pictures[row : row + 1])[0].permute(1, 2, 0).numpy(),
             records[row].label,
-            trained.classes[int(probabilities[row].argmax())],
+            judged.classes[int(probabilities[row].argmax())],
             float(probabilities[row].max()),
             float(probabilities[row, labels[row]]),
         )

@@ -5,20 +5,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cellxai.data.records import Fault
+from cellxai.data.records import Fault, Record, Source
 from cellxai.evaluation import calibration, conformal, intervals
 from cellxai.evaluation.baseline import baseline_of_run
-from cellxai.evaluation.class_calibration import CALIBRATION_FILE, ClassCalibration
-from cellxai.evaluation.conformal import measure_coverage
+from cellxai.evaluation.comparison import DEFINITION as COMPARISON
 from cellxai.evaluation.judgement import PartJudgement, judge_part
-from cellxai.evaluation.temperature import cross_entropy, fit_temperature
 from cellxai.files.folder import write_csv, write_json
 from cellxai.files.identity import hash_tensors
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
+from cellxai.verbs.evaluate.certainty import (
+    calibrate_run,
+    describe_sets,
+    judge_sets,
+    temperature_of_run,
+)
+from cellxai.verbs.evaluate.other_data import (
+    NOTE,
+    PART,
+    OtherData,
+    compare_with_run,
+    describe_comparison,
+    judge_other,
+    note_known_images,
+    read_other,
+)
 from cellxai.verbs.evaluate.pictures import draw_evaluation
-
-ERROR_RATES = (0.05, 0.1, 0.2)  # whose sets are judged on the test images
 
 NOTES = {
     "test": "the test images had no say in training, in the choice of the epoch or of a threshold",
@@ -39,7 +51,7 @@ class EvaluationSummary:
         baseline: Accuracy of the pixel standard deviation alone on that part; ``None`` where no
             image could teach it.
         faults: Images that could not be read, or are new since the training, and were left out.
-        sets: How often the conformal sets held the class of the judged images; empty without them.
+        notes: What else has to be known.
     """
 
     folder: Path
@@ -48,7 +60,7 @@ class EvaluationSummary:
     interval: tuple[float, float] | None = None
     baseline: float | None = None
     faults: tuple[Fault, ...] = ()
-    sets: str = ""
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         figures = ", ".join(f"{part} {value:.3f}" for part, value in self.accuracy.items())
@@ -57,19 +69,38 @@ class EvaluationSummary:
             line += f" (95 % interval {self.interval[0]:.3f} to {self.interval[1]:.3f})"
         if self.baseline is not None:
             line += f", by the pixel standard deviation alone {self.baseline:.3f}"
-        line += f"; {NOTES[self.judged_part]}"
-        lines = [line, *([self.sets] if self.sets else [])]
-        return "\n".join([*lines, *(f"left out: {fault}" for fault in self.faults)])
+        line += f"; {NOTES.get(self.judged_part, NOTE)}"
+        return "\n".join([line, *self.notes, *(f"left out: {fault}" for fault in self.faults)])
 
 
-def evaluate(run: Path, device: Device = "auto") -> EvaluationSummary:
+def evaluate(
+    run: Path,
+    device: Device = "auto",
+    data: Source | None = None,
+    out: Path | None = None,
+) -> EvaluationSummary:
     """Judges a trained run: predictions, scores with intervals, curves, calibration, mistakes.
+
+    With ``data``, labelled images of another source are judged, beside the run's own and not over
+    them: classes are matched by name, and images of other classes are counted and left out. The
+    accuracy is compared with that of the run's judged part, image by image where ids and labels are
+    those of its images.
 
     Args:
         run: The run folder of `cellxai fit`.
         device: Where to compute; "auto" takes a CUDA device when there is one.
+        data: Other labelled images, prepared as the run's own; null for the run's own.
+        out: With ``data``: folder of the results; null for ``evaluation/NAME`` in the run folder.
+
+    Raises:
+        ValueError: If no image of ``data`` has a class of the run, or can be read.
     """
-    return evaluate_run(load_run(run, device))
+    trained = load_run(run, device)
+    if data is not None:
+        return evaluate_other(trained, read_other(trained, data), out)
+    if out is not None:
+        raise ValueError(f"out={out} is for other images: pass data, or leave it out")
+    return evaluate_run(trained)
 
 
 def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
@@ -81,7 +112,11 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
     weights = hash_tensors(trained.classifier.state_dict())
     sets = judge_sets(calibrate_run(trained, parts, weights), parts, trained.classes)
     baseline = baseline_of_run(trained, judged)
-    rows = [row for part in parts for row in prediction_rows(trained, part)]
+    rows = [
+        row
+        for part, judgement in parts.items()
+        for row in prediction_rows(judgement, trained.images.records(part))
+    ]
     write_csv(folder / "predictions.csv", rows)
     report = {
         "classes": list(trained.classes),
@@ -97,7 +132,10 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
         },
     }  # fmt: skip
     write_json(folder / "report.json", report)
-    draw_evaluation(trained, parts[judged], temperature.get("value"))
+    draw_evaluation(
+        folder, parts[judged], trained.images.records(judged), trained.images.images(judged),
+        temperature.get("value"),
+    )  # fmt: skip
     accuracy = {part: judgement.report["accuracy"] for part, judgement in parts.items()}
     interval = parts[judged].report["intervals"]["accuracy"]["wilson"]
     return EvaluationSummary(
@@ -111,97 +149,49 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
     )
 
 
-def prediction_rows(trained: TrainedRun, part: str) -> list[dict[str, Any]]:
+def evaluate_other(trained: TrainedRun, other: OtherData, out: Path | None) -> EvaluationSummary:
+    """Judges labelled images of another source."""
+    folder = out or trained.folder.evaluation / other.name
+    judged, weights = judge_other(trained, other), hash_tensors(trained.classifier.state_dict())
+    comparison = compare_with_run(trained.folder, weights, other.records, judged)
+    notes = (
+        describe_comparison(comparison),
+        *note_known_images(trained, other),
+        *other.describe_unknown(),
+    )
+    write_csv(folder / "predictions.csv", prediction_rows(judged, other.records))
+    report = {
+        "classes": list(trained.classes),
+        "parts": {other.name: judged.report},
+        "judged_part": other.name, "note": NOTE, "notes": list(notes),
+        "unknown_classes": dict(other.unknown), "comparison": comparison,
+        "checkpoint": trained.checkpoint, "weights": weights,
+        "definitions": {
+            "intervals": intervals.DEFINITION, "calibration": calibration.DEFINITION,
+            "comparison": COMPARISON,
+        },
+    }  # fmt: skip
+    write_json(folder / "report.json", report)
+    draw_evaluation(folder, judged, other.records, other.images.images(PART), None)
+    accuracy = {other.name: judged.report["accuracy"]}
+    interval = judged.report["intervals"]["accuracy"]["wilson"]
+    return EvaluationSummary(
+        folder, accuracy, other.name, interval, None, other.faults, notes
+    )  # fmt: skip
+
+
+def prediction_rows(judged: PartJudgement, records: Sequence[Record]) -> list[dict[str, Any]]:
     """One row per image: what it is, what was predicted, and how surely."""
     rows = []
-    probabilities = trained.outputs(part)[0].softmax(-1)
-    for record, p in zip(trained.images.records(part), probabilities, strict=True):
+    for record, p in zip(records, judged.logits.softmax(-1), strict=True):
         predicted = int(p.argmax())
         row = {
             "id": record.id,
-            "part": part,
+            "part": judged.part,
             "label": record.label,
-            "predicted": trained.classes[predicted],
+            "predicted": judged.classes[predicted],
             "confidence": f"{p[predicted]:.6f}",
         }
-        by_class = zip(trained.classes, p, strict=True)
+        by_class = zip(judged.classes, p, strict=True)
         rows.append(row | {f"p_{name}": f"{share:.6f}" for name, share in by_class})
     return rows
-
-
-def calibrate_run(
-    trained: TrainedRun, parts: dict[str, PartJudgement], weights: str
-) -> ClassCalibration | None:
-    """Keeps what the validation images say of the network's certainty, for ``score``."""
-    if "validation" not in parts:
-        (trained.folder.evaluation / CALIBRATION_FILE).unlink(missing_ok=True)
-        return None
-    validation = parts["validation"]
-    kept = ClassCalibration.fit(weights, trained.classes, validation.logits, validation.labels)
-    kept.save(trained.folder.evaluation)
-    return kept
-
-
-def judge_sets(
-    kept: ClassCalibration | None, parts: dict[str, PartJudgement], classes: Sequence[str]
-) -> dict[str, Any]:
-    """Whether conformal sets keep their promise on the test images, by error rate and kind.
-
-    Empty, but for a ``problem``, where no part may calibrate them.
-    """
-    if kept is None:
-        return {"problem": "no validation part: the sets are calibrated on its images"}
-    figures: dict[str, Any] = {"calibrated_on": "validation", "n_images": len(kept.labels)}
-    for rate in ERROR_RATES:
-        for name, by_class in (("overall", False), ("by_class", True)):
-            classifier = kept.conformal(rate, by_class)
-            entry: dict[str, Any] = {"unresolved": classifier.unresolved(classes)}
-            if "test" in parts:
-                test = parts["test"]
-                entry["test"] = measure_coverage(
-                    classifier.sets(test.logits), test.labels
-                ).as_json()
-            figures.setdefault(name, {})[f"{rate}"] = entry
-    return figures
-
-
-def describe_sets(sets: dict[str, Any]) -> str:
-    """One line on the sets that miss the class of at most a tenth of the images."""
-    entry = sets.get("overall", {}).get("0.1", {})
-    if "test" not in entry:
-        return ""
-    judged = entry["test"]
-    low, high = judged["interval"]
-    return (
-        f"sets of possible classes at 90 %: {judged['coverage']:.1%} of {judged['n_images']} test "
-        f"images covered (95 % interval {low:.1%} to {high:.1%}), mean size "
-        f"{judged['mean_size']:.2f}" + (f"; {entry['unresolved']}" if entry["unresolved"] else "")
-    )
-
-
-def temperature_of_run(parts: dict[str, PartJudgement]) -> dict[str, Any]:
-    """The temperature of the validation images, and its effect on the test images.
-
-    ``value`` is ``None``, with a ``problem``, where no part may set it; the judged part never does.
-    """
-    if not {"validation", "test"} <= {*parts}:
-        lacking = " and ".join(part for part in ("validation", "test") if part not in parts)
-        problem = f"no {lacking} part: it is fitted on validation images and judged on test images"
-        return {"value": None, "problem": problem}
-    validation, judged = parts["validation"], parts["test"]
-    try:
-        value = fit_temperature(validation.logits, validation.labels)
-    except ValueError as error:
-        return {"value": None, "problem": f"of the validation images, {error}"}
-    before, after = (calibration_figures(judged, T) for T in (1.0, value))
-    fit = {"value": value, "fitted_on": "validation", "n_images": len(validation.labels)}
-    return {**fit, "judged_on": "test", "before": before, "after": after}
-
-
-def calibration_figures(judged: PartJudgement, temperature: float) -> dict[str, float]:
-    """Cross-entropy and calibration errors of a part at a temperature."""
-    logits = judged.logits / temperature
-    return {
-        "negative_log_likelihood": cross_entropy(logits, judged.labels),
-        **{f"ece_{name}": bins.error for name, bins in judged.reliabilities(temperature).items()},
-    }

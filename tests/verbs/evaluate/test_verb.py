@@ -21,7 +21,7 @@ from cellxai.evaluation.temperature import fit_temperature
 from cellxai.files.folder import RunFolder, read_csv
 from cellxai.trained.run import load_run
 from cellxai.verbs.evaluate import NOTES, EvaluationSummary, evaluate
-from cellxai.verbs.evaluate.verb import calibrate_run, judge_sets, temperature_of_run
+from cellxai.verbs.evaluate.certainty import calibrate_run, judge_sets, temperature_of_run
 
 FIGURES = ("precision", "recall", "f1", "support")
 PICTURES = ("confusion.png", "roc.png", "reliability.png")
@@ -180,7 +180,7 @@ def test_sets_of_possible_classes_are_calibrated_on_validation_and_judged_on_tes
     assert judged["n_covered"] == int(sets[torch.arange(6), trained.labels("test")].sum())
     assert judged["mean_size"] == pytest.approx(float(sets.sum(1).double().mean()))
     # Six images cannot leave any class out of a set at 90 %: that is said, not hidden.
-    assert "6 calibration images cannot promise 90%" in evaluated.sets
+    assert "6 calibration images cannot promise 90%" in evaluated.notes[0]
     kept, _ = read_calibration(evaluated.folder, report["weights"], trained.classes)
     assert kept is not None
     assert torch.equal(kept.conformal(0.2).sets(logits), expected.sets(logits))
