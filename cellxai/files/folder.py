@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,13 +24,14 @@ class RunFolder:
         root: The folder itself, usually ``runs/<name>``.
 
     Raises:
-        ValueError: If it is an address on the network.
+        ValueError: If it is an address on the network, or a folder in it is a link out of it.
     """
 
     root: Path
 
     def __post_init__(self) -> None:
         refuse_address("run", self.root)
+        refuse_links_out(self.root)
 
     @property
     def config(self) -> Path:
@@ -109,6 +111,25 @@ def refuse_address(option: str, path: Path) -> None:
             f"{option}={path}: an address is not taken, since a file from there could run code; "
             "fetch it yourself and pass the local path"
         )
+
+
+def refuse_links_out(root: Path) -> None:
+    """Refuses a folder of which a part lies elsewhere: what is written there would leave it.
+
+    A folder that came from elsewhere could name any of the reader's own. The folder itself may be
+    a link, which the user made; and a file that is one is replaced, not written through.
+
+    Raises:
+        ValueError: Naming the link.
+    """
+    inside = root.resolve()
+    for place, folders, _ in os.walk(root):
+        for path in (Path(place, name) for name in folders):
+            if path.is_symlink() and not path.resolve().is_relative_to(inside):
+                raise ValueError(
+                    f"{path} is a link out of the run folder, to {path.resolve()}; results are not "
+                    "written through it: move that folder here, or remove the link"
+                )
 
 
 def remove_leftovers(folder: RunFolder) -> None:

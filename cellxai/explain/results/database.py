@@ -78,8 +78,7 @@ class Database:
         self.path = path
         self._shared: sqlite3.Connection | None = None
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_symlink():
-            raise ValueError(f"{path} is a link, expected a file of its own; remove it")
+        refuse_links(path)
         if not has_pending_writes(path):
             check_digest(path, "copy it again from where it was written, or restore a backup")
         with self.reading() as connection:
@@ -147,6 +146,18 @@ class Database:
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if not busy and not has_pending_writes(self.path):
             vouch(self.path)
+
+
+def refuse_links(path: Path) -> None:
+    """Refuses links: in a folder from elsewhere they could be to any file of the reader.
+
+    Raises:
+        ValueError: If the file, or one that SQLite keeps beside it, is a link.
+    """
+    for beside in ("", "-wal", "-shm", "-journal"):
+        file = path.with_name(path.name + beside)
+        if file.is_symlink():
+            raise ValueError(f"{file} is a link, expected a file of its own; remove it")
 
 
 def has_pending_writes(path: Path) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from cellxai.files.folder import atomic
+from gmm.files.atomic import name_full_disk
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def mend_table(path: Path, wanted: Collection[tuple[str, str]]) -> list[ScoreRow
     files = {name for name, _ in wanted}
     kept = {row.key: row for row in rows if row.key in wanted or row.path not in files}
     content = encode_rows(list(kept.values()), header=True)
-    if not path.is_file() or path.read_bytes() != content:
+    # In the place of a link, for rows would be added to another file.
+    if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
         with atomic(path) as temporary:
             temporary.write_bytes(content)
     return list(kept.values())
@@ -100,7 +102,7 @@ def mend_table(path: Path, wanted: Collection[tuple[str, str]]) -> list[ScoreRow
 
 def append_rows(path: Path, rows: Sequence[ScoreRow]) -> None:
     """Adds rows to a table; they are on disk when this returns."""
-    with path.open("ab") as file:
+    with name_full_disk(path), path.open("ab") as file:
         file.write(encode_rows(rows, header=False))
         file.flush()
         os.fsync(file.fileno())

@@ -85,11 +85,14 @@ def test_what_is_being_written_is_not_called_damaged(path):
     assert Store(path.parent.parent / "killed" / path.name).rows()[0].value == 0.75
 
 
-def test_a_link_is_not_written_through(path, tmp_path):
-    link = tmp_path / "linked.sqlite"
-    link.symlink_to(path)
-    with pytest.raises(ValueError, match=r"linked\.sqlite is a link, expected a file of its own"):
-        Store(link)
+@pytest.mark.parametrize("beside", ["", "-wal", "-shm", "-journal"])
+def test_a_link_is_not_written_through(tmp_path, beside):
+    mine, link = tmp_path / "mine.txt", tmp_path / f"linked.sqlite{beside}"
+    mine.write_text("mine")
+    link.symlink_to(mine)
+    with pytest.raises(ValueError, match=rf"{link.name} is a link, expected a file of its own"):
+        Store(tmp_path / "linked.sqlite")
+    assert mine.read_text() == "mine"
 
 
 def test_on_a_full_disk_nobody_is_told_to_move_the_file_away(path):

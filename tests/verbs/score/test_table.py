@@ -75,3 +75,13 @@ def test_a_row_of_the_same_file_in_another_state_is_out_of_date(tmp_path):
     before = path.stat().st_mtime_ns
     mend_table(path, {("a.png", "1")})
     assert path.stat().st_mtime_ns == before
+
+
+def test_rows_are_not_added_to_a_file_that_is_linked(tmp_path):
+    mine, table = tmp_path / "mine.csv", tmp_path / "scores.csv"
+    mine.write_bytes(encode_rows([], header=True))
+    table.symlink_to(mine)
+    mend_table(table, set())
+    append_rows(table, [ScoreRow("a", "a.png", "1", fault="no image")])
+    assert mine.read_bytes() == encode_rows([], header=True)
+    assert [row.id for row in read_scores(table)] == ["a"]
