@@ -1,6 +1,7 @@
 """Reading one image file, or saying in one line why it cannot be read."""
 
 import io
+import os
 import struct
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,10 +16,12 @@ from PIL import Image, UnidentifiedImageError
 from cellxai.data import tiff_tags
 from cellxai.data.corruption import corrupt_image
 from cellxai.data.records import Record
+from gmm.files.regular import explain_permission, explain_unreadable
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 MAX_PIXELS = 100_000_000  # a microscope's field of view has a tenth of it or less
+MAX_BYTES = 8 * MAX_PIXELS + 2**20  # colour and alpha of 16 bits, not compressed
 GREY_MODES = ("1", "L", "LA")
 WHITE_IS_ZERO = 0
 PNG_BITS, PNG_COLOUR_TYPE = 24, 25  # places in the header, which always comes first
@@ -52,11 +55,43 @@ def read_image(path: Path) -> UInt[np.ndarray, "h w"] | UInt[np.ndarray, "h w 3"
             several pictures or of channels that are not read, or too large to be a field of view.
     """
     with name_faults(path):
-        content = path.read_bytes()
+        content = read_content(path)
         image = load_strictly(content, check_intensities)
         if bits_per_channel(image, content) > 8:
             return decode_deep_pixels(image, content)
         return np.array(image.convert("L" if image.mode in GREY_MODES else "RGB"))
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of an image file that is one picture of a size and kind that are read.
+
+    Its kind is known before it is read whole, which of a file from elsewhere may take all memory.
+
+    Raises:
+        ImageFault: If it is no file, none of the formats, too large, or not one picture.
+    """
+    if (reason := explain_unreadable(path)) is not None:
+        raise ImageFault(reason)
+    with path.open("rb") as file:
+        check_kind(_open(file))
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_BYTES:
+            raise ImageFault(f"{size:,} bytes are too large, expected at most {MAX_BYTES:,}")
+        file.seek(0)
+        return file.read()
+
+
+def count_pixels(path: Path) -> int:
+    """Pixels that the header of an image file promises; 0 where it cannot be read."""
+    try:
+        with name_faults(path):
+            if explain_unreadable(path) is None:
+                with path.open("rb") as file:
+                    width, height = _open(file).size
+                return min(width * height, MAX_PIXELS)
+    except ImageFault:
+        pass
+    return 0
 
 
 def decode_deep_pixels(
@@ -92,6 +127,8 @@ def name_faults(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise ImageFault(f"{path}: no such file") from None
+    except PermissionError:
+        raise ImageFault(f"{path}: {explain_permission(path)}") from None
     except UnidentifiedImageError:
         raise ImageFault(f"{path}: no image, expected {', '.join(FORMATS)}") from None
     except ImageFault as fault:
@@ -113,22 +150,21 @@ def load_strictly(content: bytes, check_pixels: PixelCheck) -> Image.Image:
     """
     # Pillow, because OpenCV answers None, which dies later and without the file's name, and one
     # flipped byte of a PNG can end the whole process in torchvision.io.
-    image = _open(content)
-    check_kind(image)
+    image = _open(io.BytesIO(content))
     check_pixels(image, content)
     # Loading alone accepts a file that was cut after its last pixel; this reads all checksums.
     image.verify()
-    image = _open(content)
+    image = _open(io.BytesIO(content))
     image.load()
     return image
 
 
-def _open(content: bytes) -> Image.Image:
+def _open(file: io.BufferedIOBase) -> Image.Image:
     with warnings.catch_warnings():
         # MAX_PIXELS is the limit here; Pillow's own is another, and only a warning.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
-            return Image.open(io.BytesIO(content), formats=FORMATS)
+            return Image.open(file, formats=FORMATS)
         except Image.DecompressionBombError as error:
             raise ImageFault(f"too large ({error})") from None
 

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from cellxai.density.fitting import FittedDensity
 from cellxai.density.p_values import Calibration
 from cellxai.density.projection import Projection
-from cellxai.files.folder import atomic
+from cellxai.files.digest import check_digest, vouched
 from gmm.persistence.encoding import Arrays, decode, encode
 from gmm.persistence.saving import DAMAGE
 
@@ -70,7 +70,7 @@ def write_density(
         for name, values in tensors.items()
         if values is not None
     }
-    with atomic(path) as temporary:
+    with vouched(path) as temporary:
         save_file(arrays, temporary, metadata={kind: json.dumps(header)})
 
 
@@ -86,10 +86,13 @@ def read_density(
 
     Raises:
         FileNotFoundError: If there is no such file.
+        PermissionError: If it may not be read.
         ValueError: If it is damaged, or not a density of this kind.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file, expected one of `cellxai density`")
+    path.open("rb").close()  # whoever may not read it is told that, and not that it is damaged
+    check_digest(path, "copy it again, or run `cellxai density`")
     try:
         header, arrays = _read(path, kind)
         return settings_of(header), *_restore(header, arrays)

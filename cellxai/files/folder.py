@@ -4,15 +4,16 @@ import csv
 import json
 import os
 import re
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gmm.files.atomic import atomic
+from gmm.files.leftovers import TEMPORARY
+
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # `Path` makes one slash of two
-TEMPORARY = re.compile(r"\.[^.]+\.\d+\.\w+")  # as `atomic` names them
+OLD_TEMPORARY = re.compile(r"\.[^.]+\.\d+\.\w+")  # as versions before this named them
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,14 @@ class RunFolder:
         root: The folder itself, usually ``runs/<name>``.
 
     Raises:
-        ValueError: If it is an address on the network.
+        ValueError: If it is an address on the network, or a folder in it is a link out of it.
     """
 
     root: Path
 
     def __post_init__(self) -> None:
         refuse_address("run", self.root)
+        refuse_links_out(self.root)
 
     @property
     def config(self) -> Path:
@@ -111,37 +113,31 @@ def refuse_address(option: str, path: Path) -> None:
         )
 
 
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends without an error.
+def refuse_links_out(root: Path) -> None:
+    """Refuses a folder of which a part lies elsewhere: what is written there would leave it.
 
-    The temporary file lies in the same folder, because ``os.replace`` is atomic only within one
-    file system. Its content is on disk before it gets the name, so a kill leaves the old file or
-    the new one, and nothing in between.
+    A folder that came from elsewhere could name any of the reader's own. The folder itself may be
+    a link, which the user made; and a file that is one is replaced, not written through.
+
+    Raises:
+        ValueError: Naming the link.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays: writers such as matplotlib choose the format by it. The process alone does
-    # not tell two containers apart that share a disk.
-    number = f"{os.getpid()}{secrets.randbelow(10**9):09d}"
-    temporary = path.with_name(f".{path.stem}.{number}{path.suffix}")
-    try:
-        temporary.touch(exist_ok=False)
-        mode = temporary.stat().st_mode  # of the umask, which only setting it would tell
-        temporary.unlink()
-        yield temporary
-        temporary.chmod(mode)  # some writers, such as safetensors, let the owner alone read a file
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    inside = root.resolve()
+    for place, folders, _ in os.walk(root):
+        for path in (Path(place, name) for name in folders):
+            if path.is_symlink() and not path.resolve().is_relative_to(inside):
+                raise ValueError(
+                    f"{path} is a link out of the run folder, to {path.resolve()}; results are not "
+                    "written through it: move that folder here, or remove the link"
+                )
 
 
 def remove_leftovers(folder: RunFolder) -> None:
     """Removes the temporary files of writers that were killed; no other process may be writing."""
     for place in (folder.root, folder.checkpoints):
         for path in place.glob(".*"):
-            if TEMPORARY.fullmatch(path.name) and path.is_file():
+            is_temporary = TEMPORARY.fullmatch(path.name) or OLD_TEMPORARY.fullmatch(path.name)
+            if is_temporary and path.is_file():
                 path.unlink()
 
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from gmm.files.atomic import name_full_disk
+
 LOCK = ".lock"
 
 
@@ -103,7 +105,19 @@ def acquire(path: Path, what: str, way_out: str) -> IO[str]:
         if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
             break
         file.close()  # its owner removed it between our two calls: it locks nothing any more
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}")
-    file.flush()
+    with name_full_disk(path):
+        write_owner(file, path)
     return file
+
+
+def write_owner(file: IO[str], path: Path) -> None:
+    """Writes into a lock file who holds it; on a full disk it is removed."""
+    try:
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+    except OSError:
+        path.unlink()
+        with suppress(OSError):  # to close it is to write again
+            file.close()
+        raise

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float32
 from safetensors import SafetensorError, safe_open
 
-from cellxai.files.folder import atomic
+from cellxai.files.digest import check_digest, vouched
 
 FORMAT = "cellxai.features 1"
 TENSOR = "features"
@@ -68,6 +68,8 @@ def read_features(path: Path) -> Features:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file, expected one of `cellxai features`")
+    path.open("rb").close()  # whoever may not read it is told that, and not that it is damaged
+    check_digest(path, "copy it again, or run `cellxai features`")
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
@@ -107,7 +109,7 @@ def write_features(
     entries = {entry.id: entry for entry in expected}
     kept: list[ImageEntry] = []
     shape: tuple[int, ...] = ()
-    with atomic(path) as temporary, temporary.open("wb") as file:
+    with vouched(path) as temporary, temporary.open("wb") as file:
         for ids, values in chunks:
             if not kept:
                 shape = values.shape[1:]

@@ -19,6 +19,7 @@ from cellxai.files.config import build_arguments
 from cellxai.files.folder import RunFolder
 from cellxai.training.allocator import keep_freed_memory
 from cellxai.training.backbone_file import with_backbone
+from cellxai.training.checkpoint_file import read_checkpoint
 from cellxai.training.run_images import load_known_images
 from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import Device, choose_device
@@ -134,7 +135,7 @@ def load_run(run: Path, device: Device = "auto") -> TrainedRun:
     classifier = CellClassifier(
         settings.model.backbone.build(load_weights=False), settings.model.head, len(classes)
     )
-    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    state = read_state(path)
     if settings.model.trainable == "head":
         state = with_backbone(state, folder)
     try:
@@ -147,6 +148,18 @@ def load_run(run: Path, device: Device = "auto") -> TrainedRun:
     chosen = choose_device(device)
     frozen = lay_out(classifier.eval().to(chosen), settings.transforms.image_size)
     return TrainedRun(folder, frozen, settings, classes, checkpoint, chosen)
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The weights in a checkpoint.
+
+    Raises:
+        ValueError: If it is damaged, or holds none.
+    """
+    weights = read_checkpoint(path).get("state_dict")
+    if not isinstance(weights, dict):
+        raise ValueError(f"{path}: holds no state_dict, expected a checkpoint of `cellxai fit`")
+    return weights
 
 
 def read_settings(folder: RunFolder) -> RunSettings:

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from cellxai.classifier.module import BACKBONE, CellClassifier
-from cellxai.files.folder import RunFolder, atomic
+from cellxai.files.folder import RunFolder
+from cellxai.training.checkpoint_file import read_checkpoint, write_checkpoint
 
 
 def keep_backbone(classifier: CellClassifier, folder: RunFolder, writes: bool) -> None:
@@ -19,11 +19,23 @@ def keep_backbone(classifier: CellClassifier, folder: RunFolder, writes: bool) -
     """
     path = backbone_file(folder)
     if path.exists():
-        kept = torch.load(path, map_location="cpu", weights_only=True)
-        classifier.backbone.load_state_dict(kept)
+        load_backbone(classifier, path)
     elif writes:
-        with atomic(path) as temporary:
-            torch.save(classifier.backbone.state_dict(), temporary)
+        write_checkpoint(classifier.backbone.state_dict(), path)
+
+
+def load_backbone(classifier: CellClassifier, path: Path) -> None:
+    """Replaces a backbone by that of a file.
+
+    Raises:
+        ValueError: If it is damaged, or that of another network.
+    """
+    try:
+        classifier.backbone.load_state_dict(read_checkpoint(path))
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path}: does not fit this network's backbone; train into another --run"
+        ) from error
 
 
 def with_backbone(state: dict[str, Tensor], folder: RunFolder) -> dict[str, Tensor]:
@@ -38,7 +50,7 @@ def with_backbone(state: dict[str, Tensor], folder: RunFolder) -> dict[str, Tens
             f"{path} is missing: the checkpoints beside it hold the head alone; copy the whole run "
             "folder, or train again into another --run"
         )
-    frozen = torch.load(path, map_location="cpu", weights_only=True)
+    frozen = read_checkpoint(path)
     return {**{BACKBONE + name: value for name, value in frozen.items()}, **state}
 
 

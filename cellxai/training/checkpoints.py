@@ -11,7 +11,9 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from torch import Tensor
 from torchmetrics import Metric
 
-from cellxai.files.folder import RunFolder, atomic
+from cellxai.files.digest import stop_vouching
+from cellxai.files.folder import RunFolder
+from cellxai.training.checkpoint_file import read_checkpoint, write_checkpoint
 from cellxai.training.stopping import StopRequest
 
 RUNNING = "running_metrics"
@@ -34,8 +36,25 @@ class AtomicCheckpoints(TorchCheckpointIO):
             ValueError: If a value could not be loaded again without running code.
         """
         check_plain(checkpoint, "checkpoint")
-        with atomic(Path(path)) as temporary:
-            torch.save(checkpoint, temporary)
+        write_checkpoint(checkpoint, Path(path))
+
+    def load_checkpoint(
+        self,
+        path: str | Path,
+        map_location: Any | None = None,
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        """Loads what was saved; the strategy moves it to its device.
+
+        Raises:
+            ValueError: If it is damaged, or no checkpoint.
+        """
+        return read_checkpoint(Path(path))
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Removes a checkpoint and the SHA-256 beside it."""
+        super().remove_checkpoint(path)
+        stop_vouching(Path(path))
 
 
 def check_plain(value: Any, where: str) -> None:

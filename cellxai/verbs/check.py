@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cellxai.data.ids import is_safe_id
 from cellxai.data.image_formats import read_pixels
+from cellxai.data.memory_budget import room_to_decode
 from cellxai.data.pixels.oddities import PixelLook, describe_odd, look_at
 from cellxai.data.records import Fault, Record, Scan, Source, note_blank_groups
 
@@ -95,21 +96,24 @@ class CheckedImage:
 def check_image(record: Record) -> CheckedImage:
     """Decodes the files of one image."""
     try:
-        pixels = read_pixels(record)
+        with room_to_decode(record):
+            pixels = read_pixels(record)
+            (height, width), look = pixels.shape[:2], look_at(pixels)
+            del pixels
     except ValueError as error:
         return CheckedImage(record, (Fault(f"image {record.id}", str(error)),), None)
     faults = []
     for what, load in (("mask", record.load_mask), ("cause", record.load_cause)):
         try:
-            shape = pixels.shape[:2] if load is None else load().shape
+            shape = (height, width) if load is None else load().shape
         except ValueError as error:
             faults.append(Fault(f"{what} of image {record.id}", str(error)))
             continue
-        if shape != pixels.shape[:2]:
+        if shape != (height, width):
             got = f"{shape[0]}×{shape[1]} pixels, but {record.path} has"
-            fault = f"{got} {pixels.shape[0]}×{pixels.shape[1]}"
+            fault = f"{got} {height}×{width}"
             faults.append(Fault(f"{what} of image {record.id}", fault))
-    return CheckedImage(record, tuple(faults), look_at(pixels))
+    return CheckedImage(record, tuple(faults), look)
 
 
 def class_faults(name: str, classes: Collection[str]) -> list[Fault]:

@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from flipped_bits import flip_bits
 from safetensors.numpy import load_file, save_file
 from safetensors.torch import safe_open
 
@@ -9,6 +10,7 @@ from cellxai.density.fitting import fit_density
 from cellxai.density.p_values import Calibration
 from cellxai.density.persistence import read_density, write_density
 from cellxai.density.settings import PipelineSettings
+from cellxai.files.digest import stop_vouching
 
 SETTINGS = PipelineSettings(projection=2, n_components=(2,), covariance_types=("diag",), n_init=1)
 X = torch.randn(40, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -27,6 +29,7 @@ def rewrite(path, **changes):
     """Changes the header of a file."""
     with safe_open(path, framework="np") as file:
         header = json.loads(file.metadata()["cellxai.density"])
+    stop_vouching(path)
     save_file(load_file(path), path, metadata={"cellxai.density": json.dumps(header | changes)})
 
 
@@ -57,5 +60,12 @@ def test_a_mixture_that_is_not_finite_is_refused(path):
         metadata = file.metadata()
     arrays["log_shares"][:] = float("nan")
     save_file(arrays, path, metadata=metadata)
+    stop_vouching(path)
     with pytest.raises(ValueError, match="at the mean of the features is nan"):
         read_density(path, "cellxai.density", dict)
+
+
+def test_any_flipped_bit_is_found(path):
+    for _ in flip_bits(path):
+        with pytest.raises(ValueError, match=r"d\.safetensors: does not have the SHA-256"):
+            read_density(path, "cellxai.density", dict)

@@ -20,6 +20,7 @@ from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.hiding.occlusion import FeatureAblation
 from cellxai.explain.metrics.localisation import pointing_game
 from cellxai.explain.superpixels.methods import Grid
+from cellxai.files.digest import stop_vouching
 from cellxai.trained.run import load_run
 
 # Without CLAHE, which gives every object the same contrast.
@@ -259,6 +260,7 @@ def test_a_damaged_or_foreign_file_is_one_line(density, trained, tmp_path):
     density.save(path)
     with pytest.raises(ValueError, match="no density pipeline"):
         DensityPipeline.load(path)
+    stop_vouching(path)
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(
         ValueError, match=r"no density of places .*; run `cellxai density`"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from cellxai.files.folder import atomic, read_csv, read_json, write_csv, write_json
+from cellxai.files.folder import RunFolder, atomic, read_csv, read_json, write_csv, write_json
 
 
 def names(folder: Path) -> list[str]:
@@ -44,7 +44,7 @@ def test_a_kill_in_between_leaves_the_old_file(tmp_path):
     path.write_text("old")
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from cellxai.files.folder import atomic\n"
+        "from cellxai.files.folder import RunFolder, atomic\n"
         "with atomic(Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('ne'); os.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -109,3 +109,31 @@ def test_two_writers_of_one_process_number_have_two_files(tmp_path):
         first.write_text("a")
         second.write_text("b")
     assert (tmp_path / "x.txt").read_text() == "a"
+
+
+@pytest.mark.parametrize("inside", ["score", "explain/maps", "density", "checkpoints"])
+def test_a_folder_of_which_a_part_lies_elsewhere_is_refused(tmp_path, inside):
+    elsewhere, link = tmp_path / "home", tmp_path / "run" / inside
+    elsewhere.mkdir()
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere)
+    with pytest.raises(
+        ValueError, match=rf"run/{inside} is a link out of the run folder, to .*home"
+    ):
+        RunFolder(tmp_path / "run")
+
+
+def test_links_to_the_folder_and_within_it_are_followed(tmp_path):
+    (tmp_path / "disk" / "score").mkdir(parents=True)
+    (tmp_path / "disk" / "latest").symlink_to(tmp_path / "disk" / "score")
+    (tmp_path / "run").symlink_to(tmp_path / "disk")
+    write_json(RunFolder(tmp_path / "run").score / "a.json", 1)
+    assert (tmp_path / "disk" / "score" / "a.json").is_file()
+
+
+def test_a_file_that_is_a_link_is_replaced_and_not_written_through(tmp_path):
+    (tmp_path / "mine.json").write_text("mine")
+    (tmp_path / "a.json").symlink_to(tmp_path / "mine.json")
+    write_json(tmp_path / "a.json", 1)
+    assert (tmp_path / "mine.json").read_text() == "mine"
+    assert not (tmp_path / "a.json").is_symlink()

@@ -1,4 +1,6 @@
 import os
+import resource
+import signal
 import socket
 import subprocess
 
@@ -49,3 +51,20 @@ def test_a_lock_that_is_a_link_is_refused_and_its_target_kept(tmp_path):
     with pytest.raises(ValueError, match=r"\.lock is a link"), run_lock(tmp_path / "run"):
         pass
     assert (tmp_path / "diary.txt").read_text() == "mine"
+
+
+def test_a_full_disk_is_told_with_the_file_and_leaves_no_lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "x" * 99_999)  # the text alone is too long
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9999, before[1]))
+    try:
+        with (
+            pytest.raises(OSError, match=r"run/\.lock: File too large while it was being written"),
+            run_lock(tmp_path / "run"),
+        ):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not (tmp_path / "run").exists()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cellxai.data.image_formats import ImageFault, read_pixels
 from cellxai.data.loading.cache import Kept, cache_key, open_cached, write_cached
+from cellxai.data.memory_budget import room_to_decode
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault, Record
 from cellxai.files.progress_bar import progress
@@ -77,7 +78,8 @@ def collect_in_memory(
 def read_prepared(record: Record, transforms: Transforms) -> UInt8[np.ndarray, "h w c"] | str:
     """What the network sees of one image, or why it sees nothing."""
     try:
-        return transforms.prepare(read_pixels(record))
+        with room_to_decode(record):
+            return transforms.prepare(read_pixels(record))
     except ImageFault as fault:
         return str(fault)
 

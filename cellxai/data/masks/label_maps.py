@@ -8,7 +8,15 @@ from jaxtyping import Int, Int32
 from PIL import Image
 
 from cellxai.data import tiff_tags
-from cellxai.data.image_formats import ImageFault, bits_per_channel, load_strictly, name_faults
+from cellxai.data.image_formats import (
+    ImageFault,
+    bits_per_channel,
+    count_pixels,
+    load_strictly,
+    name_faults,
+    read_content,
+)
+from cellxai.data.memory_budget import room_for
 from cellxai.data.records import MaskLoader
 
 
@@ -19,8 +27,8 @@ def read_mask(path: Path) -> Int32[np.ndarray, "h w"]:
         ImageFault: If the file cannot be read, has colours or fractions, or a label is negative or
             above 2³¹ - 1.
     """
-    with name_faults(path):
-        image = load_strictly(path.read_bytes(), check_labels)
+    with room_for(count_pixels(path)), name_faults(path):
+        image = load_strictly(read_content(path), check_labels)
         if len(image.getbands()) != 1:
             raise ImageFault(f"a mask in {image.mode}, expected one plane of labels, 0 outside")
         labels = np.array(image)
@@ -54,7 +62,8 @@ def draw_label_map(
         objects: Places of the pixels of each object, counted from 0 row by row.
         shape: Height and width in pixels.
     """
-    label_map = np.zeros(shape[0] * shape[1], dtype=np.int32)
-    for label, places in enumerate(objects, start=1):
-        label_map[places] = label
-    return label_map.reshape(shape)
+    with room_for(shape[0] * shape[1]):
+        label_map = np.zeros(shape[0] * shape[1], dtype=np.int32)
+        for label, places in enumerate(objects, start=1):
+            label_map[places] = label
+        return label_map.reshape(shape)

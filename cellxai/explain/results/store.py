@@ -5,46 +5,17 @@ of a write or none, and a second start computes the rest.
 """
 
 import math
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
+from cellxai.explain.results.database import EVIDENCE, RESTORE, Database, hash_record
 from cellxai.explain.results.rows import Answer, Key, Measure, ScoreRow
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS results (
-    image TEXT, explainer TEXT, metric TEXT, seed INTEGER,
-    value REAL, chance REAL,
-    status TEXT NOT NULL, reason TEXT NOT NULL,
-    forwards INTEGER NOT NULL, backwards INTEGER NOT NULL, seconds REAL NOT NULL,
-    metric_forwards INTEGER NOT NULL, metric_backwards INTEGER NOT NULL,
-    metric_seconds REAL NOT NULL,
-    PRIMARY KEY (image, explainer, metric, seed)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS answers (
-    image TEXT, explainer TEXT, seed INTEGER, target INTEGER NOT NULL,
-    status TEXT NOT NULL, reason TEXT NOT NULL,
-    forwards INTEGER NOT NULL, backwards INTEGER NOT NULL, seconds REAL NOT NULL,
-    peak_bytes INTEGER, batch_size INTEGER NOT NULL, dtype TEXT NOT NULL,
-    surrogate_r2 REAL, ranking_stability REAL, completeness_gap REAL, evidence BLOB,
-    PRIMARY KEY (image, explainer, seed)
-);
-CREATE TABLE IF NOT EXISTS measures (
-    metric TEXT PRIMARY KEY, title TEXT NOT NULL, family TEXT NOT NULL, direction TEXT NOT NULL,
-    low REAL NOT NULL, high REAL NOT NULL, paper TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS inapplicable (
-    image TEXT, metric TEXT, PRIMARY KEY (image, metric)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS choices (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
-EVIDENCE = np.dtype("<f8")  # of the blobs, on any machine
 KEYS = {
     "results": ("image", "explainer", "metric", "seed"),
     "answers": ("image", "explainer", "seed"),
@@ -63,15 +34,14 @@ class Store:
 
     Args:
         path: Usually ``runs/<name>/benchmark/results.sqlite``.
+
+    Raises:
+        ValueError: If the file is damaged, or holds something else.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._shared: sqlite3.Connection | None = None
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with self._connect() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(SCHEMA)
+        self._database = Database(path)
 
     def write(
         self,
@@ -88,7 +58,7 @@ class Store:
             answer: The attribution that they judge.
             inapplicable: Images and the metrics whose truth is not known of them.
         """
-        with self._connect() as connection:
+        with self._database.writing() as connection:
             connection.executemany(_upsert("results", ScoreRow), map(_to_sql, rows))
             if answer is not None:
                 unless = " WHERE excluded.status != 'failed' OR answers.status = 'failed'"
@@ -109,7 +79,7 @@ class Store:
 
     def inapplicable(self) -> list[tuple[str, str]]:
         """Images and metrics that need a truth which is not known of them, ordered."""
-        with self._connect() as connection:
+        with self._database.reading() as connection:
             return list(connection.execute("SELECT image, metric FROM inapplicable ORDER BY 1, 2"))
 
     def missing_keys(self, keys: Iterable[Key], retry_failed: bool = False) -> list[Key]:
@@ -122,7 +92,7 @@ class Store:
         """
         counted = "status != 'failed'" if retry_failed else "TRUE"
         query = f"SELECT image, explainer, metric, seed FROM results WHERE {counted}"
-        with self._connect() as connection:
+        with self._database.reading() as connection:
             there = set(connection.execute(query))
         hopeless = set() if retry_failed else set(self.inapplicable())
         return [key for key in keys if key not in there and (key.image, key.metric) not in hopeless]
@@ -137,7 +107,7 @@ class Store:
 
     def choose(self, name: str, value: str) -> None:
         """Keeps a choice; the first one stays."""
-        with self._connect() as connection:
+        with self._database.writing() as connection:
             connection.execute("INSERT OR IGNORE INTO choices VALUES (?, ?)", (name, value))
 
     def bind(self, settings: Mapping[str, str], measures: Sequence[Measure] = ()) -> None:
@@ -153,57 +123,49 @@ class Store:
                     f"{self.path}: {name} was {before[name]}, now it is {value}; "
                     "use the former, a new name, or a new file"
                 )
-        with self._connect() as connection:
+        with self._database.writing() as connection:
             connection.executemany("INSERT OR IGNORE INTO settings VALUES (?, ?)", settings.items())
             connection.executemany(_upsert("measures", Measure), map(_to_sql, measures))
 
-    @contextmanager
-    def keep_open(self) -> Iterator[None]:
+    def keep_open(self) -> AbstractContextManager[None]:
         """One connection for all that is done in the block: opening and closing takes milliseconds.
 
         Nothing is locked between writes, and what was written is safe from a kill at once.
         """
-        with self._connect() as connection:
-            self._shared = connection
-            try:
-                yield
-            finally:
-                self._shared = None
+        return self._database.keep_open()
 
     def _all(self, table: str, kind: type[Kept]) -> list[Kept]:
+        """All records of a table.
+
+        Raises:
+            ValueError: If one of them is not what was written.
+        """
         names = ", ".join(field.name for field in fields(kind))
         order = ", ".join(KEYS[table])
-        with self._connect() as connection:
-            rows = connection.execute(f"SELECT {names} FROM {table} ORDER BY {order}").fetchall()
-        return [_from_sql(kind, values) for values in rows]
+        with self._database.reading() as connection:
+            query = f"SELECT digest, {names} FROM {table} ORDER BY {order}"
+            rows = connection.execute(query).fetchall()
+        return [self._sound(table, digest, kind, values) for digest, *values in rows]
+
+    def _sound(self, table: str, digest: str, kind: type[Kept], values: Sequence[Any]) -> Kept:
+        try:
+            record = _from_sql(kind, values)
+            if digest in ("", hash_record(record)):  # rows of earlier versions have none
+                return record
+        except (TypeError, ValueError):  # a value of another type than was written
+            pass
+        by_name = dict(zip((field.name for field in fields(kind)), values, strict=True))
+        key = ", ".join(f"{name} {by_name[name]!r}" for name in KEYS[table])
+        raise ValueError(f"{self.path}: the row of {key} is not what was written: {RESTORE}")
 
     def _texts(self, table: str) -> dict[str, str]:
-        with self._connect() as connection:
+        with self._database.reading() as connection:
             return dict(connection.execute(f"SELECT name, value FROM {table}"))
-
-    @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        """A connection for one transaction."""
-        connection = self._shared or sqlite3.connect(self.path, timeout=60)
-        try:
-            # In write-ahead mode this is safe from a kill; after a power failure the last
-            # transactions may be gone, and are computed again.
-            connection.execute("PRAGMA synchronous = NORMAL")
-            with connection:
-                yield connection
-        except sqlite3.DatabaseError as error:
-            raise ValueError(
-                f"{self.path}: {error}; expected results of this version of cellxai benchmark, "
-                "move the file away to begin anew"
-            ) from error
-        finally:
-            if connection is not self._shared:
-                connection.close()
 
 
 def _upsert(table: str, kind: type[ScoreRow | Answer | Measure]) -> str:
     """The statement that adds a record, or puts it in the place of that of the same key."""
-    names = [field.name for field in fields(kind)]
+    names = [*(field.name for field in fields(kind)), "digest"]
     changed = ", ".join(f"{name} = excluded.{name}" for name in names)
     return (
         f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)}) "
@@ -213,7 +175,8 @@ def _upsert(table: str, kind: type[ScoreRow | Answer | Measure]) -> str:
 
 def _to_sql(record: ScoreRow | Answer | Measure) -> list[Any]:
     values = (getattr(record, field.name) for field in fields(record))
-    return [v.astype(EVIDENCE).tobytes() if isinstance(v, np.ndarray) else v for v in values]
+    kept = [v.astype(EVIDENCE).tobytes() if isinstance(v, np.ndarray) else v for v in values]
+    return [*kept, hash_record(record)]
 
 
 def _from_sql(kind: type[Kept], values: Sequence[Any]) -> Kept:

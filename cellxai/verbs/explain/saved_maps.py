@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
 from cellxai.explain.provenance import identify_model
-from cellxai.files.folder import atomic
+from cellxai.files.digest import check_digest, vouched
 from cellxai.files.identity import describe_settings, hash_json, hash_source, hash_tensors
 
 ENTRY, SETTINGS = "entry", "settings"  # names in the header of the file
@@ -62,13 +62,14 @@ def write_maps(path: Path, saved: SavedMaps, settings: str) -> None:
         settings: Hash of what it was made with, see :func:`hash_settings`.
     """
     header = {ENTRY: json.dumps(saved.entry), SETTINGS: settings}
-    with atomic(path) as temporary:
+    with vouched(path) as temporary:
         save_file(saved.tensors, temporary, metadata=header)
 
 
 def read_maps(path: Path, settings: str) -> SavedMaps | None:
     """What :func:`write_maps` wrote with the same settings; None where there is no such file."""
     try:
+        check_digest(path)
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             if header.get(SETTINGS) != settings:

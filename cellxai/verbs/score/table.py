@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from cellxai.files.folder import atomic
+from gmm.files.atomic import name_full_disk
 
 NO_CLASS, BETWEEN_CLASSES = "(none)", " | "
 OF_CLASS = "p_"  # begins the name of a column, here as in evaluation/predictions.csv
@@ -120,7 +121,8 @@ def mend_table(
     files = {name for name, _ in wanted}
     kept = {row.key: row for row in rows if row.key in wanted or row.path not in files}
     content = encode_header(classes) + encode_rows(list(kept.values()), classes)
-    if not path.is_file() or path.read_bytes() != content:
+    # In the place of a link, for rows would be added to another file.
+    if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
         with atomic(path) as temporary:
             temporary.write_bytes(content)
     return list(kept.values())
@@ -128,7 +130,7 @@ def mend_table(
 
 def append_rows(path: Path, rows: Sequence[ScoreRow], classes: Sequence[str]) -> None:
     """Adds rows to a table; they are on disk when this returns."""
-    with path.open("ab") as file:
+    with name_full_disk(path), path.open("ab") as file:
         file.write(encode_rows(rows, classes))
         file.flush()
         os.fsync(file.fileno())

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 import torch
+from flipped_bits import flip_bits
 from safetensors.torch import load_file
 
 from cellxai.explain.base import Attribution, Context
@@ -94,6 +95,13 @@ def test_what_is_not_there_broken_or_of_other_settings_is_none(saved, tmp_path):
     assert read_maps(path, "other") is None
     path.write_bytes(path.read_bytes()[:-9])
     assert read_maps(path, "settings") is None
+
+
+def test_maps_with_any_flipped_bit_are_not_kept(saved, tmp_path):
+    path = tmp_path / "x.safetensors"
+    write_maps(path, saved, "settings")
+    assert all(read_maps(path, "settings") is None for _ in flip_bits(path))
+    assert read_maps(path, "settings") is not None
 
 
 def test_the_settings_of_an_image_are_all_that_its_maps_depend_on():

@@ -105,3 +105,13 @@ def test_a_name_that_is_no_utf_8_is_kept_byte_by_byte(tmp_path):
     append_rows(tmp_path / "scores.csv", [row], CLASSES)
     assert b"caf\xe9.png" in (tmp_path / "scores.csv").read_bytes()
     assert read_scores(tmp_path / "scores.csv") == [row]
+
+
+def test_rows_are_not_added_to_a_file_that_is_linked(tmp_path):
+    mine, table = tmp_path / "mine.csv", tmp_path / "scores.csv"
+    mine.write_bytes(encode_header(CLASSES))
+    table.symlink_to(mine)
+    mend_table(table, set(), CLASSES)
+    append_rows(table, [ScoreRow("a", "a.png", "1", fault="no image")], CLASSES)
+    assert mine.read_bytes() == encode_header(CLASSES)
+    assert [row.id for row in read_scores(table)] == ["a"]
