@@ -161,6 +161,7 @@ def _outputs_and_scores(
     ends: list[tuple[Tensor, Tensor]] = []
 
     def end_of_network(outputs: Tensor) -> Tensor:
+        """From here on is the score, which has a gradient and no rules."""
         rules.ended = True
         ends.append((outputs, outputs.detach().requires_grad_()))
         return ends[-1][1]
@@ -171,7 +172,7 @@ def _outputs_and_scores(
         network = model.model if has_score else None
         if not isinstance(network, nn.Module):
             return end_of_network(model(pixels))
-        handle = network.register_forward_hook(lambda _, __, outputs: end_of_network(outputs))
+        handle = network.register_forward_hook(lambda *called: end_of_network(called[-1]))
         try:
             return model(pixels)
         finally:

@@ -143,7 +143,8 @@ class RelevancePass:
         if at_pixels is None or len(boxes) != 1 or boxes[0] is None:
             return usual
         self.n_pixel_layers += 1
-        return partial(at_pixels, box=boxes[0])
+        box = boxes[0]
+        return lambda relevance, x, layer: at_pixels(relevance, x, layer, box)
 
     def gate_rule(self, call: Call) -> Tensor:
         """Unchanged, and remembered."""
