@@ -132,12 +132,8 @@ def test_independent_labels_are_followed_by_their_sigmoid_and_not_by_the_softmax
         }
         torch.testing.assert_close(scores["odds"], scores["p"])
         for i in labels:
-            alone = Case(
-                lambda x, i=i: net(x)[:, targets[i], None],
-                images,
-                torch.zeros_like(targets),
-                context,
-            )
+            label = targets[i : i + 1]
+            alone = Case(lambda x, k=label: net(x)[:, k], images, 0 * targets, context)
             torch.testing.assert_close(scores["odds"][i], metric.score(alone, attribution)[i])
         if not isinstance(metric, Monotonicity):
             assert not torch.allclose(scores["odds"], scores["softmax"])
