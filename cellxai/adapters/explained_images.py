@@ -28,17 +28,34 @@ class Subject:
         record: What it is; the label of an image from outside the run is empty.
         part: Which part it belongs to; ``outside`` where it does not belong to the run.
         image: As the network sees it, in [0, 1], on the device of the run.
-        target: The explained class: the predicted one, right or wrong.
-        probability: Probability of the predicted class.
+        logits: What the network answers.
+        target: The explained class: the predicted one, right or wrong, unless another is chosen.
         truth: Known regions by name: ``cells`` from masks, ``cause`` where it was planted.
+        rank: The place of the explained class among several of the same image, from 1.
     """
 
     record: Record
     part: str
     image: Float[Tensor, "1 3 h w"]
+    logits: Float[Tensor, " k"]
     target: int
-    probability: float
     truth: dict[str, Bool[Tensor, "h w"]]
+    rank: int = 1
+
+    @property
+    def name(self) -> str:
+        """What its files are called: the id, with the rank of a further class."""
+        return self.record.id if self.rank == 1 else f"{self.record.id}__top{self.rank}"
+
+    @property
+    def predicted(self) -> int:
+        """The class of highest score."""
+        return int(self.logits.argmax())
+
+    @property
+    def probability(self) -> float:
+        """Probability of the predicted class among classes that compete."""
+        return float(self.logits.softmax(-1).max())
 
 
 def choose_subjects(
@@ -197,8 +214,7 @@ def predict_subject(
     truth: dict[str, Bool[Tensor, "h w"]] | None = None,
 ) -> Subject:
     """An image with the class that its logits predict."""
-    probability = float(logits.softmax(-1).max())
-    return Subject(record, part, image, int(logits.argmax()), probability, truth or {})
+    return Subject(record, part, image, logits, int(logits.argmax()), truth or {})
 
 
 def read_known_regions(trained: TrainedRun, record: Record) -> dict[str, Bool[Tensor, "h w"]]:

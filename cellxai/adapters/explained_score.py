@@ -4,15 +4,34 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from cellxai.adapters.feature_density import FeatureDensity
 from cellxai.adapters.place_density import LeastKnownPlaces, places_file, read_place_density
-from cellxai.explain.score import LogDensity, Logit, LogOdds, Probability, Score, Scored
+from cellxai.explain.score import (
+    LogDensity,
+    Logit,
+    LogOdds,
+    Probability,
+    Score,
+    Scored,
+    Sigmoid,
+    SigmoidLogOdds,
+)
 from cellxai.files.identity import hash_file
 from cellxai.trained.run import TrainedRun
 
-ScoreName = Literal["logit", "probability", "log_odds", "density", "places"]
-SCORES = {"logit": Logit, "probability": Probability, "log_odds": LogOdds}
+ScoreName = Literal[
+    "logit", "probability", "log_odds", "sigmoid", "sigmoid_log_odds", "density", "places"
+]
+SCORES = {
+    "logit": Logit,
+    "probability": Probability,
+    "log_odds": LogOdds,
+    "sigmoid": Sigmoid,
+    "sigmoid_log_odds": SigmoidLogOdds,
+}
 
 
 @dataclass(frozen=True)
@@ -34,14 +53,20 @@ class ScoredRun:
         """What pictures call the score."""
         return self.score.name or type(self.score).__name__
 
-    def column(self, predicted: int) -> int:
-        """The score that is explained of an image of that predicted class."""
-        return predicted if self.of_classes else 0
+    def column(self, target: int) -> int:
+        """The score that is explained where that class is."""
+        return target if self.of_classes else 0
 
-    def explained(self, predicted: str) -> str:
-        """What is explained of an image of that predicted class, in words, with its units."""
+    def explained(self, target: str) -> str:
+        """What is explained where that class is, in words, with its units."""
         units = f" ({self.score.units})" if self.score.units else ""
-        return f"{self.name} of {predicted if self.of_classes else 'the image'}{units}"
+        name = self.name.removesuffix(" of the label")
+        return f"{name} of {target if self.of_classes else 'the image'}{units}"
+
+    def probability(self, logits: Float[Tensor, " k"]) -> float:
+        """Probability of the predicted class: its sigmoid where labels do not compete."""
+        probabilities = logits.sigmoid() if self.score.independent else logits.softmax(-1)
+        return float(probabilities.max())
 
 
 def name_of(score: ScoreName | Score) -> str:

@@ -1,11 +1,14 @@
-"""The scalar that is explained: a logit unless said, a probability, log-odds, a log-density."""
+"""The scalar that is explained: a logit unless said, a probability, log-odds, a log-density.
+
+Classes compete (softmax), unless the outputs are independent logits, one per label (sigmoid).
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 
@@ -19,11 +22,15 @@ class Score(ABC):
         name: What a picture calls the score; by default the name of the class.
         units: Its unit, such as ``nats``; empty where it has none.
         of_one_model: Whether it means nothing for another model, as a density of features does.
+        independent: Whether each column is of a label that competes with no other.
+        threshold: Above it a label without competitors is predicted; None where nothing is.
     """
 
     name: ClassVar[str] = ""
     units: ClassVar[str] = ""
     of_one_model: ClassVar[bool] = False
+    independent: ClassVar[bool] = False
+    threshold: ClassVar[float | None] = None
 
     @abstractmethod
     def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b t"]:
@@ -39,6 +46,7 @@ class Logit(Score):
 
     name = "logit"
     units = "nats"
+    threshold = 0.0
 
     def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
         """See :meth:`Score.scores`."""
@@ -53,10 +61,40 @@ class Probability(Score):
 
     name = "probability"
     units = "share of 1"
+    threshold = 0.5
 
     def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
         """See :meth:`Score.scores`."""
         return class_probabilities(outputs)
+
+
+class Sigmoid(Score):
+    """Sigmoid of each logit: the probability of a label, whatever other labels an image has."""
+
+    name = "probability of the label"
+    units = "share of 1"
+    independent = True
+    threshold = 0.5
+
+    def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
+        """See :meth:`Score.scores`."""
+        return outputs.sigmoid()
+
+
+class SigmoidLogOdds(Score):
+    """log p/(1 − p) of each label in nats, p its sigmoid: the logits as they are.
+
+    Curves follow p, as they follow the softmax where a :class:`Logit` is explained.
+    """
+
+    name = "log-odds of the label"
+    units = "nats"
+    independent = True
+    threshold = 0.0
+
+    def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
+        """See :meth:`Score.scores`."""
+        return outputs
 
 
 class LogOdds(Score):
@@ -67,6 +105,7 @@ class LogOdds(Score):
 
     name = "log-odds"
     units = "nats"
+    threshold = 0.0
 
     def scores(self, outputs: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
         """See :meth:`Score.scores`."""
@@ -104,6 +143,32 @@ class LogDensity(Score):
 def class_probabilities(logits: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
     """Softmax of several logits, sigmoid of a single one, which competes with nothing."""
     return logits.softmax(1) if logits.shape[1] > 1 else logits.sigmoid()
+
+
+def followed_by_curves(score: Score, scores: Float[Tensor, "b t"]) -> Float[Tensor, "b t"]:
+    """What a curve follows: logits as probabilities, every other score as it is."""
+    if isinstance(score, Logit):
+        return class_probabilities(scores)
+    return scores.sigmoid() if isinstance(score, SigmoidLogOdds) else scores
+
+
+def decisions(
+    score: Score, scores: Float[Tensor, "b t"], targets: Int[Tensor, " b"]
+) -> Int[Tensor, " b"]:
+    """The predicted class; of labels that compete with none the target, or -1 where it fails.
+
+    Raises:
+        ValueError: If the score predicts nothing, as a density.
+    """
+    if scores.shape[1] > 1 and not score.independent:
+        return scores.argmax(1)
+    if score.threshold is None:
+        raise ValueError(
+            f"scores of shape {tuple(scores.shape)}: this metric asks whether the prediction "
+            "stays, and a score of the image alone predicts none; leave it out"
+        )
+    holds = scores.gather(1, targets[:, None])[:, 0] > score.threshold
+    return targets.masked_fill(~holds, -1)
 
 
 class ModelWrapper(nn.Module, ABC):

@@ -55,6 +55,8 @@ def every_explainer(n_samples: int = 1000) -> dict[str, Explainer]:
         "deeplift": DeepLift(),
         "deeplift-shap": DeepLiftShap(),
         "lrp": LRP(),
+        "lrp-plus-flat": LRP("epsilon-plus-flat"),
+        "lrp-gamma-box": LRP("epsilon-gamma-box"),
         "guided-backprop": GuidedBackprop(),
         "deconvolution": Deconvolution(),
         "gradcam": GradCam(),

@@ -6,13 +6,25 @@ import torch
 from cellxai.explain.backward.deeplift import DeepLift
 from cellxai.explain.backward.gradcam import GradCam
 from cellxai.explain.backward.gradients import IntegratedGradients, Saliency
-from cellxai.explain.base import Case
+from cellxai.explain.base import Attribution, Case
 from cellxai.explain.cost import attribute_with_cost, frozen
 from cellxai.explain.hiding.occlusion import FeatureAblation, Occlusion
 from cellxai.explain.lime.lime import Lime
 from cellxai.explain.metrics.faithfulness import DeletionAUC, InsertionAUC, Irof
+from cellxai.explain.metrics.infidelity import Infidelity
+from cellxai.explain.metrics.monotonicity import Monotonicity
+from cellxai.explain.metrics.road import Road
 from cellxai.explain.provenance import identify_model
-from cellxai.explain.score import LogDensity, Logit, LogOdds, Probability, Scored
+from cellxai.explain.score import (
+    LogDensity,
+    Logit,
+    LogOdds,
+    Probability,
+    Scored,
+    Sigmoid,
+    SigmoidLogOdds,
+    decisions,
+)
 
 EXPLAINERS = [
     Lime(40), Saliency(), IntegratedGradients(n_steps=8), GradCam(), GradCam("2"),
@@ -102,3 +114,62 @@ def test_a_scored_model_can_be_copied(net, images):
 def test_a_plain_function_is_scored_too(net, images):
     scored = Scored(lambda x: net(x), Probability())
     torch.testing.assert_close(scored(images).sum(1), torch.ones(3))
+
+
+def test_independent_labels_are_followed_by_their_sigmoid_and_not_by_the_softmax(
+    net, images, targets, context
+):
+    """Each metric is that of a network with the target's logit alone."""
+    logits, odds, p = (Scored(net, score()) for score in (Logit, SigmoidLogOdds, Sigmoid))
+    assert torch.equal(odds(images), net(images))
+    assert torch.equal(p(images), net(images).sigmoid())
+    attribution = DeepLift().attribute(odds, images, targets, context)
+    labels = range(len(images))
+    for metric in (DeletionAUC(), InsertionAUC(), Irof(), Monotonicity()):
+        scores = {
+            name: metric.score(Case(model, images, targets, context), attribution)
+            for name, model in {"softmax": logits, "odds": odds, "p": p}.items()
+        }
+        torch.testing.assert_close(scores["odds"], scores["p"])
+        for i in labels:
+            label = targets[i : i + 1]
+            alone = Case(lambda x, k=label: net(x)[:, k], images, 0 * targets, context)
+            torch.testing.assert_close(scores["odds"][i], metric.score(alone, attribution)[i])
+        if not isinstance(metric, Monotonicity):
+            assert not torch.allclose(scores["odds"], scores["softmax"])
+
+
+def test_infidelity_of_labels_is_in_the_units_that_are_explained(net, images, targets, context):
+    attribution = DeepLift().attribute(net, images, targets, context)
+    of_logit, of_odds, of_p = (
+        Infidelity().score(Case(Scored(net, s), images, targets, context), attribution)
+        for s in (Logit(), SigmoidLogOdds(), Sigmoid())
+    )
+    torch.testing.assert_close(of_logit, of_odds)
+    assert (of_p < of_odds / 10).all()  # the sigmoid's slope is 1/4 at most, and squared
+
+
+def test_a_label_is_predicted_where_it_is_more_likely_than_not():
+    outputs = torch.tensor([[-1.0, 3.0], [-1.0, 3.0]])
+    targets = torch.tensor([0, 1])
+    for score in (SigmoidLogOdds(), Sigmoid()):
+        assert decisions(score, score.scores(outputs), targets).tolist() == [-1, 1]
+    assert decisions(Logit(), outputs, targets).tolist() == [1, 1]
+    for score in (Logit(), Probability(), LogOdds()):  # one logit competes with nothing
+        answers = score.scores(torch.tensor([[-1.0], [2.0]]))
+        assert decisions(score, answers, torch.zeros_like(targets)).tolist() == [-1, 0]
+
+
+def test_removal_asks_whether_the_label_survives(net, images, targets, context):
+    """ROAD of two labels that both hold, whatever is removed: the softmax knows one winner."""
+
+    def both(x):
+        return x.new_tensor([[1.0, 2.0]]).expand(len(x), 2)
+
+    zeros, attribution = torch.zeros_like(targets), Attribution(images[:, 0])
+    of_labels, of_classes = (
+        Road().score(Case(Scored(both, s), images, zeros, context), attribution)
+        for s in (Sigmoid(), Probability())
+    )
+    assert of_labels.tolist() == [1, 1, 1]
+    assert of_classes.tolist() == [0, 0, 0]

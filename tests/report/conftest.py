@@ -25,7 +25,7 @@ from cellxai.figures.evaluation.mistakes import MistakePanel, draw_mistakes
 from cellxai.figures.evaluation.reliability import ReliabilityPanel, draw_reliability
 from cellxai.figures.evaluation.roc import Curve, draw_roc
 from cellxai.figures.explanations.comparison import Comparison, draw_comparison
-from cellxai.figures.explanations.lime_panels import draw_lime_panels
+from cellxai.figures.explanations.lime_panels import LimePanels, draw_lime_panels
 from cellxai.figures.training_curves import draw_curves
 
 CLASSES = ("astro", "cort", "shsy5y")
@@ -258,7 +258,8 @@ def write_explanations(root: Path) -> None:
         image = cell_image(generator, (52, 70))
         coefficients = generator.normal(0, 0.1, superpixels.max() + 1)
         name, title = f"test{number:03d}", f"test{number:03d}: {label}, probability 0.98"
-        draw_lime_panels(image, superpixels, coefficients, folder / f"{name}_lime.png", title)
+        panels = LimePanels(image, superpixels, coefficients, title)
+        draw_lime_panels(panels, folder / f"{name}_lime.png")
         values: np.ndarray = coefficients[superpixels]
         maps = dict.fromkeys(EXPLAINERS, values)
         notes = dict.fromkeys(EXPLAINERS, "500 forwards, 6.1 s, ok")

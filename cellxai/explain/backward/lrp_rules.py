@@ -8,23 +8,21 @@ What travels back is relevance, not a gradient. Each function hands on as much a
 - activations, normalisation, and products with a constant hand it on unchanged;
 - of a product with a gate, the signal gets all: the gate counts as a constant.
 
-The ε rule as published loses what it ascribes to biases. Here that share is spread over the inputs
-in proportion to |input × weight|, and by |weight| where all inputs are 0, so that none is lost.
+The rules of layers with weights are in :mod:`cellxai.explain.backward.lrp_spreads`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from cellxai.explain.backward.lrp_pixels import Answer, KnownPixels
+from cellxai.explain.backward.lrp_spreads import Composite, Spread, layer_of, stabilise
 from cellxai.explain.backward.rules import Call, NoRuleError, Rule, Rules, own_rule, refusing_rule
-
-Composite = Literal["epsilon", "epsilon-plus", "epsilon-alpha-beta"]
 
 MOVING = [  # whose own gradient already moves relevance where it came from
     "__getitem__", "__get__", "cat", "stack", "flatten", "unflatten", "reshape", "view",
@@ -36,34 +34,31 @@ MOVING = [  # whose own gradient already moves relevance where it came from
 ONE_TO_ONE = [
     "relu", "relu6", "hardtanh", "silu", "gelu", "hardswish", "tanh", "elu", "selu", "celu",
     "leaky_relu", "mish", "softplus", "softsign", "layer_norm", "group_norm", "instance_norm",
-    "div", "__truediv__", "neg", "clamp",
+    "div", "__truediv__", "divide", "true_divide", "neg", "negative", "clamp", "clip",
 ]  # fmt: skip
+ADDITIONS = ("add", "sub", "subtract", "rsub", "__radd__", "__rsub__")
+PRODUCTS = ("mul", "multiply", "__rmul__")
 GATES = ("sigmoid", "hardsigmoid")
 SUMS = ["mean", "sum", "avg_pool2d", "adaptive_avg_pool2d", "interpolate"]
-STABILISER = 1e-9
-ALPHA = 2.0  # and β = 1: Bach et al. (2015), eq. 60, with α − β = 1, which conserves
+KEEPING_PIXELS = [  # each number of the answer is one of the input's, by a monotone function
+    "__getitem__", "flatten", "unflatten", "reshape", "view", "permute", "transpose", "contiguous",
+    "clone", "to", "float", "double", "squeeze", "unsqueeze", "unbind", "chunk", "split", "flip",
+    "pad", "movedim", "narrow", "select", "view_as", "reshape_as", "div", "__truediv__", "divide",
+    "true_divide", "neg", "negative", "clamp", "clip", "batch_norm", *ADDITIONS, *PRODUCTS,
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Layer:
-    """A linear map with weights: a convolution or a matrix product.
+class Convolution:
+    """The arguments of torch's ``conv2d``, by its names."""
 
-    Args:
-        weight: What multiplies the inputs.
-        bias: What is added, shaped to broadcast over the output.
-        linear: Input, weight → output without bias.
-    """
-
+    input: Tensor
     weight: Tensor
-    bias: Tensor | None
-    linear: Callable[[Tensor, Tensor], Tensor]
-
-    def back(self, x: Tensor, weight: Tensor, values: Tensor) -> Tensor:
-        """The transposed map of ``weight``, from values of the output to the shape of ``x``."""
-        leaf = torch.zeros_like(x).requires_grad_()
-        with torch.enable_grad():
-            output = self.linear(leaf, weight)
-        return torch.autograd.grad(output, leaf, values)[0]
+    bias: Tensor | None = None
+    stride: int | Sequence[int] = 1
+    padding: int | str | Sequence[int] = 0
+    dilation: int | Sequence[int] = 1
+    groups: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,8 +66,8 @@ class BatchNorm:
     """The arguments of torch's ``batch_norm``, by its names; statistics are None in training."""
 
     input: Tensor
-    running_mean: Tensor
-    running_var: Tensor
+    running_mean: Tensor | None
+    running_var: Tensor | None
     weight: Tensor | None = None
     bias: Tensor | None = None
     training: bool = False
@@ -80,84 +75,81 @@ class BatchNorm:
     eps: float = 1e-5
 
 
-Spread = Callable[[Tensor, Tensor, Layer], Tensor]
-"""Relevance of the output, input, layer → relevance of the input."""
-
-
-def relevance_rules(composite: Composite) -> Rules:
-    """The rules to enter around a forward pass whose backward pass shall carry relevance.
+class RelevancePass:
+    """One forward pass whose backward pass shall carry relevance, and its rules.
 
     Args:
-        composite: ``epsilon`` everywhere; or ε in layers without positions, and z⁺ or αβ (2, 1) in
-            convolutions.
-    """
-    memory = _Pass(*COMPOSITES[composite])
-    by_name: dict[str, Rule] = dict.fromkeys(MOVING, own_rule)
-    by_name |= dict.fromkeys(ONE_TO_ONE, unchanged_rule)
-    by_name |= dict.fromkeys(SUMS, sum_rule)
-    by_name |= dict.fromkeys(GATES, memory.gate_rule)
-    by_name |= {"add": addition_rule, "sub": addition_rule, "mul": memory.product_rule}
-    by_name |= {"conv2d": memory.convolution_rule, "batch_norm": memory.batch_norm_rule}
-    by_name |= {"linear": memory.matrix_rule}
-    return Rules(by_name, otherwise=refusing_rule)
+        composite: Which rule a layer has.
+        box: Least and largest value of a pixel.
 
-
-@dataclass(frozen=True)
-class _Answer:
-    """A tensor that the model got, until something else is written into it."""
-
-    tensor: Tensor
-    version: int
-
-    @classmethod
-    def of(cls, call: Call, output: Tensor) -> "_Answer":
-        if call.target is None:
-            return cls(output, output._version)
-        return cls(call.target, call.target._version + 1)  # once the output is written into it
-
-    def holds(self, tensor: object) -> bool:
-        return tensor is self.tensor and self.tensor._version == self.version
-
-
-class _Pass:
-    """The rules of one forward pass that depend on what was called before.
-
-    Args:
-        at_positions: How layers with positions spread relevance.
-        without_positions: How the others do.
+    Attributes:
+        n_pixel_layers: Layers so far that had the rule of the pixels.
     """
 
-    def __init__(self, at_positions: Spread, without_positions: Spread) -> None:
-        self.at_positions = at_positions
-        self.without_positions = without_positions
-        self._gates: list[_Answer] = []
-        self._last_convolution: tuple[_Answer, Call] | None = None
+    def __init__(self, composite: Composite, box: tuple[float, float] = (0.0, 1.0)) -> None:
+        self.composite = composite
+        self.box = box
+        self.n_pixel_layers = 0
+        self._pixels = KnownPixels()
+        self._gates: list[Answer] = []
+        self._last_convolution: tuple[Answer, Call, Spread] | None = None
+
+    def rules(self) -> Rules:
+        """The rules to enter around the pass."""
+        by_name: dict[str, Rule] = dict.fromkeys(MOVING, own_rule)
+        by_name |= dict.fromkeys(ONE_TO_ONE, unchanged_rule)
+        by_name |= dict.fromkeys(SUMS, sum_rule)
+        by_name |= dict.fromkeys(GATES, self.gate_rule)
+        by_name |= dict.fromkeys(ADDITIONS, addition_rule)
+        by_name |= dict.fromkeys(PRODUCTS, self.product_rule)
+        by_name |= {"conv2d": self.convolution_rule, "batch_norm": self.batch_norm_rule}
+        by_name |= {"linear": self.matrix_rule}
+        if self.composite.at_pixels is not None:
+            by_name |= {name: self._pixels.follow(by_name[name]) for name in KEEPING_PIXELS}
+        return Rules(by_name, otherwise=refusing_rule)
+
+    def note_pixels(self, images: Float[Tensor, "b c h w"]) -> None:
+        """Remembers what the model is given."""
+        self._pixels.begin(images, *self.box)
 
     def convolution_rule(self, call: Call) -> Tensor:
         """By the composite, and remembered for the BatchNorm that may follow."""
-        output = answer_and_spread(call, self.at_positions)
-        self._last_convolution = (_Answer.of(call, output), call)
+        spread = self._spread(call, self.composite.at_positions)
+        output = answer_and_spread(call, spread)
+        self._last_convolution = (Answer.of(call, output), call, spread)
         return output
 
     def matrix_rule(self, call: Call) -> Tensor:
         """A linear layer that is applied at many positions is a 1×1 convolution."""
-        has_positions = call.args[0].dim() > 2
-        spread = self.at_positions if has_positions else self.without_positions
-        return answer_and_spread(call, spread)
+        has_positions = any(x.dim() > 2 for x in call.active.values())
+        composite = self.composite
+        usual = composite.at_positions if has_positions else composite.without_positions
+        return answer_and_spread(call, self._spread(call, usual))
 
     def batch_norm_rule(self, call: Call) -> Tensor:
         """Folded into the convolution whose output it normalises; unchanged relevance elsewhere."""
-        output, convolution = self._last_convolution or (None, call)
-        follows = output is not None and output.holds(call.args[0])
-        if not follows or call.args[1] is None:  # None: statistics of the batch
-            return unchanged_rule(call)
         norm = BatchNorm(*call.args, **call.kwargs)
-        return answer_and_spread(fold(convolution, norm), self.at_positions)
+        if self._last_convolution is None or norm.running_mean is None:  # statistics of the batch
+            return unchanged_rule(call)
+        output, convolution, spread = self._last_convolution
+        if not output.holds(norm.input):
+            return unchanged_rule(call)
+        return answer_and_spread(fold(convolution, norm), spread)
+
+    def _spread(self, call: Call, usual: Spread) -> Spread:
+        """The rule of a layer: that of the pixels where it sees them."""
+        at_pixels = self.composite.at_pixels
+        boxes = [self._pixels.box_of(x) for x in call.active.values()]
+        if at_pixels is None or len(boxes) != 1 or boxes[0] is None:
+            return usual
+        self.n_pixel_layers += 1
+        box = boxes[0]
+        return lambda relevance, x, layer: at_pixels(relevance, x, layer, box)
 
     def gate_rule(self, call: Call) -> Tensor:
         """Unchanged, and remembered."""
         output = unchanged_rule(call)
-        self._gates.append(_Answer.of(call, output))
+        self._gates.append(Answer.of(call, output))
         return output
 
     def product_rule(self, call: Call) -> Tensor:
@@ -188,82 +180,25 @@ def addition_rule(call: Call) -> Tensor:
 
 def answer_and_spread(call: Call, spread: Spread) -> Tensor:
     """The answer of a convolution or linear layer, whose relevance is spread over its input."""
+    if len(call.active) > 1:
+        raise NoRuleError(f"no rule for torch's {call.name} whose weights come from the images")
     layer = layer_of(call.name, *call.args, **call.kwargs)
     return call.run_with_backward(
         lambda relevance, inputs, output: [spread(relevance, inputs[0], layer)]
     )
 
 
-def layer_of(
-    name: str,
-    input: Tensor,  # noqa: A002  (torch's names)
-    weight: Tensor,
-    bias: Tensor | None = None,
-    *settings: Any,
-    **named_settings: Any,
-) -> Layer:
-    """The layer that a call of torch is, from the arguments of the call."""
-    if name == "linear":
-        return Layer(weight, bias, F.linear)
-    shaped = None if bias is None else bias[:, None, None]
-    return Layer(weight, shaped, lambda x, w: F.conv2d(x, w, None, *settings, **named_settings))
-
-
-def fold(convolution: Call, norm: BatchNorm) -> Call:
+def fold(call: Call, norm: BatchNorm) -> Call:
     """The convolution whose weight and bias include the normalisation that follows it."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    convolution = Convolution(*call.args, **call.kwargs)
     scale = (norm.running_var + norm.eps).rsqrt() * (1.0 if norm.weight is None else norm.weight)
-    named_settings = dict(convolution.kwargs)
-    x, kernel, *rest = convolution.args
-    own_bias, *settings = rest or [named_settings.pop("bias", None)]
-    centred = (0.0 if own_bias is None else own_bias) - norm.running_mean
+    centred = (0.0 if convolution.bias is None else convolution.bias) - norm.running_mean
     shift = centred * scale + (0.0 if norm.bias is None else norm.bias)
-    args = (x, kernel * scale[:, None, None, None], shift, *settings)
-    return Call("conv2d", F.conv2d, args, named_settings)
-
-
-def epsilon_spread(relevance: Tensor, x: Tensor, layer: Layer) -> Tensor:
-    """The ε rule: in proportion to x·w, stabilised; the share of the bias follows |x·w|."""
-    z = layer.linear(x, layer.weight)
-    total = stabilise(z if layer.bias is None else z + layer.bias)
-    shares = relevance / total
-    own = x * layer.back(x, layer.weight, shares)
-    size = layer.linear(x.abs(), layer.weight.abs())
-    rest = torch.where(size > 0, shares * (total - z) / stabilise(size), 0.0)
-    of_bias = x.abs() * layer.back(x, layer.weight.abs(), rest)
-    return own + of_bias + weight_spread(relevance.where(size == 0, 0.0), x, layer)
-
-
-def alpha_beta_spread(relevance: Tensor, x: Tensor, layer: Layer, alpha: float = 1.0) -> Tensor:
-    """The αβ rule: α of the relevance to x·w > 0, 1 − α to x·w < 0, whatever the bias is.
-
-    With α = 1 it is the z⁺ rule. Where all contributions have one sign they get everything.
-    """
-    weight = layer.weight
-    parts = [(x.clamp(min=0), x.clamp(max=0)), (weight.clamp(min=0), weight.clamp(max=0))]
-    (x_up, x_down), (w_up, w_down) = parts
-    above = layer.linear(x_up, w_up) + layer.linear(x_down, w_down)
-    below = layer.linear(x_up, w_down) + layer.linear(x_down, w_up)
-    to_above = torch.where(below < 0, alpha, 1.0) * relevance / above
-    to_below = torch.where(above > 0, 1.0 - alpha, 1.0) * relevance / below
-    to_above, to_below = to_above.where(above > 0, 0.0), to_below.where(below < 0, 0.0)
-    up = layer.back(x, w_up, to_above) + layer.back(x, w_down, to_below)
-    down = layer.back(x, w_down, to_above) + layer.back(x, w_up, to_below)
-    silent = relevance.where((above == 0) & (below == 0), 0.0)
-    return x_up * up + x_down * down + weight_spread(silent, x, layer)
-
-
-def weight_spread(relevance: Tensor, x: Tensor, layer: Layer) -> Tensor:
-    """In proportion to |w|: what a bias alone has caused, behind inputs that are all 0."""
-    size = layer.weight.abs()
-    reach = layer.linear(torch.ones_like(x), size)
-    return layer.back(x, size, relevance / stabilise(reach))
-
-
-COMPOSITES: dict[Composite, tuple[Spread, Spread]] = {
-    "epsilon": (epsilon_spread, epsilon_spread),
-    "epsilon-plus": (alpha_beta_spread, epsilon_spread),
-    "epsilon-alpha-beta": (partial(alpha_beta_spread, alpha=ALPHA), epsilon_spread),
-}
+    kernel = convolution.weight * scale[:, None, None, None]
+    settings = (convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
+    return Call("conv2d", F.conv2d, (convolution.input, kernel, shift, *settings), {})
 
 
 def share_in_proportion(
@@ -287,8 +222,3 @@ def pass_gates(
         signals = [x.numel() == larger for x in inputs]
     share = relevance / sum(signals)
     return [share if signal else None for signal in signals]
-
-
-def stabilise(z: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
-    """Moved away from 0 by a little, with its sign kept."""
-    return z + STABILISER * torch.where(z < 0, -1.0, 1.0)

@@ -81,12 +81,16 @@ class Rules(TorchFunctionMode):
     Args:
         by_name: Rule of each function.
         otherwise: Rule of all others, also of those that answer with a shape or a size.
+
+    Attributes:
+        ended: Whether calls are left alone from now on, as those of a score above the network.
     """
 
     def __init__(self, by_name: Mapping[str, Rule], otherwise: Rule) -> None:
         super().__init__()
         self.by_name = by_name
         self.otherwise = otherwise
+        self.ended = False
 
     def __torch_function__(
         self,
@@ -97,6 +101,8 @@ class Rules(TorchFunctionMode):
     ) -> Any:
         """Called by torch instead of ``func``."""
         kwargs = kwargs or {}
+        if self.ended:
+            return func(*args, **kwargs)
         name = getattr(func, "__name__", "")
         call = Call(name, func, args, kwargs, written_tensor(name, args, kwargs))
         if call.target is not None:

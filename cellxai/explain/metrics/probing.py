@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from cellxai.explain.base import Attribution, Case, Context, Model
 from cellxai.explain.baselines import Baseline
 from cellxai.explain.perturbation import in_batches
-from cellxai.explain.score import Logit, Scored, class_probabilities
+from cellxai.explain.score import Logit, Score, Scored, decisions, followed_by_curves
 from cellxai.explain.seeding import image_seed
 from cellxai.explain.superpixels.base import superpixel_means
 
@@ -68,14 +68,37 @@ class Remembering:
 
 def model_for_curves(model: Model) -> Model:
     """What curves follow: logits as probabilities, another score as it is."""
+    score = explained_score(model)
+
+    def followed(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
+        return followed_by_curves(score, model(images))
+
+    return followed
+
+
+def explained_score(model: Model) -> Score:
+    """What a model's answers are: logits, unless it says otherwise."""
     asked = model.model if isinstance(model, Remembering) else model
-    if isinstance(asked, Scored) and not isinstance(asked.score, Logit):
-        return model
+    return asked.score if isinstance(asked, Scored) else Logit()
 
-    def probabilities(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
-        return class_probabilities(model(images))
 
-    return probabilities
+@torch.no_grad()
+def decisions_of_variants(
+    model: Model, targets: Int[Tensor, " n"], variants: Variants, batch_size: int
+) -> Int[Tensor, " n"]:
+    """What the model predicts of n changed images, see :func:`cellxai.explain.score.decisions`."""
+    score = explained_score(model)
+
+    def predicted(rows: slice) -> Int[Tensor, " m"]:
+        return decisions(score, model(variants(rows)), targets[rows])
+
+    return torch.cat(list(in_batches(predicted, len(targets), batch_size)))
+
+
+def decisions_of_images(case: Case) -> Int[Tensor, " b"]:
+    """What the model predicts of the images of a case."""
+    size = case.context.batch_size
+    return decisions_of_variants(case.model, case.targets, lambda rows: case.images[rows], size)
 
 
 def fill_for(baseline: Baseline | None, case: Case) -> Float[Tensor, "b c h w"]:

@@ -1,7 +1,7 @@
 """ROAD, remove and debias: what is removed is imputed, so that its shape does not give it away."""
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -9,7 +9,7 @@ from cellxai.explain.base import Attribution, Case
 from cellxai.explain.inpainting import conjugate_gradients
 from cellxai.explain.metrics.base import Metric
 from cellxai.explain.metrics.faithfulness import removal_ranks
-from cellxai.explain.perturbation import in_batches
+from cellxai.explain.metrics.probing import decisions_of_variants
 from cellxai.explain.seeding import generator_of
 
 NEIGHBOUR_WEIGHTS = ((1 / 12, 1 / 6, 1 / 12), (1 / 6, 0.0, 1 / 6), (1 / 12, 1 / 6, 1 / 12))
@@ -22,7 +22,8 @@ class Road(Metric):
     mean of its eight neighbours, solved for all at once in every channel, plus a little normal
     noise. The mean over images is the paper's accuracy, averaged over shares. One mask serves all
     channels; Quantus 0.6 ranks the channels of a colour image as separate pixels, and stops with an
-    IndexError. A score of the image alone predicts no class, which is a ValueError.
+    IndexError. Of independent labels the target's is asked for alone. A score of the image alone
+    predicts nothing, which is a ValueError.
 
     Args:
         shares: Shares of the pixels that are removed.
@@ -56,29 +57,15 @@ class Road(Metric):
         limits = n_pixels * images.new_tensor(self.shares).repeat(len(images))
         owners = torch.arange(len(images), device=images.device).repeat_interleave(len(self.shares))
 
-        @torch.no_grad()
-        def survives(rows: slice) -> Bool[Tensor, " m"]:
+        def variants(rows: slice) -> Float[Tensor, "m c h w"]:
             own = owners[rows]
             removed = ranks[own] < limits[rows, None, None]
-            imputed = linear_imputation(images[own], removed) + removed[:, None] * noise[own]
-            return classes_of(case.model(imputed)) == case.targets[own]
+            return linear_imputation(images[own], removed) + removed[:, None] * noise[own]
 
-        survived = torch.cat(list(in_batches(survives, len(owners), case.context.batch_size)))
+        size = case.context.batch_size
+        after = decisions_of_variants(case.model, case.targets[owners], variants, size)
+        survived = after == case.targets[owners]
         return survived.view(len(images), -1).to(images).mean(1)
-
-
-def classes_of(scores: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-    """The predicted classes.
-
-    Raises:
-        ValueError: If there is only one score, hence no choice of classes.
-    """
-    if scores.shape[1] == 1:
-        raise ValueError(
-            f"scores of shape {tuple(scores.shape)}: ROAD asks whether the predicted class "
-            "survives, and a score of the image alone predicts none; leave it out"
-        )
-    return scores.argmax(1)
 
 
 def linear_imputation(

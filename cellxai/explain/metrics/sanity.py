@@ -6,6 +6,7 @@ similarity is better, but no proof: noise passes every one of these tests.
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -16,6 +17,7 @@ from cellxai.explain.base import Attribution, Case, Explainer
 from cellxai.explain.metrics.agreement import RankCorrelation
 from cellxai.explain.metrics.base import ExplainerMetric, ModelSource, Similarity, is_degenerate
 from cellxai.explain.score import ModelWrapper
+from cellxai.explain.seeding import generator_of
 
 Order = Literal["cascading", "independent"]
 
@@ -129,6 +131,45 @@ class LabelRandomisation(ExplainerMetric):
         """See :meth:`ExplainerMetric.measure`; NaN where the other model's map is degenerate."""
         other = self.other.beside(case.model, case.images.device)
         again = case.with_model(other).ask(explainer)
+        similarity = self.similarity or RankCorrelation()
+        return similarity.between(attribution, again, case.context)
+
+
+class RandomLogit(ExplainerMetric):
+    """Similarity of the map to that of another class, drawn at random.
+
+    A map that stays the same whichever class is asked for explains none. The paper compares by the
+    structural similarity of pictures. NaN where the model has one score alone.
+
+    Args:
+        similarity: How maps are compared; null for the rank correlation of superpixels.
+        seed: Seed of the other class.
+    """
+
+    name = "random logit"
+    family = "sanity"
+    direction = "lower"
+    range = (-1.0, 1.0)
+    paper = "Sixt et al. 2020, arXiv:1912.09818"
+
+    def __init__(self, similarity: Similarity | None = None, seed: int = 0) -> None:
+        self.similarity = similarity
+        self.seed = seed
+
+    def measure(
+        self, explainer: Explainer, case: Case, attribution: Attribution
+    ) -> Float[Tensor, " b"]:
+        """See :meth:`ExplainerMetric.measure`; NaN where the other map is degenerate."""
+        with torch.no_grad():
+            n_scores = case.model(case.images[:1].clone()).shape[1]
+        if n_scores < 2:
+            return torch.full_like(attribution.values[:, 0, 0], torch.nan)
+        steps = [
+            int(torch.randint(1, n_scores, (), generator=generator_of(image, self.seed)))
+            for image in case.images
+        ]
+        others = (case.targets + case.targets.new_tensor(steps)) % n_scores
+        again = replace(case, targets=others).ask(explainer)
         similarity = self.similarity or RankCorrelation()
         return similarity.between(attribution, again, case.context)
 

@@ -10,7 +10,7 @@ from cellxai.explain.base import Attribution, Case, Context, Explainer
 from cellxai.explain.baselines import Baseline
 from cellxai.explain.metrics.agreement import RankCorrelation
 from cellxai.explain.metrics.base import ExplainerMetric, Similarity
-from cellxai.explain.seeding import generator_of
+from cellxai.explain.metrics.noise import Noise
 from cellxai.explain.superpixels.base import Superpixels
 
 
@@ -42,13 +42,125 @@ class MaxSensitivity(ExplainerMetric):
         self, explainer: Explainer, case: Case, attribution: Attribution
     ) -> Float[Tensor, " b"]:
         """See :meth:`ExplainerMetric.measure`; NaN where a changed image has a map of NaN."""
-        n = self.n_samples
-        noise = torch.stack([uniform_cube(image, n, self.seed) for image in case.images])
-        noisy = (case.images[:, None] + self.radius * noise).flatten(0, 1)
-        again = case.repeat(n).with_images(noisy).ask(explainer)
-        before = attribution.values.detach()
-        changes = again.values.detach().unflatten(0, (-1, n)) - before[:, None]
-        return changes.flatten(2).norm(dim=2).amax(1) / before.flatten(1).norm(dim=1)
+        noise = Noise(self.radius, self.n_samples, self.seed)
+        return noise.ask(explainer, case, attribution).relative_changes().amax(1)
+
+
+class AverageSensitivity(ExplainerMetric):
+    """Mean relative change of the map under noise on the image that no eye sees.
+
+    As :class:`MaxSensitivity`, with the mean over δ instead of the largest: it hardly grows with
+    the number of samples. The paper's section 3 has the largest, its code and Quantus both.
+
+    Args:
+        radius: Half the side of the cube, in grey levels of [0, 1].
+        n_samples: How many δ.
+        seed: Seed of the δ.
+    """
+
+    name = "average sensitivity"
+    family = "stability"
+    direction = "lower"
+    range = (0.0, torch.inf)
+    paper = "Yeh et al. 2019, arXiv:1901.09392"
+
+    def __init__(self, radius: float = 0.02, n_samples: int = 10, seed: int = 0) -> None:
+        self.radius = radius
+        self.n_samples = n_samples
+        self.seed = seed
+
+    def measure(
+        self, explainer: Explainer, case: Case, attribution: Attribution
+    ) -> Float[Tensor, " b"]:
+        """See :meth:`ExplainerMetric.measure`; NaN where a changed image has a map of NaN."""
+        noise = Noise(self.radius, self.n_samples, self.seed)
+        return noise.ask(explainer, case, attribution).relative_changes().mean(1)
+
+
+class LocalLipschitz(ExplainerMetric):
+    """Local Lipschitz estimate: largest change of the map per change of the image.
+
+    max ‖φ(x) − φ(x + δ)‖ / ‖δ‖, the paper's equation 2, over δ drawn uniformly from a cube.
+
+    Args:
+        normalise: Divide by ‖φ(x)‖, so that methods of any unit can be compared.
+        radius: Half the side of the cube, in grey levels of [0, 1].
+        n_samples: How many δ.
+        seed: Seed of the δ.
+    """
+
+    name = "local Lipschitz"
+    family = "stability"
+    direction = "lower"
+    range = (0.0, torch.inf)
+    paper = "Alvarez-Melis and Jaakkola 2018, arXiv:1806.08049"
+
+    def __init__(
+        self, normalise: bool = True, radius: float = 0.02, n_samples: int = 10, seed: int = 0
+    ) -> None:
+        self.normalise = normalise
+        self.radius = radius
+        self.n_samples = n_samples
+        self.seed = seed
+
+    def measure(
+        self, explainer: Explainer, case: Case, attribution: Attribution
+    ) -> Float[Tensor, " b"]:
+        """See :meth:`ExplainerMetric.measure`; NaN where a changed image has a map of NaN."""
+        asked = Noise(self.radius, self.n_samples, self.seed).ask(explainer, case, attribution)
+        changes = asked.relative_changes() if self.normalise else asked.changes()
+        moved = (asked.noisy - case.images[:, None]).flatten(2).norm(dim=2)
+        return (changes / moved).amax(1)
+
+
+class RelativeInputStability(ExplainerMetric):
+    """RIS: largest relative change of the map per relative change of the image.
+
+    max ‖(φ(x) − φ(x′)) / φ(x)‖ / max(‖(x − x′) / x‖, ε), the paper's equation 2, over those noisy
+    images x′ that are predicted like x; quotients pixel by pixel, with ε for a divisor of 0. So a
+    map with zeros, such as that of a sparse LIME, scores millions wherever one of them changes:
+    rank by it, average never. NaN where no x′ is predicted like x.
+
+    Args:
+        radius: Half the side of the cube of the noise, in grey levels of [0, 1].
+        n_samples: How many x′.
+        epsilon: ε.
+        seed: Seed of the noise.
+    """
+
+    name = "relative input stability"
+    family = "stability"
+    direction = "lower"
+    range = (0.0, torch.inf)
+    paper = "Agarwal et al. 2022, arXiv:2203.06877"
+
+    def __init__(
+        self, radius: float = 0.02, n_samples: int = 10, epsilon: float = 1e-6, seed: int = 0
+    ) -> None:
+        if not epsilon > 0:
+            raise ValueError(f"epsilon={epsilon}: it divides; pass epsilon>0")
+        self.radius = radius
+        self.n_samples = n_samples
+        self.epsilon = epsilon
+        self.seed = seed
+
+    def measure(
+        self, explainer: Explainer, case: Case, attribution: Attribution
+    ) -> Float[Tensor, " b"]:
+        """See :meth:`ExplainerMetric.measure`; NaN where a changed image has a map of NaN."""
+        asked = Noise(self.radius, self.n_samples, self.seed).ask(explainer, case, attribution)
+        of_map = self._relative(asked.after - asked.before[:, None], asked.before)
+        of_image = self._relative(asked.noisy - case.images[:, None], case.images)
+        ratios = of_map / of_image.clamp(min=self.epsilon)
+        kept = asked.kept_predictions(case)
+        largest = ratios.masked_fill(~kept, -torch.inf).amax(1)
+        return largest.masked_fill(~kept.any(1), torch.nan)
+
+    def _relative(
+        self, change: Float[Tensor, "b n *s"], whole: Float[Tensor, "b *s"]
+    ) -> Float[Tensor, "b n"]:
+        divisor = whole.masked_fill(whole == 0, self.epsilon)[:, None]
+        return (change / divisor).flatten(2).norm(dim=2)
 
 
 class SeedStability(ExplainerMetric):
@@ -131,9 +243,3 @@ def mean_similarity(
         for earlier in attributions[:i]
     ]
     return torch.stack(pairs).mean(0)
-
-
-def uniform_cube(image: Float[Tensor, "c h w"], n: int, seed: int) -> Float[Tensor, "n c h w"]:
-    """Points of [−1, 1] per pixel and channel, the same for this image in any batch."""
-    drawn = torch.rand(n, *image.shape, generator=generator_of(image, seed))
-    return (2 * drawn - 1).to(image)

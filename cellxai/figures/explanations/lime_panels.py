@@ -1,5 +1,6 @@
 """LIME's three panels of one image: the original, the strongest superpixels, both signs."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
 
@@ -9,44 +10,69 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
 from cellxai.figures.colours import INK
+from cellxai.figures.explanations.lime_mask import LimeMask, image_and_mask
 from cellxai.figures.overlay import outline, tint_by_sign
 from cellxai.figures.style import PAGE_WIDTH, TITLE_LETTERS, drawing, picture_axes
 
+N_STRONGEST = 3  # superpixels that stay in the second panel
 N_SIGNS = 6  # superpixels that carry a + or a −
 
 
-def draw_lime_panels(
-    image: Float[np.ndarray, "h w 3"],
-    superpixels: Int[np.ndarray, "h w"],
-    coefficients: Float[np.ndarray, " s"],
-    path: Path,
-    title: str,
-    n_top: int = 3,
-) -> None:
-    """Draws the original, the strongest positive superpixels alone, and both signs.
+@dataclass(frozen=True)
+class LimePanels:
+    """An image and what LIME says of its superpixels.
 
     Args:
         image: In [0, 1].
         superpixels: Labels 0…s−1.
         coefficients: Coefficients of the surrogate, one per superpixel; NaN is padding.
-        path: The PNG to write.
         title: Which image, which class.
-        n_top: How many superpixels stay in the second panel.
     """
-    kept = top_positive(coefficients, n_top)
-    values = np.nan_to_num(coefficients)[superpixels]
+
+    image: Float[np.ndarray, "h w 3"]
+    superpixels: Int[np.ndarray, "h w"]
+    coefficients: Float[np.ndarray, " s"]
+    title: str
+
+
+def draw_lime_panels(panels: LimePanels, path: Path, mask: LimeMask | None = None) -> None:
+    """Draws the original, the strongest superpixels, and both signs.
+
+    Args:
+        panels: What is drawn.
+        path: The PNG to write.
+        mask: What the second panel shows, as the ``lime`` package makes it, its superpixels
+            outlined; None for the strongest that speak for the class, the rest hidden.
+    """
+    image, superpixels = panels.image, panels.superpixels
+    coefficients = np.nan_to_num(panels.coefficients)
+    values = coefficients[superpixels]
     both = tint_by_sign(image, values, limit=np.abs(values).max() or 1.0)
-    alone = f"{len(kept)} strongest for it, rest hidden"
     height = PAGE_WIDTH / 3 * image.shape[0] / image.shape[1] + 0.55
     with drawing(path, PAGE_WIDTH, height, sheet=True) as figure:
-        panels = figure.subplots(1, 3)
-        picture_axes(panels[0], "original").imshow(image)
-        picture_axes(panels[1], alone if len(kept) else "no superpixel speaks for it")
-        panels[1].imshow(hide_rest(image, superpixels, kept))
-        picture_axes(panels[2], "for (green +), against (orange −)").imshow(both)
-        outline(panels[2], superpixels, "white", 0.5)
-        _write_signs(panels[2], superpixels, np.nan_to_num(coefficients))
-        figure.suptitle(fill(title, TITLE_LETTERS))
+        original, strongest, signs = figure.subplots(1, 3)
+        picture_axes(original, "original").imshow(image)
+        if mask is None:
+            _draw_strongest(strongest, panels)
+        else:
+            _draw_mask(strongest, panels, mask)
+        picture_axes(signs, "for (green +), against (orange −)").imshow(both)
+        outline(signs, superpixels, "white", 0.5)
+        _write_signs(signs, superpixels, coefficients)
+        figure.suptitle(fill(panels.title, TITLE_LETTERS))
+
+
+def _draw_strongest(axes: Axes, panels: LimePanels) -> None:
+    kept = top_positive(panels.coefficients, N_STRONGEST)
+    words = f"{len(kept)} strongest for it, rest hidden"
+    picture_axes(axes, words if len(kept) else "no superpixel speaks for it")
+    axes.imshow(hide_rest(panels.image, panels.superpixels, kept))
+
+
+def _draw_mask(axes: Axes, panels: LimePanels, options: LimeMask) -> None:
+    shown, mask = image_and_mask(panels.image, panels.superpixels, panels.coefficients, options)
+    picture_axes(axes, str(options) if mask.any() else f"{options}: none").imshow(shown)
+    outline(axes, mask, "yellow", 0.9)
 
 
 def top_positive(coefficients: Float[np.ndarray, " s"], n_top: int) -> Int[np.ndarray, " t"]:

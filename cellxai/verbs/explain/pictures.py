@@ -1,6 +1,7 @@
 """The pictures of explained images: LIME's panels, the strip of all explainers, the grid."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +12,48 @@ from cellxai.adapters.explained_images import Subject
 from cellxai.explain.base import Attribution, Context
 from cellxai.figures.explanations.comparison import Comparison, draw_comparison
 from cellxai.figures.explanations.grid import GridRow
-from cellxai.figures.explanations.lime_panels import draw_lime_panels
+from cellxai.figures.explanations.lime_mask import LimeMask
+from cellxai.figures.explanations.lime_panels import LimePanels, draw_lime_panels
 from cellxai.verbs.explain.saved_maps import SavedMaps
 
 
-def draw_pictures(
-    folder: Path,
-    subject: Subject,
-    context: Context,
-    attributions: Mapping[str, Attribution],
-    meanings: Mapping[str, str],
-    entry: Mapping[str, Any],
-) -> dict[str, str | None]:
+@dataclass(frozen=True)
+class Pictures:
+    """What the pictures of one image are drawn from.
+
+    Args:
+        folder: Where they are written.
+        subject: The image.
+        context: Its superpixels.
+        attributions: What each explainer answered.
+        meanings: What the maps of each explainer say; empty for signed evidence.
+        mask: What the picture of LIME shows in its second panel; None for the three strongest.
+    """
+
+    folder: Path
+    subject: Subject
+    context: Context
+    attributions: Mapping[str, Attribution]
+    meanings: Mapping[str, str]
+    mask: LimeMask | None = None
+
+
+def draw_pictures(pictures: Pictures, entry: Mapping[str, Any]) -> dict[str, str | None]:
     """Draws what belongs to one image; returns the names of the files for its entry."""
+    folder, subject, attributions = pictures.folder, pictures.subject, pictures.attributions
     title = f"{describe_image(entry)}; explained: {entry['explained']}"
-    comparison = f"{subject.record.id}_comparison.png"
-    strip = compare(subject, attributions, meanings, title, entry["explained"])
+    comparison = f"{subject.name}_comparison.png"
+    strip = compare(subject, attributions, pictures.meanings, title, entry["explained"])
     draw_comparison(strip, folder / comparison)
     surrogate = first_surrogate(attributions)
     if surrogate is None:
         return {"lime": None, "comparison": comparison}
-    lime, (method, coefficients) = f"{subject.record.id}_lime.png", surrogate
-    superpixels = context.superpixels[0].cpu().numpy()
-    title = f"{method} on {title}"
-    draw_lime_panels(picture_of(subject), superpixels, coefficients, folder / lime, title)
+    lime, (method, coefficients) = f"{subject.name}_lime.png", surrogate
+    panels = LimePanels(
+        picture_of(subject), pictures.context.superpixels[0].cpu().numpy(), coefficients,
+        f"{method} on {title}",
+    )  # fmt: skip
+    draw_lime_panels(panels, folder / lime, pictures.mask)
     return {"lime": lime, "comparison": comparison}
 
 

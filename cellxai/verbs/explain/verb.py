@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import TextColumn
 
+from cellxai.adapters.explained_classes import ClassChoice
 from cellxai.adapters.explained_images import Subject, choose_subjects, find_subjects
 from cellxai.adapters.explained_score import ScoreName, attach_score
 from cellxai.data.records import Fault
@@ -22,6 +23,7 @@ from cellxai.explain.superpixel_cache import CachedSuperpixels
 from cellxai.explain.superpixels.base import Superpixels
 from cellxai.explain.superpixels.methods import Slic
 from cellxai.figures.explanations.grid import draw_grid
+from cellxai.figures.explanations.lime_mask import LimeMask
 from cellxai.files.folder import write_json
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
@@ -43,6 +45,8 @@ class Question:
         images_per_class: How many of each class, where no image is named.
         part: Where they are taken from; ``None`` for the part that influenced the training least.
         score: What is explained of the predicted class, or of the image.
+        classes: Which classes of each image.
+        mask: What the picture of LIME shows in its second panel; ``None`` for the three strongest.
         seed: Seed of every random choice.
         batch_size: Images per forward pass at most; ``None`` for what is fastest here.
     """
@@ -56,6 +60,8 @@ class Question:
     score: ScoreName | Score = "logit"
     seed: int = 0
     batch_size: int | None = None
+    classes: ClassChoice = field(default_factory=ClassChoice)
+    mask: LimeMask | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,9 @@ def explain(
     images_per_class: int = 1,
     part: str | None = None,
     score: ScoreName | Score = "logit",
+    target: str | int | None = None,
+    top_labels: int = 1,
+    mask: LimeMask | None = None,
     seed: int = 0,
     batch_size: int | None = None,
     device: Device = "auto",
@@ -115,9 +124,16 @@ def explain(
             the first of each class.
         images_per_class: How many images of each class, the first in the order of their ids.
         part: train, validation or test; null for the part that influenced the training least.
-        score: What is explained of the predicted class: its logit, probability or log_odds; or the
-            density of the image's features, or that of its least known places, after `cellxai
-            density`; or a Score of your own.
+        score: What is explained of the predicted class: its logit, probability or log_odds; where
+            labels do not exclude each other, its sigmoid or sigmoid_log_odds; or the density of the
+            image's features, or that of its least known places, after `cellxai density`; or a Score
+            of your own.
+        target: The class to explain of every image, by name or number, whatever is predicted; null
+            for the predicted one.
+        top_labels: How many classes of each image, those of the highest scores; each has maps and
+            pictures of its own.
+        mask: What the picture of LIME shows in its second panel, by the options of the lime
+            package, such as --mask.hide_rest true; null for the three strongest superpixels.
         seed: Seed of every random choice of an explainer.
         batch_size: Images per forward pass at most; null for what is fastest here, tried once and
             remembered in the run folder.
@@ -125,7 +141,7 @@ def explain(
 
     Raises:
         FileNotFoundError: If a density is to be explained and the run has none.
-        ValueError: If there is no such explainer, image or part.
+        ValueError: If there is no such explainer, image, part or class.
     """
     if isinstance(explainers, str):
         explainers = named_explainers(explainers)
@@ -133,7 +149,8 @@ def explain(
         images = [name.strip() for name in images.split(",")]
     question = Question(
         explainers or standard_explainers(), superpixels or Slic(), baseline or BlurBaseline(),
-        images, images_per_class, part, score, seed, batch_size,
+        images, images_per_class, part, score, seed, batch_size, ClassChoice(target, top_labels),
+        mask,
     )  # fmt: skip
     return explain_run(load_run(run, device), question)
 
@@ -144,8 +161,9 @@ def explain_run(trained: TrainedRun, question: Question) -> Explained:
     Maps, pictures and the index are written image by image: whenever it is stopped, what is done
     is there.
     """
-    subjects, left_out = read_images(trained, question)
     work = prepare_work(trained, question)
+    pictured, left_out = read_images(trained, question)
+    subjects = question.classes.of(pictured, trained.classes, work.scored)
     size = question.batch_size or remembered_batch_size(
         work.folder / "batch_size.json", trained.classifier, subjects[0].image
     )
@@ -176,6 +194,7 @@ def prepare_work(trained: TrainedRun, question: Question) -> Work:
         CachedSuperpixels(question.superpixels, trained.folder.explain / "superpixels"),
         question.baseline,
         question.seed,
+        question.mask,
     )
 
 
@@ -197,7 +216,7 @@ def explain_once(
         batch_size: Images per forward pass at most.
         computed: Gets the maps if they were computed.
     """
-    path = work.folder / "maps" / f"{subject.record.id}.safetensors"
+    path = work.folder / "maps" / f"{subject.name}.safetensors"
     settings = work.settings_hash(subject)
     saved = read_maps(path, settings)
     if saved is None:

@@ -18,8 +18,9 @@ from cellxai.explain.baselines import Baseline, nats_off_data
 from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.superpixel_cache import CachedSuperpixels
 from cellxai.explain.superpixels.instances import known_instances
+from cellxai.figures.explanations.lime_mask import LimeMask
 from cellxai.trained.run import TrainedRun
-from cellxai.verbs.explain.pictures import draw_pictures
+from cellxai.verbs.explain.pictures import Pictures, draw_pictures
 from cellxai.verbs.explain.saved_maps import (
     SavedMaps,
     collect_tensors,
@@ -39,6 +40,7 @@ class Work:
         superpixels: What is hidden together.
         baseline: What replaces hidden pixels.
         seed: Seed of every random choice.
+        mask: What the picture of LIME shows in its second panel; None for the three strongest.
     """
 
     trained: TrainedRun
@@ -47,6 +49,7 @@ class Work:
     superpixels: CachedSuperpixels
     baseline: Baseline
     seed: int
+    mask: LimeMask | None = None
 
     @property
     def folder(self) -> Path:
@@ -83,20 +86,22 @@ class Work:
         }
         entry = self.entry(subject, context, attributions)
         meanings = {name: explainer.meaning for name, explainer in self.explainers.items()}
-        entry |= draw_pictures(self.folder, subject, context, attributions, meanings, entry)
+        pictures = Pictures(self.folder, subject, context, attributions, meanings, self.mask)
+        entry |= draw_pictures(pictures, entry)
         return SavedMaps(entry, collect_tensors(context, image, attributions))
 
     def entry(
         self, subject: Subject, context: Context, attributions: Mapping[str, Attribution]
     ) -> dict[str, Any]:
         """What ``index.json`` says of an image, except for its pictures."""
-        predicted = self.trained.classes[subject.target]
+        target = self.trained.classes[subject.target]
         return {
-            "id": subject.record.id, "label": subject.record.label or None,
-            "predicted": predicted, "probability": round(subject.probability, 4),
+            "id": subject.name, "label": subject.record.label or None,
+            "predicted": self.trained.classes[subject.predicted],
+            "probability": round(self.scored.probability(subject.logits), 4),
             "part": subject.part,
-            "target": predicted if self.scored.of_classes else self.scored.name,
-            "explained": self.scored.explained(predicted),
+            "target": target if self.scored.of_classes else self.scored.name,
+            "explained": self.scored.explained(target),
             "baseline_off_data_nats": self.nats_off_data(subject.image, context.baseline),
             "explainers": {
                 name: index_row(attribution) for name, attribution in attributions.items()
@@ -112,7 +117,11 @@ class Work:
 
     @cached_property
     def _settings_hash(self) -> str:
-        parts = (self.superpixels.superpixels, self.baseline, self.scored.score)
+        parts: tuple[object, ...] = (
+            self.superpixels.superpixels, self.baseline, self.scored.score
+        )  # fmt: skip
+        if self.mask is not None:  # its picture is drawn with the maps
+            parts = (*parts, self.mask)
         return hash_settings(self.scored.model, self.explainers, *parts, seed=self.seed)
 
     @cached_property

@@ -39,17 +39,23 @@ from cellxai.explain.metrics.localisation import (
     RelevanceMass,
     TopKIou,
 )
+from cellxai.explain.metrics.monotonicity import Monotonicity
 from cellxai.explain.metrics.road import Road
 from cellxai.explain.metrics.sanity import (
     EfficientRandomisation,
     LabelRandomisation,
     ParameterRandomisation,
+    RandomLogit,
 )
 from cellxai.explain.metrics.stability import (
+    AverageSensitivity,
+    LocalLipschitz,
     MaxSensitivity,
+    RelativeInputStability,
     SeedStability,
     SegmentationStability,
 )
+from cellxai.explain.metrics.sufficiency import Sufficiency
 from cellxai.explain.metrics.truth import RemovalCorrelation, ShortcutContrast
 from cellxai.explain.superpixels.methods import Grid
 
@@ -82,12 +88,14 @@ OF_MAPS = [
     FamiliarityDrop(Brightness()), FaithfulnessCorrelation(), FaithfulnessEstimate(),
     SinglePartEffect(), SensitivityN(), Infidelity(), Road(), RelevanceMass(), RankAccuracy(),
     PointingGame(), TopKIou(), RegionAuc(), Gini(), Entropy(), EffectiveArea(),
-    RemovalCorrelation(),
+    RemovalCorrelation(), Monotonicity(), Monotonicity("pixels", 5),
 ]  # fmt: skip
 OF_EXPLAINERS = [
     MaxSensitivity(n_samples=2), SeedStability(), SegmentationStability(Grid(5)),
     ParameterRandomisation(n_stages=2), EfficientRandomisation(),
-    LabelRandomisation(Twice()), ShortcutContrast(Twice()),
+    LabelRandomisation(Twice()), ShortcutContrast(Twice()), RandomLogit(), Sufficiency(),
+    AverageSensitivity(n_samples=2), LocalLipschitz(n_samples=2),
+    RelativeInputStability(n_samples=2),
 ]  # fmt: skip
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from cellxai.explain.backward.gradients import Saliency
-from cellxai.explain.base import Attribution, Case, Explainer
+from cellxai.explain.backward.gradients import InputXGradient, Saliency
+from cellxai.explain.base import Attribution, Case, Context, Explainer
 from cellxai.explain.controls import Edges
 from cellxai.explain.metrics.agreement import RankCorrelation
 from cellxai.explain.metrics.base import ModelSource
@@ -13,6 +13,7 @@ from cellxai.explain.metrics.sanity import (
     EfficientRandomisation,
     LabelRandomisation,
     ParameterRandomisation,
+    RandomLogit,
     histogram_entropy,
     own_parameters,
     random_copies,
@@ -177,3 +178,59 @@ def test_the_efficient_test_is_the_relative_rise_in_entropy(net, images, targets
 def test_no_stage_is_an_error():
     with pytest.raises(ValueError, match="n_stages=0"):
         ParameterRandomisation(n_stages=0)
+
+
+def test_the_other_logit_is_another_class_and_the_same_in_any_batch(net, images, targets, context):
+    asked = []
+
+    class Recording(Explainer):
+        def attribute(self, model, images, targets, context):
+            asked.append(targets)
+            return Attribution(images[:, 0] * (1 + targets[:, None, None]))
+
+    metric, case = RandomLogit(), Case(net, images, targets, context)
+    once = Attribution(images[:, 0])
+    torch.testing.assert_close(metric.score(Recording(), case, once), torch.ones(3))
+    (others,) = asked
+    assert (others != targets).all()
+    assert ((others >= 0) & (others < 3)).all()
+    alone = Case(net, images[1:2], targets[1:2], Context(
+        context.superpixels[1:2], context.baseline[1:2]
+    ))  # fmt: skip
+    metric.score(Recording(), alone, Attribution(images[1:2, 0]))
+    assert asked[1] == others[1]
+
+
+def test_every_other_class_is_drawn_about_as_often(net, context, images):
+    many = torch.rand(300, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    targets, seen = torch.ones(300, dtype=torch.long), []
+
+    class Recording(Explainer):
+        def attribute(self, model, images, targets, context):
+            seen.append(targets)
+            return Attribution(images[:, 0])
+
+    place = Context(torch.arange(4).view(1, 2, 2).expand(300, 2, 2), torch.zeros_like(many))
+    case = Case(lambda x: x.new_zeros(len(x), 4), many, targets, place)
+    RandomLogit().score(Recording(), case, Attribution(many[:, 0]))
+    counts = seen[0].bincount(minlength=4)
+    assert counts[1] == 0
+    assert (counts[[0, 2, 3]] > 70).all()  # 100 expected, 8 of deviation
+
+
+def test_two_logits_of_a_margin_have_opposite_maps(images, context):
+    class Two(nn.Module):
+        def forward(self, x):
+            score = (x.flatten(1) * torch.linspace(-1, 1, 768)).sum(1, keepdim=True)
+            return torch.cat([score, -score], 1)
+
+    targets = torch.zeros(3, dtype=torch.long)
+    case, explainer = Case(Two(), images, targets, context), InputXGradient()
+    actual = RandomLogit(RankCorrelation("pixels")).score(explainer, case, case.ask(explainer))
+    torch.testing.assert_close(actual, -torch.ones(3))
+
+
+def test_one_score_has_no_other(net, images, context):
+    targets = torch.zeros(3, dtype=torch.long)
+    case = Case(lambda x: net(x)[:, :1], images, targets, context)
+    assert RandomLogit().score(Edges(), case, Attribution(images[:, 0])).isnan().all()

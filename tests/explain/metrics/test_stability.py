@@ -1,17 +1,21 @@
 import captum.metrics
+import numpy as np
 import pytest
 import torch
 
 from cellxai.explain.backward.gradients import Saliency
-from cellxai.explain.base import Attribution, Case, Explainer
+from cellxai.explain.base import Attribution, Case, Context, Explainer
 from cellxai.explain.baselines import SuperpixelMeanBaseline
 from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.explain.metrics.agreement import RankCorrelation, TopKOverlap
+from cellxai.explain.metrics.noise import uniform_cube
 from cellxai.explain.metrics.stability import (
+    AverageSensitivity,
+    LocalLipschitz,
     MaxSensitivity,
+    RelativeInputStability,
     SeedStability,
     SegmentationStability,
-    uniform_cube,
 )
 from cellxai.explain.superpixels.methods import Grid
 
@@ -56,12 +60,106 @@ def test_what_ignores_the_image_is_insensitive(net, images, targets, context):
     assert actual.tolist() == [0, 0, 0]
 
 
-def test_noise_belongs_to_the_image(images):
-    assert torch.equal(uniform_cube(images[0], 5, 0), uniform_cube(images[0], 5, 0))
-    assert (uniform_cube(images[0], 5, 0) != uniform_cube(images[1], 5, 0)).any()
-    cube = uniform_cube(images[0], 50, 0)
-    assert -1 <= cube.min() < -0.99
-    assert 0.99 < cube.max() <= 1
+def noisy_maps(net, images, targets, context, n, radius):
+    """Per image: the map, and the noisy images with their maps, one call each, as arrays."""
+    for image, target, labels, fill in zip(
+        images, targets, context.superpixels, context.baseline, strict=True
+    ):
+        alone = Context(labels[None], fill[None])
+
+        def map_of(x, target=target, alone=alone):
+            return Saliency().attribute(net, x[None], target[None], alone).values[0].numpy()
+
+        noisy = [image + radius * cube for cube in uniform_cube(image, n, seed=0)]
+        yield image, target, map_of(image), [(x, map_of(x)) for x in noisy]
+
+
+def norm(values):
+    return float(np.sqrt((np.asarray(values, np.float64) ** 2).sum()))
+
+
+def test_average_sensitivity_is_the_mean_over_the_noise(net, images, targets, context):
+    expected = [
+        np.mean([norm(after - before) / norm(before) for _, after in noisy])
+        for _, _, before, noisy in noisy_maps(net, images, targets, context, 4, 0.05)
+    ]
+    args = about(Saliency(), net, images, targets, context)
+    actual = AverageSensitivity(0.05, 4).score(*args)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4)
+    assert (actual <= MaxSensitivity(0.05, 4).score(*args)).all()
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_the_lipschitz_estimate_is_the_steepest_change(normalise, net, images, targets, context):
+    expected = [
+        max(norm(after - before) / norm(x - image) for x, after in noisy)
+        / (norm(before) if normalise else 1)
+        for image, _, before, noisy in noisy_maps(net, images, targets, context, 4, 0.05)
+    ]
+    args = about(Saliency(), net, images, targets, context)
+    actual = LocalLipschitz(normalise, 0.05, 4).score(*args)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4)
+
+
+def test_a_linear_map_has_its_own_lipschitz_constant(net, images, targets, context):
+    class Tripled(Explainer):
+        def attribute(self, model, images, targets, context):
+            return Attribution(3 * images[:, 0])
+
+    grey = images[:, :1]
+    args = about(Tripled(), lambda x: net(x.expand(-1, 3, -1, -1)), grey, targets, context)
+    actual = LocalLipschitz(normalise=False).score(*args)
+    torch.testing.assert_close(actual, torch.full((3,), 3.0), rtol=1e-3, atol=0)
+
+
+def test_relative_input_stability_asks_only_noise_that_keeps_the_class(images, targets, context):
+    torch.manual_seed(1)
+    undecided = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(784, 3)
+    ).eval()
+    dark = images.clone()
+    dark[:, :, :4] = 0  # a divisor of 0
+    expected, n_kept, epsilon = [], 0, 1e-6
+    for image, _, before, noisy in noisy_maps(undecided, dark, targets, context, 12, 0.3):
+        ratios = []
+        for x, after in noisy:
+            if undecided(x[None]).argmax() != undecided(image[None]).argmax():
+                continue
+            of_map = (after - before) / np.where(before == 0, epsilon, before)
+            image_ = image.numpy()
+            of_image = (x.numpy() - image_) / np.where(image_ == 0, epsilon, image_)
+            ratios.append(norm(of_map) / max(norm(of_image), epsilon))
+        n_kept += len(ratios)
+        expected.append(max(ratios, default=np.nan))
+    assert 0 < n_kept < 36
+    args = about(Saliency(), undecided, dark, targets, context)
+    actual = RelativeInputStability(0.3, 12).score(*args)
+    np.testing.assert_allclose(actual, expected, rtol=1e-3)
+
+
+def test_noise_that_always_changes_the_class_says_nothing(images, targets, context):
+    def seesaw(x):  # every other call another class
+        seesaw.turn = not getattr(seesaw, "turn", False)
+        return torch.tensor([[1.0, 0.0]] if seesaw.turn else [[0.0, 1.0]]).expand(len(x), 2)
+
+    case = Case(seesaw, images, torch.zeros_like(targets), context)
+    once = Attribution(images[:, 0])
+    actual = RelativeInputStability(n_samples=1).score(Edges(), case, once)
+    assert actual.isnan().all()
+
+
+@pytest.mark.parametrize(
+    "metric", [AverageSensitivity(), LocalLipschitz(), RelativeInputStability()]
+)
+def test_a_noisy_map_of_nan_gives_no_number(metric, net, images, targets, context):
+    class Fragile(Explainer):
+        def attribute(self, model, images, targets, context):
+            return Attribution(images[:, 0].sqrt())  # of a negative pixel: NaN
+
+    dark = images.clamp(min=0.1)
+    dark[0, 0, 1:] = 0
+    actual = metric.score(*about(Fragile(), net, dark, targets, context))
+    assert actual.isnan().tolist() == [True, False, False]
 
 
 def test_seeds_change_nothing_but_what_is_random(net, images, targets, context):
