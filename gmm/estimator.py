@@ -83,6 +83,7 @@ class GaussianMixture(BaseMixture):
         n_iter_: Its iterations.
         lower_bound_: Its mean log density of a training sample in nats, at the last E-step.
         lower_bounds_: The bound after every iteration.
+        reg_covar_: The number that ``reg_covar`` stood for.
         diagnostics_: How every restart ended: ``lower_bound``, ``n_iter``, ``converged``,
             ``failed``; and ``added_variances``, what its covariances have been raised by beyond
             ``reg_covar``, feature by feature, so that they could be factorised: 0 as a rule.
@@ -186,7 +187,8 @@ class GaussianMixture(BaseMixture):
 
     @override
     def _objective(self, samples: Samples) -> Objective[Parameters]:
-        return Likelihood(self._covariance, regulariser(self.reg_covar, samples))
+        self.reg_covar_ = regulariser(self.reg_covar, samples)
+        return Likelihood(self._covariance, self.reg_covar_)
 
     @override
     def _store_more(self, learned: Estimate, export: Callable[[Tensor], Any]) -> None:
