@@ -24,7 +24,8 @@ def exact_bounds(
         x: Samples, n × d.
         settings: As for scikit-learn's mixture: ``covariance_type``, ``weights_init``,
             ``means_init``, ``precisions_init``, ``reg_covar`` and ``max_iter``; ``tol`` is 1e-3
-            unless it is given.
+            unless it is given; ``fixed_weights``, ``fixed_means`` and ``fixed_covariances`` say
+            which components keep theirs.
         sample_weight: How often each sample counts; None for once.
     """
     with mpmath.workdps(DIGITS):
@@ -41,11 +42,14 @@ def exact_bounds(
             bound, resp = _expectation(rows, shares, weights, means, precisions)
             bounds.append(bound)
             counts = [mpmath.fsum(column) + mpf(ADDED_COUNT) for column in zip(*resp, strict=True)]
-            weights = [count / mpmath.fsum(counts) for count in counts]
-            means, scatters = _moments(rows, resp, counts)
-            shaped = _SHAPES[kind](scatters, weights)
+            shares_of_all = [count / mpmath.fsum(counts) for count in counts]
+            weights = _share_out(shares_of_all, weights, settings.get("fixed_weights"))
+            means = _keep(_means(rows, resp, counts), means, settings.get("fixed_means"))
+            scatters = _scatters(rows, resp, counts, means)
+            shaped = _SHAPES[kind](scatters, shares_of_all)
             identity = mpmath.eye(x.shape[1])
-            precisions = [(scatter + reg_covar * identity) ** -1 for scatter in shaped]
+            free = [(scatter + reg_covar * identity) ** -1 for scatter in shaped]
+            precisions = _keep(free, precisions, settings.get("fixed_covariances"))
             if len(bounds) > 1 and abs(bounds[-1] - bounds[-2]) < settings.get("tol", 1e-3):
                 break
         return [float(bound) for bound in bounds]
@@ -88,17 +92,39 @@ def _expectation(
     return total / mpmath.fsum(shares), resp
 
 
-def _moments(rows: Matrices, resp: list[list[Any]], counts: list[Any]) -> tuple[Matrices, Matrices]:
-    means, scatters = [], []
+def _means(rows: Matrices, resp: list[list[Any]], counts: list[Any]) -> Matrices:
+    means = []
     for k, count in enumerate(counts):
-        mean, scatter = rows[0] * 0, mpmath.zeros(rows[0].rows)
+        mean = rows[0] * 0
         for row, share in zip(rows, resp, strict=True):
             mean += share[k] * row / count
-        for row, share in zip(rows, resp, strict=True):
-            scatter += share[k] * (row - mean) * (row - mean).T / count
         means.append(mean)
+    return means
+
+
+def _scatters(
+    rows: Matrices, resp: list[list[Any]], counts: list[Any], means: Matrices
+) -> Matrices:
+    scatters = []
+    for k, count in enumerate(counts):
+        scatter = mpmath.zeros(rows[0].rows)
+        for row, share in zip(rows, resp, strict=True):
+            scatter += share[k] * (row - means[k]) * (row - means[k]).T / count
         scatters.append(scatter)
-    return means, scatters
+    return scatters
+
+
+def _keep(free: list[Any], before: list[Any], fixed: Sequence[bool] | None) -> list[Any]:
+    held = [False] * len(free) if fixed is None else fixed
+    return [old if keeps else new for new, old, keeps in zip(free, before, held, strict=True)]
+
+
+def _share_out(free: list[Any], before: list[Any], fixed: Sequence[bool] | None) -> list[Any]:
+    """The held weights, and what is left in proportion to the free ones."""
+    held = [False] * len(free) if fixed is None else fixed
+    left = 1 - mpmath.fsum(w for w, keeps in zip(before, held, strict=True) if keeps)
+    total = mpmath.fsum(w for w, keeps in zip(free, held, strict=True) if not keeps)
+    return _keep([w * left / total if total else w for w in free], before, held)
 
 
 def _pooled(scatters: Matrices, weights: list[Any]) -> Matrices:
