@@ -20,7 +20,7 @@ def save_figure(picture: Axes | Figure, path: Path | str) -> None:
     """
     figure = picture.get_figure(root=True) if isinstance(picture, Axes) else picture
     assert figure is not None
-    with atomic(Path(path)) as temporary:
+    with atomic(Path(path), "picture") as temporary:
         figure.savefig(temporary, dpi=150, bbox_inches="tight", facecolor="white")
 
 
