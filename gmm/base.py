@@ -30,10 +30,7 @@ from gmm.samples.chunks import as_chunks
 from gmm.samples.in_memory import Samples
 from gmm.samples.placement import read_device, read_dtype
 from gmm.samples.streaming import start_size
-from gmm.samples.validation import (
-    check_sample_count,
-    validate_weights,
-)
+from gmm.samples.validation import check_sample_count, validate_weights
 from gmm.settings import check_draw, check_settings, check_warm_start
 
 COVARIANCE_ATTRIBUTES = (
@@ -214,13 +211,11 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
 
     def bic(self, X: ArrayLike | Tensor, sample_weight: ArrayLike | Tensor | None = None) -> float:
         """Bayesian information criterion on X, each as often as it counts; the lower the better."""
-        n_parameters = criteria.n_parameters(self.parameters_, self._covariance)
-        return criteria.bic(*self._log_likelihood(X, sample_weight), n_parameters)
+        return criteria.bic(*self._log_likelihood(X, sample_weight), self._n_learned)
 
     def aic(self, X: ArrayLike | Tensor, sample_weight: ArrayLike | Tensor | None = None) -> float:
         """Akaike information criterion on X, each as often as it counts; the lower the better."""
-        n_parameters = criteria.n_parameters(self.parameters_, self._covariance)
-        return criteria.aic(self._log_likelihood(X, sample_weight)[0], n_parameters)
+        return criteria.aic(self._log_likelihood(X, sample_weight)[0], self._n_learned)
 
     @full_precision()
     def sample(
@@ -247,6 +242,11 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         x, components = draw(parameters, self._covariance, n_samples, source, component)
         as_tensors = isinstance(self.means_, Tensor)
         return as_attribute(x, as_tensors), as_attribute(components, as_tensors)
+
+    @property
+    def _n_learned(self) -> int:
+        held = getattr(self, "n_held_parameters_", 0)  # a mixture from elsewhere has none
+        return criteria.n_parameters(self.parameters_, self._covariance) - held
 
     def _log_likelihood(self, X: Any, sample_weight: Any) -> tuple[float, float]:
         scores = self._evaluate(log_density, X, ordered=sample_weight is not None)

@@ -87,6 +87,7 @@ class BayesianGaussianMixture(BaseMixture):
         n_iter_: Its iterations.
         lower_bound_: Its bound of the evidence of all samples in nats, up to a constant.
         lower_bounds_: The bound after every iteration.
+        reg_covar_: The number that ``reg_covar`` stood for.
         diagnostics_: How every restart ended: ``lower_bound``, ``n_iter``, ``converged``,
             ``failed``; and ``added_variances``, what its covariances have been raised by beyond
             ``reg_covar``, feature by feature, so that they could be factorised: 0 as a rule.
@@ -175,8 +176,8 @@ class BayesianGaussianMixture(BaseMixture):
     def _objective(self, samples: Samples) -> Objective[Posterior]:
         self._prior = self._read_prior(samples)
         prior = self._prior.translate(-samples.reference)
-        added = regulariser(self.reg_covar, samples)
-        return VariationalBayes(self._covariance, self._weight_prior, prior, added)
+        self.reg_covar_ = regulariser(self.reg_covar, samples)
+        return VariationalBayes(self._covariance, self._weight_prior, prior, self.reg_covar_)
 
     @override
     def _fitted_parameters(self) -> Posterior:

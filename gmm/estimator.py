@@ -15,6 +15,7 @@ from gmm.base import BaseMixture
 from gmm.conversion import as_attribute, refuse_chunks
 from gmm.covariance import Covariance, covariance_of
 from gmm.em import stepwise
+from gmm.em.held import Held, HeldLikelihood
 from gmm.em.likelihood import Likelihood, regulariser
 from gmm.em.loop import Run
 from gmm.em.missing import MISSING, MissingValues
@@ -26,12 +27,15 @@ from gmm.samples.in_memory import InMemory, Samples
 from gmm.samples.placement import to_tensor
 from gmm.samples.validation import validate_weights
 from gmm.settings import (
+    FIXED,
+    check_fixed,
     check_initial,
     check_plain,
     check_settings,
     check_shape,
     check_weights,
     factorise_initial_precisions,
+    read_fixed,
 )
 
 
@@ -57,6 +61,11 @@ class GaussianMixture(BaseMixture):
         weights_init: Weights to start from, instead of those of ``init_params``.
         means_init: Means to start from, instead of those of ``init_params``.
         precisions_init: Precisions to start from, in the shape of ``precisions_``.
+        fixed_weights: Components whose weight keeps its value in ``weights_init``: k times True or
+            False; None for none. The others share what is left.
+        fixed_means: Components whose mean keeps its value in ``means_init``.
+        fixed_covariances: Components whose covariance keeps its value in ``precisions_init``; of
+            ``tied``, which has one, all or none.
         random_state: An integer gives the same fit every time; a restart's result depends on its
             own seed alone.
         warm_start: Whether the next ``fit`` goes on from the last one.
@@ -83,6 +92,8 @@ class GaussianMixture(BaseMixture):
         n_iter_: Its iterations.
         lower_bound_: Its mean log density of a training sample in nats, at the last E-step.
         lower_bounds_: The bound after every iteration.
+        n_held_parameters_: How many parameters the fixed ones are, which ``bic`` does not count.
+        reg_covar_: The number that ``reg_covar`` stood for.
         diagnostics_: How every restart ended: ``lower_bound``, ``n_iter``, ``converged``,
             ``failed``; and ``added_variances``, what its covariances have been raised by beyond
             ``reg_covar``, feature by feature, so that they could be factorised: 0 as a rule.
@@ -102,6 +113,9 @@ class GaussianMixture(BaseMixture):
         weights_init: ArrayLike | Tensor | None = None,
         means_init: ArrayLike | Tensor | None = None,
         precisions_init: ArrayLike | Tensor | None = None,
+        fixed_weights: ArrayLike | Tensor | None = None,
+        fixed_means: ArrayLike | Tensor | None = None,
+        fixed_covariances: ArrayLike | Tensor | None = None,
         random_state: int | RandomState | None = None,
         warm_start: bool = False,
         verbose: int = 0,
@@ -121,6 +135,9 @@ class GaussianMixture(BaseMixture):
         self.weights_init = weights_init
         self.means_init = means_init
         self.precisions_init = precisions_init
+        self.fixed_weights = fixed_weights
+        self.fixed_means = fixed_means
+        self.fixed_covariances = fixed_covariances
         self.random_state = random_state
         self.warm_start = warm_start
         self.verbose = verbose
@@ -186,7 +203,14 @@ class GaussianMixture(BaseMixture):
 
     @override
     def _objective(self, samples: Samples) -> Objective[Parameters]:
-        return Likelihood(self._covariance, regulariser(self.reg_covar, samples))
+        self.reg_covar_ = regulariser(self.reg_covar, samples)
+        likelihood = Likelihood(self._covariance, self.reg_covar_)
+        held = self._held(samples.reference)
+        shape = self.n_components, len(samples.reference)
+        self.n_held_parameters_ = held.n_parameters(self._covariance, *shape)
+        if held.is_empty:
+            return likelihood
+        return HeldLikelihood(likelihood, held.translate(-samples.reference))
 
     @override
     def _store_more(self, learned: Estimate, export: Callable[[Tensor], Any]) -> None:
@@ -219,21 +243,38 @@ class GaussianMixture(BaseMixture):
     ) -> tuple[Estimate, Bool[Tensor, " run"]]:
         """One start per restart, with the user's initial values in the place of its own."""
         x = samples.reference
-        shape = (self.n_components, len(x))
-        weights = self._initial("weights_init", x, shape[:1])
-        means = self._initial("means_init", x, shape)
-        chol = None
-        if self.precisions_init is not None:
-            precisions = to_tensor(self.precisions_init).to(x.device, torch.float64)
-            chol = factorise_initial_precisions(precisions, self._covariance, *shape)
-        if weights is not None:
-            check_weights(weights)
+        weights, means, chol = self._initial_values(x)
         if weights is not None and means is not None and chol is not None:
             # Every restart would be the same run.
             start = Parameters(weights[None], means[None], chol)
             return start, torch.ones(1, dtype=torch.bool, device=x.device)
         estimate, valid = self._draw_start(samples, objective)
         return estimate.replace_values(weights, means, chol), valid | (chol is not None)
+
+    def _initial_values(self, x: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Weights, means and precision factors that the user gave, on the device of ``x``."""
+        shape = (self.n_components, len(x))
+        weights = self._initial("weights_init", x, shape[:1])
+        means = self._initial("means_init", x, shape)
+        if weights is not None:
+            check_weights(weights)
+        if self.precisions_init is None:
+            return weights, means, None
+        precisions = to_tensor(self.precisions_init).to(x.device, torch.float64)
+        chol = factorise_initial_precisions(precisions, self._covariance, *shape)
+        return weights, means, chol
+
+    def _held(self, x: Tensor) -> Held:
+        """What the fit keeps of the user's initial values."""
+        values = dict(zip(FIXED, self._initial_values(x), strict=True))
+        masks = {
+            name: read_fixed(name, getattr(self, name), initial, values[name], self.n_components)
+            for name, initial in FIXED.items()
+        }
+        check_fixed(masks, self._covariance, self.covariance_type)
+        return Held(
+            *values.values(), **{k: m if m is None else m.to(x.device) for k, m in masks.items()}
+        )
 
     def _initial(self, name: str, x: Tensor, shape: tuple[int, ...]) -> Tensor | None:
         given = getattr(self, name)

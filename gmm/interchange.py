@@ -1,5 +1,6 @@
 """Fitted mixtures from scikit-learn and to it: the same attributes under the same names."""
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -7,6 +8,7 @@ from torch import Tensor
 from gmm.base import BaseMixture
 from gmm.bayesian import BayesianGaussianMixture
 from gmm.covariance import COVARIANCES
+from gmm.em.likelihood import USUAL_REGULARISER
 from gmm.estimator import GaussianMixture
 
 if TYPE_CHECKING:
@@ -56,7 +58,10 @@ def from_sklearn(fitted: "theirs.GaussianMixture | theirs.BayesianGaussianMixtur
 def to_sklearn(mixture: BaseMixture) -> Any:
     """scikit-learn's estimator of the same class, with the same settings, that scores alike.
 
-    Settings that scikit-learn does not have, such as ``device``, are left behind.
+    Settings that scikit-learn does not have, such as ``device``, are left behind. Where it has the
+    setting and not the word, it gets what takes its place: for ``reg_covar="auto"`` the number that
+    the fit added; for ``init_params="scaled_kmeans"`` this fit to start the next one from. Its
+    Bayesian mixture takes no such values and would start from ``kmeans``, of which a warning tells.
 
     Raises:
         ValueError: If scikit-learn has no such mixture, or it has not been fitted.
@@ -68,7 +73,26 @@ def to_sklearn(mixture: BaseMixture) -> Any:
             f"{mixture!r} has no counterpart in scikit-learn, expected a mixture of "
             f"covariance_type {', '.join(COVARIANCES)}; save it with gmm.save instead"
         )
-    return _move(mixture, getattr(theirs, type(mixture).__name__))
+    moved = _move(mixture, getattr(theirs, type(mixture).__name__))
+    if moved.reg_covar == "auto":
+        moved.reg_covar = getattr(mixture, "reg_covar_", USUAL_REGULARISER)
+    if moved.init_params == "scaled_kmeans":
+        moved.init_params = "kmeans"
+        _start_from_fit(moved)
+    return moved
+
+
+def _start_from_fit(moved: Any) -> None:
+    """Gives an estimator of scikit-learn its own fit as the start of the next one."""
+    if not hasattr(moved, "means_init"):
+        warnings.warn(
+            "scikit-learn's BayesianGaussianMixture has no init_params='scaled_kmeans': if it is "
+            "fitted again, it starts from init_params='kmeans'; scale the samples before you do",
+            stacklevel=3,
+        )
+        return
+    for name in ("weights", "means", "precisions"):
+        setattr(moved, f"{name}_init", getattr(moved, f"{name}_"))
 
 
 def _move(source: Any, kind: type) -> Any:
@@ -77,7 +101,7 @@ def _move(source: Any, kind: type) -> Any:
         raise ValueError(f"{source!r} has not been fitted; call fit first")
     accepted = kind().get_params(deep=False)
     settings = source.get_params(deep=False)
-    target = kind(**{name: settings[name] for name in accepted if name in settings})
+    target = kind(**{name: _array(settings[name]) for name in accepted if name in settings})
     for name in FITTED:
         if hasattr(source, name):
             setattr(target, name, _array(getattr(source, name)))

@@ -4,13 +4,22 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, get_args
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from gmm.covariance import COVARIANCES, Covariance
 from gmm.options import CovarianceType, InitMethod, Missing
 from gmm.samples.validation import check_finite
+
+FIXED = {
+    "fixed_weights": "weights_init",
+    "fixed_means": "means_init",
+    "fixed_covariances": "precisions_init",
+}
+"""Which parameters keep their initial values, and where these are."""
 
 
 def check_settings(settings: dict[str, Any]) -> None:
@@ -107,6 +116,59 @@ def factorise_initial_precisions(
             "a covariance; pass precisions_ of a fitted mixture or None"
         )
     return chol
+
+
+def read_fixed(
+    name: str, given: ArrayLike | Tensor | None, initial: str, values: Tensor | None, count: int
+) -> Bool[Tensor, " k"] | None:
+    """Which components keep their initial value; None where none does.
+
+    Args:
+        name: What the errors call it.
+        given: True or False for each component.
+        initial: Name of the setting with the values.
+        values: What was set there.
+        count: Number of components.
+
+    Raises:
+        ValueError: If it is not one truth value per component, or there are no initial values.
+    """
+    if given is None:
+        return None
+    mask = torch.as_tensor(given if isinstance(given, Tensor) else np.asarray(given))
+    if mask.dtype != torch.bool or tuple(mask.shape) != (count,):
+        raise ValueError(
+            f"{name}={given!r}, expected n_components={count} times True or False, one for each "
+            f"component"
+        )
+    if not mask.any():
+        return None
+    if values is None:
+        raise ValueError(f"{name} keeps what {initial} gives, and that is None; set {initial}")
+    return mask
+
+
+def check_fixed(
+    masks: dict[str, Bool[Tensor, " k"] | None], covariance: Covariance, covariance_type: str
+) -> None:
+    """Refuses to hold what a covariance type cannot.
+
+    Raises:
+        ValueError: If only some components of a shared covariance are held, or the type learns
+            more than moments.
+    """
+    held = [name for name, mask in masks.items() if mask is not None]
+    if held and not covariance.plain_moments:
+        raise ValueError(
+            f"{held[0]} with covariance_type={covariance_type!r}, expected one of "
+            f"{', '.join(COVARIANCES)}; leave {held[0]} out"
+        )
+    mask = masks["fixed_covariances"]
+    if mask is not None and covariance.shares_form and not mask.all():
+        raise ValueError(
+            f"fixed_covariances={mask.tolist()} with covariance_type={covariance_type!r}, expected "
+            f"all True or None, since all components have one covariance"
+        )
 
 
 def check_warm_start(shape: tuple[int, ...], expected: tuple[int, int]) -> None:

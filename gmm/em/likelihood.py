@@ -53,14 +53,10 @@ class Likelihood(Objective[Parameters]):
 
     @override
     def maximise(self, statistics: Statistics) -> Maximum[Parameters]:
-        # As scikit-learn does, so that a component without samples divides by no zero.
-        counts = statistics.counts + 10 * torch.finfo(statistics.counts.dtype).eps
-        means = statistics.first / counts[..., None]
-        covariances = self.covariance.estimate(counts, means, statistics.second, self.reg_covar)
+        weights, means, covariances = estimate(statistics, self.covariance, self.reg_covar)
         chol, valid, added = factorise_definite(
             self.covariance, covariances, means.shape[-1], widen=self.reg_covar > 0
         )
-        weights = counts / counts.sum(-1, keepdim=True)
         return Maximum(Parameters(weights, means, chol), valid, added)
 
     @override
@@ -69,3 +65,14 @@ class Likelihood(Objective[Parameters]):
     ) -> Float[Tensor, " run"]:
         """Mean log density of a sample in nats, under the parameters of the E-step."""
         return statistics.lower_bound
+
+
+def estimate(
+    statistics: Statistics, covariance: Covariance, reg_covar: float
+) -> tuple[Float[Tensor, "run k"], Float[Tensor, "run k d"], Float[Tensor, "run ..."]]:
+    """Weights, means and covariances of greatest likelihood, Bishop (2006) eqs. 9.24 to 9.26."""
+    # As scikit-learn does, so that a component without samples divides by no zero.
+    counts = statistics.counts + 10 * torch.finfo(statistics.counts.dtype).eps
+    means = statistics.first / counts[..., None]
+    covariances = covariance.estimate(counts, means, statistics.second, reg_covar)
+    return counts / counts.sum(-1, keepdim=True), means, covariances

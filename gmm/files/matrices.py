@@ -15,6 +15,10 @@ from gmm.files.atomic import atomic
 
 Format = TypeVar("Format")
 INDEX_NAMES = ("", "Unnamed: 0")  # of the column of row names that pandas writes, and reads back
+OTHER_MARKS = {";": "semicolons", "\t": "tabs"}  # that some programs put between cells
+NUMPY_DTYPES = (
+    "F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"
+)  # fmt: skip
 TENSOR = "x"  # the name of a matrix that this package writes into a .safetensors file
 
 
@@ -33,8 +37,7 @@ def read_matrix(path: Path | str) -> Float[np.ndarray, "n d"]:
     """
     path = Path(path)
     read = _choose(path, {".npy": _read_npy, ".csv": _read_csv, ".safetensors": _read_safetensors})
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file, expected a matrix of samples in rows")
+    check_file(path, "a matrix of samples in rows")
     return _samples_in_rows(path, read(path))
 
 
@@ -51,8 +54,7 @@ def file_chunks(path: Path | str, numbers: int) -> Iterator[Float[np.ndarray, "p
     """
     path = Path(path)
     opened = _choose(path, {".npy": _map_npy, ".safetensors": _map_safetensors})
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file, expected a matrix of samples in rows")
+    check_file(path, "a matrix of samples in rows")
     shape, _ = opened(path)
     if not 1 <= len(shape) <= 2 or 0 in shape:
         raise ValueError(f"{path}: shape {tuple(shape)}, expected samples in rows, n × d")
@@ -82,6 +84,21 @@ def write_columns(path: Path | str, columns: Mapping[str, Shaped[np.ndarray, " n
         write(temporary, columns)
 
 
+def check_file(path: Path, expected: str) -> None:
+    """Refuses what cannot be read as a file: nothing, a folder, a pipe or a device.
+
+    Raises:
+        FileNotFoundError: If there is nothing, or a link to nothing.
+        ValueError: If it is no regular file, of which reading might never end.
+    """
+    if path.is_file():
+        return
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file, expected {expected}")
+    kind = "a folder" if path.is_dir() else "a pipe or a device"
+    raise ValueError(f"{path}: {kind}, expected a file with {expected}")
+
+
 def _samples_in_rows(path: Path, values: np.ndarray) -> Float[np.ndarray, "n d"]:
     if values.ndim == 1:
         values = values[:, None]
@@ -107,7 +124,8 @@ def _read_npy(path: Path, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
     try:
         # An array of objects is a pickle, and a pickle is a program.
         return np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, MemoryError) as error:
+        # Of a MemoryError too: a header of a few bytes can claim any number of them.
         raise ValueError(
             f"{path}: {_one_line(error)}; expected an array of numbers written by numpy.save"
         ) from error
@@ -122,8 +140,9 @@ def _read_csv(path: Path) -> np.ndarray:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = [(row, cells) for row, cells in enumerate(csv.reader(file), 1) if any(cells)]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise ValueError(f"{path}: {_one_line(error)}; expected CSV in UTF-8") from error
+    _check_delimiter(path, [cells for _, cells in lines[:2]])
     width = len(lines[0][1]) if lines else 0
     for row, cells in lines:
         if len(cells) != width:
@@ -137,6 +156,16 @@ def _read_csv(path: Path) -> np.ndarray:
     has_header = _has_header(path, [cells for _, cells in lines])
     numbers = [_numbers(path, row, cells, 1 + has_index) for row, cells in lines[has_header:]]
     return np.array(numbers, dtype=np.float64).reshape(len(numbers), width - has_index)
+
+
+def _check_delimiter(path: Path, rows: Sequence[list[str]]) -> None:
+    """Refuses a file whose first row has other marks between its cells than commas."""
+    for mark, name in OTHER_MARKS.items():
+        if rows and len(rows[0]) == 1 and mark in rows[0][0]:
+            raise ValueError(
+                f"{path}: row 1 is {rows[0][0]!r}, with {name} between its cells, expected commas "
+                f"and decimal points; write the file again with them"
+            )
 
 
 def _has_header(path: Path, rows: Sequence[list[str]]) -> bool:
@@ -194,6 +223,7 @@ def _map_safetensors(path: Path) -> tuple[Sequence[int], Any]:
             name = TENSOR if TENSOR in names else names[0] if len(names) == 1 else None
             if name is not None:
                 matrix = file.get_slice(name)
+                _check_dtype(path, name, matrix.get_dtype())
                 return matrix.get_shape(), matrix
     except (SafetensorError, OSError, TypeError) as error:
         raise ValueError(f"{path}: {_one_line(error)}; expected a .safetensors file") from error
@@ -201,6 +231,14 @@ def _map_safetensors(path: Path) -> tuple[Sequence[int], Any]:
         f"{path}: {len(names)} tensors ({', '.join(names[:5])}), expected one, or one called "
         f"{TENSOR!r}; save the matrix under that name"
     )
+
+
+def _check_dtype(path: Path, name: str, dtype: str) -> None:
+    if dtype not in NUMPY_DTYPES:
+        raise ValueError(
+            f"{path}: tensor {name!r} has dtype {dtype}, expected one of "
+            f"{', '.join(NUMPY_DTYPES)}; convert it to float32"
+        )
 
 
 def _write_npy(path: Path, columns: Mapping[str, np.ndarray]) -> None:
@@ -220,4 +258,4 @@ def _write_safetensors(path: Path, columns: Mapping[str, np.ndarray]) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return " ".join(str(error).split()) or type(error).__name__

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from gmm.base import BaseMixture
 from gmm.detector import DensityDetector
 from gmm.files.atomic import atomic
+from gmm.files.matrices import check_file
 from gmm.persistence.encoding import Arrays, decode, encode
 
 FORMAT = "gmm.estimator"
@@ -34,6 +35,7 @@ def save(estimator: BaseMixture | DensityDetector, path: Path | str) -> None:
 
     Raises:
         NotFittedError: If it has not been fitted.
+        OSError: If the file cannot be written.
     """
     arrays: Arrays = {}
     header = {"format": FORMAT, "version": VERSION, **encode(estimator, "", arrays)}
@@ -55,11 +57,10 @@ def load(path: Path | str, *, device: str | None = None) -> Any:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is damaged, was altered, or was not written by :func:`save`.
+        ValueError: If it is damaged, was altered, was not written by :func:`save`, or is no file.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file, expected a mixture saved by gmm fit")
+    check_file(path, "a mixture saved by gmm fit")
     try:
         estimator = _restore(*_read(path))
     except DAMAGE as error:
@@ -83,6 +84,8 @@ def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
 
 
 def _restore(header: dict[str, Any], arrays: Arrays) -> Any:
+    if not isinstance(header, dict):
+        raise ValueError("this file holds no mixture")
     kind, version = header["format"], header["version"]
     if (kind, version) != (FORMAT, VERSION):
         raise ValueError(f"format {kind} version {version} is not {FORMAT} {VERSION}")

@@ -74,3 +74,31 @@ def test_others_and_unfitted_ones_are_refused(blobs):
         to_sklearn(KMeans(2).fit(blobs))
     with pytest.raises(ValueError, match="no counterpart in scikit-learn"):
         to_sklearn(GaussianMixture(2, covariance_type="low_rank", rank=1).fit(blobs))
+
+
+def test_scikit_learn_can_fit_again_what_started_and_was_regularised_in_our_words(
+    covariance_type, blobs
+):
+    x = blobs * 1e-6  # where auto is not 1e-6
+    settings = {"covariance_type": covariance_type, "init_params": "scaled_kmeans", "tol": 1e-6}
+    ours = GaussianMixture(3, reg_covar="auto", random_state=0, **settings).fit(x)
+    theirs = to_sklearn(ours)
+    assert theirs.reg_covar == ours.reg_covar_ == pytest.approx(1e-3 * x.var(0).mean())
+    theirs.fit(x)
+    assert theirs.lower_bound_ == pytest.approx(ours.lower_bound_, abs=1e-4)
+    assert theirs.n_iter_ < ours.n_iter_
+
+
+def test_a_bayesian_mixture_moves_with_the_number_of_its_fit_and_a_warning_of_its_start(blobs):
+    settings = {"init_params": "scaled_kmeans", "reg_covar": "auto", "max_iter": 500}
+    ours = BayesianGaussianMixture(2, random_state=0, **settings).fit(blobs)
+    with pytest.warns(UserWarning, match="no init_params='scaled_kmeans'.* from .*'kmeans'"):
+        theirs = to_sklearn(ours)
+    assert theirs.reg_covar == ours.reg_covar_ == 1e-6
+    np.testing.assert_allclose(theirs.score_samples(blobs), ours.score_samples(blobs), rtol=1e-9)
+    assert theirs.fit(blobs).converged_
+
+
+def test_start_values_that_are_tensors_are_arrays_in_scikit_learn(blobs):
+    ours = GaussianMixture(2, means_init=torch.from_numpy(blobs[:2]), random_state=0).fit(blobs)
+    np.testing.assert_array_equal(to_sklearn(ours).fit(blobs).means_init, blobs[:2])

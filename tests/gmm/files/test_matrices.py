@@ -1,8 +1,13 @@
+import json
+import os
+import struct
+
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from gmm.files.matrices import read_matrix, write_columns
+from gmm import load
+from gmm.files.matrices import file_chunks, read_matrix, write_columns
 
 SUFFIXES = (".npy", ".csv", ".safetensors")
 
@@ -34,6 +39,8 @@ def test_missing_values_in_csv_are_read_for_the_fit_to_refuse(tmp_path):
         ("1,2\n3,\n", "row 2, column 2 is ''"),
         ("name,1\n3,4\n", "row 1, column 1 is 'name'"),
         ("1,2\n3,4,5\n", "row 2 has 3 columns, expected 2 as in row 1"),
+        ("a;b\n1,5;2,5\n", "row 1 is 'a;b', with semicolons between its cells, expected commas"),
+        ("1\t2\n3\t4\n", "with tabs between its cells"),
         ("a,b\n", "expected samples in rows"),
         ("", "expected samples in rows"),
     ],
@@ -112,3 +119,54 @@ def test_a_blank_first_value_is_no_index(tmp_path):
     (tmp_path / "x.csv").write_text(",1.5\n2,3\n")
     with pytest.raises(ValueError, match="row 1, column 1 is ''"):
         read_matrix(tmp_path / "x.csv")
+
+
+def npy_file(header):
+    """A file of 64 bytes of content under any header."""
+    padded = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(padded)) + padded + bytes(64)
+
+
+def safetensors_file(dtype):
+    header = {"x": {"dtype": dtype, "shape": [2, 2], "data_offsets": [0, 8]}}
+    packed = json.dumps(header).encode()
+    return struct.pack("<Q", len(packed)) + packed + bytes(8)
+
+
+HOSTILE = {
+    "more numbers than there is memory": (
+        ".npy",
+        npy_file("{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000, 10)}"),
+    ),
+    "a call": (
+        ".npy",
+        npy_file("{'descr': '<f8', 'fortran_order': False, 'shape': __import__('os').abort()}"),
+    ),
+    "a header of 8 EiB": (".safetensors", struct.pack("<Q", 2**63) + b"{}"),
+    "bfloat16": (".safetensors", safetensors_file("BF16")),
+    "a line without end": (".csv", b"1,2\n" + b"1" * 200_000 + b",2\n"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_file_is_refused_in_one_line_that_names_it(kind, tmp_path):
+    suffix, content = HOSTILE[kind]
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"x\{suffix}: .*expected") as raised:
+        read_matrix(path)
+    assert "\n" not in str(raised.value)
+
+
+def test_what_is_no_regular_file_is_refused_and_never_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npy")
+    (tmp_path / "zero.npy").symlink_to("/dev/zero")
+    (tmp_path / "folder.npy").mkdir()
+    (tmp_path / "gone.npy").symlink_to("nowhere")
+    kinds = {"pipe": "a pipe or a device", "zero": "a pipe or a device", "folder": "a folder"}
+    for read in (read_matrix, load, lambda path: next(file_chunks(path, 10))):
+        for name, kind in kinds.items():
+            with pytest.raises(ValueError, match=f"{name}.npy: {kind}, expected a file with a m"):
+                read(tmp_path / f"{name}.npy")
+        with pytest.raises(FileNotFoundError, match=r"gone\.npy: no such file"):
+            read(tmp_path / "gone.npy")
