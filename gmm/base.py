@@ -12,10 +12,9 @@ from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from gmm.conversion import as_attribute, as_source, draw_seeds, read_rows
+from gmm.conversion import as_attribute, as_source, check_fitted, draw_seeds, read_rows
 from gmm.covariance import Covariance
 from gmm.dense_attributes import DenseAttribute
 from gmm.em import criteria, initialization, loop
@@ -174,7 +173,7 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
     @property
     def parameters_(self) -> Estimate:
         """The fitted attributes as one value, a batch of one run."""
-        check_is_fitted(self)
+        check_fitted(self)
         return self._fitted_parameters()
 
     def as_module(self) -> Mixture:
@@ -289,7 +288,7 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
     @full_precision()
     def _evaluate(self, function: Callable[..., Tensor], X: Any, *, ordered: bool = True) -> Any:
         """A function of samples and parameters, for the one run; returned as X came."""
-        check_is_fitted(self)
+        check_fitted(self)
         source = as_chunks(X)
         if source is not None:
             return source.apply(lambda chunk: self._evaluate(function, chunk), ordered=ordered)

@@ -1,20 +1,47 @@
 """The precision that a computation was written for, whatever its surroundings have switched on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import torch
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")  # kinds of device that autocast can be on for
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-@contextmanager
-def full_precision() -> Iterator[None]:
-    """Products keep the precision of their factors inside; also to be used as a decorator.
+
+def full_precision() -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A decorator: products in the function keep the precision of their factors.
 
     Under ``torch.autocast``, as in a validation step in mixed precision, float32 samples would be
     fitted and scored with products of three digits; so they would where TF32 is allowed.
     """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def compute(*args: P.args, **kwargs: P.kwargs) -> R:
+            if not is_reduced():
+                return function(*args, **kwargs)
+            with _switched_off():
+                return function(*args, **kwargs)
+
+        return compute
+
+    return decorate
+
+
+def is_reduced() -> bool:
+    """Whether something may compute with fewer digits than its numbers have."""
+    return torch.get_float32_matmul_precision() != "highest" or any(
+        map(torch.is_autocast_enabled, DEVICES)
+    )
+
+
+@contextmanager
+def _switched_off() -> Iterator[None]:
     allowed = torch.get_float32_matmul_precision()
     with ExitStack() as stack:
         if allowed != "highest":

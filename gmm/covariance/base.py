@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -10,6 +11,10 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 ROUNDING = 64 * torch.finfo(torch.float64).eps  # of a sum of many products, relative to it
+
+_FITTING: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+# By estimator, the factors last seen to be some of its type: to look through them again takes
+# longer than one density. What is in them may change, and is read anew each time.
 
 
 class Covariance(ABC):
@@ -235,6 +240,8 @@ def restore_factors(covariance: Covariance, estimator: Any) -> Float[Tensor, "1 
             f"set covariance_type back to that of the fit, or fit again"
         )
     inner = torch.as_tensor(values).reshape(1, *covariance.inner_shape(*shape))
+    if _FITTING.get(estimator) is values:
+        return inner
     chol, valid = (
         covariance.factorise(inner) if name == "covariances_" else (inner, covariance.fits(inner))
     )
@@ -243,6 +250,8 @@ def restore_factors(covariance: Covariance, estimator: Any) -> Float[Tensor, "1 
             f"{name} holds no {estimator.covariance_type} covariances, expected those of a fit "
             f"with covariance_type={estimator.covariance_type!r}; set what the fit has learned"
         )
+    if chol is inner:
+        _FITTING[estimator] = values
     return chol
 
 

@@ -134,12 +134,15 @@ class Matrices(Covariance):
     def precision_times(
         self, chol: Float[Tensor, "run kq d d"], vectors: Float[Tensor, "run k d"]
     ) -> Float[Tensor, "run k d"]:
-        return (chol @ (chol.mT @ vectors[..., None]))[..., 0]
+        # As rows: BLAS takes ten times as long for one column of the transposed factor.
+        return ((vectors[..., None, :] @ chol) @ chol.mT)[..., 0, :]
 
     @override
     def squared_distances(
         self, chol: Float[Tensor, "run kq d d"], deviations: Float[Tensor, "run k d n"]
     ) -> Float[Tensor, "run k n"]:
+        if deviations.shape[-1] < deviations.shape[-2]:  # as above
+            return (deviations.mT @ chol).square().sum(-1)
         return (chol.mT @ deviations).square().sum(-2)
 
     @override

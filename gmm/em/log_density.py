@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gmm.covariance import Covariance
 from gmm.covariance.products import pad_rows, unpad_rows
+from gmm.em.few_samples import are_few, log_joint_of_few
 from gmm.em.parameters import Estimate
 from gmm.samples.in_memory import centre_chunk
 from gmm.samples.statistics import Chunk, Statistics, chunk_size
@@ -209,6 +210,8 @@ def map_joint(
 ) -> Iterator[Tensor]:
     """A function of the log joint density of all samples, chunk by chunk."""
     parameters = parameters.to(dtype=torch.float64, device=x.device)
+    if are_few(x, parameters):
+        return iter([function(log_joint_of_few(x, parameters, covariance))])
     reference = parameters.centre
     parameters = parameters.translate(-reference)
     dtype = working_dtype(parameters, covariance, x.dtype)
@@ -261,7 +264,9 @@ def labels(
     x: Float[Tensor, "n d"], parameters: Estimate, covariance: Covariance
 ) -> Int[Tensor, "run n"]:
     """The most probable component of each sample."""
-    return torch.cat(list(map_joint(lambda joint: joint.argmax(1), x, parameters, covariance)), -1)
+    # Not argmax, which takes ten times as long where it reads across rows.
+    parts = map_joint(lambda joint: joint.max(1).indices, x, parameters, covariance)
+    return torch.cat(list(parts), -1)
 
 
 def draw(

@@ -85,6 +85,8 @@ class Estimate(ABC):
 
     def to(self, *, dtype: torch.dtype, device: torch.device) -> Self:
         """The same mixtures in another precision or on another device."""
+        if self.means.dtype == dtype and self.means.device == device:
+            return self
         return self.apply(lambda old: old.to(device, dtype))
 
     def apply(self, function: Callable[[Tensor], Tensor]) -> Self:

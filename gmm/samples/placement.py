@@ -9,6 +9,8 @@ from torch import Tensor
 
 from gmm.options import FloatType
 
+FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+
 
 def to_tensor(values: ArrayLike | Tensor) -> Tensor:
     """Values as a tensor, which shares the memory of an array where torch can.
@@ -19,6 +21,8 @@ def to_tensor(values: ArrayLike | Tensor) -> Tensor:
     if isinstance(values, Tensor):
         return values
     array = np.asarray(values)
+    if array.dtype in FLOATS and array.flags.behaved and min(array.strides, default=0) >= 0:
+        return torch.from_numpy(array)
     dtype = np.dtype(np.float64) if array.dtype == np.longdouble else array.dtype.newbyteorder("=")
     backwards = any(stride < 0 for stride in array.strides)
     if backwards or not array.flags.writeable or array.dtype != dtype:

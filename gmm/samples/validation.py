@@ -1,5 +1,6 @@
 """Checks of what users pass in: one line that names the argument, its value and the way out."""
 
+import math
 import reprlib
 from typing import Any
 
@@ -87,7 +88,7 @@ def check_finite(x: Float[Tensor, "n d"], name: str = "x") -> None:
         ValueError: Naming row, column and value of the first ones.
     """
     # A sum is finite only if all terms are; it needs no mask as large as the samples.
-    if x.sum().isfinite() or x.isfinite().all():
+    if math.isfinite(x.sum().item()) or x.isfinite().all():
         return
     faults = (~x.isfinite()).nonzero().tolist()
     places = [

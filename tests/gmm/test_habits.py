@@ -87,6 +87,28 @@ def test_what_is_set_by_hand_is_what_answers(covariance_type, blobs):
     np.testing.assert_allclose(fitted.score_samples(blobs + 1), mixture.score_samples(blobs))
 
 
+def test_what_is_edited_in_place_after_an_answer_answers(covariance_type, blobs):
+    mixture = GaussianMixture(3, covariance_type=covariance_type, random_state=0).fit(blobs)
+    before = mixture.score_samples(blobs[:5])
+    mixture.means_ += 1
+    mixture.precisions_cholesky_ *= 2
+    mixture.weights_[:] = 1 / 3
+    fresh = GaussianMixture(3, covariance_type=covariance_type)
+    for name in ("weights_", "means_", "precisions_cholesky_"):
+        setattr(fresh, name, getattr(mixture, name).copy())
+    expected = fresh.score_samples(blobs[:5])
+    np.testing.assert_array_equal(mixture.score_samples(blobs[:5]), expected)
+    assert (expected != before).all()
+
+
+def test_factors_of_another_kind_are_refused_after_answers_too(blobs):
+    mixture = GaussianMixture(3, random_state=0).fit(blobs)
+    mixture.score_samples(blobs)
+    mixture.precisions_cholesky_ = mixture.covariances_
+    with pytest.raises(ValueError, match="precisions_cholesky_ holds no full covariances"):
+        mixture.score_samples(blobs)
+
+
 @pytest.mark.parametrize("other", ["full", "tied", "diag", "spherical", "low_rank"])
 def test_a_covariance_type_that_was_changed_after_the_fit_is_refused(covariance_type, other, blobs):
     if other == covariance_type:

@@ -8,7 +8,7 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from gmm.covariance import COVARIANCES
-from gmm.em import log_density
+from gmm.em import few_samples, log_density
 from gmm.em.initialization import from_responsibilities
 from gmm.em.likelihood import Likelihood
 from gmm.em.parameters import Parameters
@@ -46,7 +46,8 @@ def test_responsibilities_follow_bayes_rule_and_labels_are_the_largest(mixture):
     assert torch.equal(log_density.labels(*mixture), found.argmax(-1))
 
 
-def test_float32_samples_lose_digits_of_float32_only(mixture):
+def test_many_float32_samples_lose_digits_of_float32_only(mixture, monkeypatch):
+    monkeypatch.setattr(few_samples, "MOST_NUMBERS", 0)
     x, parameters, covariance = mixture
     found = log_density.log_density(x.float(), parameters, covariance)
     expected = log_density.log_density(x.float().double(), parameters, covariance)
@@ -82,6 +83,14 @@ def test_the_gradient_points_at_the_mean_of_a_single_gaussian():
     torch.testing.assert_close(x.grad, torch.tensor([[-3.0, -4.0]], dtype=torch.float64))
 
 
+@pytest.fixture(params=["few", "many"])
+def form(request, monkeypatch):
+    """Samples are taken for few, or for many."""
+    if request.param == "many":
+        monkeypatch.setattr(few_samples, "MOST_NUMBERS", 0)
+
+
+@pytest.mark.usefixtures("form")
 def test_far_samples_keep_finite_log_densities_and_probabilities(mixture):
     x, parameters, covariance = mixture
     far = x[:3] * 1e6
@@ -90,6 +99,7 @@ def test_far_samples_keep_finite_log_densities_and_probabilities(mixture):
     torch.testing.assert_close(found.sum(-1), torch.ones_like(found[..., 0]))
 
 
+@pytest.mark.usefixtures("form")
 def test_samples_whose_squares_overflow_keep_finite_probabilities(mixture):
     x, parameters, covariance = mixture
     far = torch.full_like(x[:2], 1e200) * torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
