@@ -9,14 +9,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gmm.covariance import Covariance
-from gmm.em.log_density import (
-    log_joint_up_to_form,
-    need_float64,
-    normalise,
-    rounding_loss,
-    shared_form,
-)
+from gmm.covariance.cost import Task
+from gmm.em.deviations import move_to_reference, summarise_deviations
+from gmm.em.joint import log_joint_up_to_form, rounding_loss, shared_form
+from gmm.em.log_density import normalise
 from gmm.em.parameters import Estimate
+from gmm.em.ways import Way, choose_ways
 from gmm.samples.in_memory import Samples
 from gmm.samples.statistics import (
     Chunk,
@@ -117,36 +115,39 @@ def expected_statistics(
         covariance: The covariance type.
         double: Which runs are computed in float64 in any case.
     """
-    double = need_float64(parameters, covariance, samples.dtype) | double
-    if double.all():
-        return _sum_statistics(samples, parameters, covariance, torch.float64)
-    if not double.any():
-        return _sum_statistics(samples, parameters, covariance, torch.float32)
+    device = parameters.means.device
+    task = Task(samples.n_samples, *parameters.means.shape, samples.dtype, device)
+    ways = choose_ways(parameters, covariance, task, double)
+    if len(ways) == 1:
+        return _sum_statistics(samples, parameters, covariance, ways[0][1])
     parts = [
-        _sum_statistics(samples, parameters.select(runs), covariance, dtype)
-        for runs, dtype in ((double, torch.float64), (~double, torch.float32))
+        _sum_statistics(samples, parameters.select(runs), covariance, way) for runs, way in ways
     ]
-    order = torch.cat([double.nonzero()[:, 0], (~double).nonzero()[:, 0]])
+    order = torch.cat([runs.nonzero()[:, 0] for runs, _ in ways])
     return join_runs(parts).select(order.argsort())
 
 
 def _sum_statistics(
-    samples: Samples, parameters: Estimate, covariance: Covariance, dtype: torch.dtype
+    samples: Samples, parameters: Estimate, covariance: Covariance, way: Way
 ) -> Statistics:
-    chol = parameters.precisions_cholesky
-    evaluate = log_joint_up_to_form(parameters, covariance, dtype)
-    factors = chol.to(dtype)
+    chol, dtype, n = parameters.precisions_cholesky, way.dtype, samples.n_samples
+    evaluate = log_joint_up_to_form(parameters, covariance, dtype, packs=way.packs, n_samples=n)
+    factors, means = chol.to(dtype), parameters.means.to(dtype)
 
     def summarise_chunk(chunk: Chunk) -> Statistics:
         log_density, resp = normalise(evaluate(chunk))
-        return summarise(chunk, resp, log_density, factors)
+        if way.about_means:
+            return summarise_deviations(chunk, resp, log_density, means)
+        return summarise(chunk, resp, log_density, factors, packs=way.packs)
 
     k, d = parameters.n_components, parameters.n_features
-    size = chunk_size(covariance, k, d, dtype, chol.device)
+    size = chunk_size(covariance, k, d, dtype, chol.device, way.packs)
     statistics = total(map(summarise_chunk, samples.chunks(covariance, size, dtype)))
+    if way.about_means:
+        statistics = move_to_reference(statistics, means.double())
     log_density = statistics.log_density
     if covariance.shares_form:
         log_density = log_density + shared_form(parameters, covariance, statistics.second)
-    if dtype != torch.float64 and (covariance.shares_form or covariance.packs(d)):
+    if dtype != torch.float64 and (covariance.shares_form or way.packs):
         log_density = log_density + rounding_loss(parameters, covariance, dtype, statistics)
     return samples.pool(replace(statistics, log_density=log_density))
