@@ -29,10 +29,12 @@ class SplitSettings:
         fold: The fold that is tested here, from 0; all others train and validate.
         rare_classes: What becomes of a class with too few images or groups to be in every part, or
             in every fold: ``refuse`` ends with its name, ``leave_out`` reports it and goes on.
+        keep_copies_together: Whether images that show the same (turned, resized, recompressed, as
+            `cellxai check` finds them) are one group. All images are read once more for it.
 
     Raises:
-        ValueError: If a share is outside [0, 1), nothing is left to train on, or there is no such
-            fold.
+        ValueError: If a share is outside [0, 1), nothing is left to train on, there is no such
+            fold, or a file parts the images and copies are to be kept together.
     """
 
     validation_share: float = 0.2
@@ -42,6 +44,7 @@ class SplitSettings:
     n_folds: int | None = None
     fold: int = 0
     rare_classes: Literal["refuse", "leave_out"] = "refuse"
+    keep_copies_together: bool = False
 
     def __post_init__(self) -> None:
         for name in ("validation_share", "test_share"):
@@ -61,6 +64,12 @@ class SplitSettings:
         if self.rare_classes not in RARE_CLASSES:
             expected = " or ".join(RARE_CLASSES)
             raise ValueError(f"rare_classes={self.rare_classes!r}: expected {expected}")
+
+        if self.keep_copies_together and self.file is not None:
+            raise ValueError(
+                f"split.keep_copies_together=true and split.file={self.file}: the file says which "
+                "image is where; pass one of the two"
+            )
 
     @property
     def tested_share(self) -> float:

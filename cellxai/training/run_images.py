@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cellxai.data.csv_rows import read_rows
+from cellxai.data.loading.copied_images import with_copies_grouped
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.records import Fault, Scan, note_blank_groups
 from cellxai.data.splits import keep_common, read_split, split_records
@@ -23,7 +24,10 @@ def load_images(settings: RunSettings) -> tuple[CellImages, Scan]:
             f"found {len(scan.records)} sound images of {len(scan.classes)} class(es) and "
             f"{len(scan.faults)} faults, expected at least two classes; `cellxai check` lists them"
         )
-    parts = split_records(scan.records, settings.split)
+    together = settings.split.keep_copies_together
+    parts = split_records(
+        with_copies_grouped(scan.records) if together else scan.records, settings.split
+    )
     images = part_images(settings, scan, parts)
     return images, replace(scan, notes=(*scan.notes, *note_blank_groups(scan.records)))
 

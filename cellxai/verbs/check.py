@@ -5,9 +5,13 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float16
+
 from cellxai.data.ids import is_safe_id
 from cellxai.data.image_formats import read_pixels
 from cellxai.data.memory_budget import room_to_decode
+from cellxai.data.pixels.near_copies import NearCopy, detail_of, find_near_copies
 from cellxai.data.pixels.oddities import PixelLook, describe_odd, look_at
 from cellxai.data.records import Fault, Record, Scan, Source, note_blank_groups
 
@@ -49,8 +53,8 @@ def check(data: Source) -> CheckReport:
     """Lists every fault of a data set: tables, files, pixels, masks. Nothing is trained.
 
     Notes name what is not wrong and yet worth a look: images without a group among others that have
-    one, tiny ones, ones of a single grey level, ones that are equal pixel by pixel, and a few of 16
-    bits among many of 8.
+    one, tiny ones, ones of a single grey level, ones that are equal pixel by pixel or show the same
+    (turned, mirrored, resized, recompressed or brightened), and a few of 16 bits among many of 8.
 
     Args:
         data: The data set.
@@ -69,7 +73,8 @@ def check(data: Source) -> CheckReport:
     counts = Counter(image.record.label for image in checked if image.usable)
     of_images = [fault for image in checked for fault in image.faults]
     faults = (*scan.faults, *id_faults(scan.records), *of_images, *class_faults(name, sound))
-    notes = (*scan.notes, *note_blank_groups(scan.records), *note_pixels(checked))
+    of_pixels = (*note_pixels(checked), *note_near_copies(checked))
+    notes = (*scan.notes, *note_blank_groups(scan.records), *of_pixels)
     return CheckReport(faults, counts.total(), dict(sorted(counts.items())), notes)
 
 
@@ -81,11 +86,13 @@ class CheckedImage:
         record: Where it lies.
         faults: What is wrong with its files.
         look: What is known of its pixels; ``None`` where they cannot be read.
+        detail: What tells it from others; ``None`` likewise.
     """
 
     record: Record
     faults: tuple[Fault, ...]
     look: PixelLook | None
+    detail: Float16[np.ndarray, "side side"] | None = None
 
     @property
     def usable(self) -> bool:
@@ -99,6 +106,7 @@ def check_image(record: Record) -> CheckedImage:
         with room_to_decode(record):
             pixels = read_pixels(record)
             (height, width), look = pixels.shape[:2], look_at(pixels)
+            detail = detail_of(pixels)
             del pixels
     except ValueError as error:
         return CheckedImage(record, (Fault(f"image {record.id}", str(error)),), None)
@@ -113,7 +121,7 @@ def check_image(record: Record) -> CheckedImage:
             got = f"{shape[0]}×{shape[1]} pixels, but {record.path} has"
             fault = f"{got} {height}×{width}"
             faults.append(Fault(f"{what} of image {record.id}", fault))
-    return CheckedImage(record, tuple(faults), look)
+    return CheckedImage(record, tuple(faults), look, detail)
 
 
 def class_faults(name: str, classes: Collection[str]) -> list[Fault]:
@@ -132,6 +140,33 @@ def note_pixels(checked: Sequence[CheckedImage]) -> list[Fault]:
     looks = {image.record.id: image.look for image in readable if image.look is not None}
     labels = {image.record.id: image.record.label for image in readable}
     return [Fault(f"image {image_id}", what) for image_id, what in describe_odd(looks, labels)]
+
+
+def note_near_copies(checked: Sequence[CheckedImage]) -> list[Fault]:
+    """Images that show what an earlier one shows, and are not the same pixel by pixel."""
+    images = [image for image in checked if image.look is not None and image.detail is not None]
+    if not images:
+        return []
+    nearest: dict[int, NearCopy] = {}
+    for copy in find_near_copies(
+        np.stack([image.detail for image in images if image.detail is not None])
+    ):
+        known = nearest.get(copy.second)
+        if known is None or known.similarity < copy.similarity:
+            nearest[copy.second] = copy
+    return [
+        describe_copy(images[copy.first], images[copy.second], copy.similarity)
+        for _, copy in sorted(nearest.items())
+        if images[copy.first].look != images[copy.second].look
+    ]
+
+
+def describe_copy(first: CheckedImage, second: CheckedImage, similarity: float) -> Fault:
+    """The line of an image that shows what another shows."""
+    labels = first.record.label, second.record.label
+    of_class = "" if labels[0] == labels[1] else f", which is {labels[0]!r} and this {labels[1]!r}"
+    what = f"shows what image {first.record.id} shows (correlation {similarity:.2f}){of_class}"
+    return Fault(f"image {second.record.id}", what)
 
 
 def id_faults(records: Sequence[Record]) -> list[Fault]:

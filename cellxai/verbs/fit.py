@@ -9,6 +9,7 @@ from typing import Any
 import lightning as L
 
 from cellxai.classifier.module import CellClassifier, ModelSettings, balanced_weights
+from cellxai.data.loading.copied_images import note_copies
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.pixels.transforms import Transforms
@@ -136,7 +137,8 @@ def fit_run(settings: RunSettings) -> Fitted:
         classifier = new_classifier(settings.model, settings.training, images)
         check_last_batch(classifier, images, settings.training)
         if writes:
-            data = describe_data(all_readable(images), (*scan.faults, *images.faults), scan.notes)
+            faults, noted = (*scan.faults, *images.faults), (*scan.notes, *note_copies(images))
+            data = describe_data(all_readable(images), faults, noted)
             check_same_images(folder, data["fingerprint"])
             remove_leftovers(folder)
             if further:

@@ -165,10 +165,21 @@ class Covariance(ABC):
         """P v for one vector per component."""
 
     @abstractmethod
+    def squared_distances(
+        self, chol: Float[Tensor, "run ..."], deviations: Float[Tensor, "run k d n"]
+    ) -> Float[Tensor, "run k n"]:
+        """Squared Mahalanobis distances ‖Uᵀ (x - μ)‖² of a few samples.
+
+        Args:
+            chol: Factors.
+            deviations: Samples minus means, in the precision of the factors.
+        """
+
+    @abstractmethod
     def distances_from(
         self, chol: Float[Tensor, "run ..."], means: Float[Tensor, "run k d"], n_samples: int
     ) -> Callable[[Float[Tensor, "d n"]], Float[Tensor, "run k n"]]:
-        """Squared Mahalanobis distances from means, as a function of a chunk.
+        """The same for many samples, as a function of a chunk.
 
         Args:
             chol: Factors, in the precision of the chunks.

@@ -174,6 +174,7 @@ class LowRank(Covariance):
         latent = latent_gain(chol).mT @ vectors[..., None]
         return (vectors - (chol[..., :-1] @ latent)[..., 0]) / chol[..., -1]
 
+    @override
     def squared_distances(
         self, chol: Float[Tensor, "run k d q1"], deviations: Float[Tensor, "run k d n"]
     ) -> Float[Tensor, "run k n"]:

@@ -140,6 +140,14 @@ class Matrices(Covariance):
         return ((vectors[..., None, :] @ chol) @ chol.mT)[..., 0, :]
 
     @override
+    def squared_distances(
+        self, chol: Float[Tensor, "run kq d d"], deviations: Float[Tensor, "run k d n"]
+    ) -> Float[Tensor, "run k n"]:
+        if deviations.shape[-1] < deviations.shape[-2]:  # as above
+            return (deviations.mT @ chol).square().sum(-1)
+        return (chol.mT @ deviations).square().sum(-2)
+
+    @override
     def distances_from(
         self, chol: Float[Tensor, "run kq d d"], means: Float[Tensor, "run k d"], n_samples: int
     ) -> Callable[[Float[Tensor, "d n"]], Float[Tensor, "run k n"]]:

@@ -121,11 +121,17 @@ class Variances(Covariance):
         return chol.square() * vectors
 
     @override
+    def squared_distances(
+        self, chol: Float[Tensor, "run k m"], deviations: Float[Tensor, "run k d n"]
+    ) -> Float[Tensor, "run k n"]:
+        return (chol[..., None] * deviations).square().sum(-2)
+
+    @override
     def distances_from(
         self, chol: Float[Tensor, "run k m"], means: Float[Tensor, "run k d"], n_samples: int
     ) -> Callable[[Float[Tensor, "d n"]], Float[Tensor, "run k n"]]:
         means = means.to(chol.dtype)[..., None]
-        return lambda x: (chol[..., None] * (x - means)).square().sum(-2)
+        return lambda x: self.squared_distances(chol, x - means)
 
     @override
     def colour(

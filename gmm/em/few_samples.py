@@ -28,7 +28,7 @@ def log_joint_of_few(
     its density; factors are read once.
     """
     chol, n_features = parameters.precisions_cholesky, parameters.n_features
-    distances = covariance.distances_from(chol, parameters.means, len(x))(x.double().T)
+    distances = covariance.squared_distances(chol, x.double().T - parameters.means[..., None])
     log_determinant = covariance.log_determinant(chol, n_features)
     at_means = parameters.log_weights + log_determinant - n_features / 2 * math.log(2 * math.pi)
     joint = torch.sub(at_means[..., None], distances, alpha=0.5)

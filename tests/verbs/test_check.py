@@ -167,3 +167,20 @@ def test_real_data_sets_are_sound(shared_data):
     assert (report.n_images, report.faults) == (51, ())
     assert report.classes == {"astro": 14, "cort": 26, "shsy5y": 11}
     assert check(WhiteBloodCells(shared_data / "wbc")).n_images == 300
+
+
+def test_images_that_show_the_same_are_named_with_both_classes(tmp_path):
+    generator = np.random.default_rng(0)
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        for name in ("x", "y"):
+            noise = generator.integers(0, 256, (40, 40), dtype=np.uint8)
+            Image.fromarray(noise).save(tmp_path / label / f"{name}.png")
+    with Image.open(tmp_path / "a" / "x.png") as image:
+        image.rotate(90).save(tmp_path / "b" / "turned.png")
+    report = check(ImageFolder(tmp_path))
+    (note,) = report.notes
+    assert report.exit_code == 0
+    assert note.where == "image b__turned"
+    assert "shows what image a__x" in note.what
+    assert note.what.endswith("(correlation 1.00), which is 'a' and this 'b'")

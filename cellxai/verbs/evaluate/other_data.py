@@ -7,6 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from cellxai.data.loading.copied_images import (
+    copies_between,
+    describe_copies,
+    details_of_pictures,
+)
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.records import Fault, Record, Source
 from cellxai.evaluation.comparison import compare_pairs, compare_shares
@@ -14,7 +19,7 @@ from cellxai.evaluation.intervals import sampling_units
 from cellxai.evaluation.judgement import PartJudgement
 from cellxai.files.config import as_config
 from cellxai.files.folder import RunFolder, read_csv, read_json
-from cellxai.files.identity import hash_file, hash_json
+from cellxai.files.identity import hash_json
 from cellxai.trained.run import TrainedRun
 
 KEY_LENGTH = 8  # letters that tell data sets apart in the names of folders
@@ -129,27 +134,17 @@ def describe_comparison(comparison: Mapping[str, Any]) -> str:
 
 
 def note_known_images(trained: TrainedRun, other: OtherData) -> list[str]:
-    """A line where images trained the run: of those the accuracy says nothing."""
+    """A line where images show what trained the run: of those the accuracy says nothing."""
     try:
-        own = trained.images
+        learnt = trained.images.records("train"), trained.images.images("train")
     except (OSError, ValueError):
         return ["the run's own images are not at hand, so whether any is among these is not known"]
-    learnt = [record for record in own.all_records if own.parts.get(record.id) == "train"]
-    known = {hash_readable(record) for record in learnt} - {""}
-    n_same = sum(hash_readable(record) in known for record in other.records)
-    if not n_same:
+    seen, judged = details_of_pictures(learnt[1]), details_of_pictures(other.images.images(PART))
+    sets = {"training": (learnt[0], seen), "here": (other.records, judged)}
+    copies = copies_between(sets)
+    if not copies:
         return []
     return [
-        f"{n_same} of {len(other.records)} images are files that trained the run: "
-        "of those the accuracy says nothing"
+        f"copies of images that trained the run, of which the accuracy says nothing: "
+        f"{describe_copies(copies)} (of {len(other.records)})"
     ]
-
-
-def hash_readable(record: Record) -> str:
-    """SHA-256 of an image's file; empty where there is none, or it holds many images."""
-    if record.load_image is not None:
-        return ""
-    try:
-        return hash_file(record.path)
-    except OSError:
-        return ""
