@@ -1,5 +1,7 @@
 """DeepLIFT and its mean over baselines, complete on any network."""
 
+from collections.abc import Iterator, Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -7,7 +9,7 @@ from torch import Tensor
 from cellxai.explain.backward.deeplift_rules import deeplift_rules
 from cellxai.explain.backward.rules import NoRuleError, run_under
 from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
-from cellxai.explain.completeness import change_of_score, judge_completeness
+from cellxai.explain.completeness import judge_completeness, target_scores
 from cellxai.explain.cost import frozen
 from cellxai.explain.seeding import generator_of
 
@@ -29,7 +31,8 @@ class DeepLift(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
-        return mean_over_baselines(model, images, context.baseline, targets, context.batch_size)
+        baselines = [baseline[None] for baseline in context.baseline]
+        return mean_over_baselines(model, images, baselines, targets, context.batch_size)
 
 
 class DeepLiftShap(Explainer):
@@ -59,75 +62,107 @@ class DeepLiftShap(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
-        baselines = noisy_baselines(images, context, self.n_baselines, self.noise)
+        baselines = NoisyBaselines(images, context, self.n_baselines, self.noise)
         return mean_over_baselines(model, images, baselines, targets, context.batch_size)
+
+
+class NoisyBaselines(Sequence[Float[Tensor, "n c h w"]]):
+    """Baselines of each image, drawn when they are asked for: the memory holds those of one image.
+
+    Args:
+        images: The images, whose pixels and the context's seed decide what is drawn.
+        context: Its baseline is what noise is added to.
+        n: Baselines per image.
+        noise: Standard deviation of the noise.
+    """
+
+    def __init__(
+        self, images: Float[Tensor, "b c h w"], context: Context, n: int, noise: float
+    ) -> None:
+        self.images = images
+        self.context = context
+        self.n = n
+        self.noise = noise
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Float[Tensor, "n c h w"]:
+        image, baseline = self.images[index], self.context.baseline[index]
+        drawn = torch.randn(
+            (self.n, *image.shape), generator=generator_of(image, self.context.seed)
+        )
+        return baseline + self.noise * drawn.to(image)
 
 
 def mean_over_baselines(
     model: Model,
     images: Float[Tensor, "b c h w"],
-    baselines: Float[Tensor, "b_times_n c h w"],
+    baselines: Sequence[Float[Tensor, "n c h w"]],
     targets: Int[Tensor, " b"],
     batch_size: int,
 ) -> Attribution:
     """Mean map of each image over its baselines, judged by the mean change of its score.
 
+    The memory grows with the batch size, and not with the baselines.
+
     Args:
         model: Images to scores.
         images: The images to explain.
-        baselines: Equally many for each image, those of the first image first.
+        baselines: Those of each image, equally many; looked up once, in order.
         targets: The class to explain, one per image.
         batch_size: Images per forward pass at most.
     """
-    n = len(baselines) // len(images)
-    repeated, labels = images.repeat_interleave(n, 0), targets.repeat_interleave(n, 0)
+    exact = torch.promote_types(images.dtype, torch.float32)  # sums of bfloat16 lose their ends
+    values = torch.zeros_like(images[:, 0], dtype=exact)
+    baseline_scores = torch.zeros_like(images[:, 0, 0, 0], dtype=exact)
     with frozen(model):
         try:
-            maps = deeplift_maps(model, repeated, baselines, labels, batch_size)
+            for owners, starts in batches_of_pairs(baselines, max(batch_size // 2, 1)):
+                ends, labels = images[owners], targets[owners]
+                maps = maps_of_pairs(model, ends, starts, labels)
+                values.index_add_(0, owners, maps.to(values))
+                of_baselines = target_scores(model, starts, labels, batch_size)
+                baseline_scores.index_add_(0, owners, of_baselines.to(exact))
         except NoRuleError as error:
             return unsupported_attribution(images, f"DeepLIFT has {error}")
-        changes = change_of_score(model, repeated, baselines, labels, batch_size)
-    values, change = (per_pair.unflatten(0, (-1, n)).mean(1) for per_pair in (maps, changes))
-    return judge_completeness(Attribution(values), change)
+        scores = target_scores(model, images, targets, batch_size)
+    n = len(baselines[0])
+    change = (scores - baseline_scores / n).to(images.dtype)
+    return judge_completeness(Attribution((values / n).to(images.dtype)), change)
 
 
-def deeplift_maps(
+def batches_of_pairs(
+    baselines: Sequence[Float[Tensor, "n c h w"]], size: int
+) -> Iterator[tuple[Int[Tensor, " m"], Float[Tensor, "m c h w"]]]:
+    """Index of the image and baseline of every pair, ``size`` at a time, across images."""
+    owners: list[int] = []
+    waiting: list[Tensor] = []
+    for index in range(len(baselines)):
+        for baseline in baselines[index]:
+            owners.append(index)
+            waiting.append(baseline)
+            if len(owners) == size:
+                yield torch.tensor(owners, device=baseline.device), torch.stack(waiting)
+                owners, waiting = [], []
+    if owners:
+        yield torch.tensor(owners, device=waiting[0].device), torch.stack(waiting)
+
+
+def maps_of_pairs(
     model: Model,
     images: Float[Tensor, "b c h w"],
     baselines: Float[Tensor, "b c h w"],
     targets: Int[Tensor, " b"],
-    batch_size: int,
 ) -> Float[Tensor, "b h w"]:
     """Multipliers times Δpixel, summed over the channels; the model must be frozen.
 
     Raises:
         NoRuleError: If the model works in place in a way that cannot be followed.
     """
-    pairs_per_pass = max(batch_size // 2, 1)
-    batches = zip(*(x.split(pairs_per_pass) for x in (images, baselines, targets)), strict=True)
-    return torch.cat([_maps_of_a_pass(model, *batch) for batch in batches])
-
-
-def _maps_of_a_pass(
-    model: Model,
-    images: Float[Tensor, "b c h w"],
-    baselines: Float[Tensor, "b c h w"],
-    targets: Int[Tensor, " b"],
-) -> Float[Tensor, "b h w"]:
     pairs = torch.cat([images, baselines]).detach().requires_grad_()
     scores = run_under(deeplift_rules(), model, pairs)
     with torch.enable_grad():
         of_images = scores[: len(images)].gather(1, targets[:, None]).sum()
     (multipliers,) = torch.autograd.grad(of_images, pairs)
     return (multipliers[: len(images)] * (images - baselines)).sum(1)
-
-
-def noisy_baselines(
-    images: Float[Tensor, "b c h w"], context: Context, n: int, noise: float
-) -> Float[Tensor, "b_times_n c h w"]:
-    """``n`` baselines of the first image, then of the second, and so on; seeded per image."""
-    drawn = [
-        baseline + noise * torch.randn((n, *x.shape), generator=generator_of(x, context.seed)).to(x)
-        for x, baseline in zip(images, context.baseline, strict=True)
-    ]
-    return torch.cat(drawn)

@@ -57,7 +57,8 @@ class Scores:
         measure: What the metric is.
         images: Those on which any explainer was judged by it.
         explainers: All of the benchmark.
-        values: Mean over the seeds that have a score; NaN where none has.
+        values: Mean over the judged seeds; NaN where any of them has no score, for a method must
+            not gain by failing under the seeds where it would do badly.
         judged: Where there is a row, with a score or without.
     """
 
@@ -123,6 +124,11 @@ def mean(values: Iterable[float]) -> float:
     return math.fsum(kept) / len(kept) if kept else math.nan
 
 
+def _mean_of_all(values: Sequence[float]) -> float:
+    """Mean over the seeds, the same in whatever order; NaN where one is missing."""
+    return math.fsum(values) / len(values) if values else math.nan
+
+
 def _about(kind: str, settings: Mapping[str, str]) -> list[tuple[str, str]]:
     """What is stored under ``kind 'name'``, by name."""
     start = f"{kind} '"
@@ -145,6 +151,6 @@ def _scores(rows: Sequence[ScoreRow], measure: Measure, explainers: tuple[str, .
         measure,
         images,
         explainers,
-        np.array([[math.nan if cell is None else mean(cell) for cell in line] for line in cells]),
+        np.array([[_mean_of_all(cell or ()) for cell in line] for line in cells]),
         np.array([[cell is not None for cell in line] for line in cells]),
     )

@@ -55,7 +55,7 @@ class Summary:
         explainer: Name of the explainer.
         measure: What the metric is.
         control: Whether the explainer is one.
-        score: Mean over images and its interval, seeds averaged first.
+        score: Mean and interval over the images on which every seed has a score; seeds averaged.
         chance: Mean score of a map that knows nothing; NaN where theory has no answer.
         verdict: Whether it beats every control under this metric; ``None`` for a control.
         counts: What became of its rows.
@@ -102,12 +102,14 @@ def summarise(results: Results) -> list[Summary]:
 
 
 def compare(results: Results) -> dict[str, list[PairedTest]]:
-    """By metric, every pair of explainers that have a score at all, on the images that both have.
+    """By metric, every pair of explainers that have a score at all, where both were judged.
 
     Holm corrects for the pairs of one metric.
     """
     return {
-        scores.measure.metric: paired_tests(scores.of(scores.scored))
+        scores.measure.metric: paired_tests(
+            scores.of(scores.scored), scores.direction, scores.judged_of(scores.scored)
+        )
         for scores in score_arrays(results)
     }
 

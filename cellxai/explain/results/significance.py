@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.stats import rankdata
 
 from cellxai.explain.metrics.base import Direction
 from cellxai.explain.results.signed_rank import signed_rank_p
@@ -37,15 +38,16 @@ class Interval:
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Wilcoxon's signed-rank test of two methods on the images that both have a score for.
+    """Wilcoxon's signed-rank test of two methods on the images that both were judged on.
 
     Args:
         first: Name of one method.
         second: Name of the other.
-        median_difference: Median of first − second.
-        n: Images compared.
+        median_difference: Median of first − second where both have a score.
+        n: Images compared: those where at least one has a score; the other has lost there.
         p: Two-sided p-value of this pair alone; 1 without any difference.
         p_holm: Corrected for all pairs compared.
+        ahead: The one with the larger sum of signed ranks; empty where they are equal.
     """
 
     first: str
@@ -54,6 +56,7 @@ class PairedTest:
     n: int
     p: float
     p_holm: float
+    ahead: str
 
 
 @dataclass(frozen=True)
@@ -97,17 +100,41 @@ def bootstrap_mean(
     return Interval(float(kept.mean()), float(low), float(high), len(kept))
 
 
-def paired_tests(scores: Mapping[str, Float[np.ndarray, " n"]]) -> list[PairedTest]:
-    """Every pair of methods, Holm-corrected; each array holds the same images in the same order."""
+def paired_tests(
+    scores: Mapping[str, Float[np.ndarray, " n"]],
+    direction: Direction = "higher",
+    judged: Mapping[str, Bool[np.ndarray, " n"]] | None = None,
+) -> list[PairedTest]:
+    """Every pair of methods, Holm-corrected; each array holds the same images in the same order.
+
+    A method without a score on an image has lost there to one that has, by more than anything that
+    was measured, as in :func:`beat_controls`.
+
+    Args:
+        scores: Scores of every method, one per image; NaN where there is none.
+        direction: Whether a ``higher`` or a ``lower`` score is better.
+        judged: Where a method was judged at all, with a score or without; everywhere by default.
+    """
+    gains = {name: values if direction == "higher" else -values for name, values in scores.items()}
+    judged = judged or {name: np.ones(len(values), dtype=bool) for name, values in scores.items()}
     pairs = list(combinations(scores, 2))
-    differences = [_complete(scores[first] - scores[second]) for first, second in pairs]
-    p_values = np.array([signed_rank_p(difference) for difference in differences])
+    leads = [
+        _complete(lead_over_equal(gains[first], gains[second])[judged[first] & judged[second]])
+        for first, second in pairs
+    ]
+    medians = [_median(_complete(scores[first] - scores[second])) for first, second in pairs]
+    p_values = np.array([signed_rank_p(lead) for lead in leads])
     return [
-        PairedTest(*pair, _median(difference), len(difference), float(p), float(p_holm))
-        for pair, difference, p, p_holm in zip(
-            pairs, differences, p_values, holm(p_values), strict=True
+        PairedTest(*pair, median, len(lead), float(p), float(p_holm), _ahead(pair, lead))
+        for pair, median, lead, p, p_holm in zip(
+            pairs, medians, leads, p_values, holm(p_values), strict=True
         )
     ]
+
+
+def _ahead(pair: tuple[str, str], lead: Float[np.ndarray, " n"]) -> str:
+    balance = float((np.sign(lead) * rankdata(np.abs(lead))).sum())
+    return "" if not balance else pair[0] if balance > 0 else pair[1]
 
 
 def holm(p_values: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
@@ -146,25 +173,46 @@ def beat_controls(
             default. What was not computed yet is left out.
     """
     gains = {name: values if direction == "higher" else -values for name, values in scores.items()}
-    methods = [name for name in scores if name not in controls]
     judged = judged or {name: np.ones(len(values), dtype=bool) for name, values in gains.items()}
-    hardest = {
-        name: _hardest(
-            [
-                lead_over(gains[name], gains[rival])[judged[name] & judged[rival]]
-                for rival in controls
-                if rival in gains
-            ]
-        )
-        for name in methods
+    leads = {
+        name: [
+            lead_over(gains[name], gains[rival])[judged[name] & judged[rival]]
+            for rival in controls
+            if rival in gains
+        ]
+        for name in scores
+        if name not in controls
     }
-    tested = [name for name in methods if hardest[name][1]]
+    return verdicts_of(leads, level)
+
+
+def verdicts_of(
+    leads: Mapping[str, Sequence[Float[np.ndarray, " _n"]]], level: float = LEVEL
+) -> dict[str, Verdict]:
+    """Whether each method beats all controls, from its lead over each of them on each image.
+
+    Args:
+        leads: By method, one array for each control; NaN where nothing can be said.
+        level: Level of the test.
+    """
+    hardest = {name: _hardest(own) for name, own in leads.items()}
+    tested = [name for name in hardest if hardest[name][1]]
     corrected = holm(np.array([hardest[name][0] for name in tested]))
     p_holm = dict(zip(tested, corrected.tolist(), strict=True))
     return {
         name: _verdict(*hardest[name], p_holm.get(name, np.nan), len(tested), level)
-        for name in methods
+        for name in hardest
     }
+
+
+def lead_over_equal(
+    first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """By how much one method is ahead of another: ∓∞ where only the other, or only it, has a score.
+
+    NaN where neither has.
+    """
+    return np.where(np.isnan(second) & ~np.isnan(first), np.inf, lead_over(first, second))
 
 
 def lead_over(
@@ -177,7 +225,7 @@ def lead_over(
     return np.where(np.isnan(gain) & ~np.isnan(rival), -np.inf, gain - rival)
 
 
-def _hardest(leads: Sequence[Float[np.ndarray, " n"]]) -> tuple[float, int]:
+def _hardest(leads: Sequence[Float[np.ndarray, " _n"]]) -> tuple[float, int]:
     """Largest p-value against a control, and the images it rests on."""
     known = [_complete(lead) for lead in leads]
     tests = [(signed_rank_p(lead, "greater"), len(lead)) for lead in known if len(lead)]

@@ -9,11 +9,11 @@ from itertools import groupby
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from cellxai.explain.results.ranking import Friedman, friedman, image_ranks, joint_ranks
 from cellxai.explain.results.score_arrays import Results, Scores, score_arrays
-from cellxai.explain.results.significance import Verdict, beat_controls
+from cellxai.explain.results.significance import Verdict, beat_controls, verdicts_of
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,14 @@ def _of_family(family: str, members: Sequence[Scores], controls: Collection[str]
     ranked = [name for name in members[0].explainers if name in scored]
     images = sorted({image for scores in members for image in scores.images})
     by_metric = np.stack([_ranks_on(images, scores, ranked) for scores in members])
+    known = np.stack([_known_on(images, scores, ranked) for scores in members])
     ranks = joint_ranks(by_metric)
-    ranks_by_name = dict(zip(ranked, ranks.T, strict=True))
+    methods = [name for name in ranked if name not in controls]
+    rivals = [name for name in ranked if name in controls]
+    leads = {
+        name: [_leads(by_metric, known, ranked, name, rival) for rival in rivals]
+        for name in methods
+    }
     return Standing(
         "family",
         family,
@@ -85,8 +91,35 @@ def _of_family(family: str, members: Sequence[Scores], controls: Collection[str]
         int((~np.isnan(by_metric)).any((1, 2)).sum()),
         friedman(ranked, ranks),
         len(images) - len(ranks),
-        beat_controls(ranks_by_name, controls, "lower"),
+        verdicts_of(leads),
     )
+
+
+def _leads(
+    by_metric: Float[np.ndarray, "m n k"],
+    known: Bool[np.ndarray, "m n k"],
+    ranked: Sequence[str],
+    method: str,
+    rival: str,
+) -> Float[np.ndarray, " judged"]:
+    """By how many ranks a method is ahead of a control on each image.
+
+    Where the control has no score it ranks last, and nothing can be beaten: such metrics of an
+    image are left out.
+    """
+    ours, theirs = ranked.index(method), ranked.index(rival)
+    ranks = joint_ranks(np.where(known[:, :, [theirs]], by_metric, np.nan))
+    return ranks[:, theirs] - ranks[:, ours]
+
+
+def _known_on(
+    images: Sequence[str], scores: Scores, ranked: Sequence[str]
+) -> Bool[np.ndarray, "n k"]:
+    """Where each explainer has a score under one metric, on all images of its family."""
+    columns = [scores.explainers.index(name) for name in ranked]
+    known = np.zeros((len(images), len(ranked)), dtype=bool)
+    known[[images.index(image) for image in scores.images]] = ~np.isnan(scores.values[:, columns])
+    return known
 
 
 def _ranks_on(

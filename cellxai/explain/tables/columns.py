@@ -16,7 +16,7 @@ class ScoreLine:
         direction: Whether a ``higher`` or a ``lower`` score is better.
         explainer: Its name in the config.
         control: Whether it is one: a map that knows nothing of the model.
-        mean: Mean over images, seeds averaged first.
+        mean: Mean over the images on which every seed has a score; seeds averaged first.
         low: Lower end of its bootstrap 95 % interval; none with fewer than two images.
         high: Upper end of that interval.
         n_images: Number of images with a score.
@@ -71,8 +71,8 @@ class ComparisonLine:
         metric: Its name in the config.
         first: One explainer.
         second: The other.
-        median_difference: Median of first − second over the images.
-        n_images: Number of images on which both have a score.
+        median_difference: Median of first − second over the images on which both have a score.
+        n_images: Number of images compared: who has no score on one has lost to who has.
         p: Two-sided p-value.
         p_holm: Corrected for all pairs of this metric.
         better: The one that is better at the 5 % level; empty where that is not settled.
@@ -133,7 +133,7 @@ class AgreementLine:
         similarity: ``rank correlation``, ``top-k overlap`` or ``sign agreement``, by superpixels.
         first: One explainer.
         second: The other.
-        mean: Mean over images, seeds averaged first.
+        mean: Mean over the images on which every seed has a score; seeds averaged first.
         low: Lower end of its bootstrap 95 % interval.
         high: Upper end of that interval.
         n_images: Number of images compared.

@@ -29,9 +29,7 @@ def score_lines(results: Results) -> list[ScoreLine]:
 def comparison_lines(results: Results) -> list[ComparisonLine]:
     """Every pair of explainers that have a score, by metric."""
     return [
-        _comparison(metric, results.measures[metric].direction, test)
-        for metric, tests in compare(results).items()
-        for test in tests
+        _comparison(metric, test) for metric, tests in compare(results).items() for test in tests
     ]
 
 
@@ -83,10 +81,8 @@ def _beats_controls(verdict: Verdict | None) -> tuple[str, float]:
     return ("", math.nan) if verdict is None else (verdict.answer, verdict.p_holm)
 
 
-def _comparison(metric: str, direction: str, test: PairedTest) -> ComparisonLine:
-    settled = test.p_holm <= LEVEL and test.median_difference != 0
-    first_is_better = (test.median_difference > 0) == (direction == "higher")
-    better = (test.first if first_is_better else test.second) if settled else ""
+def _comparison(metric: str, test: PairedTest) -> ComparisonLine:
+    better = test.ahead if test.p_holm <= LEVEL else ""
     return ComparisonLine(
         metric, test.first, test.second, test.median_difference, test.n, test.p, test.p_holm, better
     )

@@ -29,6 +29,7 @@ class Comparison:
         mask: The cells, as instance labels or as one region, outlined on the original.
         cause: Non-zero on the pixels that make the class, outlined on the original.
         score: What the maps explain, in words.
+        meanings: What a map says where it is no evidence for or against, by explainer.
     """
 
     title: str
@@ -38,11 +39,17 @@ class Comparison:
     mask: Regions | None = None
     cause: Regions | None = None
     score: str = "score of the class"
+    meanings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def explainers(self) -> list[str]:
         """Names in the order of the frames: those with a map, then those with a note alone."""
         return [*self.maps, *(name for name in self.notes if name not in self.maps)]
+
+    @property
+    def without_direction(self) -> list[str]:
+        """Explainers whose maps are no evidence for or against."""
+        return [name for name in self.maps if self.meanings.get(name)]
 
 
 def draw_comparison(comparison: Comparison, path: Path) -> None:
@@ -64,9 +71,19 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
         _draw_original(panels[0], comparison)
         for axes, name in zip(panels[1:], names, strict=False):
             _draw_map(axes, comparison, name)
-        ends = f"lowers the {comparison.score}", "0", f"raises the {comparison.score}"
-        draw_signed_scale(figure, panels, dict(zip((-1, 0, 1), ends, strict=True)))
+        ends, remark = legend_of(comparison)
+        draw_signed_scale(figure, panels, dict(zip((-1, 0, 1), ends, strict=True)), remark=remark)
         figure.suptitle(fill(comparison.title, TITLE_LETTERS))
+
+
+def legend_of(comparison: Comparison) -> tuple[tuple[str, str, str], str]:
+    """What stands under the ends of the scale, and a remark on whose maps it does not speak of."""
+    others = comparison.without_direction
+    if others and len(others) == len(comparison.maps):
+        return ("negative", "0", "positive"), "; what a map says stands under it"
+    ends = f"lowers the {comparison.score}", "0", f"raises the {comparison.score}"
+    names = ", ".join(others)
+    return ends, f"\nnot of {names}, where green is strong: see under the map" if others else ""
 
 
 def _draw_original(axes: Axes, comparison: Comparison) -> None:

@@ -89,8 +89,9 @@ def compare(
         for name, attribution in attributions.items()
     }
     return Comparison(
-        title, picture_of(subject), maps, notes, regions.get("cells"), regions.get("cause"), score
-    )
+        title, picture_of(subject), maps, notes, regions.get("cells"), regions.get("cause"), score,
+        meanings,
+    )  # fmt: skip
 
 
 def describe_image(entry: Mapping[str, Any]) -> str:

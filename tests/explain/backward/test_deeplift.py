@@ -1,10 +1,18 @@
+import weakref
+from dataclasses import replace
+
 import pytest
 import timm
 import torch
 from captum import attr
 from torch import nn
 
-from cellxai.explain.backward.deeplift import DeepLift, DeepLiftShap, noisy_baselines
+from cellxai.explain.backward.deeplift import (
+    DeepLift,
+    DeepLiftShap,
+    NoisyBaselines,
+    batches_of_pairs,
+)
 from cellxai.explain.base import Context
 from cellxai.explain.completeness import relative_gap
 from cellxai.explain.cost import attribute_with_cost
@@ -34,7 +42,7 @@ def test_it_equals_the_raw_captum_call_where_captum_is_complete(
 def test_the_mean_over_baselines_equals_captums_deepliftshap(
     averaging_net, images, targets, context
 ):
-    baselines = noisy_baselines(images, context, 4, noise=0.2).split(4)
+    baselines = list(NoisyBaselines(images, context, 4, noise=0.2))
     raw = [
         attr.DeepLiftShap(averaging_net).attribute(images[i : i + 1], baselines[i], int(targets[i]))
         for i in range(3)
@@ -73,6 +81,44 @@ def test_a_batch_equals_its_images_one_by_one_and_the_network_is_left_alone(
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-6)
     assert all(torch.equal(value, before[name]) for name, value in gated_net.state_dict().items())
     assert all(parameter.requires_grad for parameter in gated_net.parameters())
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 10, 64])
+def test_the_map_over_baselines_is_the_mean_of_the_maps_whatever_the_batch(
+    batch_size, gated_net, images, targets, context
+):
+    baselines = list(NoisyBaselines(images, context, 5, noise=0.1))
+    singles = [
+        DeepLift().attribute(
+            gated_net, images, targets, replace(context, baseline=torch.stack(of_each))
+        )
+        for of_each in zip(*baselines, strict=True)
+    ]
+    size = replace(context, batch_size=batch_size)
+    attribution = DeepLiftShap(5).attribute(gated_net, images, targets, size)
+    expected = torch.stack([single.values for single in singles]).mean(0)
+    torch.testing.assert_close(attribution.values, expected, rtol=1e-4, atol=1e-6)
+    assert attribution.completeness_gap.abs().max() < 1e-3
+
+
+def test_the_baselines_of_one_image_are_in_memory_at_a_time(gated_net, images, targets, context):
+    alive, most = weakref.WeakSet(), []
+
+    class Counted(NoisyBaselines):
+        def __getitem__(self, index):
+            drawn = super().__getitem__(index)
+            alive.add(drawn.untyped_storage())
+            most.append(len(alive))
+            return drawn
+
+    baselines = Counted(images.repeat(4, 1, 1, 1), replace(
+        context, baseline=context.baseline.repeat(4, 1, 1, 1),
+        superpixels=context.superpixels.repeat(4, 1, 1),
+    ), 8, 0.1)  # fmt: skip
+    pairs = list(batches_of_pairs(baselines, 3))
+    assert sum(len(owners) for owners, _ in pairs) == 12 * 8
+    assert torch.cat([owners for owners, _ in pairs]).tolist() == sorted([*range(12)] * 8)
+    assert max(most) <= 2
 
 
 def test_passes_are_no_larger_than_the_batch_size(gated_net, images, targets, context):

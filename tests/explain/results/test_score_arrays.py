@@ -24,20 +24,22 @@ def test_a_store_tells_all_that_tables_need(tmp_path):
     assert (actual.controls, actual.inapplicable) == ({"dots"}, {("b", "gini")})
 
 
-def test_a_metric_has_the_mean_of_the_seeds_that_have_a_score():
+def test_a_metric_has_the_mean_of_the_seeds_and_none_where_one_failed():
     rows = [
         ROW,
         replace(ROW, seed=1, value=0.4),
-        replace(ROW, seed=2, value=math.nan),
+        replace(ROW, image="c"),
+        replace(ROW, image="c", seed=1, value=math.nan),
         replace(ROW, image="b", explainer="dots", value=math.nan),
     ]
     results = Results(rows, [], {"gini": GINI}, controls=frozenset({"dots"}))
     (scores,) = score_arrays(results)
-    assert (scores.images, scores.explainers) == (("a", "b"), ("lime", "dots"))
-    np.testing.assert_allclose(scores.values, [[0.3, math.nan], [math.nan, math.nan]])
-    np.testing.assert_array_equal(scores.judged, [[True, False], [False, True]])
+    assert (scores.images, scores.explainers) == (("a", "b", "c"), ("lime", "dots"))
+    nan = math.nan
+    np.testing.assert_allclose(scores.values, [[0.3, nan], [nan, nan], [nan, nan]])
+    np.testing.assert_array_equal(scores.judged, [[True, False], [False, True], [True, False]])
     assert scores.scored == ("lime",)
-    assert results.planned == {("a", 0), ("a", 1), ("a", 2), ("b", 0)}
+    assert results.planned == {("a", 0), ("a", 1), ("b", 0), ("c", 0), ("c", 1)}
 
 
 def test_what_a_metric_can_prove_decides_its_place_and_unknown_families_follow():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap, wilcoxon
 
+from cellxai.explain.results.signed_rank import signed_rank_p
 from cellxai.explain.results.significance import beat_controls, bootstrap_mean, holm, paired_tests
 
 
@@ -50,12 +51,14 @@ def test_holm_corrects_a_textbook_example():
     assert holm(np.array([0.9, 0.8])) == pytest.approx([1.0, 1.0])
 
 
-def test_every_pair_is_tested_on_the_images_both_have():
+def test_every_pair_is_tested_on_the_images_both_were_judged_on():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=20), rng.normal(size=20) + 1
     holed = a.copy()
     holed[:3] = np.nan
-    tests = paired_tests({"a": holed, "b": b, "c": holed})
+    there = np.ones(20, dtype=bool)
+    judged = {"a": ~np.isnan(holed), "b": there, "c": there}
+    tests = paired_tests({"a": holed, "b": b, "c": holed}, judged=judged)
     assert [(test.first, test.second) for test in tests] == [("a", "b"), ("a", "c"), ("b", "c")]
     assert tests[0].n == 17
     assert tests[0].p == pytest.approx(wilcoxon(a[3:], b[3:]).pvalue)
@@ -67,10 +70,31 @@ def test_methods_that_never_differ_or_never_meet_are_not_told_apart():
     nan = np.full(5, np.nan)
     same, apart = (
         paired_tests({"a": np.arange(5.0), "b": np.arange(5.0)}),
-        paired_tests({"a": np.arange(5.0), "b": nan}),
+        paired_tests({"a": nan, "b": nan}),
     )
     assert (same[0].p, same[0].n) == (1.0, 5)
     assert (apart[0].p, apart[0].n) == (1.0, 0)
+
+
+@pytest.mark.parametrize(("direction", "sign"), [("higher", 1), ("lower", -1)])
+def test_who_fails_where_the_other_has_a_score_has_lost_that_pair(direction, sign):
+    rng = np.random.default_rng(0)
+    a = sign * rng.normal(size=20)
+    b = a - sign * rng.uniform(0.1, 1, 20)  # always worse
+    holed = a.copy()
+    holed[:15] = np.nan
+    (whole,), (failing,) = (
+        paired_tests(dict(zip("ab", pair, strict=True)), direction) for pair in ((a, b), (holed, b))
+    )
+    assert (whole.n, failing.n) == (20, 20)
+    lead = sign * (holed - b)
+    lead[:15] = -1e9  # lost, by more than anything that was measured
+    assert failing.p == pytest.approx(signed_rank_p(lead))
+    assert failing.p < 0.01  # and not, as on the 5 images that both have, 0.06 for the other side
+    assert failing.median_difference == pytest.approx(np.median((holed - b)[15:]))
+    assert failing.ahead == "b"  # though a is better on the images that both have
+    (both,) = paired_tests({"a": holed, "b": holed - sign}, direction)
+    assert both.n == 5  # where both fail nothing is compared
 
 
 def against_controls(n: int) -> dict[str, np.ndarray]:
@@ -149,6 +173,61 @@ FAILURES = {
         np.where(rng.random(len(method)) < 0.2, np.nan, np.sign(method)), np.sign(control),
     ),
 }  # fmt: skip
+
+
+PAIRS = {
+    "never": lambda a, b, rng: (a, b),
+    "by chance": FAILURES["by chance"],
+    "both where they would lose": lambda a, b, rng: (
+        np.where(a < b - 0.5, np.nan, a), np.where(b < a - 0.5, np.nan, b),
+    ),
+    "on the same images": lambda a, b, rng: tuple(
+        np.where(hard, np.nan, x) for hard in [rng.random(len(a)) < 0.4] for x in (a, b)
+    ),
+    "ties": lambda a, b, rng: (a.round(), b.round()),
+    "hits and failures": lambda a, b, rng: tuple(
+        np.where(rng.random(len(x)) < 0.2, np.nan, np.sign(x)) for x in (a, b)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("failures", PAIRS)
+def test_two_methods_alike_differ_at_most_at_the_level(failures, missing):
+    """Three methods alike: any pair after Holm; NaN, ties and rows that are not there included."""
+    rng = np.random.default_rng(11)
+    n_tables, wrong = 1000, 0
+    for _ in range(n_tables):
+        a, b = PAIRS[failures](rng.normal(size=21), rng.normal(size=21), rng)
+        _, c = PAIRS[failures](rng.normal(size=21), rng.normal(size=21), rng)
+        judged = {name: rng.random(21) >= missing for name in "abc"}
+        scores = {
+            name: np.where(judged[name], values, np.nan)
+            for name, values in zip("abc", (a, b, c), strict=True)
+        }
+        wrong += min(test.p_holm for test in paired_tests(scores, "lower", judged)) <= 0.05
+    assert wrong / n_tables <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / n_tables)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("failures", FAILURES)
+def test_of_several_methods_against_several_controls_none_wins_by_chance(failures, missing):
+    """Three methods, two controls: any "yes" in a table counts once."""
+    rng = np.random.default_rng(3)
+    n_tables, wins = 1000, 0
+    names = ("first", "second", "third", "low", "high")
+    for _ in range(n_tables):
+        values = {name: rng.normal(size=21) for name in names}
+        for method in names[:3]:
+            values[method], _ = FAILURES[failures](values[method], values["high"], rng)
+        _, values["low"] = FAILURES[failures](values["first"], values["low"], rng)
+        judged = {name: rng.random(21) >= missing for name in names}
+        scores = {name: np.where(judged[name], values[name], np.nan) for name in names}
+        verdicts = beat_controls(scores, ["low", "high"], "higher", judged=judged)
+        wins += any(verdict.answer == "yes" for verdict in verdicts.values())
+    assert wins / n_tables <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / n_tables)
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])

@@ -116,3 +116,55 @@ def test_the_order_of_the_rows_changes_nothing(random):
     assert [str(line) for line in summarise(results)] == [
         str(line) for line in summarise(reordered)
     ]
+
+
+def test_a_control_that_fails_gives_no_method_a_lead():
+    """A method that loses to the control wherever both have a score beats it nowhere."""
+    rows = [
+        replace(ROW, image=str(i), explainer=name, metric=metric, value=value)
+        for i in range(30)
+        for metric in ("insertion", "deletion")
+        for name, value in (
+            ("lime", 0.5), ("random", math.nan if i < 25 else {"insertion": 0.9, "deletion": 0.1}[metric])
+        )
+    ]  # fmt: skip
+    family, *metrics = rank_explainers(results_of(rows))
+    for standing in (family, *metrics):
+        assert (standing.verdicts["lime"].answer, standing.verdicts["lime"].n) != ("yes", 30)
+        assert standing.verdicts["lime"].n == 5
+        assert standing.verdicts["lime"].p == 1.0
+
+
+def test_a_metric_under_which_a_control_fails_is_left_out_of_its_image_alone():
+    rows = [
+        replace(row, value=math.nan)
+        if (row.explainer, row.metric) == ("random", "deletion") else row
+        for row in scored()
+    ]  # fmt: skip
+    family = rank_explainers(results_of(rows))[0]
+    only = rank_explainers(results_of([row for row in rows if row.metric == "insertion"]))[0]
+    assert family.verdicts == only.verdicts
+    assert family.verdicts["lime"].n == 14
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("failing", ["none", "the control", "methods where they would lose"])
+def test_families_of_chance_beat_the_controls_at_most_at_the_level(failing):
+    rng = np.random.default_rng(5)
+    n_tables, wins = 400, 0
+    for _ in range(n_tables):
+        values = rng.normal(size=(2, 21, 3))  # metric, image, two methods and the control
+        if failing == "the control":
+            values[..., 2][rng.random((2, 21)) < 0.4] = np.nan
+        elif failing == "methods where they would lose":
+            values[..., :2][values[..., :2] < values[..., 2:]] = np.nan
+        rows = [
+            replace(ROW, image=str(i), explainer=name, metric=metric, value=sign * values[m, i, k])
+            for m, (metric, sign) in enumerate((("insertion", 1), ("deletion", -1)))
+            for i in range(21)
+            for k, name in enumerate(("lime", "saliency", "random"))
+            if rng.random() > 0.1  # the others are not there yet
+        ]
+        verdicts = rank_explainers(results_of(rows))[0].verdicts
+        wins += any(verdict.answer == "yes" for verdict in verdicts.values())
+    assert wins / n_tables <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / n_tables)

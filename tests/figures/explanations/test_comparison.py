@@ -5,7 +5,7 @@ from matplotlib.colors import to_rgba
 from PIL import Image
 
 from cellxai.figures.colours import CAUSE_OUTLINE, CELL_OUTLINE
-from cellxai.figures.explanations.comparison import Comparison, draw_comparison
+from cellxai.figures.explanations.comparison import Comparison, draw_comparison, legend_of
 
 GENERATOR = np.random.default_rng(0)
 IMAGE = GENERATOR.random((12, 16, 3)) * 0.9 + 0.05
@@ -41,3 +41,18 @@ def test_outlines_have_the_colours_that_the_caption_says(tmp_path, drawn):
     assert colours == [list(to_rgba(CELL_OUTLINE)), list(to_rgba(CAUSE_OUTLINE))]
     assert original.get_xlabel() == "blue: cells, yellow: planted cause"
     assert {"lowers the logit", "0", "raises the logit"} <= set(drawn.texts)
+
+
+def test_the_scale_speaks_of_evidence_only_where_maps_are_evidence(tmp_path, drawn):
+    maps = {name: GENERATOR.normal(size=(12, 16)) for name in ("LIME", "Saliency", "edges")}
+    meanings = {"Saliency": "how much a pixel matters", "edges": "knows nothing", "LIME": ""}
+    strip = Comparison("x", IMAGE, maps, score="logit", meanings=meanings)
+    draw_comparison(strip, tmp_path / "mixed.png")
+    assert "raises the logit" in drawn.texts
+    assert any("not of Saliency, edges" in text for text in drawn.texts)
+    ends, remark = legend_of(Comparison("x", IMAGE, {"LIME": maps["LIME"]}, score="logit"))
+    assert (ends, remark) == (("lowers the logit", "0", "raises the logit"), "")
+    del maps["LIME"]
+    ends, remark = legend_of(Comparison("x", IMAGE, maps, score="logit", meanings=meanings))
+    assert ends == ("negative", "0", "positive")
+    assert "stands under it" in remark
