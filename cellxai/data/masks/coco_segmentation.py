@@ -4,6 +4,7 @@ Runs go down the columns, background and object in turn, beginning with backgrou
 empty. (Sartorius counts starts along the rows: :mod:`cellxai.data.masks.rle`.)
 """
 
+from reprlib import repr as brief
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,9 @@ def parse_segmentation(
             "and counts"
         )
     if segmentation["size"] != list(shape):
-        raise ValueError(f"run lengths of size {segmentation['size']}, expected {list(shape)}")
+        raise ValueError(
+            f"run lengths of size {brief(segmentation['size'])}, expected {list(shape)}"
+        )
     return [parse_counts(segmentation["counts"], shape[0] * shape[1])]
 
 
@@ -57,11 +60,11 @@ def parse_counts(counts: Any, n_pixels: int) -> Int64[np.ndarray, " runs"]:
         ValueError: If a length is not a number from 0, or the lengths do not add up to the image.
     """
     if not isinstance(counts, (str, list)):
-        raise ValueError(f"counts {counts!r}, expected a list of run lengths or text")
+        raise ValueError(f"counts {brief(counts)}, expected a list of run lengths or text")
     lengths = decompress(counts) if isinstance(counts, str) else counts
     odd = [n for n in lengths if type(n) is not int or not 0 <= n <= n_pixels]
     if odd:
-        raise ValueError(f"run length {odd[0]!r}, expected whole numbers in 0…{n_pixels}")
+        raise ValueError(f"run length {brief(odd[0])}, expected whole numbers in 0…{n_pixels}")
     if sum(lengths) != n_pixels:
         raise ValueError(f"run lengths add up to {sum(lengths)}, expected {n_pixels} pixels")
     return np.array(lengths, dtype=np.int64)
@@ -121,7 +124,7 @@ def corners_of(numbers: Any) -> Float64[np.ndarray, "corners 2"]:
     """
     try:
         return np.array(numbers, dtype=np.float64).reshape(-1, 2)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(
             f"the polygon {str(numbers)[:40]!r}, expected a list of numbers x, y, x, y, …"
         ) from None
