@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellxai.data.records import Fault
-from gmm.files.regular import explain_unreadable
+from cellxai.data.records import Fault, brief
+from gmm.files.regular import NO_FILE, explain_unreadable
 
 MOST_BYTES = 2**31  # of a table; that of the 73,585 cells of Sartorius has a twentieth
 LONGEST_CELL = 2**27  # characters; Python's own limit, 131,072, is below the runs of a large cell
@@ -65,7 +65,7 @@ def read_text(path: Path) -> str:
         ValueError: If it is no file, too large, or no text.
     """
     reason = explain_unreadable(path)
-    if reason == "no such file":
+    if reason == NO_FILE:
         raise FileNotFoundError(f"{path}: no such file, expected a CSV table with a header")
     if reason is not None:
         raise ValueError(f"{path}: {reason}; expected a CSV table with a header")
@@ -112,12 +112,11 @@ def check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> N
         raise ValueError(f"{path}: a header that is not UTF-8; expected a CSV table in UTF-8")
     missing = [name for name in columns if name not in header]
     if missing:
-        raise ValueError(
-            f"{path}: no column {', '.join(map(repr, missing))}, got {', '.join(header) or 'none'}"
-        )
+        got = ", ".join(header)[:200] or "none"
+        raise ValueError(f"{path}: no column {', '.join(map(repr, missing))}, got {got}")
     twice = [name for name, n in Counter(header).items() if name and n > 1]
     if twice:
-        raise ValueError(f"{path}: two columns are called {twice[0]!r}; rename or remove one")
+        raise ValueError(f"{path}: two columns are called {brief(twice[0])}; rename or remove one")
 
 
 def table_faults(path: Path, rows: Sequence[TableRow]) -> list[Fault]:
@@ -151,8 +150,7 @@ def find_damage(header: Sequence[str], cells: Sequence[str], ended: bool) -> str
     """What is wrong with a row, whatever it is about; empty where nothing is."""
     odd = next((cell for cell in cells if is_not_utf8(cell) or "\0" in cell), None)
     if odd is not None:
-        shown = odd.encode("utf-8", "backslashreplace").decode()[:40]
-        return f"{shown!r} is not text in UTF-8; correct it, or save the table as UTF-8"
+        return f"{odd[:40]!a} is not text in UTF-8; correct it, or save the table as UTF-8"
     n_cells, n_columns = len(cells), len(header)
     if any(end in cell for cell in cells[:n_columns] for end in LINE_ENDS) and n_cells < n_columns:
         return "a quote that is not closed; close it"

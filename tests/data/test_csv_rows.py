@@ -48,7 +48,7 @@ def test_a_row_that_is_not_utf8_costs_itself_alone(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"id,part\na,train\nz\xfcrich,train\nb,test\n")
     assert damages(tmp_path / "t.csv") == [
         "",
-        "'z\\\\udcfcrich' is not text in UTF-8; correct it, or save the table as UTF-8",
+        "'z\\udcfcrich' is not text in UTF-8; correct it, or save the table as UTF-8",
         "",
     ]
 

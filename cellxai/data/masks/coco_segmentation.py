@@ -4,12 +4,13 @@ Runs go down the columns, background and object in turn, beginning with backgrou
 empty. (Sartorius counts starts along the rows: :mod:`cellxai.data.masks.rle`.)
 """
 
-from reprlib import repr as brief
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
 from skimage.draw import polygon
+
+from cellxai.data.records import brief
 
 FIRST_CHARACTER = ord("0")  # every character of the text holds six bits above it
 VALUE_BITS, SIGN, MORE = 5, 0b010000, 0b100000

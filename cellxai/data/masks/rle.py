@@ -9,6 +9,8 @@ import re
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from cellxai.data.records import brief
+
 PAIRS = re.compile(r"\s*(?:[0-9]+\s+[0-9]+(?:\s+|$))*", re.ASCII)
 
 
@@ -83,7 +85,7 @@ def describe_odd_pairs(text: str) -> str:
     words = re.findall(r"\S+", text, re.ASCII)
     unlike = next((word for word in words if not (word.isascii() and word.isdigit())), None)
     if unlike is not None:
-        return f"{unlike!r}, expected positive integers"
+        return f"{brief(unlike)}, expected positive integers"
     return f"{len(words)} values, expected start-length pairs"
 
 

@@ -2,10 +2,10 @@
 
 import codecs
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from reprlib import repr as brief
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ from jaxtyping import Int
 from cellxai.data.image_formats import MAX_PIXELS
 from cellxai.data.masks.coco_segmentation import parse_segmentation, pixels_of_part
 from cellxai.data.masks.label_maps import draw_label_map
-from cellxai.data.records import Fault, MaskLoader
-from gmm.files.regular import explain_unreadable
+from cellxai.data.records import Fault, MaskLoader, brief
+from gmm.files.regular import NO_FILE, explain_unreadable
+
+MOST_BYTES = 2**31  # the largest file of LIVECell has a third
 
 
 @dataclass
@@ -73,7 +75,7 @@ def load_lists(path: Path) -> dict[str, Any]:
         ValueError: If it is not JSON, or lacks ``images`` or ``annotations``.
     """
     reason = explain_unreadable(path)
-    if reason == "no such file":
+    if reason == NO_FILE:
         raise FileNotFoundError(f"{path}: no such file, expected COCO annotations in JSON")
     if reason is not None:
         raise ValueError(f"{path}: {reason}; expected COCO annotations in JSON")
@@ -101,6 +103,8 @@ def read_json_text(path: Path) -> str:
         start = file.read(2**12)
         if not start.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"[")):
             raise ValueError(f"begins with {start[:8]!r}, expected an object")
+        if os.fstat(file.fileno()).st_size > MOST_BYTES:
+            raise ValueError(f"above {MOST_BYTES:,} bytes; split it into several files")
         return (start + file.read()).decode("utf-8-sig")
 
 
@@ -167,7 +171,7 @@ def add_object(entry: Any, images: Mapping[Any, CocoImage], names: Mapping[Any, 
         image.objects.append(parse_segmentation(entry.get("segmentation"), image.shape))
     except ValueError as error:
         image.complete = False
-        raise ValueError(f"in {str(image.file_name)!r}: {error}") from None
+        raise ValueError(f"in {brief(str(image.file_name))}: {error}") from None
 
 
 def label_map_loader(objects: Iterable[list[np.ndarray]], shape: tuple[int, int]) -> MaskLoader:

@@ -12,8 +12,8 @@ from cellxai.data.ids import LONGEST_ID, is_safe_id
 from cellxai.data.image_formats import MAX_PIXELS
 from cellxai.data.masks.label_maps import draw_label_map, mask_loader
 from cellxai.data.masks.rle import parse_rle, pixels_of
-from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source
-from gmm.files.regular import explain_unreadable
+from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source, brief
+from gmm.files.regular import NO_FILE, explain_unreadable
 
 CELL_TYPES = ("astro", "cort", "shsy5y")
 LONGEST_NUMBER = 9  # digits
@@ -92,7 +92,7 @@ class Sartorius(Source):
             group=group_of(rows[0]),
             # An incomplete mask would count sound attributions as misses: all cells, or no mask.
             load_mask=label_map_loader(cells, shape) if complete and shape else None,
-            load_cause=None if explain_unreadable(cause) == "no such file" else mask_loader(cause),
+            load_cause=None if explain_unreadable(cause) == NO_FILE else mask_loader(cause),
         )
         return record, faults
 
@@ -115,16 +115,19 @@ def image_faults(
             f"expected letters, digits, '_', '-' and '.' only and at most {LONGEST_ID} of them, as "
             "ids become file names"
         )
-        return [Fault(first.where, f"id {shorten(image_id)}, {expected}")]
+        return [Fault(first.where, f"id {brief(image_id)}, {expected}")]
     reason = explain_unreadable(path)
     faults = [Fault(str(path), f"{reason}, but {first.where} names it")] if reason else []
     label = first["cell_type"]
     if label not in classes:
         expected = f"expected one of {', '.join(classes)}; correct the row or pass classes"
-        faults.append(Fault(first.where, f"unknown class {label!r} of id {image_id!r}, {expected}"))
+        faults.append(
+            Fault(first.where, f"unknown class {brief(label)} of id {image_id!r}, {expected}")
+        )
     other = next((row for row in rows if row["cell_type"] != label), None)
     if other is not None:
-        two = f"id {image_id!r} is {other['cell_type']!r} here and {label!r} in {first.where}"
+        here, there = brief(other["cell_type"]), brief(label)
+        two = f"id {image_id!r} is {here} here and {there} in {first.where}"
         faults.append(Fault(other.where, f"{two}, expected one class per image"))
     return faults
 
@@ -134,7 +137,7 @@ def read_shape(cells: list[TableRow]) -> tuple[tuple[int, int] | None, list[Faul
     sizes = [(row["height"], row["width"]) for row in cells]
     for row, size in zip(cells, sizes, strict=True):
         if not all(is_side(text) for text in size) or int(size[0]) * int(size[1]) > MAX_PIXELS:
-            what = f"height {shorten(size[0])} and width {shorten(size[1])} of id {row['id']!r}"
+            what = f"height {brief(size[0])} and width {brief(size[1])} of id {row['id']!r}"
             expected = f"expected positive numbers, of {MAX_PIXELS:,} pixels at most"
             return None, [Fault(row.where, f"{what}, {expected}")]
         if size != sizes[0]:
@@ -147,11 +150,6 @@ def read_shape(cells: list[TableRow]) -> tuple[tuple[int, int] | None, list[Faul
 def is_side(text: str) -> bool:
     """Whether a cell says how high or wide an image is."""
     return text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER and int(text) > 0
-
-
-def shorten(text: str) -> str:
-    """A cell in quotes, cut where it is long."""
-    return repr(text if len(text) <= 40 else f"{text[:40]}…")
 
 
 def repeated_faults(cells: list[TableRow]) -> list[Fault]:

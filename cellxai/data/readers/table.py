@@ -7,8 +7,8 @@ from pathlib import Path
 from cellxai.data.csv_rows import TableRow, read_rows, table_faults, table_notes
 from cellxai.data.ids import ids_of_paths
 from cellxai.data.masks.label_maps import mask_loader
-from cellxai.data.records import Fault, Record, Scan, Source
-from gmm.files.regular import explain_unreadable
+from cellxai.data.records import Fault, Record, Scan, Source, brief
+from gmm.files.regular import NO_FILE, explain_unreadable
 
 
 @dataclass(frozen=True)
@@ -60,15 +60,16 @@ def row_faults(row: TableRow, root: Path, first: TableRow) -> Iterable[Fault]:
     for column in ("path", "mask"):
         file = root / row[column]
         if row[column] and (reason := explain_unreadable(file)):
-            no_file = f"no such file as {file}" if reason == "no such file" else reason
-            yield Fault(row.where, f"{column} {row[column]!r}: {no_file}")
+            no_file = f"no such file as {brief(str(file))[1:-1]}" if reason == NO_FILE else reason
+            yield Fault(row.where, f"{column} {brief(row[column])}: {no_file}")
     if not row["label"]:
-        yield Fault(row.where, f"label of {row['path']!r} is blank, expected a class")
+        yield Fault(row.where, f"label of {brief(row['path'])} is blank, expected a class")
     if row["label"] != first["label"]:
-        two = f"{row['path']!r} is {row['label']!r} here and {first['label']!r} in {first.where}"
+        here, there = brief(row["label"]), brief(first["label"])
+        two = f"{brief(row['path'])} is {here} here and {there} in {first.where}"
         yield Fault(row.where, f"{two}, expected one class per image")
     elif row is not first:
-        yield Fault(row.where, f"{row['path']!r} is in {first.where} already; remove one")
+        yield Fault(row.where, f"{brief(row['path'])} is in {first.where} already; remove one")
 
 
 def record_of(row: TableRow, root: Path, image_id: str) -> Record:

@@ -14,8 +14,8 @@ from jaxtyping import Int32
 from cellxai.data.csv_rows import TableRow, read_rows, table_faults, table_notes
 from cellxai.data.image_formats import ImageFault
 from cellxai.data.masks.label_maps import read_mask
-from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source
-from gmm.files.regular import explain_unreadable
+from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source, brief
+from gmm.files.regular import NO_FILE, explain_unreadable
 
 TABLE = "Class Labels of Dataset 1.csv"
 FOLDER = "Dataset 1"
@@ -83,15 +83,17 @@ def read_cell(folder: Path, row: TableRow, first: TableRow) -> Record | Fault:
     number, label = row["image ID"], row["class label"]
     if label not in CELL_TYPES:
         expected = ", ".join(f"{key} ({name})" for key, name in CELL_TYPES.items())
-        return Fault(row.where, f"unknown class {label!r} of image {number!r}, expected {expected}")
+        return Fault(
+            row.where, f"unknown class {brief(label)} of image {brief(number)}, expected {expected}"
+        )
     if row is not first:
         return Fault(row.where, f"image {number!r} is in {first.where} already; remove one")
     if not (number.isascii() and number.isdecimal() and len(number) <= LONGEST_NUMBER):
-        return Fault(row.where, f"image ID {number[:40]!r}, expected a number as 7 or 007")
+        return Fault(row.where, f"image ID {brief(number)}, expected a number as 7 or 007")
     image, mask = files_of_cell(folder, number.zfill(3))
     for file in (image, mask):
         if reason := explain_unreadable(file):
-            no_file = f"no such file as {file}" if reason == "no such file" else f"{file}: {reason}"
+            no_file = f"no such file as {file}" if reason == NO_FILE else f"{file}: {reason}"
             return Fault(row.where, f"image ID {number!r}: {no_file}")
     return Record(number.zfill(3), image, CELL_TYPES[label], load_mask=cell_loader(mask))
 
