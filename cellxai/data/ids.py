@@ -5,14 +5,21 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from cellxai.files.identity import hash_path
+from cellxai.files.identity import N_IN_ID, hash_path
 
 SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+LONGEST_ID = 180  # characters: a file name has 255, and what is made of an image has an ending
+
+
+ROOM = LONGEST_ID - N_IN_ID - 1  # of the path itself, where equal ids are told apart by a hash
 
 
 def is_safe_id(text: str) -> bool:
-    """Whether ``text`` can be a file name as it is: no separator, no leading dot, nothing odd."""
-    return SAFE_ID.fullmatch(text) is not None
+    """Whether ``text`` can be a file name as it is: no separator, no leading dot, nothing odd.
+
+    Long ones are none, either: names of maps and pictures begin with the id.
+    """
+    return len(text) <= LONGEST_ID and SAFE_ID.fullmatch(text) is not None
 
 
 def ids_of_paths(paths: Sequence[PurePath]) -> list[str]:
@@ -33,4 +40,5 @@ def ids_of_paths(paths: Sequence[PurePath]) -> list[str]:
 def _readable_id(path: PurePath) -> str:
     parts = [part for part in path.parent.parts if part != path.anchor]
     text = re.sub(r"[^A-Za-z0-9_.-]+", "-", "__".join([*parts, path.stem]))
-    return text.lstrip(".-") or "image"
+    text = text.lstrip(".-") or "image"
+    return text if len(text) <= ROOM else f"{text[: ROOM - N_IN_ID - 1]}-{hash_path(path)}"

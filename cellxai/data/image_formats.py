@@ -159,7 +159,7 @@ def load_strictly(content: bytes, check_pixels: PixelCheck) -> Image.Image:
     return image
 
 
-def _open(file: io.BufferedIOBase) -> Image.Image:
+def _open(file: io.BytesIO | io.BufferedReader) -> Image.Image:
     with warnings.catch_warnings():
         # MAX_PIXELS is the limit here; Pillow's own is another, and only a warning.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)

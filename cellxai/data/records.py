@@ -4,12 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import Repr
 
 import numpy as np
 from jaxtyping import Int32, UInt8
 
 from cellxai.data.corruption import SeededCorruption
 
+SHORT = Repr()
+SHORT.maxstring = SHORT.maxother = 120  # characters: a path is longer than what reprlib leaves
 MaskLoader = Callable[[], Int32[np.ndarray, "h w"]]
 ImageLoader = Callable[[], UInt8[np.ndarray, "h w"]]
 
@@ -55,6 +58,11 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"
+
+
+def brief(value: object) -> str:
+    """A value that a file gave, as Python writes it, and cut where it is long."""
+    return SHORT.repr(value)
 
 
 @dataclass(frozen=True)

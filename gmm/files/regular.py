@@ -4,6 +4,7 @@ import os
 import stat
 from pathlib import Path
 
+NO_FILE = "no such file"
 KINDS = (
     (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"),
     (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
@@ -19,7 +20,7 @@ def explain_unreadable(path: Path) -> str | None:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        return "no such file"
+        return NO_FILE
     except PermissionError:
         return explain_permission(path)
     except (OSError, ValueError) as error:  # a name that is too long, a loop of links, a NUL

@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from skimage.draw import polygon
 
+from cellxai.data.records import brief
+
 FIRST_CHARACTER = ord("0")  # every character of the text holds six bits above it
 VALUE_BITS, SIGN, MORE = 5, 0b010000, 0b100000
 LONGEST_VALUE = 7  # characters: 35 bits, more than any image has pixels
@@ -31,7 +33,9 @@ def parse_segmentation(
             "and counts"
         )
     if segmentation["size"] != list(shape):
-        raise ValueError(f"run lengths of size {segmentation['size']}, expected {list(shape)}")
+        raise ValueError(
+            f"run lengths of size {brief(segmentation['size'])}, expected {list(shape)}"
+        )
     return [parse_counts(segmentation["counts"], shape[0] * shape[1])]
 
 
@@ -57,11 +61,11 @@ def parse_counts(counts: Any, n_pixels: int) -> Int64[np.ndarray, " runs"]:
         ValueError: If a length is not a number from 0, or the lengths do not add up to the image.
     """
     if not isinstance(counts, (str, list)):
-        raise ValueError(f"counts {counts!r}, expected a list of run lengths or text")
+        raise ValueError(f"counts {brief(counts)}, expected a list of run lengths or text")
     lengths = decompress(counts) if isinstance(counts, str) else counts
     odd = [n for n in lengths if type(n) is not int or not 0 <= n <= n_pixels]
     if odd:
-        raise ValueError(f"run length {odd[0]!r}, expected whole numbers in 0…{n_pixels}")
+        raise ValueError(f"run length {brief(odd[0])}, expected whole numbers in 0…{n_pixels}")
     if sum(lengths) != n_pixels:
         raise ValueError(f"run lengths add up to {sum(lengths)}, expected {n_pixels} pixels")
     return np.array(lengths, dtype=np.int64)
@@ -121,7 +125,7 @@ def corners_of(numbers: Any) -> Float64[np.ndarray, "corners 2"]:
     """
     try:
         return np.array(numbers, dtype=np.float64).reshape(-1, 2)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(
             f"the polygon {str(numbers)[:40]!r}, expected a list of numbers x, y, x, y, …"
         ) from None

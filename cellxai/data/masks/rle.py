@@ -9,6 +9,8 @@ import re
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from cellxai.data.records import brief
+
 PAIRS = re.compile(r"\s*(?:[0-9]+\s+[0-9]+(?:\s+|$))*", re.ASCII)
 
 
@@ -39,8 +41,8 @@ def parse_rle(text: str, n_pixels: int) -> Int64[np.ndarray, "runs 2"]:
     """Start (from 1) and length of each run, checked against an image of ``n_pixels``.
 
     Raises:
-        ValueError: If a value is not a positive integer, a start lacks its length, or a run leaves
-            the image.
+        ValueError: If a value is not a positive integer, a start lacks its length, a run leaves the
+            image, or runs overlap or are not in order.
     """
     if PAIRS.fullmatch(text) is None:
         raise ValueError(f"run-length encoding has {describe_odd_pairs(text)}")
@@ -49,7 +51,26 @@ def parse_rle(text: str, n_pixels: int) -> Int64[np.ndarray, "runs 2"]:
     runs = np.minimum(values, n_pixels + 1).reshape(-1, 2)
     if len(runs) and (runs.min() < 1 or runs.sum(1).max() - 1 > n_pixels):
         raise ValueError(f"run-length encoding has {describe_first_outside(text, runs, n_pixels)}")
+    refuse_disorder(runs)
     return runs
+
+
+def refuse_disorder(runs: Int64[np.ndarray, "runs 2"]) -> None:
+    """Refuses runs that are not one behind the other, as nothing that writes masks would leave.
+
+    Raises:
+        ValueError: Naming the first that begins before the end of the one before it.
+    """
+    ends = runs.sum(1)
+    early = np.flatnonzero(runs[1:, 0] < ends[:-1])
+    if not early.size:
+        return
+    before, run = runs[early[0]], runs[early[0] + 1]
+    how = "overlaps" if run[0] >= before[0] else "lies before"
+    raise ValueError(
+        f"run-length encoding has start {run[0]} length {run[1]}, which {how} that of start "
+        f"{before[0]} length {before[1]}, expected runs in order and apart"
+    )
 
 
 def pixels_of(runs: Int64[np.ndarray, "runs 2"]) -> Int64[np.ndarray, " p"]:
@@ -64,7 +85,7 @@ def describe_odd_pairs(text: str) -> str:
     words = re.findall(r"\S+", text, re.ASCII)
     unlike = next((word for word in words if not (word.isascii() and word.isdigit())), None)
     if unlike is not None:
-        return f"{unlike!r}, expected positive integers"
+        return f"{brief(unlike)}, expected positive integers"
     return f"{len(words)} values, expected start-length pairs"
 
 

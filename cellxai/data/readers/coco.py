@@ -1,6 +1,8 @@
 """A COCO file: images, and the objects in each, with everything that is wrong named."""
 
+import codecs
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -9,9 +11,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from cellxai.data.image_formats import MAX_PIXELS
 from cellxai.data.masks.coco_segmentation import parse_segmentation, pixels_of_part
 from cellxai.data.masks.label_maps import draw_label_map
-from cellxai.data.records import Fault, MaskLoader
+from cellxai.data.records import Fault, MaskLoader, brief
+from gmm.files.regular import NO_FILE, explain_unreadable
+
+MOST_BYTES = 2**31  # the largest file of LIVECell has a third
 
 
 @dataclass
@@ -68,12 +74,15 @@ def load_lists(path: Path) -> dict[str, Any]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is not JSON, or lacks ``images`` or ``annotations``.
     """
-    if not path.is_file():
+    reason = explain_unreadable(path)
+    if reason == NO_FILE:
         raise FileNotFoundError(f"{path}: no such file, expected COCO annotations in JSON")
+    if reason is not None:
+        raise ValueError(f"{path}: {reason}; expected COCO annotations in JSON")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path}: not valid JSON: {error}") from None
+        content = json.loads(read_json_text(path))
+    except (ValueError, RecursionError) as error:  # also of a number of too many digits
+        raise ValueError(f"{path}: not valid JSON: {' '.join(str(error).split())[:200]}") from None
     content = content if isinstance(content, dict) else {}
     lists = {}
     for name in ("images", "annotations"):
@@ -82,6 +91,21 @@ def load_lists(path: Path) -> dict[str, Any]:
         if not isinstance(lists[name], list):
             raise ValueError(f"{path}: no list {name!r}, expected a COCO file with it")
     return content | lists
+
+
+def read_json_text(path: Path) -> str:
+    """The text of a JSON file; what does not begin like one is not read whole.
+
+    Raises:
+        ValueError: If it is no object in JSON, or not UTF-8.
+    """
+    with path.open("rb") as file:
+        start = file.read(2**12)
+        if not start.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"[")):
+            raise ValueError(f"begins with {start[:8]!r}, expected an object")
+        if os.fstat(file.fileno()).st_size > MOST_BYTES:
+            raise ValueError(f"above {MOST_BYTES:,} bytes; split it into several files")
+        return (start + file.read()).decode("utf-8-sig")
 
 
 def parse_image(where: str, entry: Any) -> tuple[Any, CocoImage]:
@@ -94,25 +118,33 @@ def parse_image(where: str, entry: Any) -> tuple[Any, CocoImage]:
     key, name = entry.get("id"), entry.get("file_name")
     height, width = entry.get("height"), entry.get("width")
     if not isinstance(key, (int, str)):
-        raise ValueError(f"id {key!r}, expected a number")
+        raise ValueError(f"id {brief(key)}, expected a number")
     file_name = PurePosixPath(name) if isinstance(name, str) else PurePosixPath()
     if not file_name.name or file_name.is_absolute() or ".." in file_name.parts:
-        raise ValueError(f"file_name {name!r}, expected a name within the folder of images")
+        raise ValueError(f"file_name {brief(name)}, expected a name within the folder of images")
     if not all(type(side) is int and side > 0 for side in (height, width)):
-        got = f"height {height!r} and width {width!r} of {name!r}"
+        got = f"height {brief(height)} and width {brief(width)} of {brief(name)}"
         raise ValueError(f"{got}, expected positive numbers of pixels")
+    if height * width > MAX_PIXELS:
+        got = f"{brief(height)}×{brief(width)} pixels of {brief(name)}"
+        raise ValueError(f"{got} are too large, expected at most {MAX_PIXELS:,}")
     return key, CocoImage(where, file_name, (height, width))
 
 
 def refuse_known_id(key: Any, images: Mapping[Any, CocoImage]) -> None:
     """Raises ``ValueError`` if an image with this id was there before."""
     if key in images:
-        raise ValueError(f"id {key!r} is that of {images[key].where} already, expected another")
+        raise ValueError(
+            f"id {brief(key)} is that of {images[key].where} already, expected another"
+        )
 
 
 def category_names(categories: Any) -> dict[Any, str]:
     """Names by id; entries without id or name are passed over, and their objects become faults."""
-    entries = [entry for entry in categories or () if isinstance(entry, dict)]
+    if isinstance(categories, dict):  # keyed by their ids
+        categories = list(categories.values())
+    categories = categories if isinstance(categories, list) else []
+    entries = [entry for entry in categories if isinstance(entry, dict)]
     return {
         entry["id"]: entry["name"]
         for entry in entries
@@ -129,17 +161,17 @@ def add_object(entry: Any, images: Mapping[Any, CocoImage], names: Mapping[Any, 
     entry = entry if isinstance(entry, dict) else {}
     key, category = entry.get("image_id"), entry.get("category_id")
     if not isinstance(key, (int, str)) or key not in images:
-        raise ValueError(f"image_id {key!r} is not the id of a sound image in the file")
+        raise ValueError(f"image_id {brief(key)} is not the id of a sound image in the file")
     image = images[key]
     if not isinstance(category, (int, str)) or category not in names:
         image.complete = False
-        raise ValueError(f"category_id {category!r} is not an id in the file's categories")
+        raise ValueError(f"category_id {brief(category)} is not an id in the file's categories")
     image.categories.add(names[category])
     try:
         image.objects.append(parse_segmentation(entry.get("segmentation"), image.shape))
     except ValueError as error:
         image.complete = False
-        raise ValueError(f"in {str(image.file_name)!r}: {error}") from None
+        raise ValueError(f"in {brief(str(image.file_name))}: {error}") from None
 
 
 def label_map_loader(objects: Iterable[list[np.ndarray]], shape: tuple[int, int]) -> MaskLoader:

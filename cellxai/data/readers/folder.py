@@ -60,6 +60,8 @@ class ImageFolder(Source):
 def images_in(folder: Path) -> list[Path]:
     """The image files of a folder, recognised by their suffix, in alphabetical order.
 
+    Also broken links and what only looks like a file: whoever reads them says what they are.
+
     Raises:
         FileNotFoundError: If there is no such folder.
     """
@@ -68,7 +70,7 @@ def images_in(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
     )
 
 

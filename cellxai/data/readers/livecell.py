@@ -11,7 +11,8 @@ from typing import Literal
 
 from cellxai.data.ids import ids_of_paths
 from cellxai.data.readers.coco import CocoImage, label_map_loader, read_coco
-from cellxai.data.records import Fault, Record, Scan, Source
+from cellxai.data.records import Fault, Record, Scan, Source, brief
+from gmm.files.regular import NO_FILE, explain_unreadable
 
 Label = Literal["file_name", "category"]
 PUBLISHED = ("livecell_train_val_images", "livecell_test_images")  # folders in images.zip
@@ -79,7 +80,7 @@ def find_image(root: Path, name: PurePath) -> Path:
     """Where an image lies: in the folder, in one of its cell type, or as it was published."""
     inside = [Path(), *(Path(folder) for folder in PUBLISHED)]
     places = [root / top / deep / name for top in inside for deep in ("", cell_type(name))]
-    return next((place for place in places if place.is_file()), root / name)
+    return next((p for p in places if explain_unreadable(p) != NO_FILE), root / name)
 
 
 def cell_type(name: PurePath) -> str:
@@ -108,13 +109,12 @@ def image_faults(image: CocoImage, first: CocoImage, path: Path, label: Label) -
         label: Where the class comes from.
     """
     if image is not first:
-        yield Fault(image.where, f"{str(image.file_name)!r} is {first.where} already; remove one")
-    elif not path.is_file():
-        yield Fault(image.where, f"{str(image.file_name)!r}: no such file as {path}")
+        yield Fault(image.where, f"{name} is {first.where} already; remove one")
+    elif reason := explain_unreadable(path):
+        no_file = f"no such file as {path}" if reason == NO_FILE else reason
+        yield Fault(image.where, f"{name}: {no_file}")
     elif label == "category" and len(image.categories) != 1:
         categories = ", ".join(sorted(image.categories)) or "no object"
-        yield Fault(
-            image.where, f"{str(image.file_name)!r} has {categories}, expected one category"
-        )
+        yield Fault(image.where, f"{name} has {categories}, expected one category")
     elif label == "file_name" and not cell_type(image.file_name):
-        yield Fault(image.where, f"{str(image.file_name)!r}: no class before the first '_'")
+        yield Fault(image.where, f"{name}: no class before the first '_'")

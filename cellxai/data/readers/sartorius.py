@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from cellxai.data.csv_rows import TableRow, empty_table_faults, read_rows
-from cellxai.data.ids import is_safe_id
+from cellxai.data.csv_rows import TableRow, read_rows, table_faults, table_notes
+from cellxai.data.ids import LONGEST_ID, is_safe_id
+from cellxai.data.image_formats import MAX_PIXELS
 from cellxai.data.masks.label_maps import draw_label_map, mask_loader
 from cellxai.data.masks.rle import parse_rle, pixels_of
-from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source
+from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source, brief
+from gmm.files.regular import NO_FILE, explain_unreadable
 
 CELL_TYPES = ("astro", "cort", "shsy5y")
+LONGEST_NUMBER = 9  # digits
 COLUMNS = ("id", "annotation", "width", "height", "cell_type")
 
 
@@ -54,15 +57,24 @@ class Sartorius(Source):
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder}: no such folder, expected the images <id>.png")
         rows = read_rows(self.root / self.table, COLUMNS)
+        faults, notes = table_faults(self.root / self.table, rows), table_notes(rows)
         if self.labels is not None:
-            rows += read_rows(self.root / self.labels, ("id", "cell_type"))
-        images = [self._image(image_id, cells) for image_id, cells in rows_by_id(rows).items()]
+            added = read_rows(self.root / self.labels, ("id", "cell_type"))
+            faults += [Fault(row.where, row.damage) for row in added if row.damage]
+            rows, notes = rows + added, notes + table_notes(added)
+        sound = [row for row in rows if not row.damage]
+        damaged = {row["id"] for row in rows if row.damage}
+        images = [
+            self._image(image_id, cells, image_id not in damaged)
+            for image_id, cells in rows_by_id(sound).items()
+        ]
         records = [record for record, _ in images if record is not None]
-        faults = [*empty_table_faults(self.root / self.table, rows)]
         faults += [fault for _, faults in images for fault in faults]
-        return Scan(tuple(records), tuple(faults))
+        return Scan(tuple(records), tuple(faults), tuple(notes))
 
-    def _image(self, image_id: str, rows: list[TableRow]) -> tuple[Record | None, list[Fault]]:
+    def _image(
+        self, image_id: str, rows: list[TableRow], has_all_rows: bool
+    ) -> tuple[Record | None, list[Fault]]:
         """The record of one image from its rows, or what prevents it."""
         path = self.root / self.images / f"{image_id}.png"
         faults = image_faults(image_id, rows, path, self.classes or CELL_TYPES)
@@ -70,8 +82,8 @@ class Sartorius(Source):
             return None, faults
         cells = [row for row in rows if "annotation" in row.cells]
         shape, faults = read_shape(cells)
-        faults += [] if shape is None else rle_faults(cells, shape)
-        complete = shape is not None and not faults
+        faults += [] if shape is None else [*rle_faults(cells, shape), *repeated_faults(cells)]
+        complete = shape is not None and not faults and has_all_rows
         cause = self.root / "causes" / f"{image_id}.png"
         record = Record(
             id=image_id,
@@ -80,7 +92,7 @@ class Sartorius(Source):
             group=group_of(rows[0]),
             # An incomplete mask would count sound attributions as misses: all cells, or no mask.
             load_mask=label_map_loader(cells, shape) if complete and shape else None,
-            load_cause=mask_loader(cause) if cause.is_file() else None,
+            load_cause=None if explain_unreadable(cause) == NO_FILE else mask_loader(cause),
         )
         return record, faults
 
@@ -99,18 +111,23 @@ def image_faults(
     """What makes an image unusable: its id, its file, its class, or two classes."""
     first = rows[0]
     if not is_safe_id(image_id):
-        expected = "expected letters, digits, '_', '-' and '.' only, as ids become file names"
-        return [Fault(first.where, f"id {image_id!r}, {expected}")]
-    faults = (
-        [] if path.is_file() else [Fault(str(path), f"no such file, but {first.where} names it")]
-    )
+        expected = (
+            f"expected letters, digits, '_', '-' and '.' only and at most {LONGEST_ID} of them, as "
+            "ids become file names"
+        )
+        return [Fault(first.where, f"id {brief(image_id)}, {expected}")]
+    reason = explain_unreadable(path)
+    faults = [Fault(str(path), f"{reason}, but {first.where} names it")] if reason else []
     label = first["cell_type"]
     if label not in classes:
         expected = f"expected one of {', '.join(classes)}; correct the row or pass classes"
-        faults.append(Fault(first.where, f"unknown class {label!r} of id {image_id!r}, {expected}"))
+        faults.append(
+            Fault(first.where, f"unknown class {brief(label)} of id {image_id!r}, {expected}")
+        )
     other = next((row for row in rows if row["cell_type"] != label), None)
     if other is not None:
-        two = f"id {image_id!r} is {other['cell_type']!r} here and {label!r} in {first.where}"
+        here, there = brief(other["cell_type"]), brief(label)
+        two = f"id {image_id!r} is {here} here and {there} in {first.where}"
         faults.append(Fault(other.where, f"{two}, expected one class per image"))
     return faults
 
@@ -119,9 +136,10 @@ def read_shape(cells: list[TableRow]) -> tuple[tuple[int, int] | None, list[Faul
     """Height and width that all rows of an image agree on; ``None`` without rows or agreement."""
     sizes = [(row["height"], row["width"]) for row in cells]
     for row, size in zip(cells, sizes, strict=True):
-        if not all(text.isdecimal() and int(text) > 0 for text in size):
-            what = f"height {size[0]!r} and width {size[1]!r} of id {row['id']!r}"
-            return None, [Fault(row.where, f"{what}, expected positive numbers of pixels")]
+        if not all(is_side(text) for text in size) or int(size[0]) * int(size[1]) > MAX_PIXELS:
+            what = f"height {brief(size[0])} and width {brief(size[1])} of id {row['id']!r}"
+            expected = f"expected positive numbers, of {MAX_PIXELS:,} pixels at most"
+            return None, [Fault(row.where, f"{what}, {expected}")]
         if size != sizes[0]:
             what = f"height {size[0]} and width {size[1]} of id {row['id']!r}"
             first = f"{cells[0].where} says {sizes[0][0]} and {sizes[0][1]}"
@@ -129,10 +147,28 @@ def read_shape(cells: list[TableRow]) -> tuple[tuple[int, int] | None, list[Faul
     return (int(sizes[0][0]), int(sizes[0][1])) if sizes else None, []
 
 
+def is_side(text: str) -> bool:
+    """Whether a cell says how high or wide an image is."""
+    return text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER and int(text) > 0
+
+
+def repeated_faults(cells: list[TableRow]) -> list[Fault]:
+    """Every cell that a row before it drew already: it would count twice."""
+    first = {row["annotation"]: row for row in reversed(cells)}
+    return [
+        Fault(row.where, f"the same cell of id {row['id']!r} as {other.where}; remove one")
+        for row in cells
+        if row is not (other := first[row["annotation"]]) and row["annotation"]
+    ]
+
+
 def rle_faults(cells: list[TableRow], shape: tuple[int, int]) -> list[Fault]:
     """Every annotation that is not a run-length encoding of this shape."""
     faults = []
     for row in cells:
+        if not row["annotation"] and len(cells) > 1:
+            what = f"annotation of id {row['id']!r} is empty, expected a cell; remove the row"
+            faults.append(Fault(row.where, what))
         try:
             parse_rle(row["annotation"], shape[0] * shape[1])
         except ValueError as error:

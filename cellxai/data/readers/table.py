@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellxai.data.csv_rows import TableRow, empty_table_faults, read_rows
+from cellxai.data.csv_rows import TableRow, read_rows, table_faults, table_notes
 from cellxai.data.ids import ids_of_paths
 from cellxai.data.masks.label_maps import mask_loader
-from cellxai.data.records import Fault, Record, Scan, Source
+from cellxai.data.records import Fault, Record, Scan, Source, brief
+from gmm.files.regular import NO_FILE, explain_unreadable
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,15 @@ class Manifest(Source):
             ValueError: If it lacks a column.
         """
         root = self.table.parent if self.root is None else self.root
-        rows = read_rows(self.table, ("path", "label"))
+        all_rows = read_rows(self.table, ("path", "label"))
+        rows = [row for row in all_rows if not row.damage]
         first = {row["path"]: row for row in reversed(rows)}
         ids = dict(zip(first, ids_of_paths([Path(path) for path in first]), strict=True))
         faults = {row.where: list(row_faults(row, root, first[row["path"]])) for row in rows}
         records = [record_of(row, root, ids[row["path"]]) for row in rows if not faults[row.where]]
         of_rows = [fault for of_row in faults.values() for fault in of_row]
-        return Scan(tuple(records), (*empty_table_faults(self.table, rows), *of_rows))
+        faults = (*table_faults(self.table, all_rows), *of_rows)
+        return Scan(tuple(records), faults, tuple(table_notes(all_rows)))
 
 
 def row_faults(row: TableRow, root: Path, first: TableRow) -> Iterable[Fault]:
@@ -56,15 +59,17 @@ def row_faults(row: TableRow, root: Path, first: TableRow) -> Iterable[Fault]:
         return
     for column in ("path", "mask"):
         file = root / row[column]
-        if row[column] and not file.is_file():
-            yield Fault(row.where, f"{column} {row[column]!r}: no such file as {file}")
+        if row[column] and (reason := explain_unreadable(file)):
+            no_file = f"no such file as {brief(str(file))[1:-1]}" if reason == NO_FILE else reason
+            yield Fault(row.where, f"{column} {brief(row[column])}: {no_file}")
     if not row["label"]:
-        yield Fault(row.where, f"label of {row['path']!r} is blank, expected a class")
+        yield Fault(row.where, f"label of {brief(row['path'])} is blank, expected a class")
     if row["label"] != first["label"]:
-        two = f"{row['path']!r} is {row['label']!r} here and {first['label']!r} in {first.where}"
+        here, there = brief(row["label"]), brief(first["label"])
+        two = f"{brief(row['path'])} is {here} here and {there} in {first.where}"
         yield Fault(row.where, f"{two}, expected one class per image")
     elif row is not first:
-        yield Fault(row.where, f"{row['path']!r} is in {first.where} already; remove one")
+        yield Fault(row.where, f"{brief(row['path'])} is in {first.where} already; remove one")
 
 
 def record_of(row: TableRow, root: Path, image_id: str) -> Record:

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int32
 
-from cellxai.data.csv_rows import TableRow, empty_table_faults, read_rows
+from cellxai.data.csv_rows import TableRow, read_rows, table_faults, table_notes
 from cellxai.data.image_formats import ImageFault
 from cellxai.data.masks.label_maps import read_mask
-from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source
+from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source, brief
+from gmm.files.regular import NO_FILE, explain_unreadable
 
 TABLE = "Class Labels of Dataset 1.csv"
 FOLDER = "Dataset 1"
@@ -25,6 +26,7 @@ CELL_TYPES = {
     "4": "eosinophil",
     "5": "basophil",
 }
+LONGEST_NUMBER = 20  # digits
 GREY_LEVELS = np.array([0, 128, 255])  # in this order labels 0, 1, 2
 
 
@@ -52,30 +54,47 @@ class WhiteBloodCells(Source):
             FileNotFoundError: If the class table does not exist.
             ValueError: If it lacks a column.
         """
-        rows = read_rows(self.root / TABLE, ("image ID", "class label"))
-        cells = [read_cell(self.root / FOLDER, row) for row in rows]
+        all_rows = read_rows(self.root / TABLE, ("image ID", "class label"))
+        rows = [row for row in all_rows if not row.damage]
+        first = {row["image ID"].zfill(3): row for row in reversed(rows)}
+        cells = [
+            read_cell(self.root / FOLDER, row, first[row["image ID"].zfill(3)]) for row in rows
+        ]
         records = [record for record in cells if isinstance(record, Record)]
         counts = Counter(record.label for record in records)
         common = [record for record in records if counts[record.label] >= self.min_per_class]
-        faults = empty_table_faults(self.root / TABLE, rows)
+        faults = table_faults(self.root / TABLE, all_rows)
         faults += [fault for fault in cells if isinstance(fault, Fault)]
         for label, n in sorted(counts.items()):
             if n < self.min_per_class:
                 expected = f"expected at least min_per_class={self.min_per_class}; left out"
                 faults.append(Fault(f"class {label}", f"too few images: {n}, {expected}"))
-        return Scan(tuple(common), tuple(faults))
+        return Scan(tuple(common), tuple(faults), tuple(table_notes(all_rows)))
 
 
-def read_cell(folder: Path, row: TableRow) -> Record | Fault:
-    """The record of one row of the class table, or what is wrong with it."""
+def read_cell(folder: Path, row: TableRow, first: TableRow) -> Record | Fault:
+    """The record of one row of the class table, or what is wrong with it.
+
+    Args:
+        folder: Where the images lie.
+        row: The row.
+        first: The first row of the same image.
+    """
     number, label = row["image ID"], row["class label"]
     if label not in CELL_TYPES:
         expected = ", ".join(f"{key} ({name})" for key, name in CELL_TYPES.items())
-        return Fault(row.where, f"unknown class {label!r} of image {number!r}, expected {expected}")
+        return Fault(
+            row.where, f"unknown class {brief(label)} of image {brief(number)}, expected {expected}"
+        )
+    if row is not first:
+        return Fault(row.where, f"image {number!r} is in {first.where} already; remove one")
+    if not (number.isascii() and number.isdecimal() and len(number) <= LONGEST_NUMBER):
+        return Fault(row.where, f"image ID {brief(number)}, expected a number as 7 or 007")
     image, mask = files_of_cell(folder, number.zfill(3))
     for file in (image, mask):
-        if not number.isdecimal() or not file.is_file():
-            return Fault(row.where, f"image ID {number!r}: no such file as {file}")
+        if reason := explain_unreadable(file):
+            no_file = f"no such file as {file}" if reason == NO_FILE else f"{file}: {reason}"
+            return Fault(row.where, f"image ID {number!r}: {no_file}")
     return Record(number.zfill(3), image, CELL_TYPES[label], load_mask=cell_loader(mask))
 
 

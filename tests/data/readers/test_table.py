@@ -49,7 +49,7 @@ def test_a_table_without_the_optional_columns_is_enough(table, tmp_path, write_t
         ({"path": "gone.png", "label": "x"}, "path 'gone.png': no such file"),
         ({"path": "sub/b.png", "label": ""}, "label of 'sub/b.png' is blank"),
         ({"path": "", "label": "x"}, "path is blank"),
-        ({"path": "sub", "label": "x"}, "path 'sub': no such file"),
+        ({"path": "sub", "label": "x"}, "path 'sub': a folder, expected a file"),
         ({"path": "sub/b.png", "label": "x", "mask": "gone.png"}, "mask 'gone.png': no such file"),
         ({"path": "a.png", "label": "y"}, "'y' here and 'x' in cells.csv row 2"),
         ({"path": "a.png", "label": "x"}, "in cells.csv row 2 already"),

@@ -42,7 +42,12 @@ def test_rare_classes_can_be_left_out_and_are_reported(layout):
 
 @pytest.mark.parametrize(
     ("entry", "what"),
-    [((2, 6), "unknown class '6'"), ((3, 1), "003.png"), (("../1", 1), "'../1': no such file")],
+    [
+        ((2, 6), "unknown class '6'"),
+        ((3, 1), "003.png"),
+        (("../1", 1), "'../1', expected a number"),
+        ((1, 1), "image '1' is in Class Labels of Dataset 1.csv row 2 already; remove one"),
+    ],
 )
 def test_every_fault_names_its_row(layout, entry, what):
     scan = WhiteBloodCells(layout((1, 1), entry)).scan()
