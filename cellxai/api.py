@@ -13,11 +13,13 @@ from cellxai.verbs.explain import explain
 from cellxai.verbs.export import export, load_exported
 from cellxai.verbs.features import features
 from cellxai.verbs.fit import fit
+from cellxai.verbs.grid import grid
 from cellxai.verbs.merge import merge
 from cellxai.verbs.models import models
 from cellxai.verbs.preview import preview
 from cellxai.verbs.quickstart import quickstart
 from cellxai.verbs.report import report
+from cellxai.verbs.runs import runs
 from cellxai.verbs.score import score
 from cellxai.verbs.synthesize import synthesize
 from gmm.commandline.trust import allow
@@ -33,6 +35,7 @@ __all__ = [
     "export",
     "features",
     "fit",
+    "grid",
     "load_exported",
     "load_run",
     "merge",
@@ -40,6 +43,7 @@ __all__ = [
     "preview",
     "quickstart",
     "report",
+    "runs",
     "score",
     "synthesize",
 ]

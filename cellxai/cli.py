@@ -16,6 +16,8 @@ VERBS = {
     "models": Verb("cellxai.verbs.models:models", "networks, their size and weights", "pattern"),
     "fit": Verb("cellxai.verbs.fit:fit", "train a classifier into a run folder"),
     "crossvalidate": Verb("cellxai.verbs.crossvalidate:crossvalidate", "every image judged once"),
+    "grid": Verb("cellxai.verbs.grid:grid", "a run for each combination of settings"),
+    "runs": Verb("cellxai.verbs.runs:runs", "the runs of a folder in one table", "folder"),
     "evaluate": Verb("cellxai.verbs.evaluate:evaluate", "how often is it right, how sure is that?"),
     "density": Verb("cellxai.verbs.density:density", "which images does it not know?"),
     "features": Verb("cellxai.verbs.features:features", "what a layer makes of any images"),

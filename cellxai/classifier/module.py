@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torchmetrics.classification import MulticlassAccuracy
 
 from cellxai.classifier.backbone import Backbone, FeatureNetwork, TimmBackbone
+from cellxai.classifier.class_metrics import ClassScore, balanced_accuracy, macro_f1
 from cellxai.classifier.loss import (
     LossSettings,
     cross_entropy,
@@ -21,11 +22,11 @@ from cellxai.classifier.loss import (
     mixed_cross_entropy,
     total_weight,
 )
+from cellxai.classifier.monitor import higher_is_better
 from cellxai.classifier.optimiser import OptimiserSettings, build_adamw, parameter_groups
 from cellxai.classifier.schedule import LearningRate
 from cellxai.files.config import refuse_null
 
-ClassWeights = Literal["none", "balanced"]
 Trainable = Literal["all", "head"]
 BACKBONE = "backbone."  # before the names of its weights
 KEPT_STATES = ("state_dict", "current_model_state")  # the latter beside averaged weights
@@ -102,7 +103,7 @@ class CellClassifier(L.LightningModule):
         n_classes: Number of classes.
         optimiser: Settings of the optimiser.
         class_weights: Weight of each class in the cross-entropy; ``None`` for equal weights.
-        monitor: The loss whose plateau lowers the learning rate.
+        monitor: The figure whose plateau lowers the learning rate.
         frozen_statistics: See :class:`ModelSettings`.
         trainable: See :class:`ModelSettings`. With "head", the batches of training and validation
             hold what :meth:`pooled` gives of images, and checkpoints hold no backbone.
@@ -145,6 +146,8 @@ class CellClassifier(L.LightningModule):
                 for part in PARTS_SEEN
             }
         )
+        for name, score in CLASS_SCORES.items():
+            self.accuracy[name] = ClassScore(n_classes, score)
         self.train()  # Lightning trains each layer in the mode that it finds it in
 
     def pooled(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b p"]:
@@ -212,6 +215,9 @@ class CellClassifier(L.LightningModule):
         assert isinstance(accuracy, MulticlassAccuracy)
         accuracy.update(logits, labels)  # that of the batch alone is not asked for
         logged: dict[str, Any] = {f"{part}_loss": loss, f"{part}_accuracy": accuracy}
+        for name in CLASS_SCORES if part == "validation" else ():
+            self.accuracy[name].update(logits, labels)  # pyright: ignore[reportCallIssue]
+            logged[name] = self.accuracy[name]
         self.log_dict(
             logged,
             on_step=False,
@@ -233,7 +239,8 @@ class CellClassifier(L.LightningModule):
         if settings.warm_up_epochs:
             steps = trainer.estimated_stepping_batches / epochs
             warm_up = round(settings.warm_up_epochs * steps)
-        schedule = LearningRate(optimiser, settings, epochs, warm_up)
+        higher = higher_is_better(self.monitor)
+        schedule = LearningRate(optimiser, settings, epochs, warm_up, higher)
         # Lightning keeps its state in the checkpoint, but would step it only after the checkpoint
         # is written, so that a resumed run lacks a step; so it is stepped below.
         scheduler = {"scheduler": schedule, "frequency": sys.maxsize}
@@ -257,10 +264,10 @@ class CellClassifier(L.LightningModule):
             self.schedule.begin_step(self.trainer.global_step)
 
     def on_train_epoch_end(self) -> None:
-        """Tells the schedule the loss of this epoch, before the checkpoint is written."""
+        """Tells the schedule what this epoch was worth, before the checkpoint is written."""
         if self.schedule is not None:
-            loss = float(self.trainer.callback_metrics[self.monitor])
-            self.schedule.end_epoch(self.trainer.current_epoch, loss)
+            value = float(self.trainer.callback_metrics[self.monitor])
+            self.schedule.end_epoch(self.trainer.current_epoch, value)
 
     @property
     def schedule(self) -> LearningRate | None:
@@ -288,9 +295,6 @@ def without_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 PARTS_SEEN = ("train", "validation")  # the parts that training reads; test is never among them
-
-
-def balanced_weights(labels: Int[Tensor, " n"], n_classes: int) -> Float[Tensor, " k"]:
-    """Weights inverse to the class counts, mean 1 over the samples: scikit-learn's "balanced"."""
-    counts = torch.bincount(labels, minlength=n_classes).clamp(min=1)
-    return len(labels) / (n_classes * counts.float())
+CLASS_SCORES = {
+    "validation_balanced_accuracy": balanced_accuracy, "validation_macro_f1": macro_f1,
+}  # fmt: skip

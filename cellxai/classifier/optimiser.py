@@ -25,8 +25,8 @@ class OptimiserSettings:
         plateau_factor: The learning rate is multiplied by this on a plateau.
         plateau_patience: Epochs without improvement that make a plateau.
         minimum_learning_rate: The learning rate is not reduced below this.
-        schedule: "plateau" lowers it when the monitored loss no longer falls; "cosine" along half
-            a wave over all epochs (arXiv:1608.03983), for runs too short to find a plateau.
+        schedule: "plateau" lowers it when ``training.monitor`` is no longer better; "cosine" along
+            half a wave over all epochs (arXiv:1608.03983), for runs too short to find a plateau.
         warm_up_epochs: The learning rate rises linearly, step by step, over so many epochs, which
             may be a fraction; on top of the schedule.
         warm_up_steps: Length of the same rise in steps; pass one of the two.
@@ -34,6 +34,10 @@ class OptimiserSettings:
             (arXiv:1801.06146 section 3.1); 1 for one rate. 0.75 keeps much of pretrained weights.
         decay_biases_and_norms: Whether biases, gains of normalisation, and what the network itself
             excludes decay like all other weights.
+        plateau_cooldown: Epochs after a reduction in which none counts as one without improvement;
+            5 in the source notebook.
+        plateau_threshold: Share of the best value by which a better one has to differ from it.
+        epsilon: Added to the root of the second moment, in the denominator of a step: AdamW's.
 
     Raises:
         ValueError: If a number is out of its range, or both lengths of the warm-up are given.
@@ -49,13 +53,21 @@ class OptimiserSettings:
     warm_up_steps: int = 0
     layer_decay: float = 1.0
     decay_biases_and_norms: bool = True
+    plateau_cooldown: int = 0
+    plateau_threshold: float = 1e-4
+    epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "weight_decay", "plateau_patience", "minimum_learning_rate"):
+        for name in (
+            "learning_rate", "weight_decay", "plateau_patience", "plateau_cooldown",
+            "plateau_threshold", "minimum_learning_rate",
+        ):  # fmt: skip
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(
                     f"training.optimiser.{name}={getattr(self, name)}: expected 0 or more"
                 )
+        if not 0 < self.epsilon < math.inf:
+            raise ValueError(f"training.optimiser.epsilon={self.epsilon}: expected more than 0")
         if not 0 < self.plateau_factor <= 1:
             raise ValueError(
                 f"training.optimiser.plateau_factor={self.plateau_factor}: expected a share above "
@@ -136,4 +148,5 @@ def undecayed_parameters(backbone: nn.Module, head: nn.Module) -> set[int]:
 
 def build_adamw(groups: list[dict[str, Any]], settings: OptimiserSettings, fused: bool) -> AdamW:
     """The optimiser of these groups; ``fused`` is one pass over all weights, on CPU and CUDA."""
-    return AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=fused)
+    rate, decay = settings.learning_rate, settings.weight_decay
+    return AdamW(groups, lr=rate, weight_decay=decay, eps=settings.epsilon, fused=fused)

@@ -8,8 +8,6 @@ from torch.optim import Optimizer
 
 from cellxai.classifier.optimiser import OptimiserSettings
 
-IMPROVEMENT = 1e-4  # a loss has to fall by this share to count as better, as torch's plateau has it
-
 
 def warm_up_factor(step: int, n_steps: int) -> float:
     """Share of the learning rate in a step counted from 0: 1/n, 2/n, … 1 (arXiv:1706.02677)."""
@@ -28,23 +26,35 @@ class Progress:
 
     Args:
         rate: Learning rate of the layers next to the output, after the warm-up.
-        best: Lowest loss so far.
+        best: Best value of the monitored figure so far.
         bad_epochs: Epochs since, or since the last reduction.
+        cooldown: Epochs in which a bad one does not count yet.
     """
 
     rate: float
     best: float = math.inf
     bad_epochs: int = 0
+    cooldown: int = 0
 
 
-def advance(progress: Progress, loss: float, settings: OptimiserSettings) -> Progress:
-    """The progress after an epoch with this loss: the rate is cut once it stays on a plateau."""
-    if loss < progress.best * (1 - IMPROVEMENT):
-        return replace(progress, best=loss, bad_epochs=0)
-    if progress.bad_epochs < settings.plateau_patience:
-        return replace(progress, bad_epochs=progress.bad_epochs + 1)
+def advance(
+    progress: Progress, value: float, settings: OptimiserSettings, higher_is_better: bool = False
+) -> Progress:
+    """The progress after an epoch of this value: the rate is cut once it stays on a plateau."""
+    better = is_better(value, progress.best, settings.plateau_threshold, higher_is_better)
+    best = value if better else progress.best
+    if progress.cooldown:
+        return replace(progress, best=best, bad_epochs=0, cooldown=progress.cooldown - 1)
+    bad_epochs = 0 if better else progress.bad_epochs + 1
+    if bad_epochs <= settings.plateau_patience:
+        return replace(progress, best=best, bad_epochs=bad_epochs)
     reduced = max(progress.rate * settings.plateau_factor, settings.minimum_learning_rate)
-    return replace(progress, rate=min(progress.rate, reduced), bad_epochs=0)
+    return Progress(min(progress.rate, reduced), best, 0, settings.plateau_cooldown)
+
+
+def is_better(value: float, best: float, threshold: float, higher_is_better: bool) -> bool:
+    """Whether a value is better than the best by a share of that, as torch's plateau has it."""
+    return value > best * (1 + threshold) if higher_is_better else value < best * (1 - threshold)
 
 
 class LearningRate:
@@ -59,16 +69,24 @@ class LearningRate:
         settings: Settings of the optimiser.
         n_epochs: Length of the cosine.
         warm_up_steps: Steps of the linear rise.
+        higher_is_better: Whether the monitored figure is to rise; a loss is to fall.
     """
 
     def __init__(
-        self, optimizer: Optimizer, settings: OptimiserSettings, n_epochs: int, warm_up_steps: int
+        self,
+        optimizer: Optimizer,
+        settings: OptimiserSettings,
+        n_epochs: int,
+        warm_up_steps: int,
+        higher_is_better: bool = False,
     ) -> None:
         self.optimizer = optimizer
         self.settings = settings
         self.n_epochs = n_epochs
         self.warm_up_steps = warm_up_steps
-        self.progress = Progress(settings.learning_rate)
+        self.higher_is_better = higher_is_better
+        worst = -math.inf if higher_is_better else math.inf
+        self.progress = Progress(settings.learning_rate, worst)
 
     def begin_epoch(self, epoch: int) -> None:
         """Sets the rate of an epoch counted from 0, where it does not depend on the losses.
@@ -84,11 +102,11 @@ class LearningRate:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["layer_factor"]
 
-    def end_epoch(self, epoch: int, loss: float) -> None:
-        """Settles the rate of the epochs after this one, which had this monitored loss."""
+    def end_epoch(self, epoch: int, value: float) -> None:
+        """Settles the rate of the epochs after this one, which had this monitored value."""
         settings = self.settings
         if settings.schedule == "plateau":
-            self.progress = advance(self.progress, loss, settings)
+            self.progress = advance(self.progress, value, settings, self.higher_is_better)
         else:
             self.progress = replace(self.progress, rate=self.cosine(epoch + 1))
 

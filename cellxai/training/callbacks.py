@@ -14,6 +14,7 @@ from cellxai.training.environment import total_seconds
 
 METRICS = (
     "train_loss", "validation_loss", "train_accuracy", "validation_accuracy",
+    "validation_balanced_accuracy", "validation_macro_f1",
 )  # fmt: skip
 RECORDED_EVERY_S = 2.0  # the cost of a run, while it trains
 

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from torch import Tensor
 from torchmetrics import Metric
 
+from cellxai.classifier.monitor import higher_is_better
 from cellxai.files.digest import stop_vouching
 from cellxai.files.folder import RunFolder
 from cellxai.training.checkpoint_file import read_checkpoint, write_checkpoint
@@ -80,6 +81,7 @@ def keep_best(folder: RunFolder, monitor: str | None) -> list[L.Callback]:
         dirpath=folder.checkpoints,
         filename="best",
         monitor=monitor,
+        mode="max" if higher_is_better(monitor) else "min",
         enable_version_counter=False,
         save_on_train_epoch_end=True,
     )

@@ -10,8 +10,9 @@ import lightning as L
 import torch
 from lightning.pytorch.loggers import Logger
 
+from cellxai.classifier.class_weights import ClassWeights, check_weights
 from cellxai.classifier.loss import LossSettings
-from cellxai.classifier.module import ClassWeights
+from cellxai.classifier.monitor import Monitor
 from cellxai.classifier.optimiser import OptimiserSettings
 from cellxai.files.config import refuse_null, remember_arguments
 
@@ -30,8 +31,10 @@ class TrainingSettings:
     Args:
         epochs: Passes over the training images at most.
         batch_size: Images per step, of all processes together.
-        class_weights: "balanced" weights each class by the inverse of its count.
-        early_stopping_patience: Stops after so many epochs without a better loss; null: never.
+        class_weights: How much an image counts in the loss by its class: "none"; "balanced", by the
+            inverse of the class's count; or numbers of your own, by name ({rare: 5, common: 1}) or
+            in alphabetical order of the classes.
+        early_stopping_patience: Stops after so many epochs that are not better; null: never.
         optimiser: AdamW and its learning rate.
         device: "auto" takes a CUDA device when there is one.
         devices: Processes that train together, each on its own device; they share a CPU.
@@ -52,6 +55,9 @@ class TrainingSettings:
         cached_views: With ``model.trainable: head``, how many versions of each training image have
             their features kept: the untouched one and, for each further view, an augmented one.
             Each epoch takes one of them.
+        monitor: What says which epoch is the best, and so becomes ``best.ckpt``, and what early
+            stopping and the plateau go by: the loss, or the accuracy of all validation images, the
+            mean recall of the classes, or their mean F1. Of equal epochs the first is the best.
 
     Raises:
         ValueError: If a number is not positive, or TensorBoard is asked for and not installed.
@@ -76,6 +82,7 @@ class TrainingSettings:
     loss: LossSettings = field(default_factory=LossSettings)
     ema_decay: float | None = None
     cached_views: int = 1
+    monitor: Monitor = "validation_loss"
 
     def __post_init__(self) -> None:
         for name in (
@@ -86,6 +93,7 @@ class TrainingSettings:
             if value is not None and value < 1:
                 raise ValueError(f"training.{name}={value}: expected at least 1")
         refuse_null("training", self, "optimiser", "loss", "callbacks", "loggers")
+        check_weights(self.class_weights)
         patience = self.early_stopping_patience
         if patience is not None and patience < 0:
             raise ValueError(

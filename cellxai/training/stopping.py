@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor
 
+from cellxai.classifier.monitor import higher_is_better
 from cellxai.data.loading.datamodule import CellImages
 
 MOST_IDS = 64  # in an error's line; a batch is seldom larger
@@ -170,4 +171,5 @@ def build_early_stopping(monitor: str | None, patience: int | None) -> list[L.Ca
     """Stops after ``patience`` epochs without improvement; never without a validation part."""
     if monitor is None or patience is None:
         return []
-    return [LastingEarlyStopping(monitor=monitor, patience=patience)]
+    mode = "max" if higher_is_better(monitor) else "min"
+    return [LastingEarlyStopping(monitor=monitor, mode=mode, patience=patience)]

@@ -88,7 +88,7 @@ def new_trainer(images: CellImages, folder: RunFolder, training: TrainingSetting
             f"training.devices={training.devices}, but only {n_validation} images validate, fewer "
             "than one each; pass fewer devices, or a larger split.validation_share"
         )
-    monitor = "validation_loss" if n_validation else None
+    monitor = training.monitor if n_validation else None
     return L.Trainer(
         accelerator="gpu" if choose_device(training.device).type == "cuda" else "cpu",
         devices=training.devices,

@@ -21,10 +21,9 @@ from cellxai.evaluation import baseline, intervals
 from cellxai.evaluation.intervals import bootstrap, sampling_units, wilson
 from cellxai.evaluation.scores import judge, resampled_scores
 from cellxai.files.folder import RunFolder, read_csv, read_json, write_csv, write_json
-from cellxai.trained.run import load_run
 from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import TrainingSettings
-from cellxai.verbs.evaluate import evaluate_run
+from cellxai.verbs.evaluate import evaluate_once
 from cellxai.verbs.fit import Fitted, fit_run
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
@@ -130,8 +129,7 @@ def fit_fold(settings: RunSettings, fold: int) -> Fitted:
     folder = fold_folder(settings.run, fold)
     split = replace(settings.split, fold=fold)
     fitted = fit_run(replace(settings, run=folder.root, split=split))
-    if not (folder.evaluation / "report.json").exists():
-        evaluate_run(load_run(folder.root, settings.training.device))
+    evaluate_once(folder.root, settings.training.device)
     return fitted
 
 

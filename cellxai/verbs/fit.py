@@ -8,15 +8,16 @@ from typing import Any
 
 import lightning as L
 
-from cellxai.classifier.module import CellClassifier, ModelSettings, balanced_weights
+from cellxai.classifier.class_weights import choose_weights
+from cellxai.classifier.module import CellClassifier, ModelSettings
 from cellxai.data.loading.copied_images import note_copies
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record, Source
 from cellxai.data.splits import PARTS, SplitSettings, write_split
-from cellxai.figures.training_curves import draw_curves
-from cellxai.files.config import as_config, write_config
+from cellxai.figures.training_curves import best_epoch, draw_curves
+from cellxai.files.config import as_config, read_config, write_config
 from cellxai.files.folder import RunFolder, read_csv, read_json, remove_leftovers, write_json
 from cellxai.files.lock import run_lock
 from cellxai.training.environment import (
@@ -150,7 +151,8 @@ def fit_run(settings: RunSettings) -> Fitted:
             write_environment(folder, settings, classifier, images, data)
         train(classifier, images, folder, settings.training)
         if writes:
-            draw_curves(read_csv(folder.metrics), folder.root / "curves.png")
+            curves = folder.root / "curves.png"
+            draw_curves(read_csv(folder.metrics), curves, settings.training.monitor)
             write_json(folder.environment, {**read_json(folder.environment), "finished": True})
         wait_for_all()
     result = read_result(folder)
@@ -192,16 +194,23 @@ def all_readable(images: CellImages) -> list[Record]:
 def new_classifier(
     model: ModelSettings, training: TrainingSettings, images: CellImages
 ) -> CellClassifier:
-    """A classifier for the classes of the data, its starting weights loaded."""
-    n_classes = len(images.classes)
-    balanced = training.class_weights == "balanced"
+    """A classifier for the classes of the data, its starting weights loaded.
+
+    Raises:
+        ValueError: If class weights are not of these classes, or nothing is there to monitor.
+    """
+    if not has_validation(images) and training.monitor != TrainingSettings().monitor:
+        raise ValueError(
+            f"training.monitor={training.monitor} needs a validation part; pass a "
+            "split.validation_share above 0, or leave it out"
+        )
     return CellClassifier(
         model.backbone.build(load_weights=True),
         model.head,
-        n_classes,
+        len(images.classes),
         training.optimiser,
-        balanced_weights(images.labels("train"), n_classes) if balanced else None,
-        monitor="validation_loss" if has_validation(images) else "train_loss",
+        choose_weights(training.class_weights, images.labels("train"), images.classes),
+        monitor=training.monitor if has_validation(images) else "train_loss",
         frozen_statistics=model.frozen_statistics,
         trainable=model.trainable,
         loss=training.loss,
@@ -221,11 +230,11 @@ def count_parameters(classifier: CellClassifier) -> int:
 def read_result(folder: RunFolder) -> Fitted:
     """The result of a finished run, read from its folder."""
     environment, rows = read_json(folder.environment), read_csv(folder.metrics)
-    judged = [row for row in rows if row["validation_loss"]]
-    best = min(judged, key=lambda row: float(row["validation_loss"]), default=None)
+    training = read_config(folder.config).get("training") or {}
+    best = best_epoch(rows, training.get("monitor", TrainingSettings().monitor))
     return Fitted(
         folder.root, len(rows), environment["seconds"], environment["device"],
         len(environment["data"]["faults"]),
-        float(best["validation_accuracy"]) if best else None,
+        None if best is None else float(rows[best]["validation_accuracy"]),
         tuple(environment["data"].get("notes", ())),
     )  # fmt: skip

@@ -1,14 +1,12 @@
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
-from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 
 from cellxai.classifier.backbone import FeatureNetwork, TimmBackbone
 from cellxai.classifier.loss import LossSettings
-from cellxai.classifier.module import CellClassifier, HeadSettings, balanced_weights
+from cellxai.classifier.module import CellClassifier, HeadSettings
 from cellxai.classifier.optimiser import OptimiserSettings
 
 HEADS = [HeadSettings(), HeadSettings(hidden=None), HeadSettings(hidden=8, dropout=0.0)]
@@ -74,16 +72,6 @@ def test_a_network_of_timm_sees_its_own_normalisation(name, images):
     mean, std = (torch.tensor(x)[:, None, None] for x in (network.mean, network.std))
     with torch.inference_mode():
         assert torch.equal(model.features(images), network.module((images - mean) / std))
-
-
-def test_balanced_weights_are_those_of_scikit_learn():
-    labels = torch.tensor([0, 0, 0, 1, 2, 2])
-    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels.numpy())
-    np.testing.assert_allclose(balanced_weights(labels, 3), expected, rtol=1e-6)
-
-
-def test_a_class_without_training_images_has_a_finite_weight():
-    assert balanced_weights(torch.tensor([0, 2]), 3).isfinite().all()
 
 
 def test_class_weights_reach_the_loss_and_not_the_checkpoint(images):

@@ -113,3 +113,10 @@ def test_a_fused_step_is_adamws(factor):
 def test_settings_out_of_range_are_named(wrong, message):
     with pytest.raises(ValueError, match=message):
         OptimiserSettings(**wrong)
+
+
+def test_epsilon_is_that_of_adamw():
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(2))], "layer_factor": 1.0}]
+    assert build_adamw(groups, OptimiserSettings(epsilon=1e-4), fused=False).defaults["eps"] == 1e-4
+    with pytest.raises(ValueError, match=r"optimiser\.epsilon=0.0: expected more than 0"):
+        OptimiserSettings(epsilon=0.0)

@@ -52,13 +52,22 @@ def test_the_cosine_is_that_of_torch(n_epochs):
 @given(
     losses=st.lists(st.sampled_from([0.5, 0.9, 0.99999, 1.0, 2.0, math.nan]), max_size=30),
     patience=st.integers(0, 3),
+    cooldown=st.integers(0, 5),
+    threshold=st.sampled_from([0.0, 1e-4, 0.2]),
+    higher=st.booleans(),
 )
-def test_the_plateau_is_that_of_torch(losses, patience):
-    settings = OptimiserSettings(0.4, plateau_patience=patience, minimum_learning_rate=0.05)
+def test_the_plateau_is_that_of_torch(losses, patience, cooldown, threshold, higher):
+    settings = OptimiserSettings(
+        0.4, plateau_patience=patience, plateau_cooldown=cooldown, plateau_threshold=threshold,
+        minimum_learning_rate=0.05,
+    )  # fmt: skip
     reference = optimiser()
     reference.param_groups[0]["lr"] = 0.4
-    torchs = ReduceLROnPlateau(reference, factor=0.8, patience=patience, min_lr=0.05)
-    ours = LearningRate(optimiser(), settings, 30, 0)
+    torchs = ReduceLROnPlateau(
+        reference, "max" if higher else "min", factor=0.8, patience=patience, cooldown=cooldown,
+        threshold=threshold, min_lr=0.05,
+    )  # fmt: skip
+    ours = LearningRate(optimiser(), settings, 30, 0, higher)
     for epoch, loss in enumerate(losses):
         torchs.step(loss)
         ours.end_epoch(epoch, loss)

@@ -10,7 +10,7 @@ from cellxai.evaluation import calibration, conformal, intervals
 from cellxai.evaluation.baseline import baseline_of_run
 from cellxai.evaluation.comparison import DEFINITION as COMPARISON
 from cellxai.evaluation.judgement import PartJudgement, judge_part
-from cellxai.files.folder import write_csv, write_json
+from cellxai.files.folder import RunFolder, write_csv, write_json
 from cellxai.files.identity import hash_tensors
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
@@ -101,6 +101,12 @@ def evaluate(
     if out is not None:
         raise ValueError(f"out={out} is for other images: pass data, or leave it out")
     return evaluate_run(trained)
+
+
+def evaluate_once(run: Path, device: Device) -> None:
+    """Judges a trained run, unless that was done before."""
+    if not (RunFolder(run).evaluation / "report.json").exists():
+        evaluate_run(load_run(run, device))
 
 
 def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
