@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -74,8 +75,8 @@ def density_threshold(
         ValueError: If ``percent`` is outside, or a score is missing or not finite.
     """
     scores = np.asarray(held_out_scores, dtype=np.float64)
-    if not 0 < percent < 100:
-        raise ValueError(f"percent={percent}, expected a number between 0 and 100 such as 4")
+    if not isinstance(percent, Real) or not 0 < percent < 100:
+        raise ValueError(f"percent={percent!r}, expected a number between 0 and 100 such as 4")
     if scores.ndim != 1 or not len(scores):
         raise ValueError(
             f"held_out_scores has shape {scores.shape}, expected one log density per sample "
