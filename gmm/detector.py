@@ -14,7 +14,13 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from gmm.anomaly import DensityThreshold, density_threshold, held_out_parts, mark_densest
+from gmm.anomaly import (
+    DensityThreshold,
+    check_percent,
+    density_threshold,
+    held_out_parts,
+    mark_densest,
+)
 from gmm.base import BaseMixture
 from gmm.conversion import (
     LEAST_SAMPLES,
@@ -217,8 +223,7 @@ def check_detector_settings(settings: dict[str, Any]) -> None:
         ValueError: Naming the parameter, its value and what was expected.
     """
     percent, trim, cv = (settings[name] for name in ("percent", "trim_percent", "cv"))
-    if not (isinstance(percent, Real) and 0 < float(percent) < 100):
-        raise ValueError(f"percent={percent!r}, expected a number between 0 and 100 such as 4")
+    check_percent(percent)
     if not (isinstance(trim, Real) and 0 <= float(trim) < 50):
         raise ValueError(
             f"trim_percent={trim!r}, expected 0 or a number below 50, so that most samples remain"
