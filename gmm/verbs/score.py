@@ -67,7 +67,8 @@ def score(
         held_out: Samples that the mixture was not fitted to; they set the threshold. Without them
             it is the one that fit saved when it was given percent.
         percent: Share of new samples to flag, in percent, judged by held_out or else by the samples
-            that fit held out. By default 4 with held_out, and otherwise the percent of fit.
+            that fit held out. By default 4 with held_out, and otherwise the percent of fit. With
+            the samples of fit somewhat fewer are flagged, see gmm.DensityDetector.
         threshold_nats: The threshold itself, instead of held_out and percent.
         device: Where to compute, such as cuda.
 
