@@ -2,6 +2,8 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -74,8 +76,7 @@ def density_threshold(
         ValueError: If ``percent`` is outside, or a score is missing or not finite.
     """
     scores = np.asarray(held_out_scores, dtype=np.float64)
-    if not 0 < percent < 100:
-        raise ValueError(f"percent={percent}, expected a number between 0 and 100 such as 4")
+    check_percent(percent)
     if scores.ndim != 1 or not len(scores):
         raise ValueError(
             f"held_out_scores has shape {scores.shape}, expected one log density per sample "
@@ -90,6 +91,16 @@ def density_threshold(
     resolved = len(scores) >= least_held_out(percent)
     nats = float(np.percentile(scores, percent, method="weibull")) if resolved else -math.inf
     return DensityThreshold(nats, float(percent), len(scores))
+
+
+def check_percent(percent: Any) -> None:
+    """Refuses what is no percentage.
+
+    Raises:
+        ValueError: If it is no number between 0 and 100, exclusive.
+    """
+    if not isinstance(percent, Real) or not 0 < float(percent) < 100:
+        raise ValueError(f"percent={percent!r}, expected a number between 0 and 100 such as 4")
 
 
 def least_held_out(percent: float) -> int:

@@ -28,7 +28,7 @@ from gmm.options import (
     WeightPriorType,
 )
 from gmm.samples.in_memory import Samples
-from gmm.samples.placement import to_tensor
+from gmm.samples.validation import read_numbers
 from gmm.settings import check_shape
 
 ASYMMETRY = 1e-4  # of a prior, relative to its greatest element: single precision gives 1e-7
@@ -230,7 +230,11 @@ class BayesianGaussianMixture(BaseMixture):
         value = getattr(self, name)
         if value is None:
             return default
-        if not isinstance(value, Real) or not above < float(value) < math.inf:
+        if (
+            not isinstance(value, Real)
+            or isinstance(value, bool)
+            or not above < float(value) < math.inf
+        ):
             raise ValueError(
                 f"{name}={value!r}, expected a finite number above {above}; "
                 f"pass None for {default:g}"
@@ -244,7 +248,7 @@ def axes(covariance: Covariance, n_components: int, n_features: int) -> tuple[in
 
 
 def _read_mean(given: ArrayLike | Tensor, mean: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
-    values = to_tensor(given).to(mean)
+    values = read_numbers("mean_prior", given).to(mean)
     check_shape("mean_prior", values, tuple(mean.shape))
     if not values.isfinite().all():
         raise ValueError(
@@ -257,7 +261,7 @@ def _read_mean(given: ArrayLike | Tensor, mean: Float[Tensor, " d"]) -> Float[Te
 def _read_covariance(
     given: ArrayLike | Tensor, scatter: Float[Tensor, "..."], covariance: Covariance
 ) -> Float[Tensor, "..."]:
-    values = to_tensor(given).to(scatter)
+    values = read_numbers("covariance_prior", given).to(scatter)
     check_shape("covariance_prior", values, axes(covariance, 0, scatter.shape[0]))
     inner = values.reshape(1, 1, *scatter.shape)
     chol, valid = covariance.factorise(inner)

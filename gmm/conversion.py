@@ -107,4 +107,19 @@ def as_attribute(values: Tensor, as_tensor: bool) -> Any:
 
 def draw_seeds(random_state: int | RandomState | None, count: int) -> list[int]:
     """One seed per restart; the first ones do not depend on how many there are."""
-    return check_random_state(random_state).randint(LARGEST_SEED, size=count).tolist()
+    return read_random_state(random_state).randint(LARGEST_SEED, size=count).tolist()
+
+
+def read_random_state(random_state: int | RandomState | None) -> RandomState:
+    """The source of random numbers that the setting names.
+
+    Raises:
+        ValueError: If it is no seed, source or None.
+    """
+    try:
+        return check_random_state(random_state)
+    except ValueError as error:
+        raise ValueError(
+            f"random_state={random_state!r}, expected an integer from 0 to 2**32 - 1, a "
+            f"numpy.random.RandomState, or None; pass an integer"
+        ) from error

@@ -24,8 +24,8 @@ from gmm.em.parameters import Estimate, Parameters
 from gmm.options import CovarianceType, FloatType, InitMethod, Missing, Regulariser
 from gmm.precision import full_precision
 from gmm.samples.in_memory import InMemory, Samples
-from gmm.samples.placement import to_tensor
-from gmm.samples.validation import validate_weights
+from gmm.samples.placement import as_floats
+from gmm.samples.validation import read_numbers, validate_weights
 from gmm.settings import (
     FIXED,
     check_fixed,
@@ -218,7 +218,9 @@ class GaussianMixture(BaseMixture):
 
     @override
     def _fitted_parameters(self) -> Parameters:
-        weights, means = to_tensor(self.weights_), to_tensor(self.means_)
+        weights, means = as_floats(self.weights_), as_floats(self.means_)
+        check_weights(weights, "weights_", means.shape[:1])
+        check_initial("means_", means)
         return Parameters(weights[None], means[None], self._covariance.from_attributes(self))
 
     @property
@@ -257,10 +259,11 @@ class GaussianMixture(BaseMixture):
         weights = self._initial("weights_init", x, shape[:1])
         means = self._initial("means_init", x, shape)
         if weights is not None:
-            check_weights(weights)
+            check_weights(weights, "weights_init", shape[:1])
         if self.precisions_init is None:
             return weights, means, None
-        precisions = to_tensor(self.precisions_init).to(x.device, torch.float64)
+        precisions = read_numbers("precisions_init", self.precisions_init).to(x.device)
+        check_initial("precisions_init", precisions)
         chol = factorise_initial_precisions(precisions, self._covariance, *shape)
         return weights, means, chol
 
@@ -280,7 +283,7 @@ class GaussianMixture(BaseMixture):
         given = getattr(self, name)
         if given is None:
             return None
-        values = to_tensor(given).to(x.device, torch.float64)
+        values = read_numbers(name, given).to(x.device)
         check_shape(name, values, shape)
         check_initial(name, values)
         return values

@@ -12,6 +12,7 @@ from gmm.covariance import Covariance
 from gmm.em import conditioning, log_density
 from gmm.em.parameters import Estimate, Parameters
 from gmm.precision import full_precision
+from gmm.settings import check_draw
 
 
 class Mixture(nn.Module):
@@ -55,16 +56,26 @@ class Mixture(nn.Module):
     @full_precision()
     def log_prob(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """Log density in nats, differentiable with respect to ``x``."""
-        rows = x.reshape(-1, x.shape[-1])
+        rows = self._rows(x)
         values = log_density.log_density(rows, self.as_parameters(), self.covariance)
         return values[0].to(x.dtype).reshape(x.shape[:-1])
 
     @full_precision()
     def responsibilities(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
         """Probability of each component given the sample, differentiable with respect to ``x``."""
-        rows = x.reshape(-1, x.shape[-1])
+        rows = self._rows(x)
         values = log_density.responsibilities(rows, self.as_parameters(), self.covariance)
         return values[0].to(x.dtype).reshape(*x.shape[:-1], -1)
+
+    def _rows(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "n d"]:
+        n_features = self.means.shape[1]
+        if not isinstance(x, Tensor) or not x.ndim or x.shape[-1] != n_features:
+            raise ValueError(
+                f"x is a {type(x).__name__} of shape {tuple(getattr(x, 'shape', ()))}, expected a "
+                f"tensor whose last axis has the {n_features} features; convert arrays with "
+                f"torch.from_numpy"
+            )
+        return x.reshape(-1, n_features)
 
     @full_precision()
     def sample(
@@ -76,6 +87,7 @@ class Mixture(nn.Module):
             n_samples: Number of samples.
             generator: Source of random numbers on the CPU; None for torch's own.
         """
+        check_draw(n_samples, None, self.means.shape[0])
         source = torch.default_generator if generator is None else generator
         x, _ = log_density.draw(self.as_parameters(), self.covariance, n_samples, source)
         # They come component by component.

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from numbers import Integral
 from typing import get_args
 
 import torch
@@ -29,7 +30,7 @@ from gmm.samples.validation import (
     check_sample_count,
     validate_weights,
 )
-from gmm.settings import check_settings, check_starts
+from gmm.settings import check_number, check_settings, check_starts
 
 DEFAULT_FOLDS = 5
 DEFAULT_STARTS: tuple[InitMethod, ...] = ("kmeans", "scaled_kmeans")
@@ -130,6 +131,7 @@ def sweep(
         ValueError: If a setting or sample cannot be used, or if every candidate collapses.
     """
     reader = GaussianMixture()
+    counts = _read_choices(n_components, covariance_types)
     refuse_chunks(x, "sweep")
     rows = read_rows(reader, x, fitting=True)
     check_finite(rows)
@@ -146,10 +148,11 @@ def sweep(
             max_iter=max_iter,
         )
         for name in covariance_types
-        for count in n_components
+        for count in counts
     ]
     if n_folds is None and criterion == "held_out":
         n_folds = DEFAULT_FOLDS
+    check_number("seed", seed, Integral, "an integer >= 0", 0)
     _check(prototypes, len(rows), criterion, n_folds)
     check_starts(init_params)
     samples = InMemory(rows, weights)
@@ -167,6 +170,21 @@ def sweep(
     return Sweep(candidates, winner, criterion, len(rows))
 
 
+def _read_choices(
+    n_components: Iterable[int], covariance_types: Sequence[CovarianceType]
+) -> list[int]:
+    """The numbers of components, which may come from a generator, for each covariance type."""
+    if not isinstance(n_components, Iterable) or isinstance(n_components, str):
+        raise ValueError(
+            f"n_components={n_components!r}, expected several numbers to try, such as range(1, 11)"
+        )
+    if isinstance(covariance_types, str):
+        raise ValueError(
+            f"covariance_types={covariance_types!r}, expected a sequence such as ('full', 'diag')"
+        )
+    return list(n_components)
+
+
 def _check(
     prototypes: Sequence[GaussianMixture], n_samples: int, criterion: str, n_folds: int | None
 ) -> None:
@@ -177,9 +195,11 @@ def _check(
         raise ValueError(
             "n_components and covariance_types leave nothing to fit, expected at least one of each"
         )
-    if n_folds is not None and not 2 <= n_folds <= n_samples:
+    whole = isinstance(n_folds, Integral) and not isinstance(n_folds, bool)
+    if n_folds is not None and not (whole and 2 <= n_folds <= n_samples):
         raise ValueError(
-            f"n_folds={n_folds}, expected 2 to {n_samples}, the number of samples; 5 is usual"
+            f"n_folds={n_folds!r}, expected 2 to {n_samples}, the number of samples, and whole; "
+            f"5 is usual"
         )
     largest_fold = math.ceil(n_samples / n_folds) if n_folds else 0
     for prototype in prototypes:

@@ -33,29 +33,35 @@ def check_settings(settings: dict[str, Any]) -> None:
     """
     least_of = {"n_components": 1, "n_init": 1, "max_iter": 0, "verbose": 0, "verbose_interval": 1}
     for name, least in least_of.items():
-        _check_number(name, settings[name], Integral, f"an integer >= {least}", least)
-    _check_number("tol", settings["tol"], Real, "a number >= 0", 0)
+        check_number(name, settings[name], Integral, f"an integer >= {least}", least)
+    check_number("tol", settings["tol"], Real, "a number >= 0", 0)
     if settings["reg_covar"] != "auto":
-        _check_number("reg_covar", settings["reg_covar"], Real, "a number >= 0, or 'auto'", 0)
+        check_number("reg_covar", settings["reg_covar"], Real, "a number >= 0, or 'auto'", 0)
     # Variational Bayes has no rank: its priors are over matrices and variances.
     types = get_args(CovarianceType) if "rank" in settings else tuple(COVARIANCES)
     _check_choice("covariance_type", settings["covariance_type"], types)
     if "rank" in settings:
-        _check_number("rank", settings["rank"], Integral, "an integer >= 1", 1)
+        check_number("rank", settings["rank"], Integral, "an integer >= 1", 1)
     if "missing" in settings:
         _check_choice("missing", settings["missing"], get_args(Missing))
     _check_choice("init_params", settings["init_params"], get_args(InitMethod))
+    _check_choice("warm_start", settings["warm_start"], (False, True))
 
 
-def _check_number(name: str, value: Any, kind: type, expected: str, least: int) -> None:
+def check_number(name: str, value: Any, kind: type, expected: str, least: int) -> None:
+    """Refuses what is no number of a kind, or too small.
+
+    Raises:
+        ValueError: Naming the setting, its value and what was expected.
+    """
     # Not >=: NaN must fail too.
     if not isinstance(value, kind) or isinstance(value, bool) or not value >= least:  # type: ignore
         raise ValueError(f"{name}={value!r}, expected {expected}; set {name}")
 
 
-def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+def _check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     if value not in choices:
-        raise ValueError(f"{name}={value!r}, expected one of {', '.join(choices)}")
+        raise ValueError(f"{name}={value!r}, expected one of {', '.join(map(str, choices))}")
 
 
 def check_shape(name: str, values: Tensor, expected: tuple[int, ...]) -> None:
@@ -72,7 +78,7 @@ def check_shape(name: str, values: Tensor, expected: tuple[int, ...]) -> None:
 
 
 def check_initial(name: str, values: Tensor) -> None:
-    """Refuses initial values that are not finite.
+    """Refuses values, initial or set by hand, that are not finite.
 
     Raises:
         ValueError: If one is NaN or infinite.
@@ -85,16 +91,23 @@ def check_initial(name: str, values: Tensor) -> None:
         )
 
 
-def check_weights(weights: Float[Tensor, " k"]) -> None:
-    """Refuses initial weights that are not probabilities.
+def check_weights(weights: Float[Tensor, " k"], name: str, shape: tuple[int, ...]) -> None:
+    """Refuses weights that are not one probability per component.
+
+    Args:
+        weights: Initial or fitted weights.
+        name: What the error calls them.
+        shape: One number, that of components.
 
     Raises:
-        ValueError: If one is negative or they do not sum to 1.
+        ValueError: If their number is another one, one is negative, or they do not sum to 1.
     """
-    total = weights.sum().item()
-    if (weights < 0).any() or not abs(total - 1) <= 1e-6:
+    check_shape(name, weights, tuple(shape))
+    least, total = weights.min().item(), weights.sum().item()
+    # Rounding of a sum in the precision that they are in, of up to thousands of components.
+    if not least >= 0 or not abs(total - 1) <= 1e-6 + 1e3 * torch.finfo(weights.dtype).eps:
         raise ValueError(
-            f"weights_init has least element {weights.min().item():.6g} and sum {total:.6g}, "
+            f"{name} has least element {least:.6g} and sum {total:.6g}, "
             f"expected none below 0 and sum 1; divide it by its sum"
         )
 
@@ -202,12 +215,18 @@ def check_draw(n_samples: int, component: int | None, n_components: int) -> None
     Raises:
         ValueError: If it is one.
     """
-    if n_samples < 1:
-        raise ValueError(f"n_samples={n_samples}, expected at least 1")
-    if component is not None and not 0 <= component < n_components:
+    if not _is_whole(n_samples) or n_samples < 1:
+        raise ValueError(f"n_samples={n_samples!r}, expected at least 1")
+    if component is None:
+        return
+    if not _is_whole(component) or not 0 <= component < n_components:
         raise ValueError(
-            f"component={component}, expected 0 to {n_components - 1}, or None for all components"
+            f"component={component!r}, expected 0 to {n_components - 1}, or None for all components"
         )
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def check_plain(x: Float[Tensor, "n d"], covariance: Covariance, method: str) -> None:

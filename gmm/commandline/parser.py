@@ -20,7 +20,7 @@ from gmm.commandline.class_names import (
     import_siblings,
 )
 from gmm.commandline.help import clip, group_asked, help_of
-from gmm.commandline.mistakes import explain_mistake
+from gmm.commandline.mistakes import explain_mistake, explain_value
 from gmm.commandline.yaml_files import load_yaml
 
 # How jsonargparse says that a name is unknown; the group is the name.
@@ -178,6 +178,8 @@ def option_names(parser: jsonargparse.ArgumentParser) -> list[str]:
 
 def shorten_error(message: str, options: list[str]) -> str:
     """An error of jsonargparse as one line that names the nearest valid names."""
+    if value := explain_value(message):
+        return value
     chosen = UNKNOWN_CLASS.search(message)
     union = UNION_MISMATCH.match(message)
     # For a union, jsonargparse lists all that it tried; a class that was named is what was meant.

@@ -15,6 +15,7 @@ from gmm.commandline.mistakes import explain_mistake
 
 MISTAKE = 2  # the exit code of a mistake on the command line, as argparse has it
 FAILURE = 1
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
@@ -48,8 +49,9 @@ def run(
 ) -> int:
     """Runs one verb and returns the exit code.
 
-    A verb's result is printed; its ``exit_code`` is returned if it has one, otherwise 0. A user's
-    mistake (``ValueError``, ``OSError``) gives 2 and one line, and under ``--debug`` the traceback.
+    A verb's result is printed; its ``exit_code`` is returned if it has one, otherwise 0. A mistake
+    of the user (``ValueError``, ``OSError``, more memory than there is) gives 2 and one line, and
+    under ``--debug`` the traceback.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
@@ -88,7 +90,7 @@ def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        mistake = isinstance(error, (ValueError, OSError))
+        mistake = isinstance(error, (ValueError, OSError)) or lacks_memory(error)
         print(f"{prog}: {to_one_line(error)}", file=sys.stderr)
         if not mistake:
             print(
@@ -101,8 +103,19 @@ def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
     return getattr(result, "exit_code", 0)
 
 
+def lacks_memory(error: BaseException) -> bool:
+    """Whether more memory was asked for than there is; torch has no type for that on a CPU."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in said for words in OUT_OF_MEMORY)
+    )
+
+
 def to_one_line(error: BaseException) -> str:
     """An error's message on one line; its type is named unless it is a plain mistake."""
+    if lacks_memory(error):
+        reason = " ".join(str(error).split()).partition(". Error code")[0]
+        return f"not enough memory ({reason}); ask for less at a time"
     text = " ".join(str(error).split()) or "no message"
     return text if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {text}"
 

@@ -1,4 +1,7 @@
-"""The covariance types by name: the only place that knows the names.
+"""The covariance types by name: the only place that has mathematics for a name.
+
+``gmm/options.py`` lists the names for the help, without torch; ``gmm/plots/mixture.py`` reads the
+attributes of scikit-learn's mixtures by them.
 
 Inside, every factor is broadcastable over components and features: ``full`` has the inner shape
 ``run k d d`` and ``tied`` ``run 1 d d``; ``diag`` has ``run k d`` and ``spherical`` ``run k 1``. So

@@ -11,10 +11,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from gmm.base import BaseMixture
-from gmm.detector import DensityDetector
+from gmm.detector import DensityDetector, check_detector_settings
 from gmm.files.atomic import atomic
 from gmm.files.matrices import check_file
-from gmm.persistence.encoding import Arrays, decode, encode
+from gmm.persistence.encoding import CLASSES, Arrays, decode, encode
+from gmm.samples.placement import as_floats
+from gmm.settings import check_settings, check_weights
 
 FORMAT = "gmm.estimator"
 VERSION = 2  # 1 had no checksum
@@ -34,9 +36,14 @@ def save(estimator: BaseMixture | DensityDetector, path: Path | str) -> None:
     all. ``device`` and a ``RandomState`` are left out: they belong to the machine and to the fit.
 
     Raises:
+        TypeError: If it is no estimator of this package.
         NotFittedError: If it has not been fitted.
         OSError: If the file cannot be written.
     """
+    if type(estimator).__name__ not in CLASSES:
+        raise TypeError(
+            f"estimator is a {type(estimator).__name__}, expected a fitted {' or '.join(CLASSES)}"
+        )
     arrays: Arrays = {}
     header = {"format": FORMAT, "version": VERSION, **encode(estimator, "", arrays)}
     estimator.parameters_  # noqa: B018 - raises NotFittedError
@@ -92,11 +99,33 @@ def _restore(header: dict[str, Any], arrays: Arrays) -> Any:
     if _digest(header, arrays) != header["sha256"]:
         raise ValueError("its content does not have its SHA-256, so it was damaged or altered")
     estimator = decode({"estimator": header["estimator"]}, arrays)
+    _check_content(estimator)
     # Any inconsistency of shapes or values shows when the estimator has to answer.
     (score,) = estimator.score_samples(np.asarray(mixture_of(estimator).means_)[:1])
     if not math.isfinite(score):
         raise ValueError(f"the log density of its first mean is {score}")
     return estimator
+
+
+def _check_content(estimator: Any) -> None:
+    """Refuses settings and learned numbers with which an answer would be nonsense, or an error.
+
+    The checksum tells damage, not intent: whoever writes a file can compute it.
+    """
+    mixture = mixture_of(estimator)
+    check_settings(mixture.get_params(deep=False))
+    if not np.issubdtype(np.asarray(mixture.means_).dtype, np.floating):
+        raise ValueError(f"means_ has dtype {np.asarray(mixture.means_).dtype}, expected floats")
+    weights = as_floats(mixture.weights_)
+    check_weights(weights, "weights_", (len(mixture.means_),))
+    if isinstance(estimator, DensityDetector):
+        check_detector_settings(estimator.get_params(deep=False))
+        scores = np.asarray(estimator.held_out_scores_)
+        if scores.ndim != 1 or scores.dtype.kind != "f" or not np.isfinite(scores).all():
+            raise ValueError(f"held_out_scores_ is {scores!r:.60}, expected finite numbers")
+        threshold = estimator.threshold_nats_
+        if not isinstance(threshold, float) or math.isnan(threshold):
+            raise ValueError(f"threshold_nats_={threshold!r}, expected a number")
 
 
 def _digest(header: dict[str, Any], arrays: Arrays) -> str:

@@ -1,5 +1,6 @@
 """Anything like an array as a tensor, and where and in which precision to compute with it."""
 
+import reprlib
 from typing import get_args
 
 import numpy as np
@@ -17,17 +18,29 @@ def to_tensor(values: ArrayLike | Tensor) -> Tensor:
 
     Arrays that run backwards, are read-only, or have bytes in another order or more of them than
     torch knows are copied.
+
+
+    Raises:
+        ValueError: If they are no numbers, or lists of unequal length.
     """
     if isinstance(values, Tensor):
         return values
     array = np.asarray(values)
     if array.dtype in FLOATS and array.flags.behaved and min(array.strides, default=0) >= 0:
         return torch.from_numpy(array)
+    if array.dtype.kind not in "fiubc":
+        raise ValueError(f"got {reprlib.repr(values)} of dtype {array.dtype}, expected numbers")
     dtype = np.dtype(np.float64) if array.dtype == np.longdouble else array.dtype.newbyteorder("=")
     backwards = any(stride < 0 for stride in array.strides)
     if backwards or not array.flags.writeable or array.dtype != dtype:
         array = np.array(array, dtype=dtype, order="C")
     return torch.from_numpy(array)
+
+
+def as_floats(values: ArrayLike | Tensor) -> Tensor:
+    """Values as a tensor of floating point; whole numbers become float64."""
+    tensor = to_tensor(values)
+    return tensor if tensor.is_floating_point() else tensor.double()
 
 
 def read_dtype(dtype: FloatType | None) -> torch.dtype | None:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from gmm.samples.placement import to_tensor
-from gmm.samples.validation import validate_weights
+from gmm.samples.validation import read_numbers, validate_weights
 
 PART = 4096  # samples in float64 at a time, however long the chunks are
 
@@ -150,7 +150,7 @@ def weights_of(
 
 
 def _weights(sample_weight: ArrayLike | Tensor) -> Float[Tensor, " n"]:
-    weights = to_tensor(sample_weight).double()
+    weights = read_numbers("sample_weight", sample_weight)
     # All may be 0: other processes can have samples that count.
     return validate_weights(weights, weights.reshape(-1, 1)) if weights.any() else weights
 

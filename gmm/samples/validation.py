@@ -10,15 +10,42 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from gmm.samples.placement import to_tensor
+
 MOST_LISTED = 3  # faulty values named before the rest are only counted
+
+
+def read_numbers(name: str, values: ArrayLike | Tensor) -> Tensor:
+    """An array, list or tensor of real numbers as a tensor of float64.
+
+    Args:
+        name: What the error calls it.
+        values: The numbers.
+
+    Raises:
+        ValueError: If they are no real numbers, or lists of unequal length.
+    """
+    try:
+        given = values if isinstance(values, Tensor) else to_tensor(values)
+    except (TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{name} is {reprlib.repr(values)}, expected an array of real numbers ({reason})"
+        ) from error
+    if given.is_complex():
+        raise ValueError(f"{name} has dtype {given.dtype}, expected real numbers; pass {name}.real")
+    return given.double()
 
 
 def validate_tensor(x: Tensor) -> Float[Tensor, "n d"]:
     """Samples as floating point; float32 and float64 stay what they are, others become float64.
 
     Raises:
-        ValueError: If they are complex, not a matrix, or empty.
+        ValueError: If they are complex, sparse, not a matrix, or empty.
     """
+    if x.layout != torch.strided or x.is_meta:
+        kind = "on the meta device, without values" if x.is_meta else f"of layout {x.layout}"
+        raise ValueError(f"x is a tensor {kind}, expected a dense one; pass x.to_dense()")
     if x.is_complex() or x.ndim != 2 or 0 in x.shape:
         raise ValueError(
             f"x has shape {tuple(x.shape)} and dtype {x.dtype}, expected real samples in rows, "
@@ -35,17 +62,27 @@ def check_matrix(samples: Any) -> None:
             element.
         TypeError: If an element is an object that is not a number.
     """
-    if samples is None or isinstance(samples, str | bytes):
+    if np.ma.is_masked(samples):
         raise ValueError(
-            f"x is {samples!r}, expected samples in rows, n × d; to read a file pass "
-            f"pathlib.Path(name) or gmm.read_matrix(name)"
+            f"x is a masked array of which {np.ma.count_masked(samples)} values are masked, "
+            f"expected values alone; pass x.filled(numpy.nan) and missing='marginalize'"
         )
     try:
         x = np.asarray(samples)
     except ValueError as error:
         raise ValueError(f"x is not a matrix, expected rows of equal length ({error})") from error
-    if x.ndim == 0:  # a sparse matrix, which scikit-learn refuses by its name
+    if x.ndim == 0 and hasattr(samples, "toarray"):  # sparse: scikit-learn refuses it by its name
         return
+    if x.ndim == 0:
+        raise ValueError(
+            f"x is {reprlib.repr(samples)}, expected samples in rows, n × d; to read a file pass "
+            f"pathlib.Path(name) or gmm.read_matrix(name)"
+        )
+    if x.dtype.kind in "mM":
+        raise ValueError(
+            f"x has dtype {x.dtype}, expected numbers, not times; subtract a first time and divide "
+            f"by a unit"
+        )
     if x.dtype.kind == "c":
         raise ValueError(
             f"Complex data not supported: x has dtype {x.dtype}, expected real numbers; "
@@ -113,8 +150,7 @@ def validate_weights(
     Raises:
         ValueError: If they are not one finite number >= 0 per sample, or all 0.
     """
-    given = sample_weight if isinstance(sample_weight, Tensor) else np.array(sample_weight, float)
-    weights = torch.as_tensor(given).to(x.device, torch.float64)
+    weights = read_numbers("sample_weight", sample_weight).to(x.device)
     if weights.shape != x.shape[:1]:
         raise ValueError(
             f"sample_weight has shape {tuple(weights.shape)}, expected ({len(x)},): one number "

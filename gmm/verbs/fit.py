@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gmm.options import CovarianceType, FloatType, InitMethod, Regulariser
-from gmm.verbs.inputs import check_mixture_path, is_large, read_samples
+from gmm.verbs.inputs import check_mixture_path, check_seed, is_large, read_samples
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ def fit(
     from gmm.samples.chunks import Chunks
 
     check_mixture_path(out)
+    check_seed(seed)
     large = percent is None and is_large(x)
     samples: Any = Chunks(x) if large else read_samples(x, dtype, device)
     mixture = GaussianMixture(

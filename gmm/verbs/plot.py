@@ -6,6 +6,8 @@ Torch is imported inside the functions, so that ``gmm plot --help`` answers with
 from dataclasses import dataclass
 from pathlib import Path
 
+from gmm.verbs.inputs import check_picture_path, read_like
+
 
 @dataclass(frozen=True)
 class PlotResult:
@@ -34,10 +36,11 @@ def plot(mixture: Path, x: Path, out: Path) -> PlotResult:
         FileNotFoundError: If there is no file mixture or x.
         ValueError: If a file cannot be used or has another number of columns than the mixture.
     """
-    from gmm.files.matrices import read_matrix
     from gmm.persistence import load, mixture_of
     from gmm.plots.mixture import plot_mixture
     from gmm.plots.style import save_figure
 
-    save_figure(plot_mixture(mixture_of(load(mixture)), read_matrix(x)), out)
+    check_picture_path("out", out)
+    fitted = mixture_of(load(mixture))
+    save_figure(plot_mixture(fitted, read_like(x, fitted, mixture)), out)
     return PlotResult(out)

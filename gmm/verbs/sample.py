@@ -6,6 +6,8 @@ Torch is imported inside the functions, so that ``gmm sample --help`` answers wi
 from dataclasses import dataclass
 from pathlib import Path
 
+from gmm.verbs.inputs import SAMPLE_SUFFIXES, check_seed, check_suffix
+
 
 @dataclass(frozen=True)
 class SampleResult:
@@ -40,6 +42,8 @@ def sample(mixture: Path, out: Path, n_samples: int = 100, seed: int = 0) -> Sam
     from gmm.files.matrices import write_columns
     from gmm.persistence import load, mixture_of
 
+    check_suffix("out", out, SAMPLE_SUFFIXES)
+    check_seed(seed)
     drawn, _ = mixture_of(load(mixture)).set_params(random_state=seed).sample(n_samples)
     write_columns(out, {f"feature_{d}": column for d, column in enumerate(drawn.T)})
     return SampleResult(out, n_samples)

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmm.verbs.inputs import SAMPLE_SUFFIXES, check_suffix, read_like
+
 if TYPE_CHECKING:
+    import numpy as np
+
     from gmm.anomaly import DensityThreshold
 
 
@@ -63,7 +67,8 @@ def score(
         held_out: Samples that the mixture was not fitted to; they set the threshold. Without them
             it is the one that fit saved when it was given percent.
         percent: Share of new samples to flag, in percent, judged by held_out or else by the samples
-            that fit held out. By default 4 with held_out, and otherwise the percent of fit.
+            that fit held out. By default 4 with held_out, and otherwise the percent of fit. With
+            the samples of fit somewhat fewer are flagged, see gmm.DensityDetector.
         threshold_nats: The threshold itself, instead of held_out and percent.
         device: Where to compute, such as cuda.
 
@@ -72,12 +77,23 @@ def score(
         ValueError: If a file cannot be used or has another number of columns than the mixture, or
             if there are no held-out samples for percent.
     """
-    from gmm.files.matrices import read_matrix, write_columns
+    from gmm.anomaly import check_percent
+    from gmm.files.matrices import write_columns
     from gmm.persistence import load, mixture_of
 
+    check_suffix("out", out, SAMPLE_SUFFIXES)
+    for name, value in {"held_out": held_out, "percent": percent}.items():
+        if value is not None and threshold_nats is not None:
+            raise ValueError(
+                f"{name}={value} and threshold_nats={threshold_nats}, expected one of them; "
+                f"leave one out"
+            )
+    if percent is not None:
+        check_percent(percent)
     loaded = load(mixture, device=device)
-    threshold = _threshold(loaded, held_out, percent, threshold_nats)
-    samples = read_matrix(x)
+    others = None if held_out is None else read_like(held_out, mixture_of(loaded), mixture)
+    threshold = _threshold(loaded, others, percent, threshold_nats)
+    samples = read_like(x, mixture_of(loaded), mixture)
     log_density = loaded.score_samples(samples)
     component = mixture_of(loaded).predict(samples)
     columns = {"log_density_nats": log_density, "component": component}
@@ -95,22 +111,15 @@ def score(
 
 
 def _threshold(
-    loaded: Any, held_out: Path | None, percent: float | None, threshold_nats: float | None
+    loaded: Any, held_out: "np.ndarray | None", percent: float | None, threshold_nats: float | None
 ) -> "DensityThreshold | None":
     """The threshold that was asked for, or the one in the file, or none."""
     from gmm.anomaly import DensityThreshold, density_threshold
-    from gmm.files.matrices import read_matrix
 
     if threshold_nats is not None:
-        for name, value in {"held_out": held_out, "percent": percent}.items():
-            if value is not None:
-                raise ValueError(
-                    f"{name}={value} and threshold_nats={threshold_nats}, expected one of them; "
-                    f"leave one out"
-                )
         return DensityThreshold(threshold_nats)
     if held_out is not None:
-        scores = loaded.score_samples(read_matrix(held_out))
+        scores = loaded.score_samples(held_out)
         return density_threshold(scores, DEFAULT_PERCENT if percent is None else percent)
     if percent is None:
         return getattr(loaded, "threshold_", None)

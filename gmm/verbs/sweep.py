@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gmm.options import CovarianceType, Criterion, FloatType, InitMethod, Regulariser
-from gmm.verbs.inputs import check_mixture_path, read_samples
+from gmm.verbs.inputs import (
+    check_mixture_path,
+    check_picture_path,
+    check_seed,
+    check_suffix,
+    read_samples,
+)
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,13 @@ def sweep(
     from gmm.selection import sweep as select
 
     check_mixture_path(out)
+    check_suffix("table", table, (".csv",))
+    check_picture_path("picture", picture)
+    check_seed(seed)
+    if min_components > max_components:
+        raise ValueError(
+            f"min_components={min_components}, expected at most max_components={max_components}"
+        )
     samples = read_samples(x, dtype, device)
     outcome = select(
         samples,

@@ -5,7 +5,12 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from gmm import DensityDetector, GaussianMixture, sweep
+from gmm import (
+    BayesianGaussianMixture,
+    DensityDetector,
+    GaussianMixture,
+    sweep,
+)
 
 
 class Frame:
@@ -119,18 +124,115 @@ def test_a_covariance_type_that_was_changed_after_the_fit_is_refused(covariance_
         mixture.predict(blobs)
 
 
+def fit(x, **settings):
+    return GaussianMixture(2, random_state=0, **settings).fit(x)
+
+
+def edited(x, **attributes):
+    mixture = fit(x)
+    vars(mixture).update(attributes)
+    return mixture
+
+
 MISTAKES = {
     "NaN in means": (lambda x: GaussianMixture(1, means_init=[[np.nan] * 4]).fit(x), "means_init"),
     "NaN in weights": (lambda x: GaussianMixture(1, weights_init=[np.nan]).fit(x), "weights_init"),
+    "words as means": (lambda x: fit(x, means_init="kmeans"), "means_init is 'kmeans', expected"),
+    "ragged means": (lambda x: fit(x, means_init=[[0, 0], [1]]), "means_init is .*expected"),
+    "complex means": (
+        lambda x: fit(x, means_init=np.ones((2, 4)) * 1j),
+        "means_init has dtype torch.complex128, expected real",
+    ),
+    "infinite precisions": (
+        lambda x: fit(x, covariance_type="diag", precisions_init=np.full((2, 4), np.inf)),
+        r"precisions_init\[0, 0\] is inf, expected finite",
+    ),
+    "a source of another kind": (
+        lambda x: GaussianMixture(2, random_state=np.random.default_rng(0)).fit(x),
+        "random_state=Generator.*expected an integer from 0",
+    ),
+    "a word for a choice": (lambda x: fit(x, warm_start="no"), "warm_start='no', expected one of"),
+    "words as weights": (
+        lambda x: fit(x).score(x, sample_weight="balanced"),
+        "sample_weight is 'b",
+    ),
+    "complex weights": (
+        lambda x: GaussianMixture(1).fit(x, sample_weight=np.ones(len(x)) * 1j),
+        "sample_weight has dtype torch.complex128",
+    ),
     "warm start": (
         lambda x: GaussianMixture(2, warm_start=True, random_state=0).fit(x).fit(x[:, :2]),
         "warm_start",
     ),
     "a name": (lambda x: GaussianMixture(1).fit("x.npy"), "pathlib.Path"),
     "nothing": (lambda x: GaussianMixture(1).fit(None), "x is None"),
+    "a number": (lambda x: fit(x).predict(5), "x is 5, expected samples in rows"),
+    "a dictionary": (lambda x: GaussianMixture(1).fit({"x": x}), "x is {'x': .*expected samples"),
+    "times": (lambda x: GaussianMixture(1).fit(x.astype("M8[s]")), "x has dtype datetime64"),
+    "a mask": (
+        lambda x: GaussianMixture(1).fit(np.ma.masked_greater(x, 1)),
+        "x is a masked array of which .*filled",
+    ),
+    "a sparse tensor": (
+        lambda x: GaussianMixture(1).fit(torch.from_numpy(x).to_sparse()),
+        "x is a tensor of layout torch.sparse_coo, expected a dense one",
+    ),
+    "a tensor without values": (
+        lambda x: GaussianMixture(1).fit(torch.zeros(4, 2, device="meta")),
+        "x is a tensor on the meta device",
+    ),
+    "half a sample": (lambda x: fit(x).sample(2.5), "n_samples=2.5, expected at least 1"),
+    "no number of samples": (lambda x: fit(x).sample("5"), "n_samples='5', expected"),
+    "half a component": (lambda x: fit(x).sample(2, component=0.5), "component=0.5, expected 0 to"),
+    "a truth value": (lambda x: fit(x).sample(2, component=True), "component=True, expected 0 to"),
+    "negative weights set": (
+        lambda x: edited(x, weights_=[-1.0, 2.0]).predict(x),
+        "weights_ has least element -1 and sum 1",
+    ),
+    "weights set that are too large": (
+        lambda x: edited(x, weights_=[1.0, 2.0]).score(x),
+        "weights_ has least element 1 and sum 3",
+    ),
+    "one weight set": (lambda x: edited(x, weights_=[1.0]).score(x), r"weights_ has shape \(1,\)"),
+    "NaN set": (lambda x: edited(x, means_=np.full((2, 4), np.nan)).predict(x), r"means_\[0, 0\]"),
+    "words set": (
+        lambda x: edited(x, means_="a").predict(x),
+        "got 'a' of dtype .*expected numbers",
+    ),
     "a name to sweep": (lambda x: sweep("x.npy", [1]), "gmm.read_matrix"),
     "chunks to sweep": (lambda x: sweep([x, x], [1]), "sweep got samples in chunks"),
+    "one number to sweep": (lambda x: sweep(x, 3), "n_components=3, expected several numbers"),
+    "one type to sweep": (lambda x: sweep(x, [1], "full"), "covariance_types='full', expected a s"),
+    "half a fold": (lambda x: sweep(x, [1], n_folds=2.5), "n_folds=2.5, expected 2 to 450"),
+    "no seed": (lambda x: sweep(x, [1], seed=None), "seed=None, expected an integer"),
     "chunks to a detector": (lambda x: DensityDetector().fit([x, x]), "DensityDetector got"),
+    "nothing to a detector": (lambda x: DensityDetector().fit(None), "x is None, expected samples"),
+    "words to a detector": (lambda x: DensityDetector().fit([["a"]] * 9), r"x\[0, 0\] is 'a'"),
+    "groups without order": (
+        lambda x: DensityDetector().fit(x, groups=[None] * len(x)),
+        "groups holds values that have no order",
+    ),
+    "a source to a detector": (
+        lambda x: DensityDetector(random_state="a").fit(x),
+        "random_state='a', expected an integer",
+    ),
+    "words as a prior": (
+        lambda x: BayesianGaussianMixture(2, mean_prior="a").fit(x),
+        "mean_prior is 'a', expected an array",
+    ),
+    "a truth value as a prior": (
+        lambda x: BayesianGaussianMixture(2, mean_precision_prior=True).fit(x),
+        "mean_precision_prior=True, expected a finite number",
+    ),
+    "an array to a module": (
+        lambda x: fit(x).as_module().log_prob(x),
+        "x is a ndarray of shape .*expected a tensor whose last axis has the 4 features",
+    ),
+    "another width to a module": (
+        lambda x: fit(x).as_module().responsibilities(torch.zeros(2, 3)),
+        r"x is a Tensor of shape \(2, 3\), expected",
+    ),
+    "no samples of a module": (lambda x: fit(x).as_module().sample(0), "n_samples=0, expected"),
     "chunks to learn on": (
         lambda x: GaussianMixture(1).fit(x).partial_fit([x, x]),
         "partial_fit got samples in chunks",
@@ -162,3 +264,42 @@ def test_a_memory_map_is_its_values_where_all_samples_are_needed_at_once(blobs, 
     assert sweep(mapped, [2], ["diag"], n_init=1).best == sweep(blobs, [2], ["diag"], n_init=1).best
     learned = (GaussianMixture(1).fit(blobs).partial_fit(x) for x in (mapped, blobs))
     assert next(learned).lower_bounds_ == next(learned).lower_bounds_
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_detector_names_the_row_of_the_table_and_not_of_a_fold(value, blobs):
+    x = blobs.copy()
+    x[131, 2] = value
+    for samples in (x, torch.from_numpy(x), Frame(x)):
+        with pytest.raises(ValueError, match=r"x\[131, 2\] is (NaN|inf)"):
+            DensityDetector(random_state=0).fit(samples)
+    if np.isnan(value):
+        known = GaussianMixture(1, missing="marginalize")
+        assert DensityDetector(known, random_state=0).fit(x).held_out_scores_.shape == (len(x),)
+
+
+def test_every_estimator_takes_a_frame_for_its_values(blobs):
+    frame = Frame(blobs)
+    for estimator in (
+        GaussianMixture(2, random_state=0),
+        BayesianGaussianMixture(2, random_state=0, max_iter=500),
+        DensityDetector(random_state=0),
+    ):
+        ours = estimator.fit(frame)
+        for ask in ("predict", "score_samples"):
+            found = getattr(ours, ask)(frame)
+            np.testing.assert_array_equal(found, getattr(ours.fit(blobs), ask)(blobs))
+    mixture = GaussianMixture(2, random_state=0).fit(frame, sample_weight=np.ones(len(blobs)))
+    for ask in ("score", "bic", "aic", "predict_proba", "fit_predict", "partial_fit"):
+        getattr(mixture, ask)(frame)
+
+
+def test_numbers_of_components_may_come_from_a_generator(blobs):
+    found = sweep(blobs, iter([1, 2]), ["diag", "spherical"], n_init=1)
+    assert [row.n_components for row in found.rows] == [1, 2, 1, 2]
+
+
+def test_means_set_as_whole_numbers_are_numbers(blobs):
+    mixture = edited(blobs, means_=[[0, 0, 0, 0], [5, 5, 5, 5]])
+    assert mixture.sample(3, random_state=0)[0].dtype == np.float64
+    assert np.isfinite(mixture.score_samples(blobs)).all()

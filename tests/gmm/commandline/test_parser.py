@@ -182,7 +182,7 @@ def test_an_abbreviation_is_no_option(word):
     [
         (("--out", "x", "--n_stesp", "1"), ("n_stesp", "did you mean n_steps?")),
         (("--out", "x", "--optimizer.rate", "1"), ("did you mean optimiser.rate?",)),
-        (("--out", "x", "--n_steps", "many"), ("n_steps", "int", "many")),
+        (("--out", "x", "--n_steps", "many"), ("n_steps", "a whole number", "many")),
         (("--out", "x", "--kind", "medium"), ("kind", "soft", "hard", "medium")),
         ((), ("required", "out")),
         (("--config", "nowhere.yaml"), ("nowhere.yaml",)),

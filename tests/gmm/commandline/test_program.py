@@ -47,6 +47,8 @@ def fail(kind: str) -> None:
         "value": ValueError("size=3:\n  expected 4"),
         "os": FileNotFoundError("x.png: no such file"),
         "defect": KeyError("size"),
+        "memory": MemoryError("Unable to allocate 8 TiB"),
+        "memory of torch": RuntimeError("alloc.cpp: can't allocate memory: 8 bytes. Error code 12"),
         "interrupt": KeyboardInterrupt(),
         "interrupt that tells": KeyboardInterrupt("2 of 3 are in x.sqlite"),
     }[kind]
@@ -80,6 +82,15 @@ def test_a_result_is_printed_and_its_exit_code_returned(capsys):
     [
         ("value", "program fail: size=3: expected 4\n"),
         ("os", "program fail: x.png: no such file\n"),
+        (
+            "memory",
+            "program fail: not enough memory (Unable to allocate 8 TiB); ask for less at a time\n",
+        ),
+        (
+            "memory of torch",
+            "program fail: not enough memory (alloc.cpp: can't allocate memory: 8 bytes); ask for "
+            "less at a time\n",
+        ),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_code_2(capsys, kind, line):

@@ -246,3 +246,46 @@ def test_a_file_with_a_true_checksum_still_holds_nothing_but_a_mixture(saved, al
     with pytest.raises(ValueError, match=rf"mixture\.safetensors: .*({message})") as caught:
         load(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("weights_", np.array([-1.0, 2.0, 0.0]), "weights_ has least element -1"),
+        ("weights_", np.array([np.nan, 1.0, 0.0]), "weights_ has least element nan"),
+        ("weights_", np.ones(2), r"weights_ has shape \(2,\), expected \(3,\)"),
+        ("means_", np.ones((3, 4), dtype=np.int64), "means_ has dtype int64, expected floats"),
+    ],
+)
+def test_numbers_of_which_no_mixture_is_made_are_refused_whatever_the_checksum(
+    blobs, tmp_path, name, values, message
+):
+    path = tmp_path / "mixture.safetensors"
+    save(GaussianMixture(3, covariance_type="diag", random_state=0).fit(blobs), path)
+    rewritten(path, edit_arrays=lambda arrays: arrays.update({name: values}))
+    rewritten(path, lambda header: header.update(dtype=["float64"]))
+    rewritten(path, lambda header: header.update(sha256=_digest(header, load_file(path))))
+    with pytest.raises(ValueError, match=rf"mixture\.safetensors: .*{message}"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("alter", "message"),
+    [
+        (lambda e: e["settings"].update(percent="4"), "percent='4', expected a number"),
+        (lambda e: e["settings"].update(percent=400), "percent=400, expected a number"),
+        (lambda e: e["fitted"].update(threshold_nats_="low"), "threshold_nats_='low', expected"),
+        (lambda e: e["fitted"].update(held_out_scores_="abc"), "held_out_scores_ is array"),
+    ],
+)
+def test_a_detector_with_a_threshold_that_is_none_is_refused(blobs, tmp_path, alter, message):
+    path = tmp_path / "detector.safetensors"
+    save(DensityDetector(random_state=0).fit(blobs), path)
+
+    def altered(header):
+        alter(header["estimator"])
+        header["sha256"] = _digest(header, load_file(path))
+
+    rewritten(path, altered)
+    with pytest.raises(ValueError, match=rf"detector\.safetensors: .*{message}"):
+        load(path)
