@@ -1,6 +1,7 @@
 """The interface of a covariance type."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -9,6 +10,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.distributions import Distribution
+
+from gmm.covariance.cost import Task
 
 ROUNDING = 64 * torch.finfo(torch.float64).eps  # of a sum of many products, relative to it
 
@@ -27,12 +30,15 @@ class Covariance(ABC):
         shares_form: Whether all components have the same xᵀ P x, so that it cancels in the
             responsibilities.
         in_float32: Whether samples in float32 may be summed in float32.
+        far_in_float32: Whether that also holds for components far from the reference, because
+            distances and moments can be taken about each component's own mean.
         plain_moments: Whether second moments are sums of products of features alone, and of nothing
             that EM has learned, so that they can be completed, recalled and forgotten.
     """
 
     shares_form: bool
     in_float32: bool
+    far_in_float32: bool
     plain_moments: bool
 
     @abstractmethod
@@ -48,29 +54,39 @@ class Covariance(ABC):
         """Number of free parameters of the covariances."""
 
     @abstractmethod
-    def packs(self, n_features: int) -> bool:
-        """Whether :meth:`quadratics` are few enough to be worth writing down."""
+    def packs(self, task: Task) -> bool:
+        """Whether a pass is cheaper with :meth:`quadratics` written down."""
 
     @abstractmethod
-    def scratch(self, n_components: int, n_features: int) -> int:
-        """Numbers per sample that one E- and M-step of one run write to memory."""
+    def scratch(self, n_components: int, n_features: int, *, packs: bool = True) -> int:
+        """Numbers per sample that one E- and M-step of one run write to memory.
+
+        Args:
+            n_components: Components of the run.
+            n_features: d.
+            packs: Whether :meth:`quadratics` are among them.
+        """
 
     @abstractmethod
-    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "m n"] | None:
-        """The products of features whose sums are second moments; None unless it packs."""
+    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "p n"] | None:
+        """The different products of features in xᵀ P x; None for a type that never packs."""
 
     @abstractmethod
     def second_moments(
         self,
         x: Float[Tensor, "d n"],
-        quadratics: Float[Tensor, "m n"] | None,
+        quadratics: Float[Tensor, "p n"] | None,
         resp: Float[Tensor, "run k n"],
         chol: Float[Tensor, "run ..."] | None = None,
     ) -> Float[Tensor, "run kq m"]:
-        """Sums of the quadratics of a chunk, weighted by responsibilities.
+        """Sums of products of features of a chunk, weighted by responsibilities.
 
-        ``chol`` are the factors that gave the responsibilities, None where EM starts: a type that
-        cannot afford all products sums only those that its next M-step needs.
+        Args:
+            x: The samples.
+            quadratics: Their products, where they are written down; the sums are the same without.
+            resp: Responsibilities.
+            chol: The factors that gave them, None where EM starts: a type that cannot afford all
+                products sums only those that its next M-step needs.
         """
 
     @abstractmethod
@@ -139,7 +155,7 @@ class Covariance(ABC):
         """
 
     @abstractmethod
-    def quadratic_coefficients(self, chol: Float[Tensor, "run ..."]) -> Float[Tensor, "run kq m"]:
+    def quadratic_coefficients(self, chol: Float[Tensor, "run ..."]) -> Float[Tensor, "run kq p"]:
         """Coefficients of xᵀ P x in the quadratics of x."""
 
     @abstractmethod
@@ -152,7 +168,19 @@ class Covariance(ABC):
     def squared_distances(
         self, chol: Float[Tensor, "run ..."], deviations: Float[Tensor, "run k d n"]
     ) -> Float[Tensor, "run k n"]:
-        """Squared Mahalanobis distances ‖Uᵀ (x - μ)‖²."""
+        """Squared Mahalanobis distances ‖Uᵀ (x - μ)‖², in few operations."""
+
+    @abstractmethod
+    def distances_from(
+        self, chol: Float[Tensor, "run ..."], means: Float[Tensor, "run k d"], n_samples: int
+    ) -> Callable[[Float[Tensor, "d n"]], Float[Tensor, "run k n"]]:
+        """Squared Mahalanobis distances from means, as a function of a chunk.
+
+        Args:
+            chol: Factors, in the precision of the chunks.
+            means: Means in float64, about the reference of the chunks.
+            n_samples: Samples in all chunks.
+        """
 
     @abstractmethod
     def colour(

@@ -5,17 +5,15 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import override
 
+from gmm.covariance.cost import Task, packs
 from gmm.covariance.matrices import Matrices
-
-MOST_PACKED_FEATURES = 64
-# Beyond, the d(d+1)/2 products of a chunk leave the cache (64 features: 2080 rows), while one
-# d × n × d product per component is large enough to run at full speed by itself.
 
 
 class Full(Matrices):
     """One matrix per component."""
 
     shares_form = False
+    far_in_float32 = True
 
     @override
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
@@ -34,19 +32,17 @@ class Full(Matrices):
         return per_component
 
     @override
-    def packs(self, n_features: int) -> bool:
-        return n_features <= MOST_PACKED_FEATURES
+    def packs(self, task: Task) -> bool:
+        return packs(task)
 
     @override
-    def scratch(self, n_components: int, n_features: int) -> int:
-        if self.packs(n_features):
+    def scratch(self, n_components: int, n_features: int, *, packs: bool = True) -> int:
+        if packs:
             return n_features * (n_features + 3) // 2 + n_components
-        return n_features * n_components
+        return (n_features + 1) * n_components  # at most: the triangles are computed in blocks
 
     @override
-    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "m n"] | None:
-        if not self.packs(len(x)):
-            return None
+    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "p n"]:
         # Every pair once, as x_i times its s-th cyclic successor: one product of two views.
         successors = torch.cat([x, x]).unfold(0, len(x), 1)[: len(x) // 2 + 1].mT
         # Where it is written is named, since torch would order the pairs otherwise, and copy them.

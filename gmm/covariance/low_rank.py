@@ -1,5 +1,6 @@
 """Covariances that are loadings and noise: ``low_rank``, mixtures of factor analysers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch.distributions import Distribution, LowRankMultivariateNormal
 from typing_extensions import override
 
 from gmm.covariance.base import Covariance, are_finite
+from gmm.covariance.cost import Task
 from gmm.covariance.factor_analysis import (
     centre_moments,
     latent_factor,
@@ -35,6 +37,7 @@ class LowRank(Covariance):
     shares_form = False
     # Woodbury's identity divides by noise variances that float32 would round to nothing.
     in_float32 = False
+    far_in_float32 = False
     plain_moments = False
 
     def __init__(self, rank: int) -> None:
@@ -60,11 +63,11 @@ class LowRank(Covariance):
         return n_components * min(free, n_features * (n_features + 1) // 2)
 
     @override
-    def packs(self, n_features: int) -> bool:
+    def packs(self, task: Task) -> bool:
         return False
 
     @override
-    def scratch(self, n_components: int, n_features: int) -> int:
+    def scratch(self, n_components: int, n_features: int, *, packs: bool = True) -> int:
         return n_components * (n_features + 3 * self.n_loadings(n_features))
 
     @override
@@ -171,7 +174,6 @@ class LowRank(Covariance):
         latent = latent_gain(chol).mT @ vectors[..., None]
         return (vectors - (chol[..., :-1] @ latent)[..., 0]) / chol[..., -1]
 
-    @override
     def squared_distances(
         self, chol: Float[Tensor, "run k d q1"], deviations: Float[Tensor, "run k d n"]
     ) -> Float[Tensor, "run k n"]:
@@ -185,6 +187,19 @@ class LowRank(Covariance):
         # As a product, which reads the residuals once; dividing first would write them once more.
         noise = chol[..., None, :, -1].reciprocal() @ residual.square()
         return noise[..., 0, :] + latent.square().sum(-2)
+
+    @override
+    def distances_from(
+        self, chol: Float[Tensor, "run k d q1"], means: Float[Tensor, "run k d"], n_samples: int
+    ) -> Callable[[Float[Tensor, "d n"]], Float[Tensor, "run k n"]]:
+        means = means.to(chol.dtype)
+
+        def evaluate(x: Float[Tensor, "d n"]) -> Float[Tensor, "run k n"]:
+            # Run by run, so that the working set does not grow with the batch.
+            runs = zip(chol.split(1), means[..., None].split(1), strict=True)
+            return torch.cat([self.squared_distances(factor, x - mean) for factor, mean in runs])
+
+        return evaluate
 
     @override
     def colour(

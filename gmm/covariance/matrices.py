@@ -1,6 +1,7 @@
 """Covariances that are matrices, whichever components share one: ``full`` and ``tied``."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -19,6 +20,7 @@ from gmm.covariance.base import (
     shown_attributes,
 )
 from gmm.covariance.products import multiply
+from gmm.covariance.triangles import distances, weighted_products
 
 ADDED_SHARES = tuple(torch.finfo(torch.float64).eps * 4.0**step for step in range(17))
 # Of each feature's variance, to be added where a matrix is not positive definite: from the rounding
@@ -39,15 +41,15 @@ class Matrices(Covariance):
     def second_moments(
         self,
         x: Float[Tensor, "d n"],
-        quadratics: Float[Tensor, "m n"] | None,
+        quadratics: Float[Tensor, "p n"] | None,
         resp: Float[Tensor, "run k n"],
         chol: Float[Tensor, "run ..."] | None = None,
     ) -> Float[Tensor, "run kq m"]:
         shares = self.pool(resp)
         if quadratics is not None:
-            return multiply(shares, quadratics.T)
-        products = [((x * share) @ x.T).flatten() for share in shares.flatten(0, 1)]
-        return torch.stack(products).unflatten(0, shares.shape[:2])
+            return unpack(multiply(shares, quadratics.T), len(x))
+        products = weighted_products(x, shares.flatten(0, 1))
+        return products.flatten(1).unflatten(0, shares.shape[:2])
 
     @override
     def estimate(
@@ -59,7 +61,7 @@ class Matrices(Covariance):
     ) -> Float[Tensor, "run kq d d"]:
         n_features = means.shape[-1]
         between = counts[..., None, None] * means[..., :, None] * means[..., None, :]
-        total = unpack(second, n_features)
+        total = second.unflatten(-1, (n_features, n_features))
         within = drop_rounding(total - self.pool(between), total)
         eye = torch.eye(n_features, dtype=means.dtype, device=means.device)
         return within / self.pool(counts)[..., None, None] + reg_covar * eye
@@ -124,7 +126,7 @@ class Matrices(Covariance):
     @override
     def quadratic_coefficients(
         self, chol: Float[Tensor, "run kq d d"]
-    ) -> Float[Tensor, "run kq m"]:
+    ) -> Float[Tensor, "run kq p"]:
         precisions = self.precisions(chol)
         rows, columns = pairs(chol.shape[-1], chol.device)
         # Off the diagonal, x_i x_j stands for x_j x_i too.
@@ -144,6 +146,12 @@ class Matrices(Covariance):
         if deviations.shape[-1] < deviations.shape[-2]:  # as above
             return (deviations.mT @ chol).square().sum(-1)
         return (chol.mT @ deviations).square().sum(-2)
+
+    @override
+    def distances_from(
+        self, chol: Float[Tensor, "run kq d d"], means: Float[Tensor, "run k d"], n_samples: int
+    ) -> Callable[[Float[Tensor, "d n"]], Float[Tensor, "run k n"]]:
+        return distances(chol, means, n_samples)
 
     @override
     def colour(
@@ -195,19 +203,22 @@ class Matrices(Covariance):
         return coloured_products(self, chol, n_components, n_features)
 
 
-def unpack(second: Float[Tensor, "run kq m"], n_features: int) -> Float[Tensor, "run kq d d"]:
-    """Symmetric matrices from the products of :meth:`Full.quadratics`, or from all elements."""
-    if second.shape[-1] == n_features * n_features:
-        return second.unflatten(-1, (n_features, n_features))
-    rows, columns = pairs(n_features, second.device)
-    matrices = second.new_empty(*second.shape[:-1], n_features, n_features)
-    matrices[..., rows, columns] = second
-    matrices[..., columns, rows] = second
-    return matrices
+def unpack(packed: Float[Tensor, "run kq p"], n_features: int) -> Float[Tensor, "run kq m"]:
+    """All elements of symmetric matrices, from the products of :meth:`Full.quadratics`."""
+    return packed.index_select(-1, _places(n_features, packed.device))
 
 
 @cache
-def pairs(n_features: int, device: torch.device) -> tuple[Int[Tensor, " m"], Int[Tensor, " m"]]:
+def _places(n_features: int, device: torch.device) -> Int[Tensor, " m"]:
+    """Where each element of a matrix is among the products."""
+    rows, columns = pairs(n_features, device)
+    places = rows.new_empty(n_features, n_features)
+    places[rows, columns] = places[columns, rows] = torch.arange(len(rows), device=device)
+    return places.flatten()
+
+
+@cache
+def pairs(n_features: int, device: torch.device) -> tuple[Int[Tensor, " p"], Int[Tensor, " p"]]:
     """Which features :meth:`Full.quadratics` multiplies, in its order."""
     index = torch.arange(n_features * (n_features + 1) // 2, device=device)
     first = index % n_features

@@ -4,6 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import override
 
+from gmm.covariance.cost import Task
 from gmm.covariance.matrices import Matrices
 
 
@@ -11,6 +12,7 @@ class Tied(Matrices):
     """One matrix that all components share."""
 
     shares_form = True
+    far_in_float32 = False
 
     @override
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
@@ -35,11 +37,11 @@ class Tied(Matrices):
         return per_component.sum(1, keepdim=True)
 
     @override
-    def packs(self, n_features: int) -> bool:
+    def packs(self, task: Task) -> bool:
         return False
 
     @override
-    def scratch(self, n_components: int, n_features: int) -> int:
+    def scratch(self, n_components: int, n_features: int, *, packs: bool = True) -> int:
         return 2 * (n_features + n_components)
 
     @override

@@ -1,6 +1,7 @@
 """Covariances that are variances, whichever features share one: ``diag`` and ``spherical``."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from gmm.covariance.base import (
     restore_factors,
     shown_attributes,
 )
+from gmm.covariance.cost import Task
 from gmm.covariance.products import multiply
 
 
@@ -25,6 +27,7 @@ class Variances(Covariance):
 
     shares_form = False
     in_float32 = True
+    far_in_float32 = False
     plain_moments = True
 
     @abstractmethod
@@ -32,11 +35,11 @@ class Variances(Covariance):
         """Sums over the features that share a variance."""
 
     @override
-    def packs(self, n_features: int) -> bool:
+    def packs(self, task: Task) -> bool:
         return True
 
     @override
-    def scratch(self, n_components: int, n_features: int) -> int:
+    def scratch(self, n_components: int, n_features: int, *, packs: bool = True) -> int:
         return 2 * n_features + n_components
 
     @override
@@ -51,8 +54,8 @@ class Variances(Covariance):
         resp: Float[Tensor, "run k n"],
         chol: Float[Tensor, "run ..."] | None = None,
     ) -> Float[Tensor, "run k m"]:
-        assert quadratics is not None
-        return multiply(resp, quadratics.T)
+        squares = self.quadratics(x) if quadratics is None else quadratics
+        return multiply(resp, squares.T)
 
     @override
     def estimate(
@@ -122,6 +125,13 @@ class Variances(Covariance):
         self, chol: Float[Tensor, "run k m"], deviations: Float[Tensor, "run k d n"]
     ) -> Float[Tensor, "run k n"]:
         return (chol[..., None] * deviations).square().sum(-2)
+
+    @override
+    def distances_from(
+        self, chol: Float[Tensor, "run k m"], means: Float[Tensor, "run k d"], n_samples: int
+    ) -> Callable[[Float[Tensor, "d n"]], Float[Tensor, "run k n"]]:
+        means = means.to(chol.dtype)[..., None]
+        return lambda x: (chol[..., None] * (x - means)).square().sum(-2)
 
     @override
     def colour(

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from gmm.covariance import COVARIANCES, Covariance
 from gmm.em.conditioning import marginal
-from gmm.em.log_density import log_joint, normalise
+from gmm.em.joint import log_joint
+from gmm.em.log_density import normalise
 from gmm.em.parameters import Estimate
 from gmm.samples.statistics import Chunk, Statistics
 
@@ -84,7 +85,7 @@ def completed_moments(
         both = torch.cat([completed, further], 1)
         shares = torch.cat([resp[run, k], counts[run, k]])[None, None]
         first.append(completed @ resp[run, k])
-        second.append(covariance.second_moments(both, covariance.quadratics(both), shares)[0, 0])
+        second.append(covariance.second_moments(both, None, shares)[0, 0])
     per_matrix = covariance.inner_shape(*parameters.means.shape[1:])[0]
     sums = torch.stack(second).reshape(len(resp), per_matrix, -1, second[0].shape[-1]).sum(2)
     return torch.stack(first).unflatten(0, resp.shape[:2]), sums

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from gmm.em.log_density import need_float64
 from gmm.em.objective import Maximum, Objective
 from gmm.em.parameters import Estimate
+from gmm.em.ways import need_again
 from gmm.samples.in_memory import Samples
 from gmm.samples.statistics import Statistics, join_runs
 
@@ -228,16 +228,14 @@ def run(
 def _step(samples: Samples, current: Estimate, objective: Objective) -> tuple[Statistics, Maximum]:
     """One E- and one M-step.
 
-    Where sums in float32 lead to a mixture that is too near to singular for float32, they had too
-    few digits for it, and are taken again in float64.
+    Where sums in float32 lead to a mixture that is too near to singular for float32, or too far
+    from the reference, they had too few digits for it, and are taken again in float64.
     """
     statistics = objective.expectation(samples, current)
     maximum = objective.maximise(statistics)
-    if samples.dtype == torch.float64 or not objective.covariance.in_float32:
-        return statistics, maximum
-    again = need_float64(maximum.parameters, objective.covariance, samples.dtype) | ~maximum.valid
-    if again.any():
-        again = again & ~need_float64(current, objective.covariance, samples.dtype)
+    again = need_again(
+        current, maximum.parameters, maximum.valid, objective.covariance, samples.dtype
+    )
     if not again.any():
         return statistics, maximum
     double = objective.expectation(samples, current.select(again), double=True)

@@ -9,15 +9,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gmm.covariance import Covariance
-from gmm.em.log_density import (
-    log_joint_up_to_form,
-    need_float64,
-    normalise,
-    rounding_loss,
-    shared_form,
-)
+from gmm.covariance.cost import Task
+from gmm.em.deviations import move_to_reference, summarise_deviations
+from gmm.em.few_samples import are_few, log_joint_of_few
+from gmm.em.joint import log_joint_up_to_form, rounding_loss, shared_form
+from gmm.em.log_density import normalise
 from gmm.em.parameters import Estimate
-from gmm.samples.in_memory import Samples
+from gmm.em.ways import Way, choose_ways
+from gmm.samples.in_memory import InMemory, Samples
 from gmm.samples.statistics import (
     Chunk,
     Statistics,
@@ -28,6 +27,8 @@ from gmm.samples.statistics import (
 )
 
 P = TypeVar("P", bound=Estimate)
+
+MOST_PRODUCTS = 2**20  # of two features of few samples, to be kept from iteration to iteration
 
 
 @dataclass(frozen=True)
@@ -117,36 +118,48 @@ def expected_statistics(
         covariance: The covariance type.
         double: Which runs are computed in float64 in any case.
     """
-    double = need_float64(parameters, covariance, samples.dtype) | double
-    if double.all():
-        return _sum_statistics(samples, parameters, covariance, torch.float64)
-    if not double.any():
-        return _sum_statistics(samples, parameters, covariance, torch.float32)
+    if isinstance(samples, InMemory) and are_few(samples.n_samples, parameters):
+        return _sum_few(samples.whole(covariance), parameters, covariance)
+    device = parameters.means.device
+    task = Task(samples.n_samples, *parameters.means.shape, samples.dtype, device)
+    ways = choose_ways(parameters, covariance, task, double)
+    if len(ways) == 1:
+        return _sum_statistics(samples, parameters, covariance, ways[0][1])
     parts = [
-        _sum_statistics(samples, parameters.select(runs), covariance, dtype)
-        for runs, dtype in ((double, torch.float64), (~double, torch.float32))
+        _sum_statistics(samples, parameters.select(runs), covariance, way) for runs, way in ways
     ]
-    order = torch.cat([double.nonzero()[:, 0], (~double).nonzero()[:, 0]])
+    order = torch.cat([runs.nonzero()[:, 0] for runs, _ in ways])
     return join_runs(parts).select(order.argsort())
 
 
+def _sum_few(chunk: Chunk, parameters: Estimate, covariance: Covariance) -> Statistics:
+    """The statistics of few samples, in float64 whatever they are in."""
+    log_density, resp = normalise(log_joint_of_few(chunk.x, parameters, covariance))
+    packs = chunk.x.numel() * parameters.n_features <= MOST_PRODUCTS
+    return summarise(chunk, resp, log_density, parameters.precisions_cholesky, packs=packs)
+
+
 def _sum_statistics(
-    samples: Samples, parameters: Estimate, covariance: Covariance, dtype: torch.dtype
+    samples: Samples, parameters: Estimate, covariance: Covariance, way: Way
 ) -> Statistics:
-    chol = parameters.precisions_cholesky
-    evaluate = log_joint_up_to_form(parameters, covariance, dtype)
-    factors = chol.to(dtype)
+    chol, dtype, n = parameters.precisions_cholesky, way.dtype, samples.n_samples
+    evaluate = log_joint_up_to_form(parameters, covariance, dtype, packs=way.packs, n_samples=n)
+    factors, means = chol.to(dtype), parameters.means.to(dtype)
 
     def summarise_chunk(chunk: Chunk) -> Statistics:
         log_density, resp = normalise(evaluate(chunk))
-        return summarise(chunk, resp, log_density, factors)
+        if way.about_means:
+            return summarise_deviations(chunk, resp, log_density, means)
+        return summarise(chunk, resp, log_density, factors, packs=way.packs)
 
     k, d = parameters.n_components, parameters.n_features
-    size = chunk_size(covariance, k, d, dtype, chol.device)
+    size = chunk_size(covariance, k, d, dtype, chol.device, way.packs)
     statistics = total(map(summarise_chunk, samples.chunks(covariance, size, dtype)))
+    if way.about_means:
+        statistics = move_to_reference(statistics, means.double())
     log_density = statistics.log_density
     if covariance.shares_form:
         log_density = log_density + shared_form(parameters, covariance, statistics.second)
-    if dtype != torch.float64 and (covariance.shares_form or covariance.packs(d)):
+    if dtype != torch.float64 and (covariance.shares_form or way.packs):
         log_density = log_density + rounding_loss(parameters, covariance, dtype, statistics)
     return samples.pool(replace(statistics, log_density=log_density))

@@ -135,6 +135,14 @@ class InMemory(Samples):
                 weights = self.weights[first : first + size].to(dtype)
             yield Chunk(columns, covariance, weights)
 
+    def whole(self, covariance: Covariance) -> Chunk:
+        """All samples as one chunk in float64, kept with the products of their features."""
+        if covariance not in self._whole:
+            self._whole.clear()  # only what is read now
+            columns = centre(self.x, self.reference)
+            self._whole[covariance] = Chunk(columns, covariance, self.weights)
+        return self._whole[covariance]
+
     @override
     def pool(self, statistics: Statistics) -> Statistics:
         return statistics
@@ -152,6 +160,10 @@ class InMemory(Samples):
             self._kept.clear()  # only what is read now
             self._kept[size, dtype] = list(parts)
         return self._kept[size, dtype]
+
+    @cached_property
+    def _whole(self) -> dict[Covariance, Chunk]:
+        return {}
 
     @cached_property
     def _kept(self) -> dict[tuple[int, torch.dtype], list[Tensor]]:

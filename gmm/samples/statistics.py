@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gmm.covariance import Covariance
+from gmm.covariance.cost import Task
 from gmm.covariance.products import multiply
 
 CHUNK_BYTES = {"cpu": 2**23, "cuda": 2**28}
@@ -41,7 +42,7 @@ class Chunk:
     def quadratics(self) -> Float[Tensor, "m n"] | None:
         """Products of features, see :meth:`gmm.covariance.Covariance.quadratics`.
 
-        Computed where they are first read, in the thread that has the chunk.
+        Computed where they are first read.
         """
         return self.covariance.quadratics(self.x)
 
@@ -96,10 +97,11 @@ def chunk_size(
     n_features: int,
     dtype: torch.dtype = torch.float64,
     device: torch.device = torch.device("cpu"),  # noqa: B008 - immutable
+    packs: bool = False,
 ) -> int:
     """Samples per chunk: the same for any number of runs, so that a run's sums are too."""
     kind = "cpu" if device.type == "cpu" else "cuda"
-    per_sample = covariance.scratch(n_components, n_features) * dtype.itemsize
+    per_sample = covariance.scratch(n_components, n_features, packs=packs) * dtype.itemsize
     return min(max(CHUNK_BYTES[kind] // per_sample, SMALLEST_CHUNK), LARGEST_CHUNK[kind])
 
 
@@ -108,6 +110,8 @@ def summarise(
     resp: Float[Tensor, "run k n"],
     log_density: Float[Tensor, "run n"],
     chol: Float[Tensor, "run ..."] | None = None,
+    *,
+    packs: bool | None = None,
 ) -> Statistics:
     """The statistics of one chunk.
 
@@ -116,22 +120,33 @@ def summarise(
         resp: Their responsibilities.
         log_density: Their log densities in nats.
         chol: The precision factors that gave the responsibilities; None where EM starts.
+        packs: Whether products of features are written down for them; None for what is cheaper.
     """
-    n_samples = chunk.x.shape[1]
-    weight = torch.full((), n_samples, dtype=torch.float64, device=chunk.x.device)
-    if chunk.weights is not None:
-        weight, resp, log_density = (
-            chunk.weights.sum(dtype=torch.float64),
-            resp * chunk.weights,
-            log_density * chunk.weights,
-        )
+    if packs is None:
+        n_features, n_samples = chunk.x.shape
+        task = Task(n_samples, *resp.shape[:2], n_features, chunk.x.dtype, chunk.x.device)
+        packs = chunk.covariance.packs(task.scoring())  # there is one product
+    weight, resp, log_density = weigh(chunk, resp, log_density)
+    quadratics = chunk.quadratics if packs else None
     return Statistics(
         weight=weight,
         log_density=log_density.sum(-1, dtype=torch.float64),
         counts=resp.sum(-1, dtype=torch.float64),
         first=multiply(resp, chunk.x.T).double(),
-        second=chunk.covariance.second_moments(chunk.x, chunk.quadratics, resp, chol).double(),
+        second=chunk.covariance.second_moments(chunk.x, quadratics, resp, chol).double(),
     )
+
+
+def weigh(
+    chunk: Chunk, resp: Float[Tensor, "run k n"], log_density: Float[Tensor, "run n"]
+) -> tuple[Float[Tensor, ""], Float[Tensor, "run k n"], Float[Tensor, "run n"]]:
+    """The weight of a chunk, and the values of its samples as often as each counts."""
+    if chunk.weights is None:
+        n_samples = chunk.x.shape[1]
+        weight = torch.full((), n_samples, dtype=torch.float64, device=chunk.x.device)
+        return weight, resp, log_density
+    weight = chunk.weights.sum(dtype=torch.float64)
+    return weight, resp * chunk.weights, log_density * chunk.weights
 
 
 def join_runs(parts: Sequence[Statistics]) -> Statistics:

@@ -58,16 +58,21 @@ def test_multiplied_out_and_residual_distances_agree(covariance_type, n_features
     shape = (1, *covariance.inner_shape(K, n_features))
     chol = torch.rand(shape, dtype=torch.float64, generator=source) + 0.5
     x = torch.randn(n_features, 10, dtype=torch.float64, generator=source)
+    chol = chol.triu() if covariance_type == "full" else chol
     multiplied = covariance.quadratic_coefficients(chol) @ covariance.quadratics(x)
-    residual = covariance.squared_distances(chol, x.expand(1, K, n_features, 10))
+    origin = torch.zeros(1, K, n_features, dtype=torch.float64)
+    residual = covariance.distances_from(chol, origin, 10)(x)
     torch.testing.assert_close(multiplied.expand(1, K, 10), residual)
 
 
 def test_coloured_noise_has_unit_distance_per_feature(factors):
     covariance, chol = factors
     noise = torch.randn(1, K, D, 7, dtype=torch.float64)
-    distances = covariance.squared_distances(chol, covariance.colour(chol, noise))
-    torch.testing.assert_close(distances, noise.square().sum(-2))
+    coloured = covariance.colour(chol, noise)
+    distances = covariance.distances_from(chol, torch.zeros(1, K, D, dtype=torch.float64), 7)
+    for k in range(K):
+        expected = noise[:, k].square().sum(-2)
+        torch.testing.assert_close(distances(coloured[0, k])[:, k], expected)
 
 
 def test_one_bad_run_is_marked_and_leaves_its_sibling_alone(covariance_type):

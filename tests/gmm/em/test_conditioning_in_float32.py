@@ -9,8 +9,8 @@ from gmm import GaussianMixture
 from gmm.covariance import COVARIANCES
 from gmm.em import initialization, loop
 from gmm.em.likelihood import Likelihood
-from gmm.em.log_density import need_float64
 from gmm.em.parameters import Parameters
+from gmm.em.ways import need_float64
 from gmm.samples.in_memory import InMemory
 
 

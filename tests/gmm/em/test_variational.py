@@ -6,7 +6,8 @@ from scipy.stats import multivariate_t
 
 from gmm.covariance import COVARIANCES
 from gmm.em import initialization, loop
-from gmm.em.log_density import log_joint, normalise
+from gmm.em.joint import log_joint
+from gmm.em.log_density import normalise
 from gmm.em.sticks import WEIGHT_PRIORS
 from gmm.em.variational import (
     Prior,

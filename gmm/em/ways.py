@@ -1,0 +1,144 @@
+"""In which precision and form a pass over samples is computed, run by run."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from gmm.covariance import Covariance
+from gmm.covariance.cost import Task, prefers_float32
+from gmm.em.parameters import Estimate
+
+FLOAT32_INFLATION = 100.0  # see Covariance.inflation: float32 loses 1e-5 nats per feature there
+
+FLOAT32_REACH = 40.0
+# Squared standard deviations per feature from the reference to a component. Multiplied out, a
+# distance is the small rest of terms this large: float32 loses 5e-6 nats per feature of a sample
+# there, in one direction or the other, and 1e-7 of a mean of thousands.
+
+FLOAT32_FARTHEST = 1e6
+# The same for distances and moments about each component's own mean, which lose digits by the
+# distance and not by its square: 2e-8 nats per feature and standard deviation, so 2e-5 there.
+
+
+@dataclass(frozen=True)
+class Way:
+    """How some runs are computed.
+
+    Args:
+        dtype: Precision of the chunks.
+        packs: Whether products of features are written down, and distances multiplied out.
+        about_means: Whether moments are summed about the means of the components first.
+    """
+
+    dtype: torch.dtype
+    packs: bool
+    about_means: bool = False
+
+
+def reach(parameters: Estimate, covariance: Covariance) -> Float[Tensor, " run"]:
+    """Squared distance of the farthest component from the reference, per feature."""
+    pull = covariance.precision_times(parameters.precisions_cholesky, parameters.means)
+    return (pull * parameters.means).sum(-1).amax(1) / parameters.n_features
+
+
+def is_near(parameters: Estimate, covariance: Covariance) -> Bool[Tensor, " run"]:
+    """Which runs float32 can compute multiplied out, about the reference."""
+    return reach(parameters, covariance) < FLOAT32_REACH
+
+
+def need_float64(
+    parameters: Estimate, covariance: Covariance, dtype: torch.dtype
+) -> Bool[Tensor, " run"]:
+    """Which runs have to be computed in float64: those of which float32 would lose digits.
+
+    Args:
+        parameters: Mixtures about the reference.
+        covariance: Their type.
+        dtype: Precision of the samples.
+    """
+    chol, means = parameters.precisions_cholesky, parameters.means
+    if dtype == torch.float64 or not covariance.in_float32:
+        return torch.ones_like(means[:, 0, 0], dtype=torch.bool)
+    limit = FLOAT32_FARTHEST if covariance.far_in_float32 else FLOAT32_REACH
+    # Not >=: a run of NaN is not one for float32 either.
+    near = reach(parameters, covariance) < limit
+    return ~(near & (covariance.inflation(chol).amax(1) < FLOAT32_INFLATION))
+
+
+def need_again(
+    before: Estimate,
+    after: Estimate,
+    valid: Bool[Tensor, " run"],
+    covariance: Covariance,
+    dtype: torch.dtype,
+) -> Bool[Tensor, " run"]:
+    """Which runs have to be summed again in float64, for what the sums have led to.
+
+    Args:
+        before: Mixtures about the reference that gave the responsibilities.
+        after: Those that the sums led to.
+        valid: Which of these are positive definite.
+        covariance: Their type.
+        dtype: Precision of the samples.
+    """
+    if dtype == torch.float64 or not covariance.in_float32:
+        return torch.zeros_like(valid)
+    again = need_float64(after, covariance, dtype) | ~valid
+    if covariance.far_in_float32:  # moments about the reference do not do for these
+        again = again | (is_near(before, covariance) & ~is_near(after, covariance))
+    return again & ~need_float64(before, covariance, dtype) if again.any() else again
+
+
+def choose_ways(
+    parameters: Estimate,
+    covariance: Covariance,
+    task: Task,
+    double: Bool[Tensor, " run"] | bool = False,
+) -> list[tuple[Bool[Tensor, " run"], Way]]:
+    """How to compute the runs of a fit: who goes together, and how.
+
+    Args:
+        parameters: Mixtures about the reference.
+        covariance: Their type.
+        task: The pass, in the precision of the samples.
+        double: Which runs are computed in float64 in any case.
+    """
+    wide = need_float64(parameters, covariance, task.dtype) | double
+    if wide.all():
+        return [(wide, _cheapest(covariance, replace(task, dtype=torch.float64)))]
+    near = ~wide & is_near(parameters, covariance)
+    far = ~wide & ~near
+    if far.any() and not prefers_float32(replace(task, n_runs=int(far.sum()))):
+        wide, far = wide | far, torch.zeros_like(far)
+    groups = [
+        (wide, lambda task: _cheapest(covariance, replace(task, dtype=torch.float64))),
+        (near, lambda task: _cheapest(covariance, task)),
+        (far, lambda task: Way(task.dtype, packs=False, about_means=True)),
+    ]
+    return [
+        (runs, choose(replace(task, n_runs=int(runs.sum()))))
+        for runs, choose in groups
+        if runs.any()
+    ]
+
+
+def choose_way(parameters: Estimate, covariance: Covariance, task: Task) -> Way:
+    """How to compute densities alone: all runs in the same way.
+
+    Args:
+        parameters: Mixtures about the reference.
+        covariance: Their type.
+        task: The pass, in the precision of the samples.
+    """
+    double = _cheapest(covariance, replace(task, dtype=torch.float64))
+    if need_float64(parameters, covariance, task.dtype).any():
+        return double
+    if is_near(parameters, covariance).all():
+        return _cheapest(covariance, task)
+    return Way(task.dtype, packs=False) if prefers_float32(task) else double
+
+
+def _cheapest(covariance: Covariance, task: Task) -> Way:
+    return Way(task.dtype, covariance.packs(task))
