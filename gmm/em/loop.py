@@ -169,15 +169,19 @@ class _Batch:
     added: Float[Tensor, "run d"]
 
     def pick(self, places: Sequence[int]) -> "_Batch":
-        """Those at some places of the batch; nothing is copied where they are all."""
+        """Those at some places of the batch; nothing is copied where they are all or none."""
         if len(places) == len(self.runs):
             return self
+        if not places:
+            return _Batch([], self.parameters, self.added)
         index = torch.tensor(places, dtype=torch.long, device=self.added.device)
         runs = [self.runs[place] for place in places]
         return _Batch(runs, self.parameters.select(index), self.added[index])
 
     def put(self, some: "_Batch") -> "_Batch":
         """The batch of all runs, with some as they are in another."""
+        if not some.runs:
+            return self
         if len(some.runs) == len(self.runs):
             return some
         index = torch.tensor(some.runs, dtype=torch.long, device=self.added.device)
@@ -233,6 +237,8 @@ def _step(samples: Samples, current: Estimate, objective: Objective) -> tuple[St
     """
     statistics = objective.expectation(samples, current)
     maximum = objective.maximise(statistics)
+    if samples.dtype == torch.float64:
+        return statistics, maximum
     again = need_again(
         current, maximum.parameters, maximum.valid, objective.covariance, samples.dtype
     )

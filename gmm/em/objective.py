@@ -96,7 +96,7 @@ def factorise_definite(
     """
     chol, valid = covariance.factorise(covariances)
     added = covariances.new_zeros(len(covariances), n_features)
-    if not widen or valid.all():
+    if not widen or all(valid.tolist()):
         return chol, valid, added
     covariances, raised = covariance.make_definite(covariances)
     if raised is None:
