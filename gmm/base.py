@@ -139,7 +139,7 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         Raises:
             ValueError: If a setting or a sample cannot be used, or if every restart collapses.
         """
-        check_settings(self.get_params(deep=False))
+        check_settings(vars(self))
         samples, as_tensors = self._read(X, sample_weight)
         check_sample_count(samples.n_samples, self.n_components)
         objective = self._missing_values.objective(self._objective(samples), samples)

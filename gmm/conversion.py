@@ -1,5 +1,6 @@
 """What users pass in becomes tensors to compute with, and what is learned becomes arrays again."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,15 @@ def as_attribute(values: Tensor, as_tensor: bool) -> Any:
 
 def draw_seeds(random_state: int | RandomState | None, count: int) -> list[int]:
     """One seed per restart; the first ones do not depend on how many there are."""
+    if type(random_state) is int:
+        return list(_seeds_of(random_state, count))
     return read_random_state(random_state).randint(LARGEST_SEED, size=count).tolist()
+
+
+@lru_cache
+def _seeds_of(random_state: int, count: int) -> tuple[int, ...]:
+    # To begin a generator takes as long as an iteration of a small fit.
+    return tuple(read_random_state(random_state).randint(LARGEST_SEED, size=count).tolist())
 
 
 def read_random_state(random_state: int | RandomState | None) -> RandomState:

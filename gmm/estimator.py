@@ -176,7 +176,7 @@ class GaussianMixture(BaseMixture):
         stepwise.check_decay(step_decay)
         if not hasattr(self, "converged_"):
             return self.fit(X, y, sample_weight)
-        check_settings(self.get_params(deep=False))
+        check_settings(vars(self))
         refuse_chunks(X, "partial_fit")
         x = self._samples(X, fitting=False)
         check_plain(x, self._covariance, "partial_fit")

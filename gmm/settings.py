@@ -1,6 +1,6 @@
 """Checks of settings and initial values: one line that names the argument and its value."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, get_args
 
@@ -22,11 +22,11 @@ FIXED = {
 """Which parameters keep their initial values, and where these are."""
 
 
-def check_settings(settings: dict[str, Any]) -> None:
+def check_settings(settings: Mapping[str, Any]) -> None:
     """Refuses values that no fit can use.
 
     Args:
-        settings: An estimator's parameters by name.
+        settings: An estimator's parameters by name, perhaps among other attributes.
 
     Raises:
         ValueError: Naming the parameter, its value and what was expected.

@@ -306,7 +306,8 @@ def drop_rounding(
     Equal samples away from the reference would otherwise have a variance of pure rounding, by which
     a collapsed run would win.
     """
-    return difference.where(difference.abs() > ROUNDING * minuend.abs(), 0.0)
+    # Not where, which would make a tensor of the 0 first.
+    return difference.masked_fill(difference.abs() <= ROUNDING * minuend.abs(), 0.0)
 
 
 def are_finite(values: Float[Tensor, "run ..."]) -> Bool[Tensor, " run"]:

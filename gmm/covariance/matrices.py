@@ -63,8 +63,9 @@ class Matrices(Covariance):
         between = counts[..., None, None] * means[..., :, None] * means[..., None, :]
         total = second.unflatten(-1, (n_features, n_features))
         within = drop_rounding(total - self.pool(between), total)
-        eye = torch.eye(n_features, dtype=means.dtype, device=means.device)
-        return within / self.pool(counts)[..., None, None] + reg_covar * eye
+        covariances = within / self.pool(counts)[..., None, None]
+        covariances.diagonal(dim1=-2, dim2=-1).add_(reg_covar)
+        return covariances
 
     @override
     def factorise(

@@ -88,8 +88,10 @@ def weighted_products(
 ) -> Float[Tensor, "row d d"]:
     """Sums over samples of x xᵀ, weighted by each row of shares."""
     d, n = x.shape
-    products = x.new_empty(len(shares), d, d)
     parts = blocks(d, n * len(shares), x.device)
+    if len(parts) == 1 and len(shares) <= ROWS_AT_ONCE:
+        return torch.bmm(x * shares[:, None], x.T.expand(len(shares), -1, -1))
+    products = x.new_empty(len(shares), d, d)
     for some, result in zip(shares.split(ROWS_AT_ONCE), products.split(ROWS_AT_ONCE), strict=True):
         for first, end in parts:
             weighted = (x[first:end, None] * some).flatten(0, 1)

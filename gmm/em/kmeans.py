@@ -29,20 +29,21 @@ def spread_samples(
         weights: How often each sample counts; None for once.
     """
     n_trials = 2 + int(math.log(n_clusters))
-    numbers = torch.stack(
-        [
-            torch.rand(n_clusters, n_trials, dtype=torch.float64, generator=source)
-            for source in sources
-        ]
-    ).to(x.device)
-    mass = x.new_ones(len(x)) if weights is None else weights.to(x.dtype)
-    chosen = draw_in_proportion(mass.expand(len(sources), -1), numbers[:, 0, :1])
-    nearest = squared_distances(x, x[chosen])[:, 0]
+    shape = (n_clusters, n_trials)
+    drawn = [torch.rand(shape, dtype=torch.float64, generator=source) for source in sources]
+    numbers = torch.stack(drawn).to(x.device)
+    mass = None if weights is None else weights.to(x.dtype)
+    if mass is None:
+        chosen = (numbers[:, 0, :1] * len(x)).long()
+    else:
+        chosen = draw_in_proportion(mass.expand(len(sources), -1), numbers[:, 0, :1])
+    lengths = x.square().sum(-1)
+    nearest = squared_distances(x, x[chosen], lengths)[:, 0]
     for k in range(1, n_clusters):
-        candidates = draw_in_proportion(nearest * mass, numbers[:, k])
-        best = candidates.gather(1, best_candidate(x, candidates, nearest, mass))
+        weighted = nearest if mass is None else nearest * mass
+        candidates = draw_in_proportion(weighted, numbers[:, k])
+        best, nearest = best_candidate(x, candidates, nearest, mass, lengths)
         chosen = torch.cat([chosen, best], 1)
-        nearest = nearest.minimum(squared_distances(x, x[best])[:, 0])
     return chosen
 
 
@@ -59,16 +60,22 @@ def best_candidate(
     x: Float[Tensor, "n d"],
     candidates: Int[Tensor, "run trial"],
     nearest: Float[Tensor, "run n"],
-    mass: Float[Tensor, " n"],
-) -> Int[Tensor, "run 1"]:
-    """Which candidate leaves the least sum of squared distances."""
+    mass: Float[Tensor, " n"] | None,
+    lengths: Float[Tensor, " n"],
+) -> tuple[Int[Tensor, "run 1"], Float[Tensor, "run n"]]:
+    """The candidate that leaves the least sum of squared distances, and what it leaves of each."""
     size = chunk_size(candidates.numel())
+    if len(x) <= size:
+        left = squared_distances(x, x[candidates], lengths).minimum(nearest[:, None])
+        best = (left.sum(-1) if mass is None else left @ mass).argmin(1, keepdim=True)
+        return candidates.gather(1, best), left.take_along_dim(best[..., None], 1)[:, 0]
     remaining = torch.zeros(candidates.shape, dtype=x.dtype, device=x.device)
-    parts = zip(x.split(size), nearest.split(size, 1), mass.split(size), strict=True)
-    for rows, known, counted in parts:
-        distances = squared_distances(rows, x[candidates])
-        remaining = remaining + distances.minimum(known[:, None]) @ counted
-    return remaining.argmin(1, keepdim=True)
+    for part in slices(len(x), size):
+        distances = squared_distances(x[part], x[candidates], lengths[part])
+        left = distances.minimum(nearest[:, None, part])
+        remaining = remaining + (left.sum(-1) if mass is None else left @ mass[part])
+    best = candidates.gather(1, remaining.argmin(1, keepdim=True))
+    return best, nearest.minimum(squared_distances(x, x[best], lengths)[:, 0])
 
 
 def kmeans(
@@ -85,57 +92,105 @@ def kmeans(
         sources: One generator per run.
         weights: How often each sample counts; None for once.
     """
+    if n_clusters == 1:
+        return torch.zeros(len(sources), len(x), dtype=torch.long, device=x.device)
+    mass = None if weights is None else weights.to(x.dtype)
+    still = RELATIVE_TOL * mean_variance(x, mass)
+    labels = torch.empty(len(sources), len(x), dtype=torch.long, device=x.device)
+    runs = list(range(len(sources)))
     centres = x[spread_samples(x, n_clusters, sources, weights)]
-    mass = x.new_ones(len(x)) if weights is None else weights.to(x.dtype)
-    still = RELATIVE_TOL * (mass @ (x - mass @ x / mass.sum()).square()).mean() / mass.sum()
-    active = torch.arange(len(centres), device=x.device)
     for _ in range(MOST_ROUNDS):
-        moved = updated_centres(x, centres[active], mass)
-        shift = (moved - centres[active]).square().sum((1, 2))
-        centres = centres.index_copy(0, active, moved)
-        active = active[shift > still]
-        if not len(active):
-            break
-    return assign(x, centres)
+        nearest = assign(x, centres)
+        moved = means_of_clusters(x, nearest, centres, mass)
+        shifts = (moved - centres).square().sum((1, 2)).tolist()
+        centres = moved
+        ended = [place for place, shift in enumerate(shifts) if shift <= still]
+        if not ended:
+            continue
+        if any(shifts[place] > 0 for place in ended):
+            nearest = assign(x, centres)
+        if len(ended) == len(labels):
+            return nearest
+        labels[[runs[place] for place in ended]] = nearest[ended]
+        going = [place for place in range(len(runs)) if place not in ended]
+        runs = [runs[place] for place in going]
+        if not runs:
+            return labels
+        centres = centres[going]
+    labels[runs] = assign(x, centres)
+    return labels
+
+
+def mean_variance(x: Float[Tensor, "n d"], mass: Float[Tensor, " n"] | None) -> float:
+    """The variance of a feature, averaged over the features."""
+    if mass is None:
+        return float(x.var(0, correction=0).mean())
+    return float((mass @ (x - mass @ x / mass.sum()).square()).mean() / mass.sum())
 
 
 def assign(x: Float[Tensor, "n d"], centres: Float[Tensor, "run k d"]) -> Int[Tensor, "run n"]:
     """The nearest centre of each sample."""
     size = chunk_size(centres.shape[0] * centres.shape[1])
-    nearest = [relative_distances(rows, centres).min(1).indices for rows in x.split(size)]
-    return torch.cat(nearest, -1)
+    parts = slices(len(x), size)
+    nearest = [relative_distances(x[part], centres).min(1).indices for part in parts]
+    return nearest[0] if len(nearest) == 1 else torch.cat(nearest, -1)
 
 
 def updated_centres(
-    x: Float[Tensor, "n d"], centres: Float[Tensor, "run k d"], mass: Float[Tensor, " n"]
+    x: Float[Tensor, "n d"], centres: Float[Tensor, "run k d"], mass: Float[Tensor, " n"] | None
 ) -> Float[Tensor, "run k d"]:
-    """One round of Lloyd: means of the samples nearest to each centre.
+    """One round of Lloyd: means of the samples nearest to each centre."""
+    return means_of_clusters(x, assign(x, centres), centres, mass)
+
+
+def means_of_clusters(
+    x: Float[Tensor, "n d"],
+    labels: Int[Tensor, "run n"],
+    centres: Float[Tensor, "run k d"],
+    mass: Float[Tensor, " n"] | None,
+) -> Float[Tensor, "run k d"]:
+    """The mean of each cluster.
 
     A centre that has lost all its samples moves to the sample farthest from its own centre.
     """
-    nearest = assign(x, centres)
-    sums, counts = torch.zeros_like(centres), centres.new_zeros(centres.shape[:2])
-    size = chunk_size(centres.shape[0] * centres.shape[1])
-    parts = zip(x.split(size), nearest.split(size, 1), mass.split(size), strict=True)
-    for rows, part, counted in parts:
-        room = centres.new_zeros(*counts.shape, len(rows))
-        members = room.scatter(1, part[:, None], counted.expand(len(part), 1, -1))
-        sums, counts = sums + members @ rows, counts + members.sum(-1)
-    means = sums / counts.clamp(min=torch.finfo(x.dtype).tiny)[..., None]
-    # Almost never: a loop over what is empty, so that the usual round pays one comparison.
-    for run in (counts == 0).any(1).nonzero()[:, 0].tolist():
-        empty = counts[run] == 0
-        distances = squared_distances(x, centres[run, None])[0].amin(0).where(mass > 0, -1)
-        farthest = distances.topk(int(empty.sum())).indices
-        means[run, empty] = x[farthest]
+    sums, counts = [], []
+    for part in slices(len(x), chunk_size(centres.shape[0] * centres.shape[1])):
+        members = membership(labels[:, part], centres, None if mass is None else mass[part])
+        sums.append(members @ x[part])
+        counts.append(members.sum(-1, keepdim=True))
+    count = sum(counts[1:], counts[0])
+    means = sum(sums[1:], sums[0]) / count
+    # Almost never: what is empty shows as 0 / 0 and costs the usual round one comparison.
+    if not math.isnan(means.sum().item()):
+        return means
+    for run in (count[..., 0] == 0).any(1).nonzero()[:, 0].tolist():
+        empty = count[run, :, 0] == 0
+        distances = squared_distances(x, centres[run, None])[0].amin(0)
+        distances = distances if mass is None else distances.where(mass > 0, -1)
+        means[run, empty] = x[distances.topk(int(empty.sum())).indices]
     return means
 
 
-def squared_distances(
-    x: Float[Tensor, "n d"], centres: Float[Tensor, "run k d"]
+def membership(
+    labels: Int[Tensor, "run n"],
+    centres: Float[Tensor, "run k d"],
+    mass: Float[Tensor, " n"] | None,
 ) -> Float[Tensor, "run k n"]:
-    """‖x - c‖²."""
-    return (relative_distances(x, centres) + x.square().sum(-1)).clamp(min=0)
+    """How much each cluster has of each sample: all or nothing."""
+    room = centres.new_zeros(*centres.shape[:2], labels.shape[1])
+    if mass is None:
+        return room.scatter_(1, labels[:, None], 1.0)
+    return room.scatter_(1, labels[:, None], mass.expand(len(labels), 1, -1))
+
+
+def squared_distances(
+    x: Float[Tensor, "n d"],
+    centres: Float[Tensor, "run k d"],
+    lengths: Float[Tensor, " n"] | None = None,
+) -> Float[Tensor, "run k n"]:
+    """‖x - c‖²; ``lengths`` are ‖x‖², where they are known."""
+    lengths = x.square().sum(-1) if lengths is None else lengths
+    return relative_distances(x, centres).add_(lengths).clamp_(min=0)
 
 
 def relative_distances(
@@ -150,3 +205,8 @@ def relative_distances(
 def chunk_size(n_rows: int) -> int:
     """Samples whose distances to all centres of all runs are computed at a time."""
     return max(CHUNK_ELEMENTS // n_rows, 1024)
+
+
+def slices(n_samples: int, size: int) -> list[slice]:
+    """Parts of the samples, in their order."""
+    return [slice(first, first + size) for first in range(0, n_samples, size)]

@@ -35,8 +35,8 @@ def map_joint(
 ) -> Iterator[Tensor]:
     """A function of the log joint density of all samples, chunk by chunk."""
     parameters = parameters.to(dtype=torch.float64, device=x.device)
-    if are_few(x, parameters):
-        return iter([function(log_joint_of_few(x, parameters, covariance))])
+    if are_few(len(x), parameters):
+        return iter([function(_bounded(log_joint_of_few(x.T, parameters, covariance)))])
     reference = parameters.centre
     parameters = parameters.translate(-reference)
     task = Task(len(x), *parameters.means.shape, x.dtype, x.device, fitting=False)
@@ -44,13 +44,17 @@ def map_joint(
     evaluate = log_joint(parameters, covariance, way.dtype, packs=way.packs, n_samples=len(x))
 
     def evaluate_rows(rows: Float[Tensor, "part d"]) -> Tensor:
-        joint = evaluate(centre_chunk(rows, None, reference, covariance, way.dtype))
-        # Where squares overflow, the lowest log density that a number can hold.
-        return function(joint.nan_to_num(nan=torch.finfo(way.dtype).min))
+        chunk = centre_chunk(rows, None, reference, covariance, way.dtype)
+        return function(_bounded(evaluate(chunk)))
 
     k, d = parameters.n_components, parameters.n_features
     size = chunk_size(covariance, k, d, way.dtype, x.device, way.packs)
     return map(evaluate_rows, x.split(size))
+
+
+def _bounded(joint: Float[Tensor, "run k n"]) -> Float[Tensor, "run k n"]:
+    """The lowest log density that a number can hold, where squares overflow."""
+    return joint.nan_to_num(nan=torch.finfo(joint.dtype).min)
 
 
 def log_joints(

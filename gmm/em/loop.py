@@ -1,11 +1,12 @@
 """Expectation maximisation of a batch of mixtures on the same samples."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gmm.em.objective import Maximum, Objective
@@ -37,26 +38,74 @@ class Run:
         return len(self.lower_bounds)
 
 
+@dataclass
+class Climb:
+    """How one run went: numbers that the loop decides by, not tensors.
+
+    Args:
+        lower_bound: Its lower bound in nats per sample; -inf where it failed.
+        bounds: The bound after every iteration.
+        converged: Whether the bound changed by less than ``tol``.
+        failed: Whether some covariance was not positive definite.
+    """
+
+    lower_bound: float
+    bounds: list[float] = field(default_factory=list)
+    converged: bool = False
+    failed: bool = False
+
+    def step(self, bound: float, tol: float) -> None:
+        """Takes over the bound of an iteration, which is not finite where that has failed."""
+        self.failed = not math.isfinite(bound)
+        bound = -math.inf if self.failed else bound
+        self.converged = abs(bound - self.lower_bound) < tol
+        self.lower_bound = bound
+        self.bounds.append(bound)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run takes part no more."""
+        return self.converged or self.failed
+
+
 @dataclass(frozen=True)
 class Runs:
     """A batch of fitted mixtures.
 
     Args:
         parameters: Parameters of each run; where a run failed, those before its failure.
-        lower_bound: Lower bound of each run in nats per sample; -inf where a run failed.
-        history: Lower bound after each iteration; NaN after the last one of a run.
-        converged: Whether the run's bound changed by less than ``tol``.
-        failed: Whether some covariance of the run was not positive definite.
+        climbs: How each went.
         added: What each variance was raised by beyond ``reg_covar``, see
             :class:`~gmm.em.objective.Maximum`, in the last iteration of each run.
     """
 
     parameters: Estimate
-    lower_bound: Float[Tensor, " run"]
-    history: Float[Tensor, "run iteration"]
-    converged: Bool[Tensor, " run"]
-    failed: Bool[Tensor, " run"]
+    climbs: Sequence[Climb]
     added: Float[Tensor, "run d"]
+
+    @property
+    def lower_bound(self) -> Float[Tensor, " run"]:
+        """Lower bound of each run in nats per sample; -inf where a run failed."""
+        return torch.tensor([climb.lower_bound for climb in self.climbs], dtype=torch.float64)
+
+    @property
+    def history(self) -> Float[Tensor, "run iteration"]:
+        """Lower bound after each iteration; NaN after the last one of a run."""
+        longest = max(len(climb.bounds) for climb in self.climbs)
+        rows = [
+            [*climb.bounds, *[math.nan] * (longest - len(climb.bounds))] for climb in self.climbs
+        ]
+        return torch.tensor(rows, dtype=torch.float64).reshape(len(rows), longest)
+
+    @property
+    def converged(self) -> Bool[Tensor, " run"]:
+        """Whether the bound of each run changed by less than ``tol``."""
+        return torch.tensor([climb.converged for climb in self.climbs])
+
+    @property
+    def failed(self) -> Bool[Tensor, " run"]:
+        """Whether some covariance of the run was not positive definite."""
+        return torch.tensor([climb.failed for climb in self.climbs])
 
     def best(self) -> Run:
         """The run of greatest lower bound, the first of equals.
@@ -64,21 +113,20 @@ class Runs:
         Raises:
             ValueError: If every run failed.
         """
-        alive = (~self.failed).nonzero()[:, 0].tolist()
+        alive = [run for run, climb in enumerate(self.climbs) if not climb.failed]
         if not alive:
             raise ValueError(
-                f"all {len(self.failed)} runs have a covariance that is not positive definite, "
+                f"all {len(self.climbs)} runs have a covariance that is not positive definite, "
                 f"expected at least one sound run; increase reg_covar, lower n_components or "
                 f"scale the data"
             )
-        bounds = self.lower_bound.tolist()
-        best = max(alive, key=bounds.__getitem__)
-        history = self.history[best]
+        best = max(alive, key=lambda run: self.climbs[run].lower_bound)
+        climb = self.climbs[best]
         return Run(
-            parameters=self.parameters.select(torch.tensor([best], device=history.device)),
-            lower_bound=bounds[best],
-            lower_bounds=tuple(history[~history.isnan()].tolist()),
-            converged=bool(self.converged[best]),
+            self.parameters.apply(lambda values: values[best : best + 1]),
+            climb.lower_bound,
+            tuple(climb.bounds),
+            climb.converged,
         )
 
     def describe(self, interval: int, *, bounds: bool) -> str:
@@ -89,40 +137,56 @@ class Runs:
             bounds: Whether to give the lower bound in every line.
         """
         lines = []
-        for run, history in enumerate(self.history.tolist()):
-            known = [bound for bound in history if not math.isnan(bound)]
+        for run, climb in enumerate(self.climbs):
             lines.append(f"Initialization {run}")
-            for step in range(interval, len(known) + 1, interval):
-                lower_bound = f"\t lower bound {known[step - 1]:.5f}" if bounds else ""
+            for step in range(interval, len(climb.bounds) + 1, interval):
+                lower_bound = f"\t lower bound {climb.bounds[step - 1]:.5f}" if bounds else ""
                 lines.append(f"  Iteration {step}{lower_bound}")
-            word = "converged" if self.converged[run] else "did not converge"
+            word = "converged" if climb.converged else "did not converge"
             lines.append(
-                f"Initialization {run} {'failed' if self.failed[run] else word} after "
-                f"{len(known)} iterations, lower bound {float(self.lower_bound[run]):.5f}"
+                f"Initialization {run} {'failed' if climb.failed else word} after "
+                f"{len(climb.bounds)} iterations, lower bound {climb.lower_bound:.5f}"
             )
         return "\n".join(lines)
 
     def diagnostics(self) -> dict[str, list[Any]]:
         """How every run ended, in the order of the restarts, as plain numbers."""
         return {
-            "lower_bound": self.lower_bound.tolist(),
-            "n_iter": (~self.history.isnan()).sum(1).tolist(),
-            "converged": self.converged.tolist(),
-            "failed": self.failed.tolist(),
+            "lower_bound": [climb.lower_bound for climb in self.climbs],
+            "n_iter": [len(climb.bounds) for climb in self.climbs],
+            "converged": [climb.converged for climb in self.climbs],
+            "failed": [climb.failed for climb in self.climbs],
             "added_variances": self.added.tolist(),
         }
 
 
 @dataclass(frozen=True)
-class _Progress:
-    """A batch between two iterations: everything that one iteration reads and replaces."""
+class _Batch:
+    """Some runs: which of all they are, and what they have reached."""
 
+    runs: list[int]
     parameters: Estimate
-    lower_bound: Float[Tensor, " run"]
-    converged: Bool[Tensor, " run"]
-    failed: Bool[Tensor, " run"]
     added: Float[Tensor, "run d"]
-    active: Int[Tensor, " some"]
+
+    def pick(self, places: Sequence[int]) -> "_Batch":
+        """Those at some places of the batch; nothing is copied where they are all or none."""
+        if len(places) == len(self.runs):
+            return self
+        if not places:
+            return _Batch([], self.parameters, self.added)
+        index = torch.tensor(places, dtype=torch.long, device=self.added.device)
+        runs = [self.runs[place] for place in places]
+        return _Batch(runs, self.parameters.select(index), self.added[index])
+
+    def put(self, some: "_Batch") -> "_Batch":
+        """The batch of all runs, with some as they are in another."""
+        if not some.runs:
+            return self
+        if len(some.runs) == len(self.runs):
+            return some
+        index = torch.tensor(some.runs, dtype=torch.long, device=self.added.device)
+        parameters = self.parameters.replace_runs(index, some.parameters)
+        return _Batch(self.runs, parameters, self.added.index_copy(0, index, some.added))
 
 
 def run(
@@ -149,28 +213,20 @@ def run(
         max_iter: Largest number of iterations.
         lower_bound: Bound of the start, where EM goes on from an earlier fit.
     """
-    reference = samples.reference
-    bounds = torch.full((start.n_runs,), lower_bound, dtype=torch.float64, device=valid.device)
-    progress = _Progress(
-        start.translate(-reference),
-        bounds.where(valid, -torch.inf),
-        torch.zeros_like(valid),
-        ~valid,
-        torch.zeros_like(start.means[:, 0]),
-        valid.nonzero()[:, 0],
-    )
-    history = []
-    while len(history) < max_iter and len(progress.active):
-        progress, bounds = _iterate(samples, progress, objective, tol)
-        history.append(bounds)
-    return Runs(
-        progress.parameters.translate(reference),
-        progress.lower_bound,
-        torch.stack(history, 1) if history else bounds.new_empty(start.n_runs, 0),
-        progress.converged,
-        progress.failed,
-        progress.added,
-    )
+    sound = valid.tolist()
+    climbs = [Climb(lower_bound if each else -math.inf, failed=not each) for each in sound]
+    about = start.translate(-samples.reference)
+    reached = _Batch(list(range(start.n_runs)), about, torch.zeros_like(about.means[:, 0]))
+    batch = reached.pick([run for run, each in enumerate(sound) if each])
+    for _ in range(max_iter):
+        if not batch.runs:
+            break
+        batch = _iterate(samples, batch, objective, climbs, tol)
+        active = [place for place, run in enumerate(batch.runs) if not climbs[run].ended]
+        if len(active) < len(batch.runs):
+            reached, batch = reached.put(batch), batch.pick(active)
+    reached = reached.put(batch)
+    return Runs(reached.parameters.translate(samples.reference), climbs, reached.added)
 
 
 def _step(samples: Samples, current: Estimate, objective: Objective) -> tuple[Statistics, Maximum]:
@@ -181,6 +237,8 @@ def _step(samples: Samples, current: Estimate, objective: Objective) -> tuple[St
     """
     statistics = objective.expectation(samples, current)
     maximum = objective.maximise(statistics)
+    if samples.dtype == torch.float64:
+        return statistics, maximum
     again = need_again(
         current, maximum.parameters, maximum.valid, objective.covariance, samples.dtype
     )
@@ -193,24 +251,18 @@ def _step(samples: Samples, current: Estimate, objective: Objective) -> tuple[St
 
 
 def _iterate(
-    samples: Samples, before: _Progress, objective: Objective, tol: float
-) -> tuple[_Progress, Float[Tensor, " run"]]:
-    """One E- and one M-step of the active runs; also their bounds, NaN for the others."""
-    active = before.active
-    current = before.parameters.select(active)
-    statistics, maximum = _step(samples, current, objective)
+    samples: Samples, before: _Batch, objective: Objective, climbs: Sequence[Climb], tol: float
+) -> _Batch:
+    """One E- and one M-step of the runs that have not ended; their climbs are taken down."""
+    statistics, maximum = _step(samples, before.parameters, objective)
     parameters = maximum.parameters
-    bounds = objective.lower_bound(statistics, current, parameters)
-    valid = maximum.valid & bounds.isfinite()
-    bounds = bounds.where(valid, -torch.inf)
-    converged = valid & ((bounds - before.lower_bound[active]).abs() < tol)
-    sound = active[valid]
-    after = _Progress(
-        before.parameters.replace_runs(sound, parameters.select(valid)),
-        before.lower_bound.index_copy(0, active, bounds),
-        before.converged.index_copy(0, active, converged),
-        before.failed.index_copy(0, active, ~valid),
-        before.added.index_copy(0, active, maximum.added),
-        active[valid & ~converged],
-    )
-    return after, torch.full_like(after.lower_bound, torch.nan).index_copy(0, active, bounds)
+    bounds = objective.lower_bound(statistics, before.parameters, parameters)
+    # The only numbers that have to leave the device in an iteration.
+    values = bounds.where(maximum.valid, -torch.inf).tolist()
+    for run, bound in zip(before.runs, values, strict=True):
+        climbs[run].step(bound, tol)
+    failed = [place for place, run in enumerate(before.runs) if climbs[run].failed]
+    if failed:
+        index = torch.tensor(failed, device=bounds.device)
+        parameters = parameters.replace_runs(index, before.parameters.select(index))
+    return _Batch(before.runs, parameters, maximum.added)

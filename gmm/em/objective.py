@@ -11,11 +11,12 @@ from torch import Tensor
 from gmm.covariance import Covariance
 from gmm.covariance.cost import Task
 from gmm.em.deviations import move_to_reference, summarise_deviations
+from gmm.em.few_samples import are_few, log_joint_of_few
 from gmm.em.joint import log_joint_up_to_form, rounding_loss, shared_form
 from gmm.em.log_density import normalise
 from gmm.em.parameters import Estimate
 from gmm.em.ways import Way, choose_ways
-from gmm.samples.in_memory import Samples
+from gmm.samples.in_memory import InMemory, Samples
 from gmm.samples.statistics import (
     Chunk,
     Statistics,
@@ -26,6 +27,8 @@ from gmm.samples.statistics import (
 )
 
 P = TypeVar("P", bound=Estimate)
+
+MOST_PRODUCTS = 2**20  # of two features of few samples, to be kept from iteration to iteration
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def factorise_definite(
     """
     chol, valid = covariance.factorise(covariances)
     added = covariances.new_zeros(len(covariances), n_features)
-    if not widen or valid.all():
+    if not widen or all(valid.tolist()):
         return chol, valid, added
     covariances, raised = covariance.make_definite(covariances)
     if raised is None:
@@ -115,6 +118,8 @@ def expected_statistics(
         covariance: The covariance type.
         double: Which runs are computed in float64 in any case.
     """
+    if isinstance(samples, InMemory) and are_few(samples.n_samples, parameters):
+        return _sum_few(samples.whole(covariance), parameters, covariance)
     device = parameters.means.device
     task = Task(samples.n_samples, *parameters.means.shape, samples.dtype, device)
     ways = choose_ways(parameters, covariance, task, double)
@@ -125,6 +130,13 @@ def expected_statistics(
     ]
     order = torch.cat([runs.nonzero()[:, 0] for runs, _ in ways])
     return join_runs(parts).select(order.argsort())
+
+
+def _sum_few(chunk: Chunk, parameters: Estimate, covariance: Covariance) -> Statistics:
+    """The statistics of few samples, in float64 whatever they are in."""
+    log_density, resp = normalise(log_joint_of_few(chunk.x, parameters, covariance))
+    packs = chunk.x.numel() * parameters.n_features <= MOST_PRODUCTS
+    return summarise(chunk, resp, log_density, parameters.precisions_cholesky, packs=packs)
 
 
 def _sum_statistics(

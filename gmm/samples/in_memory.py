@@ -17,6 +17,10 @@ MOST_KEPT_BYTES = 2**28
 # Size of centred samples that are kept between iterations: to centre them again costs diag and
 # spherical a third of an iteration. A larger copy of the samples would no longer be small.
 
+MOST_WHOLE_NUMBERS = 2**17
+# Samples that are kept as one chunk if they fit into one, with the products of their features: at
+# most some 30 MiB, for the 64 features that pay most.
+
 
 class Samples(ABC):
     """Samples that can be read again and again: an array, a file, one shard of several."""
@@ -127,6 +131,9 @@ class InMemory(Samples):
     def chunks(
         self, covariance: Covariance, size: int, dtype: torch.dtype = torch.float64
     ) -> Iterator[Chunk]:
+        if len(self.x) <= size and self.x.numel() <= MOST_WHOLE_NUMBERS:
+            yield self.whole(covariance, dtype)
+            return
         for first, columns in zip(
             range(0, len(self.x), size), self._columns(size, dtype), strict=True
         ):
@@ -134,6 +141,15 @@ class InMemory(Samples):
             if self.weights is not None:
                 weights = self.weights[first : first + size].to(dtype)
             yield Chunk(columns, covariance, weights)
+
+    def whole(self, covariance: Covariance, dtype: torch.dtype = torch.float64) -> Chunk:
+        """All samples as one chunk, kept with the products of their features."""
+        if (covariance, dtype) not in self._whole:
+            self._whole.clear()  # only what is read now
+            columns = centre(self.x, self.reference, dtype)
+            weights = None if self.weights is None else self.weights.to(dtype)
+            self._whole[covariance, dtype] = Chunk(columns, covariance, weights)
+        return self._whole[covariance, dtype]
 
     @override
     def pool(self, statistics: Statistics) -> Statistics:
@@ -152,6 +168,10 @@ class InMemory(Samples):
             self._kept.clear()  # only what is read now
             self._kept[size, dtype] = list(parts)
         return self._kept[size, dtype]
+
+    @cached_property
+    def _whole(self) -> dict[tuple[Covariance, torch.dtype], Chunk]:
+        return {}
 
     @cached_property
     def _kept(self) -> dict[tuple[int, torch.dtype], list[Tensor]]:

@@ -52,6 +52,7 @@ def test_few_samples_are_centred_once_and_many_each_time(x, monkeypatch):
     for _ in range(3):
         list(samples.chunks(DIAG, 450))
     assert len(calls) == 1
+    monkeypatch.setattr(in_memory, "MOST_WHOLE_NUMBERS", 0)
     monkeypatch.setattr(in_memory, "MOST_KEPT_BYTES", 100)
     many = InMemory(x)
     for _ in range(3):
