@@ -7,10 +7,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gmm.covariance import Covariance
-from gmm.covariance.cost import Task
 from gmm.em.joint import log_joint
 from gmm.em.parameters import Estimate
-from gmm.em.ways import choose_way
+from gmm.em.ways import choose_way, task_of
 from gmm.samples.in_memory import centre_chunk
 from gmm.samples.statistics import chunk_size
 
@@ -36,7 +35,7 @@ def map_joint(
     parameters = parameters.to(dtype=torch.float64, device=x.device)
     reference = parameters.centre
     parameters = parameters.translate(-reference)
-    task = Task(len(x), *parameters.means.shape, x.dtype, x.device, fitting=False)
+    task = task_of(parameters, len(x), x.dtype, fitting=False)
     way = choose_way(parameters, covariance, task)
     evaluate = log_joint(parameters, covariance, way.dtype, packs=way.packs, n_samples=len(x))
 

@@ -9,12 +9,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gmm.covariance import Covariance
-from gmm.covariance.cost import Task
 from gmm.em.deviations import move_to_reference, summarise_deviations
 from gmm.em.joint import log_joint_up_to_form, rounding_loss, shared_form
 from gmm.em.log_density import normalise
 from gmm.em.parameters import Estimate
-from gmm.em.ways import Way, choose_ways
+from gmm.em.ways import Way, choose_ways, task_of
 from gmm.samples.in_memory import Samples
 from gmm.samples.statistics import (
     Chunk,
@@ -115,8 +114,7 @@ def expected_statistics(
         covariance: The covariance type.
         double: Which runs are computed in float64 in any case.
     """
-    device = parameters.means.device
-    task = Task(samples.n_samples, *parameters.means.shape, samples.dtype, device)
+    task = task_of(parameters, samples.n_samples, samples.dtype)
     ways = choose_ways(parameters, covariance, task, double)
     if len(ways) == 1:
         return _sum_statistics(samples, parameters, covariance, ways[0][1])

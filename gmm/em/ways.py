@@ -37,6 +37,15 @@ class Way:
     about_means: bool = False
 
 
+def task_of(
+    parameters: Estimate, n_samples: int, dtype: torch.dtype, *, fitting: bool = True
+) -> Task:
+    """A pass over so many samples with these mixtures, see :class:`~gmm.covariance.cost.Task`."""
+    n_runs, n_components, n_features = parameters.means.shape
+    device = parameters.means.device
+    return Task(n_samples, n_runs, n_components, n_features, dtype, device, fitting)
+
+
 def reach(parameters: Estimate, covariance: Covariance) -> Float[Tensor, " run"]:
     """Squared distance of the farthest component from the reference, per feature."""
     pull = covariance.precision_times(parameters.precisions_cholesky, parameters.means)
