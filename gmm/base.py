@@ -4,6 +4,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -267,7 +268,7 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
             weights = None if sample_weight is None else validate_weights(sample_weight, x)
             return self._missing_values.samples(x, weights), isinstance(X, Tensor)
         device, dtype = read_device(self.device), read_dtype(self.dtype)
-        samples = source.samples(sample_weight, device, dtype)
+        samples = source.samples(sample_weight, device, dtype, self._missing_values.check)
         self.n_features_in_ = len(samples.reference)
         return samples, samples.survey.as_tensors
 
@@ -292,7 +293,9 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         check_is_fitted(self)
         source = as_chunks(X)
         if source is not None:
-            return source.apply(lambda chunk: self._evaluate(function, chunk), ordered=ordered)
+            check = self._missing_values.check
+            evaluate = partial(self._evaluate, function)
+            return source.apply(evaluate, ordered=ordered, check=check)
         x = self._samples(X, fitting=False)
         values = self._missing_values.evaluate(function, x, self.parameters_, self._covariance)[0]
         if values.is_floating_point():

@@ -66,9 +66,9 @@ class GaussianMixture(BaseMixture):
         device: Where to compute, such as ``cuda``; None for where the samples are.
         dtype: Precision of samples and attributes, ``float32`` or ``float64``; None for that of
             the samples. Sums over samples are float64 in any case.
-        missing: ``marginalize`` takes NaN for a value that is not known, in ``fit`` (not of
-            ``low_rank``, nor of chunks) and in all answers; whether one is missing must not depend
-            on what it is.
+        missing: ``marginalize`` takes NaN for a value that is not known, in ``fit`` and in all
+            answers; whether one is missing must not depend on what it is. A sample of which
+            nothing is known has log density 0 and the weights as its probabilities.
 
     Attributes:
         weights_: Mixing proportions, k.

@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.distributions import Distribution
 
+from gmm.covariance.completion import Completion, Incomplete
+
 ROUNDING = 64 * torch.finfo(torch.float64).eps  # of a sum of many products, relative to it
 
 
@@ -177,6 +179,12 @@ class Covariance(ABC):
             given: All others.
             deviations: Deviations of the given features from their means.
         """
+
+    @abstractmethod
+    def complete(
+        self, chol: Float[Tensor, "run ..."], means: Float[Tensor, "run k d"], part: Incomplete
+    ) -> Completion:
+        """Samples of which some values are missing, under components about their reference."""
 
     @abstractmethod
     def attributes(

@@ -9,6 +9,7 @@ from torch.distributions import Distribution, LowRankMultivariateNormal
 from typing_extensions import override
 
 from gmm.covariance.base import Covariance, are_finite
+from gmm.covariance.completion import Completion, Incomplete
 from gmm.covariance.factor_analysis import (
     centre_moments,
     latent_factor,
@@ -17,6 +18,7 @@ from gmm.covariance.factor_analysis import (
     random_directions,
     start_loadings,
 )
+from gmm.covariance.loadings_completion import LoadingsCompletion
 
 OVERSAMPLING = 10  # directions beyond the rank that the start looks in: Halko et al. (2011), 4.2
 
@@ -218,6 +220,12 @@ class LowRank(Covariance):
         factor = latent_factor(seen)
         loadings = torch.linalg.solve_triangular(factor, rest[..., :-1].mT, upper=False).mT
         return shift, torch.cat([loadings, rest[..., -1:]], -1)
+
+    @override
+    def complete(
+        self, chol: Float[Tensor, "run k d q1"], means: Float[Tensor, "run k d"], part: Incomplete
+    ) -> Completion:
+        return LoadingsCompletion(chol, means, part)
 
     @override
     def attributes(

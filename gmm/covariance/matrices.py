@@ -18,6 +18,8 @@ from gmm.covariance.base import (
     restore_factors,
     shown_attributes,
 )
+from gmm.covariance.completion import Completion, Incomplete
+from gmm.covariance.matrix_completion import MatrixCompletion
 from gmm.covariance.products import multiply
 
 ADDED_SHARES = tuple(torch.finfo(torch.float64).eps * 4.0**step for step in range(17))
@@ -168,6 +170,15 @@ class Matrices(Covariance):
         return -torch.linalg.solve_triangular(factor.mT, pull @ deviations, upper=False), factor
 
     @override
+    def complete(
+        self, chol: Float[Tensor, "run kq d d"], means: Float[Tensor, "run k d"], part: Incomplete
+    ) -> Completion:
+        def collect(second: Float[Tensor, "run k d d"]) -> Float[Tensor, "run kq m"]:
+            return pack(self.pool(second), packed=self.packs(means.shape[-1]))
+
+        return MatrixCompletion(chol, self.covariances(chol), means, part, collect)
+
+    @override
     def attributes(
         self, chol: Float[Tensor, "run kq d d"], n_components: int, n_features: int
     ) -> dict[str, Tensor]:
@@ -201,6 +212,14 @@ def unpack(second: Float[Tensor, "run kq m"], n_features: int) -> Float[Tensor, 
     matrices[..., rows, columns] = second
     matrices[..., columns, rows] = second
     return matrices
+
+
+def pack(matrices: Float[Tensor, "run kq d d"], *, packed: bool) -> Float[Tensor, "run kq m"]:
+    """What :func:`unpack` makes symmetric matrices of."""
+    if not packed:
+        return matrices.flatten(2)
+    rows, columns = pairs(matrices.shape[-1], matrices.device)
+    return matrices[..., rows, columns]
 
 
 @cache

@@ -17,7 +17,9 @@ from gmm.covariance.base import (
     restore_factors,
     shown_attributes,
 )
+from gmm.covariance.completion import Completion, Incomplete
 from gmm.covariance.products import multiply
+from gmm.covariance.variance_completion import VarianceCompletion
 
 
 class Variances(Covariance):
@@ -139,6 +141,12 @@ class Variances(Covariance):
     ) -> tuple[Float[Tensor, "run k kept n"], Float[Tensor, "run k mkept"]]:
         run, k, _, n = deviations.shape
         return deviations.new_zeros(run, k, len(kept), n), self.marginal(chol, kept)
+
+    @override
+    def complete(
+        self, chol: Float[Tensor, "run k m"], means: Float[Tensor, "run k d"], part: Incomplete
+    ) -> Completion:
+        return VarianceCompletion(chol.expand_as(means), means, part, self.pool)
 
     @override
     def attributes(

@@ -3,7 +3,7 @@
 import random
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -131,7 +131,13 @@ class Streamed(Surveyed):
         device = self.survey.device
         weights = self.survey.weights
         weights = None if weights is None else weights.cpu()[indices].to(device)
-        return InMemory(x.to(device), weights, self.reference)
+        return fill_in(InMemory(x.to(device), weights, self.reference))
+
+
+def fill_in(samples: InMemory) -> InMemory:
+    """The samples with their reference in the place of missing values, to look for a start in."""
+    x = samples.x
+    return replace(samples, x=x.where(~x.isnan(), samples.reference.to(x.dtype)))
 
 
 def check_same(row: Float[Tensor, " d"], expected: Float[Tensor, " d"]) -> None:
@@ -140,7 +146,7 @@ def check_same(row: Float[Tensor, " d"], expected: Float[Tensor, " d"]) -> None:
     Raises:
         ValueError: If it is another.
     """
-    if not torch.equal(row, expected.to(row)):
+    if not torch.equal(row.nan_to_num(), expected.to(row).nan_to_num()):
         raise ValueError(
             "the stream has another order in a later pass, expected the same in every pass for "
             "sample_weight; pass a source that is not shuffled"
