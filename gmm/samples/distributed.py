@@ -19,7 +19,7 @@ from gmm.covariance import Covariance
 from gmm.samples.chunks import Check, Chunks, as_chunks
 from gmm.samples.in_memory import InMemory
 from gmm.samples.statistics import Chunk, Statistics
-from gmm.samples.streaming import Streamed, Surveyed, fill_in
+from gmm.samples.streaming import Streamed, Surveyed
 from gmm.samples.survey import Moments, Survey, check_weight, no_moments, survey
 from gmm.samples.validation import check_finite
 
@@ -157,7 +157,7 @@ class Pooled(Surveyed):
         rows[is_mine, -1] = 1.0 if mine.weights is None else mine.weights.to(rows)
         rows = _sum(rows, self.group).to(self.survey.device)
         weights = rows[:, -1] if self.weighted else None
-        return fill_in(InMemory(rows[:, :-1].to(self.dtype), weights, self.reference))
+        return InMemory(rows[:, :-1].to(self.dtype), weights, self.reference)
 
 
 @dataclass(frozen=True)

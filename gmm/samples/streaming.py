@@ -66,7 +66,7 @@ class Surveyed(Samples):
 
     @override
     def draw(self, n_samples: int, seed: int) -> InMemory:
-        return self.rows_at(drawn_positions(self.n_samples, n_samples, seed))
+        return fill_in(self.rows_at(drawn_positions(self.n_samples, n_samples, seed)))
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Streamed(Surveyed):
         device = self.survey.device
         weights = self.survey.weights
         weights = None if weights is None else weights.cpu()[indices].to(device)
-        return fill_in(InMemory(x.to(device), weights, self.reference))
+        return InMemory(x.to(device), weights, self.reference)
 
 
 def fill_in(samples: InMemory) -> InMemory:

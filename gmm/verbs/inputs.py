@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmm.options import FloatType
+from gmm.options import FloatType, Missing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 LARGEST_LOADED_BYTES = 2**30  # of a file to fit, of which k-means makes a second copy
 
 
-def read_samples(path: Path, dtype: FloatType | None, device: str | None) -> "Tensor":
+def read_samples(
+    path: Path, dtype: FloatType | None, device: str | None, missing: Missing = "error"
+) -> "Tensor":
     """The samples of a file as a tensor, in a precision and on a device if they are given.
 
     Raises:
@@ -22,7 +24,7 @@ def read_samples(path: Path, dtype: FloatType | None, device: str | None) -> "Te
     from gmm.samples.placement import read_device, read_dtype, to_tensor
 
     place, precision = read_device(device), read_dtype(dtype)  # before the work of reading
-    samples = to_tensor(read_matrix(path))
+    samples = to_tensor(read_matrix(path, missing))
     return samples.to(place or samples.device, precision or samples.dtype)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmm.options import Missing
+
 if TYPE_CHECKING:
     from gmm.anomaly import DensityThreshold
 
@@ -52,6 +54,7 @@ def score(
     percent: float | None = None,
     threshold_nats: float | None = None,
     device: str | None = None,
+    missing: Missing | None = None,
 ) -> ScoreResult:
     """Writes the log density of each sample in nats, and whether it is an outlier.
 
@@ -66,6 +69,8 @@ def score(
             that fit held out. By default 4 with held_out, and otherwise the percent of fit.
         threshold_nats: The threshold itself, instead of held_out and percent.
         device: Where to compute, such as cuda.
+        missing: What NaN and the empty cells of a .csv file are: a mistake, or values that are not
+            known, by whose marginal densities samples are scored. By default what they were to fit.
 
     Raises:
         FileNotFoundError: If there is no file mixture, x or held_out.
@@ -76,8 +81,10 @@ def score(
     from gmm.persistence import load, mixture_of
 
     loaded = load(mixture, device=device)
+    if missing is not None:
+        mixture_of(loaded).set_params(missing=missing)
     threshold = _threshold(loaded, held_out, percent, threshold_nats)
-    samples = read_matrix(x)
+    samples = read_matrix(x, mixture_of(loaded).missing)
     log_density = loaded.score_samples(samples)
     component = mixture_of(loaded).predict(samples)
     columns = {"log_density_nats": log_density, "component": component}
@@ -100,6 +107,7 @@ def _threshold(
     """The threshold that was asked for, or the one in the file, or none."""
     from gmm.anomaly import DensityThreshold, density_threshold
     from gmm.files.matrices import read_matrix
+    from gmm.persistence import mixture_of
 
     if threshold_nats is not None:
         for name, value in {"held_out": held_out, "percent": percent}.items():
@@ -110,7 +118,7 @@ def _threshold(
                 )
         return DensityThreshold(threshold_nats)
     if held_out is not None:
-        scores = loaded.score_samples(read_matrix(held_out))
+        scores = loaded.score_samples(read_matrix(held_out, mixture_of(loaded).missing))
         return density_threshold(scores, DEFAULT_PERCENT if percent is None else percent)
     if percent is None:
         return getattr(loaded, "threshold_", None)
