@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 
@@ -78,8 +78,8 @@ def take(values: Float[Tensor, "*lead n"], samples: Int[Tensor, "p w"]) -> Float
 
 
 def put(
-    room: Float[Tensor, "*lead n1"], samples: Int[Tensor, "p w"], values: Float[Tensor, "..."]
-) -> Float[Tensor, "*lead n1"]:
+    room: Shaped[Tensor, "*lead n1"], samples: Int[Tensor, "p w"], values: Shaped[Tensor, "..."]
+) -> Shaped[Tensor, "*lead n1"]:
     """The room, whose last column is for padding, with the values of each pattern's samples."""
     return room.index_copy(-1, samples.flatten(), values.flatten(-2))
 
