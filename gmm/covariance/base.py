@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from gmm.covariance.completion import Completion, Incomplete
+from gmm.covariance.noise import Noisy
 
 ROUNDING = 64 * torch.finfo(torch.float64).eps  # of a sum of many products, relative to it
 
@@ -185,6 +186,16 @@ class Covariance(ABC):
         self, chol: Float[Tensor, "run ..."], means: Float[Tensor, "run k d"], part: Incomplete
     ) -> Completion:
         """Samples of which some values are missing, under components about their reference."""
+
+    @abstractmethod
+    def complete_noisy(
+        self, chol: Float[Tensor, "run ..."], means: Float[Tensor, "run k d"], part: Noisy
+    ) -> Completion:
+        """Samples with known noise, under components about their reference.
+
+        Raises:
+            ValueError: If the type cannot be learned from them.
+        """
 
     @abstractmethod
     def attributes(

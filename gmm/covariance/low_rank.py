@@ -19,6 +19,7 @@ from gmm.covariance.factor_analysis import (
     start_loadings,
 )
 from gmm.covariance.loadings_completion import LoadingsCompletion
+from gmm.covariance.noise import Noisy
 
 OVERSAMPLING = 10  # directions beyond the rank that the start looks in: Halko et al. (2011), 4.2
 
@@ -226,6 +227,15 @@ class LowRank(Covariance):
         self, chol: Float[Tensor, "run k d q1"], means: Float[Tensor, "run k d"], part: Incomplete
     ) -> Completion:
         return LoadingsCompletion(chol, means, part)
+
+    @override
+    def complete_noisy(
+        self, chol: Float[Tensor, "run k d q1"], means: Float[Tensor, "run k d"], part: Noisy
+    ) -> Completion:
+        raise ValueError(
+            "noise_covariances came with covariance_type='low_rank', expected one of full, tied, "
+            "diag, spherical; fit one of those"
+        )
 
     @override
     def attributes(

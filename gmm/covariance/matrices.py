@@ -20,6 +20,7 @@ from gmm.covariance.base import (
 )
 from gmm.covariance.completion import Completion, Incomplete
 from gmm.covariance.matrix_completion import MatrixCompletion
+from gmm.covariance.noise import Noisy, NoisyMatrices
 from gmm.covariance.products import multiply
 
 ADDED_SHARES = tuple(torch.finfo(torch.float64).eps * 4.0**step for step in range(17))
@@ -173,10 +174,18 @@ class Matrices(Covariance):
     def complete(
         self, chol: Float[Tensor, "run kq d d"], means: Float[Tensor, "run k d"], part: Incomplete
     ) -> Completion:
-        def collect(second: Float[Tensor, "run k d d"]) -> Float[Tensor, "run kq m"]:
-            return pack(self.pool(second), packed=self.packs(means.shape[-1]))
+        return MatrixCompletion(chol, self.covariances(chol), means, part, self._collect)
 
-        return MatrixCompletion(chol, self.covariances(chol), means, part, collect)
+    @override
+    def complete_noisy(
+        self, chol: Float[Tensor, "run kq d d"], means: Float[Tensor, "run k d"], part: Noisy
+    ) -> Completion:
+        covariances = self.covariances(chol).expand(*means.shape, -1)
+        return NoisyMatrices(covariances, means, part, self._collect)
+
+    def _collect(self, second: Float[Tensor, "run k d d"]) -> Float[Tensor, "run kq m"]:
+        """Second moments, of sums of the products of each component."""
+        return pack(self.pool(second), packed=self.packs(second.shape[-1]))
 
     @override
     def attributes(

@@ -18,6 +18,7 @@ from gmm.covariance.base import (
     shown_attributes,
 )
 from gmm.covariance.completion import Completion, Incomplete
+from gmm.covariance.noise import Noisy, NoisyMatrices, NoisyVariances
 from gmm.covariance.products import multiply
 from gmm.covariance.variance_completion import VarianceCompletion
 
@@ -147,6 +148,19 @@ class Variances(Covariance):
         self, chol: Float[Tensor, "run k m"], means: Float[Tensor, "run k d"], part: Incomplete
     ) -> Completion:
         return VarianceCompletion(chol.expand_as(means), means, part, self.pool)
+
+    @override
+    def complete_noisy(
+        self, chol: Float[Tensor, "run k m"], means: Float[Tensor, "run k d"], part: Noisy
+    ) -> Completion:
+        variances = self.covariances(chol).expand_as(means)
+        if part.noise.ndim == 2:
+            return NoisyVariances(variances, means, part, self.pool)
+
+        def collect(second: Float[Tensor, "run k d d"]) -> Float[Tensor, "run k m"]:
+            return self.pool(second.diagonal(dim1=-2, dim2=-1))
+
+        return NoisyMatrices(variances.diag_embed(), means, part, collect)
 
     @override
     def attributes(

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gmm.covariance import Covariance
-from gmm.covariance.completion import Incomplete
+from gmm.covariance.completion import Completion, Incomplete
 from gmm.em.log_density import map_joint, normalise
 from gmm.em.parameters import Estimate
 from gmm.samples.in_memory import MOST_KEPT_BYTES, InMemory
@@ -82,9 +82,22 @@ def completed_statistics(
         covariance: Their type.
     """
     completion = covariance.complete(parameters.precisions_cholesky, parameters.means, part)
+    weights = torch.ones_like(part.x[0]) if part.weights is None else part.weights
+    return expected_sums(completion, weights, parameters)
+
+
+def expected_sums(
+    completion: Completion, weights: Float[Tensor, " n"], parameters: Estimate
+) -> Statistics:
+    """Expected statistics of samples that are not known as they are.
+
+    Args:
+        completion: What is known of them under each component.
+        weights: How often each sample counts.
+        parameters: The mixtures.
+    """
     joint = parameters.log_weights[..., None] + completion.log_density
     log_density, resp = normalise(joint)
-    weights = torch.ones_like(part.x[0]) if part.weights is None else part.weights
     resp, log_density = resp * weights, log_density * weights
     first, second = completion.moments(resp)
     return Statistics(weights.sum(), log_density.sum(-1), resp.sum(-1), first, second)
