@@ -1,6 +1,7 @@
 """The interface of a covariance type."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ class Covariance(ABC):
     features; and ``chol`` is a precision factor U of the precision P = U Uᵀ in its inner shape.
 
     Attributes:
+        couples_features: Whether what is known of one feature says something of another.
         shares_form: Whether all components have the same xᵀ P x, so that it cancels in the
             responsibilities.
         in_float32: Whether samples in float32 may be summed in float32.
@@ -29,6 +31,7 @@ class Covariance(ABC):
             that EM has learned, so that they can be completed, recalled and forgotten.
     """
 
+    couples_features: bool
     shares_form: bool
     in_float32: bool
     plain_moments: bool
@@ -182,10 +185,15 @@ class Covariance(ABC):
         """
 
     @abstractmethod
-    def complete(
-        self, chol: Float[Tensor, "run ..."], means: Float[Tensor, "run k d"], part: Incomplete
-    ) -> Completion:
-        """Samples of which some values are missing, under components about their reference."""
+    def completer(
+        self, chol: Float[Tensor, "run ..."], means: Float[Tensor, "run k d"]
+    ) -> Callable[[Incomplete], Completion]:
+        """What completes samples of which some values are missing, part by part.
+
+        Args:
+            chol: Factors of the components.
+            means: Their means about the reference of the samples.
+        """
 
     @abstractmethod
     def complete_noisy(

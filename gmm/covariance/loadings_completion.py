@@ -22,7 +22,6 @@ from gmm.covariance.completion import (
     put,
     take,
 )
-from gmm.covariance.factor_analysis import latent_gain
 
 
 class LoadingsCompletion(Completion):
@@ -32,16 +31,21 @@ class LoadingsCompletion(Completion):
         chol: Loadings W and noise variances ψ.
         means: Component means about the reference.
         part: The samples.
+        offset: Latent variables of the means, as of samples without missing values: their sums are
+            about the reference.
     """
 
     def __init__(
-        self, chol: Float[Tensor, "run k d q1"], means: Float[Tensor, "run k d"], part: Incomplete
+        self,
+        chol: Float[Tensor, "run k d q1"],
+        means: Float[Tensor, "run k d"],
+        part: Incomplete,
+        offset: Float[Tensor, "run k q 1"],
     ) -> None:
         self.loadings, self.noise = chol[..., :-1], chol[..., -1]
         self.means = means
         self.part = part
-        # As without missing values: latent variables about the reference, not about the mean.
-        self.offset = latent_gain(chol).mT @ means[..., None]
+        self.offset = offset
         self._known_deviations = known_deviations(part, means)
         self.latent, self.log_determinant, self._uncertainties = self._infer()
 

@@ -1,5 +1,6 @@
 """Covariances that are loadings and noise: ``low_rank``, mixtures of factor analysers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -35,6 +36,7 @@ class LowRank(Covariance):
         rank: Columns of the loadings; at most as many as features are used.
     """
 
+    couples_features = True
     shares_form = False
     # Woodbury's identity divides by noise variances that float32 would round to nothing.
     in_float32 = False
@@ -223,10 +225,11 @@ class LowRank(Covariance):
         return shift, torch.cat([loadings, rest[..., -1:]], -1)
 
     @override
-    def complete(
-        self, chol: Float[Tensor, "run k d q1"], means: Float[Tensor, "run k d"], part: Incomplete
-    ) -> Completion:
-        return LoadingsCompletion(chol, means, part)
+    def completer(
+        self, chol: Float[Tensor, "run k d q1"], means: Float[Tensor, "run k d"]
+    ) -> Callable[[Incomplete], Completion]:
+        offset = latent_gain(chol).mT @ means[..., None]
+        return lambda part: LoadingsCompletion(chol, means, part, offset)
 
     @override
     def complete_noisy(

@@ -1,6 +1,7 @@
 """Covariances that are matrices, whichever components share one: ``full`` and ``tied``."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -19,7 +20,7 @@ from gmm.covariance.base import (
     shown_attributes,
 )
 from gmm.covariance.completion import Completion, Incomplete
-from gmm.covariance.matrix_completion import MatrixCompletion
+from gmm.covariance.matrix_completion import Forms, MatrixCompletion
 from gmm.covariance.noise import Noisy, NoisyMatrices
 from gmm.covariance.products import multiply
 
@@ -31,6 +32,7 @@ ADDED_SHARES = tuple(torch.finfo(torch.float64).eps * 4.0**step for step in rang
 class Matrices(Covariance):
     """One matrix for some components: a subclass says which of them share it, and is final."""
 
+    couples_features = True
     in_float32 = True
     plain_moments = True
 
@@ -171,10 +173,11 @@ class Matrices(Covariance):
         return -torch.linalg.solve_triangular(factor.mT, pull @ deviations, upper=False), factor
 
     @override
-    def complete(
-        self, chol: Float[Tensor, "run kq d d"], means: Float[Tensor, "run k d"], part: Incomplete
-    ) -> Completion:
-        return MatrixCompletion(chol, self.covariances(chol), means, part, self._collect)
+    def completer(
+        self, chol: Float[Tensor, "run kq d d"], means: Float[Tensor, "run k d"]
+    ) -> Callable[[Incomplete], Completion]:
+        forms = Forms(chol, self.precisions(chol), self.covariances(chol))
+        return lambda part: MatrixCompletion(forms, means, part, self._collect)
 
     @override
     def complete_noisy(

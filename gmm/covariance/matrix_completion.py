@@ -26,6 +26,20 @@ from gmm.covariance.completion import (
 )
 
 
+class Forms(NamedTuple):
+    """Covariances in the forms that completion needs.
+
+    Args:
+        factors: Factors U of the precisions.
+        precisions: Precisions P = U Uᵀ.
+        covariances: Their inverses Σ.
+    """
+
+    factors: Float[Tensor, "run kq d d"]
+    precisions: Float[Tensor, "run kq d d"]
+    covariances: Float[Tensor, "run kq d d"]
+
+
 class Solved(NamedTuple):
     """Factors of every pattern of a group, and what they say of its samples.
 
@@ -44,8 +58,7 @@ class MatrixCompletion(Completion):
     """Completion by conditional Gaussians, Bishop (2006) eqs. 2.73, 2.75, 2.81 and 2.82.
 
     Args:
-        chol: Factors U of the precisions P = U Uᵀ.
-        covariances: Their inverses Σ.
+        forms: The components' covariances.
         means: Component means about the reference.
         part: The samples.
         collect: Turns sums of products of each component into the second moments of the type.
@@ -53,15 +66,13 @@ class MatrixCompletion(Completion):
 
     def __init__(
         self,
-        chol: Float[Tensor, "run kq d d"],
-        covariances: Float[Tensor, "run kq d d"],
+        forms: Forms,
         means: Float[Tensor, "run k d"],
         part: Incomplete,
         collect: Callable[[Float[Tensor, "run k d d"]], Float[Tensor, "run kq m"]],
     ) -> None:
         self.collect = collect
-        self.chol = chol
-        self.covariances = covariances
+        self.forms = forms
         self.means = means
         self.part = part
         self.deviations, self.log_determinant, self._whiteners = self._complete()
@@ -79,9 +90,9 @@ class MatrixCompletion(Completion):
         """
         part, deviations = self.part, known_deviations(self.part, self.means)
         run, k, d, n = deviations.shape
-        matrices, right = self.covariances, deviations
+        matrices, right = self.forms.covariances, deviations
         if part.few_missing:
-            matrices = self.chol @ self.chol.mT
+            matrices = self.forms.precisions
             right = matrices @ deviations
         room = padded_zeros(right, run, k, d + 1, n + 1)
         determinants = padded_zeros(right, run, matrices.shape[1], n + 1)
@@ -96,9 +107,9 @@ class MatrixCompletion(Completion):
             whiteners.append(solved.whitener)
         shift = room[..., :d, :n]
         if part.few_missing:
-            whole = self.chol.diagonal(dim1=-2, dim2=-1).log().sum(-1, keepdim=True)
+            whole = self.forms.factors.diagonal(dim1=-2, dim2=-1).log().sum(-1, keepdim=True)
             return deviations - shift, whole - determinants[..., :n], whiteners
-        completed = deviations.where(part.known, self.covariances @ shift)
+        completed = deviations.where(part.known, self.forms.covariances @ shift)
         return completed, -determinants[..., :n], whiteners
 
     @cached_property
@@ -106,7 +117,7 @@ class MatrixCompletion(Completion):
     def log_density(self) -> Float[Tensor, "run k n"]:
         # At the conditional mean, the distance of the whole sample is that of its known values, and
         # an error of the mean counts only in second order.
-        distances = (self.chol.mT @ self.deviations).square().sum(-2)
+        distances = (self.forms.factors.mT @ self.deviations).square().sum(-2)
         # In its own precision: an integer times a number of Python's would be float32.
         n_known = self.part.known.sum(0, dtype=distances.dtype)
         return self.log_determinant - n_known * (math.log(2 * math.pi) / 2) - distances / 2
@@ -129,7 +140,8 @@ class MatrixCompletion(Completion):
             return within
         # Σ - Σ E Σ_oo⁻¹ Eᵀ Σ, summed over the patterns before it is multiplied.
         counts = resp.sum(-1)[..., None, None]
-        return counts * self.covariances - self.covariances @ within @ self.covariances
+        covariances = self.forms.covariances
+        return counts * covariances - covariances @ within @ covariances
 
 
 def solve(

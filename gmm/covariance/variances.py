@@ -1,6 +1,7 @@
 """Covariances that are variances, whichever features share one: ``diag`` and ``spherical``."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ from gmm.covariance.variance_completion import VarianceCompletion
 class Variances(Covariance):
     """One variance for some features: a subclass says which of them share it, and is final."""
 
+    couples_features = False
     shares_form = False
     in_float32 = True
     plain_moments = True
@@ -144,10 +146,11 @@ class Variances(Covariance):
         return deviations.new_zeros(run, k, len(kept), n), self.marginal(chol, kept)
 
     @override
-    def complete(
-        self, chol: Float[Tensor, "run k m"], means: Float[Tensor, "run k d"], part: Incomplete
-    ) -> Completion:
-        return VarianceCompletion(chol.expand_as(means), means, part, self.pool)
+    def completer(
+        self, chol: Float[Tensor, "run k m"], means: Float[Tensor, "run k d"]
+    ) -> Callable[[Incomplete], Completion]:
+        scales = chol.expand_as(means)
+        return lambda part: VarianceCompletion(scales, means, part, self.pool)
 
     @override
     def complete_noisy(

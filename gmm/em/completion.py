@@ -1,6 +1,6 @@
 """Samples with missing values: their expected statistics and their densities."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,6 +29,7 @@ class Holed:
         weights: How often each counts; None for once.
         reference: What statistics are taken about.
         n_components: Components of the mixtures that they meet.
+        covariance: The covariance type of these.
     """
 
     x: Float[Tensor, "n d"]
@@ -36,6 +37,7 @@ class Holed:
     weights: Float[Tensor, " n"] | None
     reference: Float[Tensor, " d"]
     n_components: int
+    covariance: Covariance
 
     @cached_property
     def whole(self) -> InMemory | None:
@@ -50,7 +52,8 @@ class Holed:
         rows = self._is_incomplete.nonzero()[:, 0]
         if not len(self.x):  # the share of a process may be empty
             return [Part(rows, True, ())]
-        parts = arrange(self.missing[rows], self.n_components)
+        by_pattern = self.covariance.couples_features
+        parts = arrange(self.missing[rows], self.n_components, by_pattern=by_pattern)
         return [Part(rows[part.rows], part.few_missing, part.groups) for part in parts]
 
     @cached_property
@@ -72,18 +75,19 @@ class Holed:
 
 
 def completed_statistics(
-    part: Incomplete, parameters: Estimate, covariance: Covariance
-) -> Statistics:
+    parts: Iterable[Incomplete], parameters: Estimate, covariance: Covariance
+) -> Iterator[Statistics]:
     """Expected statistics of samples with missing values.
 
     Args:
-        part: The samples, about a reference.
+        parts: The samples, about a reference.
         parameters: Mixtures about the same.
         covariance: Their type.
     """
-    completion = covariance.complete(parameters.precisions_cholesky, parameters.means, part)
-    weights = torch.ones_like(part.x[0]) if part.weights is None else part.weights
-    return expected_sums(completion, weights, parameters)
+    complete = covariance.completer(parameters.precisions_cholesky, parameters.means)
+    for part in parts:
+        weights = torch.ones_like(part.x[0]) if part.weights is None else part.weights
+        yield expected_sums(complete(part), weights, parameters)
 
 
 def expected_sums(
@@ -127,11 +131,11 @@ def _completed_joint(
     is_whole = ~missing.any(1)
     order = [is_whole.nonzero()[:, 0]]
     joints = list(map_joint(lambda joint: joint, x[order[0]], parameters, covariance))
-    holed = Holed(x, missing, None, reference, parameters.n_components)
+    holed = Holed(x, missing, None, reference, parameters.n_components, covariance)
+    complete = covariance.completer(moved.precisions_cholesky, moved.means)
     lowest = torch.finfo(torch.float64).min
     for part, samples in zip(holed.parts, holed.incomplete(), strict=True):
-        completion = covariance.complete(moved.precisions_cholesky, moved.means, samples)
-        joint = moved.log_weights[..., None] + completion.log_density
+        joint = moved.log_weights[..., None] + complete(samples).log_density
         joints.append(joint.nan_to_num(nan=lowest))
         order.append(part.rows)
     return torch.cat(joints, -1)[..., torch.cat(order).argsort()]

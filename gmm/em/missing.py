@@ -37,8 +37,13 @@ class MissingValues(ABC):
         """Refuses the samples that it cannot use, naming row and column of ``name``."""
 
     @abstractmethod
-    def samples(self, x: Float[Tensor, "n d"], weights: Float[Tensor, " n"] | None) -> InMemory:
-        """The samples as EM reads them."""
+    def samples(
+        self,
+        x: Float[Tensor, "n d"],
+        weights: Float[Tensor, " n"] | None,
+        about: Float[Tensor, " d"] | None = None,
+    ) -> InMemory:
+        """The samples as EM reads them, about a reference; None for their mean."""
 
     @abstractmethod
     def objective(self, complete: Objective[P], samples: Samples) -> Objective[P]:
@@ -63,8 +68,13 @@ class Refused(MissingValues):
         check_finite(x, name)
 
     @override
-    def samples(self, x: Float[Tensor, "n d"], weights: Float[Tensor, " n"] | None) -> InMemory:
-        return InMemory(x, weights)
+    def samples(
+        self,
+        x: Float[Tensor, "n d"],
+        weights: Float[Tensor, " n"] | None,
+        about: Float[Tensor, " d"] | None = None,
+    ) -> InMemory:
+        return InMemory(x, weights, about)
 
     @override
     def objective(self, complete: Objective[P], samples: Samples) -> Objective[P]:
@@ -89,9 +99,17 @@ class Marginalised(MissingValues):
         check_finite(x.where(~x.isnan(), 0.0), name)
 
     @override
-    def samples(self, x: Float[Tensor, "n d"], weights: Float[Tensor, " n"] | None) -> InMemory:
+    def samples(
+        self,
+        x: Float[Tensor, "n d"],
+        weights: Float[Tensor, " n"] | None,
+        about: Float[Tensor, " d"] | None = None,
+    ) -> InMemory:
         missing = x.isnan()
-        return fill(x, weights, missing) if missing.any() else InMemory(x, weights)
+        if not missing.any():
+            return InMemory(x, weights, about)
+        means = known_means(x, weights, missing) if about is None else about
+        return InMemory(x.where(~missing, means.to(x.dtype)), weights, about, missing)
 
     @override
     def objective(self, complete: Objective[P], samples: Samples) -> Objective[P]:
@@ -113,10 +131,10 @@ class Marginalised(MissingValues):
 MISSING: dict[Missing, MissingValues] = {"error": Refused(), "marginalize": Marginalised()}
 
 
-def fill(
+def known_means(
     x: Float[Tensor, "n d"], weights: Float[Tensor, " n"] | None, missing: Bool[Tensor, "n d"]
-) -> InMemory:
-    """Samples with the means of their columns in the place of NaN, for EM to find a start.
+) -> Float[Tensor, " d"]:
+    """The means of the known values of each column, in their place for EM to find a start.
 
     Raises:
         ValueError: Naming a column of which no value is known.
@@ -124,8 +142,7 @@ def fill(
     shares = x.new_ones(len(x), dtype=torch.float64) if weights is None else weights
     known = shares @ (~missing).double()
     check_known(known)
-    means = shares @ x.where(~missing, 0.0).double() / known
-    return InMemory(x.where(~missing, means.to(x.dtype)), weights, missing=missing)
+    return shares @ x.where(~missing, 0.0).double() / known
 
 
 def has_missing(samples: Samples) -> bool:
@@ -164,8 +181,7 @@ class Completed(Objective[P]):
     def _expect(self, holed: Holed, parameters: P, double: bool) -> Iterator[Statistics]:
         if holed.whole is not None:
             yield self.complete.expectation(holed.whole, parameters, double=double)
-        for part in holed.incomplete():
-            yield completed_statistics(part, parameters, self.covariance)
+        yield from completed_statistics(holed.incomplete(), parameters, self.covariance)
 
     def _holed(self, samples: Samples, n_components: int) -> Iterator[Holed]:
         """The samples, sorted by what they miss: once if they are in memory."""
@@ -173,15 +189,15 @@ class Completed(Objective[P]):
             if self._arranged is None or self._arranged[0] is not samples:
                 missing = torch.zeros_like(samples.x, dtype=torch.bool)
                 missing = missing if samples.missing is None else samples.missing
-                about = samples.reference
-                holed = Holed(samples.x, missing, samples.weights, about, n_components)
+                about, weights = samples.reference, samples.weights
+                holed = Holed(samples.x, missing, weights, about, n_components, self.covariance)
                 self._arranged = samples, holed
             yield self._arranged[1]
             return
         size = max(1, STREAMED_NUMBERS // len(samples.reference))
         for chunk in samples.chunks(self.covariance, size):
-            x = chunk.x.T
-            yield Holed(x, x.isnan(), chunk.weights, torch.zeros_like(x[:1].sum(0)), n_components)
+            x, origin = chunk.x.T, torch.zeros_like(samples.reference)
+            yield Holed(x, x.isnan(), chunk.weights, origin, n_components, self.covariance)
 
     @override
     def maximise(self, statistics: Statistics) -> Maximum[P]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gmm.covariance.completion import Group, Incomplete
 from gmm.samples.in_memory import centre
-from gmm.samples.statistics import CHUNK_BYTES
+from gmm.samples.statistics import CHUNK_BYTES, SMALLEST_CHUNK
 
 WORD = 31  # features whose pattern is one number, so that two of them fit into 64 bits
 COPIES = 8  # numbers per value and component that an E- and M-step writes to memory
@@ -84,7 +84,9 @@ class Part:
         return Incomplete(values, known, self.few_missing, self.groups, weights)
 
 
-def arrange(missing: Bool[Tensor, "n d"], n_components: int) -> Iterator[Part]:
+def arrange(
+    missing: Bool[Tensor, "n d"], n_components: int, *, by_pattern: bool = True
+) -> Iterator[Part]:
     """All samples in parts, each of which has few sizes of patterns and fits into a CPU's cache.
 
     On a GPU a part is as large as fills it. The memory of one E- and M-step is about that of a
@@ -93,11 +95,18 @@ def arrange(missing: Bool[Tensor, "n d"], n_components: int) -> Iterator[Part]:
     Args:
         missing: Which values are missing.
         n_components: Components of each run.
+        by_pattern: Whether it matters which values are missing together; if not, the parts have
+            the order of the samples, and no groups.
     """
     device, d = missing.device, missing.shape[1]
-    patterns = find_patterns(missing.cpu())
     budget = CHUNK_BYTES["cpu" if device.type == "cpu" else "cuda"] // (8 * n_components)
-    pieces = cut(patterns, max(1, budget // (COPIES * d)))
+    budget = max(budget, SMALLEST_CHUNK * COPIES * d)
+    if not by_pattern:
+        rows = torch.arange(len(missing), device=device)
+        yield from (Part(part, True, ()) for part in rows.split(budget // (COPIES * d)))
+        return
+    patterns = find_patterns(missing.cpu())
+    pieces = cut(patterns, budget // (COPIES * d))
     numbers = COPIES * d * pieces.count + 4 * pieces.size.square()
     numbers = numbers + 3 * pieces.size * pieces.width
     part = 2 * (numbers.cumsum(0) // budget) + ~pieces.few_missing

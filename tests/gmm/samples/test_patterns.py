@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from gmm.samples.patterns import WORD, arrange, cut, find_patterns
+from gmm.samples.patterns import COPIES, WORD, arrange, cut, find_patterns
+from gmm.samples.statistics import CHUNK_BYTES, SMALLEST_CHUNK
 
 
 def holes(n, d, share, seed=0):
@@ -44,6 +45,14 @@ def test_every_sample_is_in_one_group_of_its_features(share):
 
 
 def test_parts_are_bounded_by_memory():
-    wide = [len(part.rows) for part in arrange(holes(5000, 40, 0.3), 50)]
-    assert len(wide) > 5000 * 40 * 50 * 8 * 8 // 2**23
-    assert sum(wide) == 5000
+    sizes = [len(part.rows) for part in arrange(holes(5000, 40, 0.3), 50)]
+    assert sum(sizes) == 5000
+    assert max(sizes) <= SMALLEST_CHUNK  # as 2**23 bytes hold 65 of them
+    sizes = [len(part.rows) for part in arrange(holes(5000, 4, 0.3), 50)]
+    assert 8 * 50 * COPIES * 4 * max(sizes) <= CHUNK_BYTES["cpu"]
+
+
+def test_samples_keep_their_order_where_patterns_do_not_matter():
+    parts = list(arrange(holes(5000, 4, 0.3), 50, by_pattern=False))
+    assert len(parts) > 1
+    assert torch.equal(torch.cat([part.rows for part in parts]), torch.arange(5000))
