@@ -4,6 +4,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -13,12 +14,14 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
+from typing_extensions import override
 
+from gmm.answers import Answers, Noise
 from gmm.conversion import as_attribute, as_source, check_fitted, draw_seeds, read_rows
-from gmm.covariance import Covariance
 from gmm.dense_attributes import DenseAttribute
-from gmm.em import criteria, initialization, loop
-from gmm.em.log_density import draw, labels, log_density, responsibilities
+from gmm.em import initialization, loop
+from gmm.em.deconvolution import Deconvolved, check_in_memory, evaluate_noisy
+from gmm.em.log_density import draw
 from gmm.em.missing import MissingValues
 from gmm.em.objective import Objective
 from gmm.em.parameters import Estimate
@@ -37,7 +40,7 @@ COVARIANCE_ATTRIBUTES = (
 )  # fmt: skip
 
 
-class BaseMixture(DensityMixin, BaseEstimator, ABC):
+class BaseMixture(Answers, DensityMixin, BaseEstimator, ABC):
     """Fits by EM and answers; a subclass says what is climbed and from where, and is final."""
 
     n_components: int
@@ -59,11 +62,6 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
     precisions_cholesky_ = DenseAttribute()
     converged_: bool
     lower_bound_: float
-
-    @property
-    @abstractmethod
-    def _covariance(self) -> Covariance:
-        """The mathematics of the covariance type."""
 
     @property
     @abstractmethod
@@ -126,7 +124,12 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
     @torch.no_grad()
     @full_precision()
     def fit(
-        self, X: ArrayLike | Tensor, y: Any = None, sample_weight: ArrayLike | Tensor | None = None
+        self,
+        X: ArrayLike | Tensor,
+        y: Any = None,
+        sample_weight: ArrayLike | Tensor | None = None,
+        *,
+        noise_covariances: Noise = None,
     ) -> Self:
         """Estimates the parameters.
 
@@ -135,6 +138,9 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
                 process's share of them, see :class:`gmm.Sharded`.
             y: Ignored.
             sample_weight: How often each sample counts, n numbers >= 0; None for once.
+            noise_covariances: Known noise of each sample, variances n × d or covariances n × d × d,
+                in squared units of X: the mixture is that of the samples without it (extreme
+                deconvolution: Bovy, Hogg & Roweis 2011). Not for ``low_rank``, nor for chunks.
 
         Raises:
             ValueError: If a setting or a sample cannot be used, or if every restart collapses.
@@ -142,7 +148,7 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         check_settings(vars(self))
         samples, as_tensors = self._read(X, sample_weight)
         check_sample_count(samples.n_samples, self.n_components)
-        objective = self._missing_values.objective(self._objective(samples), samples)
+        objective = self._expected(self._objective(samples), samples, noise_covariances)
         warm = self.warm_start and hasattr(self, "converged_")
         start, valid = self._warm_start(samples) if warm else self._cold_start(samples, objective)
         runs = loop.run(
@@ -171,6 +177,7 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         return self
 
     @property
+    @override
     def parameters_(self) -> Estimate:
         """The fitted attributes as one value, a batch of one run."""
         check_fitted(self)
@@ -188,33 +195,6 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
     ) -> Any:
         """Fits, and returns the most probable component of each sample; ``y`` is ignored."""
         return self.fit(X, y, sample_weight).predict(X)
-
-    def predict(self, X: ArrayLike | Tensor) -> Any:
-        """The most probable component of each sample."""
-        return self._evaluate(labels, X)
-
-    def predict_proba(self, X: ArrayLike | Tensor) -> Any:
-        """Probability of each component given the sample, n × k."""
-        return self._evaluate(responsibilities, X)
-
-    def score_samples(self, X: ArrayLike | Tensor) -> Any:
-        """Log density of each sample in nats; for tensors, differentiable with respect to X."""
-        return self._evaluate(log_density, X)
-
-    def score(
-        self, X: ArrayLike | Tensor, y: Any = None, sample_weight: ArrayLike | Tensor | None = None
-    ) -> float:
-        """Mean log density of a sample in nats, each as often as it counts; ``y`` is ignored."""
-        scores = self._evaluate(log_density, X, ordered=sample_weight is not None)
-        return criteria.mean_log_density(scores, sample_weight)
-
-    def bic(self, X: ArrayLike | Tensor, sample_weight: ArrayLike | Tensor | None = None) -> float:
-        """Bayesian information criterion on X, each as often as it counts; the lower the better."""
-        return criteria.bic(*self._log_likelihood(X, sample_weight), self._n_learned)
-
-    def aic(self, X: ArrayLike | Tensor, sample_weight: ArrayLike | Tensor | None = None) -> float:
-        """Akaike information criterion on X, each as often as it counts; the lower the better."""
-        return criteria.aic(self._log_likelihood(X, sample_weight)[0], self._n_learned)
 
     @full_precision()
     def sample(
@@ -243,13 +223,9 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         return as_attribute(x, as_tensors), as_attribute(components, as_tensors)
 
     @property
-    def _n_learned(self) -> int:
-        held = getattr(self, "n_held_parameters_", 0)  # a mixture from elsewhere has none
-        return criteria.n_parameters(self.parameters_, self._covariance) - held
-
-    def _log_likelihood(self, X: Any, sample_weight: Any) -> tuple[float, float]:
-        scores = self._evaluate(log_density, X, ordered=sample_weight is not None)
-        return criteria.log_likelihood(scores, sample_weight)
+    @override
+    def _n_held(self) -> int:
+        return getattr(self, "n_held_parameters_", 0)  # a mixture from elsewhere has none
 
     def _samples(self, X: ArrayLike | Tensor, *, fitting: bool) -> Float[Tensor, "n d"]:
         """X as a tensor, checked, in the precision and on the device to compute with."""
@@ -266,9 +242,15 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
             weights = None if sample_weight is None else validate_weights(sample_weight, x)
             return self._missing_values.samples(x, weights), isinstance(X, Tensor)
         device, dtype = read_device(self.device), read_dtype(self.dtype)
-        samples = source.samples(sample_weight, device, dtype)
+        samples = source.samples(sample_weight, device, dtype, self._missing_values.check)
         self.n_features_in_ = len(samples.reference)
         return samples, samples.survey.as_tensors
+
+    def _expected(self, complete: Objective, samples: Samples, noise: Noise) -> Objective:
+        """The objective of what is known of the samples."""
+        if noise is None:
+            return self._missing_values.objective(complete, samples)
+        return Deconvolved(complete, noise, samples)
 
     def _draw_start(
         self, samples: Samples, objective: Objective
@@ -285,15 +267,28 @@ class BaseMixture(DensityMixin, BaseEstimator, ABC):
         parameters = self.parameters_.to(dtype=torch.float64, device=device)
         return parameters, torch.ones(1, dtype=torch.bool, device=device)
 
+    @override
     @full_precision()
-    def _evaluate(self, function: Callable[..., Tensor], X: Any, *, ordered: bool = True) -> Any:
+    def _evaluate(
+        self,
+        function: Callable[..., Tensor],
+        X: Any,
+        *,
+        ordered: bool = True,
+        noise: Noise = None,
+    ) -> Any:
         """A function of samples and parameters, for the one run; returned as X came."""
         check_fitted(self)
         source = as_chunks(X)
         if source is not None:
-            return source.apply(lambda chunk: self._evaluate(function, chunk), ordered=ordered)
+            if noise is not None:
+                check_in_memory(source)
+            check = self._missing_values.check
+            evaluate = partial(self._evaluate, function)
+            return source.apply(evaluate, ordered=ordered, check=check)
         x = self._samples(X, fitting=False)
-        values = self._missing_values.evaluate(function, x, self.parameters_, self._covariance)[0]
+        treat = self._missing_values.evaluate if noise is None else partial(evaluate_noisy, noise)
+        values = treat(function, x, self.parameters_, self._covariance)[0]
         if values.is_floating_point():
             values = values.to(x.dtype)
         return values.to(X.device) if isinstance(X, Tensor) else as_attribute(values, False)

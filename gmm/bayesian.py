@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
+from sklearn.utils import Tags
 from torch import Tensor
 from typing_extensions import override
 
@@ -24,6 +25,7 @@ from gmm.options import (
     CovarianceType,
     FloatType,
     InitMethod,
+    Missing,
     Regulariser,
     WeightPriorType,
 )
@@ -69,6 +71,9 @@ class BayesianGaussianMixture(BaseMixture):
         device: Where to compute, such as ``cuda``; None for where the samples are.
         dtype: Precision of samples and attributes, ``float32`` or ``float64``; None for that of
             the samples. Sums over samples are float64 in any case.
+        missing: ``marginalize`` takes NaN for a value that is not known, in ``fit`` and in all
+            answers; whether one is missing must not depend on what it is. Priors that come from
+            the samples take the mean of a feature in its place.
 
     Attributes:
         weights_: Expected mixing proportions, k.
@@ -115,6 +120,7 @@ class BayesianGaussianMixture(BaseMixture):
         verbose_interval: int = 10,
         device: str | None = None,
         dtype: FloatType | None = None,
+        missing: Missing = "error",
     ) -> None:
         self.n_components = n_components
         self.covariance_type: CovarianceType = covariance_type
@@ -135,6 +141,7 @@ class BayesianGaussianMixture(BaseMixture):
         self.verbose_interval = verbose_interval
         self.device = device
         self.dtype: FloatType | None = dtype
+        self.missing: Missing = missing
 
     @property
     @override
@@ -144,7 +151,13 @@ class BayesianGaussianMixture(BaseMixture):
     @property
     @override
     def _missing_values(self) -> MissingValues:
-        return MISSING["error"]
+        return MISSING[self.missing]
+
+    @override
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing == "marginalize"
+        return tags
 
     @override
     def _store_more(self, learned: Estimate, export: Callable[[Tensor], Any]) -> None:

@@ -13,6 +13,7 @@ from gmm.covariance import Covariance, covariance_of
 from gmm.em import criteria, initialization, loop
 from gmm.em.likelihood import Likelihood, regulariser
 from gmm.em.log_density import entropy, log_density
+from gmm.em.missing import MISSING, Evaluate
 from gmm.estimator import GaussianMixture
 from gmm.options import CovarianceType, InitMethod
 from gmm.samples.in_memory import InMemory
@@ -70,7 +71,7 @@ def describe_candidate(
         return Candidate(*described, *worst, 0, False, n_failed)
     best = runs.best()
     log_likelihood = _log_likelihood(samples, prototype, runs)
-    entropies = entropy(samples.x, best.parameters, covariance)[0]
+    entropies = _evaluate(entropy, samples, prototype, best)
     bic = criteria.bic(log_likelihood, samples.weight, n_parameters)
     return Candidate(
         *described,
@@ -102,9 +103,20 @@ def fit_all(
     return [_fit(samples, prototype, starts[prototype.n_components]) for prototype in prototypes]
 
 
+def _evaluate(
+    function: Evaluate, samples: InMemory, prototype: GaussianMixture, run: loop.Run
+) -> Float[Tensor, " n"]:
+    """A function of the samples and of a mixture that was fitted."""
+    x = samples.x
+    x = x if samples.missing is None else x.masked_fill(samples.missing, math.nan)
+    treatment = MISSING[prototype.missing]
+    return treatment.evaluate(function, x, run.parameters, covariance_for(prototype))[0]
+
+
 def _fit(samples: InMemory, prototype: GaussianMixture, start: initialization.Start) -> loop.Runs:
     reg_covar = regulariser(prototype.reg_covar, samples)
-    objective = Likelihood(covariance_for(prototype), reg_covar)
+    complete = Likelihood(covariance_for(prototype), reg_covar)
+    objective = MISSING[prototype.missing].objective(complete, samples)
     parameters, valid = start.parameters(samples, objective)
     return loop.run(
         samples, parameters, valid, objective, tol=prototype.tol, max_iter=prototype.max_iter
@@ -142,7 +154,9 @@ def cut_folds(samples: InMemory, n_folds: int, seed: int) -> list[tuple[InMemory
 
 
 def _take_rows(samples: InMemory, rows: Int[Tensor, " some"]) -> InMemory:
-    return InMemory(samples.x[rows], None if samples.weights is None else samples.weights[rows])
+    weights = None if samples.weights is None else samples.weights[rows]
+    missing = None if samples.missing is None else samples.missing[rows]
+    return InMemory(samples.x[rows], weights, missing=missing)
 
 
 def covariance_for(prototype: GaussianMixture) -> Covariance:
@@ -154,9 +168,7 @@ def _log_likelihood(samples: InMemory, prototype: GaussianMixture, runs: loop.Ru
     """The log likelihood of the best run; -inf where all have collapsed."""
     if runs.failed.all():
         return -math.inf
-    parameters = runs.best().parameters
-    values = log_density(samples.x, parameters, covariance_for(prototype))[0]
-    return _weighted_sum(samples, values)
+    return _weighted_sum(samples, _evaluate(log_density, samples, prototype, runs.best()))
 
 
 def _weighted_sum(samples: InMemory, values: Float[Tensor, " n"]) -> float:

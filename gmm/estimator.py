@@ -75,9 +75,9 @@ class GaussianMixture(BaseMixture):
         device: Where to compute, such as ``cuda``; None for where the samples are.
         dtype: Precision of samples and attributes, ``float32`` or ``float64``; None for that of
             the samples. Sums over samples are float64 in any case.
-        missing: ``marginalize`` takes NaN for a value that is not known, in ``fit`` (not of
-            ``low_rank``, nor of chunks) and in all answers; whether one is missing must not depend
-            on what it is.
+        missing: ``marginalize`` takes NaN for a value that is not known, in ``fit`` and in all
+            answers; whether one is missing must not depend on what it is. A sample of which
+            nothing is known has log density 0 and the weights as its probabilities.
 
     Attributes:
         weights_: Mixing proportions, k.
@@ -179,15 +179,16 @@ class GaussianMixture(BaseMixture):
         check_settings(vars(self))
         refuse_chunks(X, "partial_fit")
         x = self._samples(X, fitting=False)
-        check_plain(x, self._covariance, "partial_fit")
+        check_plain(self._covariance, "partial_fit")
         weights = None if sample_weight is None else validate_weights(sample_weight, x)
         parameters = self.parameters_.to(dtype=torch.float64, device=x.device)
         # A mixture from elsewhere does not say how many samples it has seen: as many as now.
         seen = getattr(self, "n_samples_seen_", float(len(x)))
         kept = getattr(self, "statistics_", None)
         memory = stepwise.remember(kept, parameters, self._covariance, seen)
-        batch = InMemory(x, weights, memory.points.reference)
-        objective = self._objective(memory.points)
+        batch = self._missing_values.samples(x, weights, memory.points.reference)
+        complete = self._objective(memory.points)
+        objective = self._missing_values.objective(complete, batch)
         step = stepwise.step(batch, parameters, memory.statistics, objective, step_decay)
         return self._take(step, batch)
 

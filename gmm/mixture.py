@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from gmm.covariance import Covariance
 from gmm.em import conditioning, log_density
+from gmm.em.conditionals import ConditionalMixtures, condition_rows
 from gmm.em.parameters import Estimate, Parameters
 from gmm.precision import full_precision
 from gmm.settings import check_draw
@@ -139,3 +140,31 @@ class Mixture(nn.Module):
             self.as_parameters(), self.covariance, given.to(known.device), known
         )
         return Mixture(parameters, self.covariance)
+
+    @full_precision()
+    def condition_rows(
+        self, dims: Iterable[int], values: Float[Tensor, "n given"]
+    ) -> ConditionalMixtures:
+        """The mixture of all other features, ascending, for each row of given values.
+
+        Its ``mean`` is mixture regression: what is expected of the other features. Differentiable
+        with respect to ``values``, computed in float64. Beside what it returns, it takes memory of
+        a fixed size; it keeps one covariance per component and set of features that are given.
+
+        Args:
+            dims: Features that are known; not all of them.
+            values: One number for each and sample; NaN where it is not known after all.
+
+        Raises:
+            ValueError: If they are not different features, or not as many values.
+        """
+        n_features = self.means.shape[1]
+        given = conditioning.validate_features(dims, n_features, n_features - 1)
+        rows = torch.as_tensor(values).to(self.means.device, torch.float64)
+        if rows.ndim != 2 or rows.shape[1] != len(given) or not len(rows) or rows.isinf().any():
+            raise ValueError(
+                f"values has shape {tuple(rows.shape)}, expected (n, {len(given)}): a row per "
+                f"sample of finite numbers or NaN, one for each of dims={given.tolist()}"
+            )
+        parameters = self.as_parameters().to(dtype=torch.float64, device=rows.device)
+        return condition_rows(parameters, self.covariance, given.to(rows.device), rows)

@@ -21,12 +21,12 @@ from gmm.candidates import (
     held_out_deviances,
 )
 from gmm.conversion import read_rows, refuse_chunks
+from gmm.em.missing import MISSING
 from gmm.estimator import GaussianMixture
-from gmm.options import CovarianceType, Criterion, InitMethod, Regulariser
+from gmm.options import CovarianceType, Criterion, InitMethod, Missing, Regulariser
 from gmm.precision import full_precision
 from gmm.samples.in_memory import InMemory
 from gmm.samples.validation import (
-    check_finite,
     check_sample_count,
     validate_weights,
 )
@@ -102,6 +102,7 @@ def sweep(
     reg_covar: Regulariser = 1e-6,
     tol: float = 1e-3,
     max_iter: int = 100,
+    missing: Missing = "error",
 ) -> Sweep:
     """Fits every number of components with every covariance type and picks the best.
 
@@ -126,15 +127,18 @@ def sweep(
             the scale of the samples.
         tol: EM stops when the lower bound changes by less, in nats.
         max_iter: Largest number of iterations.
+        missing: ``marginalize`` takes NaN for a value that is not known; the criteria are then of
+            the density of what is known.
 
     Raises:
         ValueError: If a setting or sample cannot be used, or if every candidate collapses.
     """
-    reader = GaussianMixture()
+    reader = GaussianMixture(missing=missing)
+    check_settings(reader.get_params(deep=False))
     counts = _read_choices(n_components, covariance_types)
     refuse_chunks(x, "sweep")
     rows = read_rows(reader, x, fitting=True)
-    check_finite(rows)
+    MISSING[missing].check(rows)
     weights = None if sample_weight is None else validate_weights(sample_weight, rows)
     prototypes = [
         GaussianMixture(
@@ -146,6 +150,7 @@ def sweep(
             reg_covar=reg_covar,
             tol=tol,
             max_iter=max_iter,
+            missing=missing,
         )
         for name in covariance_types
         for count in counts
@@ -155,7 +160,7 @@ def sweep(
     check_number("seed", seed, Integral, "an integer >= 0", 0)
     _check(prototypes, len(rows), criterion, n_folds)
     check_starts(init_params)
-    samples = InMemory(rows, weights)
+    samples = MISSING[missing].samples(rows, weights)
     _warn_of_few_samples(prototypes, samples)
     runs = fit_all(samples, prototypes, init_params)
     deviances = [math.nan] * len(runs)

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from gmm.covariance import COVARIANCES, Covariance
 from gmm.options import CovarianceType, InitMethod, Missing
-from gmm.samples.validation import check_finite
 
 FIXED = {
     "fixed_weights": "weights_init",
@@ -229,13 +228,12 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def check_plain(x: Float[Tensor, "n d"], covariance: Covariance, method: str) -> None:
-    """Refuses NaN and loadings, which a method that keeps moments of samples cannot learn.
+def check_plain(covariance: Covariance, method: str) -> None:
+    """Refuses loadings, which a method that keeps moments of samples cannot learn.
 
     Raises:
-        ValueError: If a value is NaN, or the covariance type has no plain moments.
+        ValueError: If the covariance type has no plain moments.
     """
-    check_finite(x)
     if not covariance.plain_moments:
         raise ValueError(
             f"{method} has no way to learn {type(covariance).__name__} covariances, expected one "

@@ -31,9 +31,9 @@ CHECKED = [
     "cellxai.verbs.evaluate", "cellxai.verbs.explain", "cellxai.verbs.export.loading",
     "cellxai.verbs.export.network", "cellxai.verbs.fit", "cellxai.verbs.preview.summaries",
     "gmm.anomaly", "gmm.covariance", "gmm.crossfitting",
-    "gmm.em.completion", "gmm.em.conditioning", "gmm.em.criteria", "gmm.em.initialization",
-    "gmm.em.likelihood", "gmm.em.log_density", "gmm.em.loop", "gmm.em.objective",
-    "gmm.em.stepwise", "gmm.em.sticks", "gmm.em.variational",
+    "gmm.em.completion", "gmm.em.conditionals", "gmm.em.conditioning", "gmm.em.criteria",
+    "gmm.em.deconvolution", "gmm.em.initialization", "gmm.em.likelihood", "gmm.em.log_density",
+    "gmm.em.loop", "gmm.em.objective", "gmm.em.stepwise", "gmm.em.sticks", "gmm.em.variational",
     "gmm.samples.in_memory", "gmm.samples.statistics", "gmm.samples.survey",
 ]  # fmt: skip
 install_import_hook(CHECKED, "beartype.beartype")

@@ -34,13 +34,16 @@ def explain_value(message: str) -> str | None:
     return f"--{wrong['key']}: got {wrong['value'].strip()}, expected {' or '.join(words)}"
 
 
+MOST_LISTED = 24  # more words than these are no help
+
+
 def explain_mistake(problem: str, word: str, valid: Iterable[str], most: int = 3) -> str:
     """``problem``, then the nearest valid words, or all where few exist and none is near."""
     names = sorted(set(valid))
     near = nearest(word, names, most)
     if near:
         return f"{problem}; did you mean {' or '.join(near)}?"
-    if 0 < len(names) <= 16:
+    if 0 < len(names) <= MOST_LISTED:
         return f"{problem}; expected one of: {', '.join(names)}"
     return problem
 

@@ -11,7 +11,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.distributions import Distribution
 
+from gmm.covariance.completion import Completion, Incomplete
 from gmm.covariance.cost import Task
+from gmm.covariance.noise import Noisy
 
 ROUNDING = 64 * torch.finfo(torch.float64).eps  # of a sum of many products, relative to it
 
@@ -27,6 +29,7 @@ class Covariance(ABC):
     features; and ``chol`` is a precision factor U of the precision P = U Uᵀ in its inner shape.
 
     Attributes:
+        couples_features: Whether what is known of one feature says something of another.
         shares_form: Whether all components have the same xᵀ P x, so that it cancels in the
             responsibilities.
         in_float32: Whether samples in float32 may be summed in float32.
@@ -36,6 +39,7 @@ class Covariance(ABC):
             that EM has learned, so that they can be completed, recalled and forgotten.
     """
 
+    couples_features: bool
     shares_form: bool
     in_float32: bool
     far_in_float32: bool
@@ -214,6 +218,27 @@ class Covariance(ABC):
             kept: The features that remain.
             given: All others.
             deviations: Deviations of the given features from their means.
+        """
+
+    @abstractmethod
+    def completer(
+        self, chol: Float[Tensor, "run ..."], means: Float[Tensor, "run k d"]
+    ) -> Callable[[Incomplete], Completion]:
+        """What completes samples of which some values are missing, part by part.
+
+        Args:
+            chol: Factors of the components.
+            means: Their means about the reference of the samples.
+        """
+
+    @abstractmethod
+    def complete_noisy(
+        self, chol: Float[Tensor, "run ..."], means: Float[Tensor, "run k d"], part: Noisy
+    ) -> Completion:
+        """Samples with known noise, under components about their reference.
+
+        Raises:
+            ValueError: If the type cannot be learned from them.
         """
 
     @abstractmethod

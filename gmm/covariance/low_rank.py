@@ -10,6 +10,7 @@ from torch.distributions import Distribution, LowRankMultivariateNormal
 from typing_extensions import override
 
 from gmm.covariance.base import Covariance, are_finite
+from gmm.covariance.completion import Completion, Incomplete
 from gmm.covariance.cost import Task
 from gmm.covariance.factor_analysis import (
     centre_moments,
@@ -19,6 +20,8 @@ from gmm.covariance.factor_analysis import (
     random_directions,
     start_loadings,
 )
+from gmm.covariance.loadings_completion import LoadingsCompletion
+from gmm.covariance.noise import Noisy
 
 OVERSAMPLING = 10  # directions beyond the rank that the start looks in: Halko et al. (2011), 4.2
 
@@ -34,6 +37,7 @@ class LowRank(Covariance):
         rank: Columns of the loadings; at most as many as features are used.
     """
 
+    couples_features = True
     shares_form = False
     # Woodbury's identity divides by noise variances that float32 would round to nothing.
     in_float32 = False
@@ -234,6 +238,22 @@ class LowRank(Covariance):
         factor = latent_factor(seen)
         loadings = torch.linalg.solve_triangular(factor, rest[..., :-1].mT, upper=False).mT
         return shift, torch.cat([loadings, rest[..., -1:]], -1)
+
+    @override
+    def completer(
+        self, chol: Float[Tensor, "run k d q1"], means: Float[Tensor, "run k d"]
+    ) -> Callable[[Incomplete], Completion]:
+        offset = latent_gain(chol).mT @ means[..., None]
+        return lambda part: LoadingsCompletion(chol, means, part, offset)
+
+    @override
+    def complete_noisy(
+        self, chol: Float[Tensor, "run k d q1"], means: Float[Tensor, "run k d"], part: Noisy
+    ) -> Completion:
+        raise ValueError(
+            "noise_covariances came with covariance_type='low_rank', expected one of full, tied, "
+            "diag, spherical; fit one of those"
+        )
 
     @override
     def attributes(

@@ -20,6 +20,9 @@ from gmm.covariance.base import (
     restore_factors,
     shown_attributes,
 )
+from gmm.covariance.completion import Completion, Incomplete
+from gmm.covariance.matrix_completion import Forms, MatrixCompletion
+from gmm.covariance.noise import Noisy, NoisyMatrices
 from gmm.covariance.products import multiply
 from gmm.covariance.triangles import distances, weighted_products
 
@@ -34,6 +37,7 @@ SMALLEST_HALF = 32  # of a triangle that is inverted by halves
 class Matrices(Covariance):
     """One matrix for some components: a subclass says which of them share it, and is final."""
 
+    couples_features = True
     in_float32 = True
     plain_moments = True
 
@@ -191,6 +195,24 @@ class Matrices(Covariance):
         factor = self.factorise_precisions(precisions[..., kept])[0]
         pull = torch.linalg.solve_triangular(factor, precisions[..., given], upper=True)
         return -torch.linalg.solve_triangular(factor.mT, pull @ deviations, upper=False), factor
+
+    @override
+    def completer(
+        self, chol: Float[Tensor, "run kq d d"], means: Float[Tensor, "run k d"]
+    ) -> Callable[[Incomplete], Completion]:
+        forms = Forms(chol, self.precisions(chol), self.covariances(chol))
+        return lambda part: MatrixCompletion(forms, means, part, self._collect)
+
+    @override
+    def complete_noisy(
+        self, chol: Float[Tensor, "run kq d d"], means: Float[Tensor, "run k d"], part: Noisy
+    ) -> Completion:
+        covariances = self.covariances(chol).expand(*means.shape, -1)
+        return NoisyMatrices(covariances, means, part, self._collect)
+
+    def _collect(self, second: Float[Tensor, "run k d d"]) -> Float[Tensor, "run kq m"]:
+        """Second moments, of sums of the products of each component."""
+        return self.pool(second).flatten(-2)
 
     @override
     def attributes(

@@ -18,13 +18,17 @@ from gmm.covariance.base import (
     restore_factors,
     shown_attributes,
 )
+from gmm.covariance.completion import Completion, Incomplete
 from gmm.covariance.cost import Task
+from gmm.covariance.noise import Noisy, NoisyMatrices, NoisyVariances
 from gmm.covariance.products import multiply
+from gmm.covariance.variance_completion import VarianceCompletion
 
 
 class Variances(Covariance):
     """One variance for some features: a subclass says which of them share it, and is final."""
 
+    couples_features = False
     shares_form = False
     in_float32 = True
     far_in_float32 = False
@@ -149,6 +153,26 @@ class Variances(Covariance):
     ) -> tuple[Float[Tensor, "run k kept n"], Float[Tensor, "run k mkept"]]:
         run, k, _, n = deviations.shape
         return deviations.new_zeros(run, k, len(kept), n), self.marginal(chol, kept)
+
+    @override
+    def completer(
+        self, chol: Float[Tensor, "run k m"], means: Float[Tensor, "run k d"]
+    ) -> Callable[[Incomplete], Completion]:
+        scales = chol.expand_as(means)
+        return lambda part: VarianceCompletion(scales, means, part, self.pool)
+
+    @override
+    def complete_noisy(
+        self, chol: Float[Tensor, "run k m"], means: Float[Tensor, "run k d"], part: Noisy
+    ) -> Completion:
+        variances = self.covariances(chol).expand_as(means)
+        if part.noise.ndim == 2:
+            return NoisyVariances(variances, means, part, self.pool)
+
+        def collect(second: Float[Tensor, "run k d d"]) -> Float[Tensor, "run k m"]:
+            return self.pool(second.diagonal(dim1=-2, dim2=-1))
+
+        return NoisyMatrices(variances.diag_embed(), means, part, collect)
 
     @override
     def attributes(

@@ -1,91 +1,141 @@
-"""Samples with missing values: their marginals and their expected statistics."""
+"""Samples with missing values: their expected statistics and their densities."""
 
-import math
-from dataclasses import replace
-from itertools import product
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from gmm.covariance import COVARIANCES, Covariance
-from gmm.em.conditioning import marginal
-from gmm.em.joint import log_joint
-from gmm.em.log_density import normalise
+from gmm.covariance import Covariance
+from gmm.covariance.completion import Completion, Incomplete
+from gmm.em.log_density import map_joint, normalise
 from gmm.em.parameters import Estimate
-from gmm.samples.statistics import Chunk, Statistics
+from gmm.samples.in_memory import MOST_KEPT_BYTES, InMemory
+from gmm.samples.patterns import Part, arrange
+from gmm.samples.statistics import Statistics
+
+SCORED_NUMBERS = 2**22  # samples arranged at a time to be scored: 32 MiB of float64
 
 
-def select_observed(
-    x: Float[Tensor, "n d"],
-    observed: Bool[Tensor, " d"],
-    parameters: Estimate,
-    covariance: Covariance,
-) -> tuple[Float[Tensor, "n o"], Estimate, Covariance]:
-    """The observed features of samples, and the mixtures of those.
+@dataclass(frozen=True)
+class Holed:
+    """Samples of which some miss values, sorted by which they miss.
 
-    Where none is observed, there is one feature instead, 0, which has density 1 under every
-    component. So a sample without any known value has log density 0, and the weights as
-    responsibilities.
+    Args:
+        x: Samples; their missing values are not read.
+        missing: Where a value is missing.
+        weights: How often each counts; None for once.
+        reference: What statistics are taken about.
+        n_components: Components of the mixtures that they meet.
+        covariance: The covariance type of these.
     """
-    if observed.any():
-        features = observed.nonzero()[:, 0]
-        return x[:, features], marginal(parameters, covariance, features), covariance
-    origin = torch.zeros_like(parameters.means[..., :1])
-    scale = torch.full_like(origin, math.sqrt(2 * math.pi))
-    certain = replace(parameters, means=origin, precisions_cholesky=scale)
-    return torch.zeros_like(x[:, :1]), certain, COVARIANCES["spherical"]
+
+    x: Float[Tensor, "n d"]
+    missing: Bool[Tensor, "n d"]
+    weights: Float[Tensor, " n"] | None
+    reference: Float[Tensor, " d"]
+    n_components: int
+    covariance: Covariance
+
+    @cached_property
+    def whole(self) -> InMemory | None:
+        """The samples without missing values; None if there are none."""
+        rows = (~self._is_incomplete).nonzero()[:, 0]
+        weights = None if self.weights is None else self.weights[rows]
+        return InMemory(self.x[rows], weights, self.reference) if len(rows) else None
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """Where the others are, and how they are worked on together."""
+        rows = self._is_incomplete.nonzero()[:, 0]
+        if not len(self.x):  # the share of a process may be empty
+            return [Part(rows, True, ())]
+        by_pattern = self.covariance.couples_features
+        parts = arrange(self.missing[rows], self.n_components, by_pattern=by_pattern)
+        return [Part(rows[part.rows], part.few_missing, part.groups) for part in parts]
+
+    @cached_property
+    def _is_incomplete(self) -> Bool[Tensor, " n"]:
+        return self.missing.any(1)
+
+    def incomplete(self) -> Iterator[Incomplete]:
+        """The samples with missing values, in the order of the parts; kept if they are few."""
+        if self.x.numel() * 8 > MOST_KEPT_BYTES:
+            return map(self._read, self.parts)
+        return iter(self._kept)
+
+    @cached_property
+    def _kept(self) -> list[Incomplete]:
+        return list(map(self._read, self.parts))
+
+    def _read(self, part: Part) -> Incomplete:
+        return part.read(self.x, self.missing, self.weights, self.reference)
 
 
 def completed_statistics(
-    chunk: Chunk, absent: Bool[Tensor, " d"], parameters: Estimate, covariance: Covariance
-) -> Statistics:
-    """Expected statistics of samples that miss the same features, at least one.
+    parts: Iterable[Incomplete], parameters: Estimate, covariance: Covariance
+) -> Iterator[Statistics]:
+    """Expected statistics of samples with missing values.
 
     Args:
-        chunk: Centred samples; their missing values are not read.
-        absent: The features that they miss.
-        parameters: Mixtures about the reference of the chunk.
+        parts: The samples, about a reference.
+        parameters: Mixtures about the same.
         covariance: Their type.
     """
-    seen, observed, of_seen = select_observed(chunk.x.T, ~absent, parameters, covariance)
-    columns = seen.T.contiguous()
-    joint = log_joint(observed, of_seen)(Chunk(columns, of_seen))
+    complete = covariance.completer(parameters.precisions_cholesky, parameters.means)
+    for part in parts:
+        weights = torch.ones_like(part.x[0]) if part.weights is None else part.weights
+        yield expected_sums(complete(part), weights, parameters)
+
+
+def expected_sums(
+    completion: Completion, weights: Float[Tensor, " n"], parameters: Estimate
+) -> Statistics:
+    """Expected statistics of samples that are not known as they are.
+
+    Args:
+        completion: What is known of them under each component.
+        weights: How often each sample counts.
+        parameters: The mixtures.
+    """
+    joint = parameters.log_weights[..., None] + completion.log_density
     log_density, resp = normalise(joint)
-    weights = chunk.x.new_ones(len(seen)) if chunk.weights is None else chunk.weights
     resp, log_density = resp * weights, log_density * weights
-    first, second = completed_moments(chunk.x, absent, resp, parameters, covariance)
+    first, second = completion.moments(resp)
     return Statistics(weights.sum(), log_density.sum(-1), resp.sum(-1), first, second)
 
 
-def completed_moments(
-    x: Float[Tensor, "d n"],
-    absent: Bool[Tensor, " d"],
-    resp: Float[Tensor, "run k n"],
+def map_completed(
+    function: Callable[[Float[Tensor, "run k n"]], Tensor],
+    x: Float[Tensor, "n d"],
     parameters: Estimate,
     covariance: Covariance,
-) -> tuple[Float[Tensor, "run k d"], Float[Tensor, "run kq m"]]:
-    """Expected first and second moments: Ghahramani & Jordan (1994), section 4.1.
+) -> Iterator[Tensor]:
+    """As :func:`gmm.em.log_density.map_joint`, of samples whose missing values are NaN.
 
-    What is missing has a conditional mean μ and covariance C = F Fᵀ under each component. As
-    E[x xᵀ] = μ μᵀ + C, the columns of F count as further samples of the second moments, each as
-    often as all samples of the component together; so no type of covariance needs its own sums.
+    Of a sample of which nothing is known, the density is 1 under every component.
     """
-    missing, known = absent.nonzero()[:, 0], (~absent).nonzero()[:, 0]
-    deviations = x[known] - parameters.means[..., known, None]
-    shift, chol = covariance.conditional(parameters.precisions_cholesky, missing, known, deviations)
-    expected = parameters.means[..., missing, None] + shift
-    eye = torch.eye(len(missing), dtype=x.dtype, device=x.device)
-    spread = covariance.colour(chol, eye.expand(*resp.shape[:2], -1, -1))
-    counts = resp.sum(-1, keepdim=True).expand(*resp.shape[:2], len(missing))
-    first, second = [], []
-    for run, k in product(*map(range, resp.shape[:2])):
-        completed = x.index_copy(0, missing, expected[run, k])
-        further = x.new_zeros(len(x), len(missing)).index_copy(0, missing, spread[run, k])
-        both = torch.cat([completed, further], 1)
-        shares = torch.cat([resp[run, k], counts[run, k]])[None, None]
-        first.append(completed @ resp[run, k])
-        second.append(covariance.second_moments(both, None, shares)[0, 0])
-    per_matrix = covariance.inner_shape(*parameters.means.shape[1:])[0]
-    sums = torch.stack(second).reshape(len(resp), per_matrix, -1, second[0].shape[-1]).sum(2)
-    return torch.stack(first).unflatten(0, resp.shape[:2]), sums
+    parameters = parameters.to(dtype=torch.float64, device=x.device)
+    size = max(1, SCORED_NUMBERS // x.shape[1])
+    for rows in x.split(size):
+        yield function(_completed_joint(rows, parameters, covariance))
+
+
+def _completed_joint(
+    x: Float[Tensor, "n d"], parameters: Estimate, covariance: Covariance
+) -> Float[Tensor, "run k n"]:
+    reference, missing = parameters.centre, x.isnan()
+    moved = parameters.translate(-reference)
+    is_whole = ~missing.any(1)
+    order = [is_whole.nonzero()[:, 0]]
+    joints = list(map_joint(lambda joint: joint, x[order[0]], parameters, covariance))
+    holed = Holed(x, missing, None, reference, parameters.n_components, covariance)
+    complete = covariance.completer(moved.precisions_cholesky, moved.means)
+    lowest = torch.finfo(torch.float64).min
+    for part, samples in zip(holed.parts, holed.incomplete(), strict=True):
+        joint = moved.log_weights[..., None] + complete(samples).log_density
+        joints.append(joint.nan_to_num(nan=lowest))
+        order.append(part.rows)
+    return torch.cat(joints, -1)[..., torch.cat(order).argsort()]

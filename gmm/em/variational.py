@@ -183,13 +183,18 @@ def moments(
     reference = samples.reference
     size = chunk_size(covariance, 1, len(reference), torch.float64, reference.device)
     parts = (
-        summarise_unscored(chunk, torch.ones_like(chunk.x[None, :1]))
+        summarise_unscored(fill_in(chunk), torch.ones_like(chunk.x[None, :1]))
         for chunk in samples.chunks(covariance, size)
     )
     whole = samples.pool(total(parts))
     means = whole.first / whole.weight
     spread = covariance.estimate(whole.counts, means, whole.second, 0.0)
     return whole.weight, means[0, 0] + reference, whole.weight * spread[0, 0]
+
+
+def fill_in(chunk: Chunk) -> Chunk:
+    """The samples of a chunk with the reference in the place of missing values."""
+    return replace(chunk, x=chunk.x.nan_to_num())
 
 
 def entropy(

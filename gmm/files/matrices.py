@@ -3,6 +3,7 @@
 import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -12,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from gmm.files.atomic import atomic
+from gmm.options import Missing
 
 Format = TypeVar("Format")
 INDEX_NAMES = ("", "Unnamed: 0")  # of the column of row names that pandas writes, and reads back
@@ -19,16 +21,19 @@ OTHER_MARKS = {";": "semicolons", "\t": "tabs"}  # that some programs put betwee
 NUMPY_DTYPES = (
     "F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"
 )  # fmt: skip
+ABSENT = ("", "NA", "N/A", "<NA>", "null")  # what R, pandas and others write for no value
 TENSOR = "x"  # the name of a matrix that this package writes into a .safetensors file
 
 
-def read_matrix(path: Path | str) -> Float[np.ndarray, "n d"]:
+def read_matrix(path: Path | str, missing: Missing = "error") -> Float[np.ndarray, "n d"]:
     """Samples in rows; a one-dimensional array becomes one column.
 
     Args:
         path: A ``.npy`` file without objects; a ``.csv`` file with or without a header, of which
             a first column without a name is left out: it numbers the rows; or a ``.safetensors``
             file with one tensor, or one that is called ``x``.
+        missing: With ``marginalize``, a cell of a ``.csv`` file that is empty or says NA is NaN, as
+            is one that says so in any case; a row of several empty cells is a sample.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -36,7 +41,8 @@ def read_matrix(path: Path | str) -> Float[np.ndarray, "n d"]:
             names row and column.
     """
     path = Path(path)
-    read = _choose(path, {".npy": _read_npy, ".csv": _read_csv, ".safetensors": _read_safetensors})
+    read_csv = partial(_read_csv, absent=ABSENT if missing == "marginalize" else ())
+    read = _choose(path, {".npy": _read_npy, ".csv": read_csv, ".safetensors": _read_safetensors})
     check_file(path, "a matrix of samples in rows")
     return _samples_in_rows(path, read(path))
 
@@ -136,10 +142,15 @@ def _map_npy(path: Path) -> tuple[Sequence[int], Any]:
     return matrix.shape, matrix
 
 
-def _read_csv(path: Path) -> np.ndarray:
+def _read_csv(path: Path, absent: Sequence[str]) -> np.ndarray:
+    """The numbers of a table; NaN where a cell is one of ``absent``."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [(row, cells) for row, cells in enumerate(csv.reader(file), 1) if any(cells)]
+            lines = [
+                (row, cells)
+                for row, cells in enumerate(csv.reader(file), 1)
+                if any(cells) or (absent and len(cells) > 1)
+            ]
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise ValueError(f"{path}: {_one_line(error)}; expected CSV in UTF-8") from error
     _check_delimiter(path, [cells for _, cells in lines[:2]])
@@ -150,6 +161,8 @@ def _read_csv(path: Path) -> np.ndarray:
                 f"{path}: row {row} has {len(cells)} columns, expected {width} as in row "
                 f"{lines[0][0]}"
             )
+    first_row = lines[0][0] if lines else 0
+    lines = [(row, _mark_absent(cells, absent, row == first_row)) for row, cells in lines]
     names = lines[0][1] if lines else []
     has_index = len(names) > 1 and names[0] in INDEX_NAMES and _are_names(names[1:])
     lines = [(row, cells[has_index:]) for row, cells in lines]
@@ -166,6 +179,12 @@ def _check_delimiter(path: Path, rows: Sequence[list[str]]) -> None:
                 f"{path}: row 1 is {rows[0][0]!r}, with {name} between its cells, expected commas "
                 f"and decimal points; write the file again with them"
             )
+
+
+def _mark_absent(cells: list[str], absent: Sequence[str], is_first: bool) -> list[str]:
+    """The cells of a row with NaN for absent ones; a first row with words is a header and stays."""
+    marked = ["nan" if cell.strip() in absent else cell for cell in cells]
+    return cells if is_first and not all(map(_is_number, marked)) else marked
 
 
 def _has_header(path: Path, rows: Sequence[list[str]]) -> bool:

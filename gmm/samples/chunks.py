@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from gmm.files.matrices import file_chunks
 from gmm.samples.streaming import Streamed
 from gmm.samples.survey import as_tensor, check_weight, survey
 from gmm.samples.validation import check_finite
+
+Check = Callable[[Tensor, str], None]
+"""Refuses samples, called by a name, of values that cannot be used."""
 
 SHUFFLING = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
 CUT = 2**22  # numbers per chunk of a matrix that is cut here: 32 MiB of float64
@@ -72,11 +76,15 @@ class Chunks:
                 f"that returns an iterator of them, a matrix or the path of one"
             )
 
-    def matrices(self) -> Iterator[np.ndarray | Tensor]:
+    def matrices(self, check: Check = check_finite) -> Iterator[np.ndarray | Tensor]:
         """The chunks that are not empty, in float32 or float64, tensors or arrays as they come.
 
+        Args:
+            check: Refuses chunks of values that cannot be used, such as NaN.
+
         Raises:
-            ValueError: If one is not a matrix of finite real numbers, or not as wide as the first.
+            ValueError: If one is not a matrix of real numbers that ``check`` accepts, or not as
+                wide as the first.
         """
         width = None
         for index, item in enumerate(_items(self.source)):
@@ -87,7 +95,7 @@ class Chunks:
                     f"chunks[{index}] has {matrix.shape[1]} columns, expected {width} as in "
                     f"chunks[0]; give every chunk the same features"
                 )
-            check_finite(as_tensor(matrix), f"chunks[{index}]")
+            check(as_tensor(matrix), f"chunks[{index}]")
             if len(matrix):
                 yield matrix
 
@@ -111,19 +119,26 @@ class Chunks:
                 f"shuffle=False"
             )
 
-    def apply(self, function: Callable[[np.ndarray | Tensor], Any], *, ordered: bool = True) -> Any:
+    def apply(
+        self,
+        function: Callable[[np.ndarray | Tensor], Any],
+        *,
+        ordered: bool = True,
+        check: Check = check_finite,
+    ) -> Any:
         """The values of a function of each chunk, one after the other in one array or tensor.
 
         Args:
             function: Takes a chunk.
             ordered: Whether it matters which value belongs to which sample.
+            check: Refuses chunks of values that cannot be used.
 
         Raises:
             ValueError: If there are no samples, or in no order where it matters.
         """
         if ordered:
             self.check_order("one answer per sample")
-        parts = [function(matrix) for matrix in self.matrices()]
+        parts = [function(matrix) for matrix in self.matrices(check)]
         if not parts:
             raise ValueError(NO_SAMPLES)
         return torch.cat(parts) if isinstance(parts[0], Tensor) else np.concatenate(parts)
@@ -133,6 +148,7 @@ class Chunks:
         sample_weight: ArrayLike | Tensor | None = None,
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
+        check: Check = check_finite,
     ) -> Streamed:
         """The samples to fit, after a first pass over them.
 
@@ -140,17 +156,18 @@ class Chunks:
             sample_weight: How often each counts, in the order of the stream; None for once.
             device: Where to compute; None for where the first chunk is.
             dtype: Precision to compute with; None for that of the chunks.
+            check: Refuses chunks of values that cannot be used.
 
         Raises:
             ValueError: If a chunk or the weights cannot be used, or if there is no sample.
         """
         if sample_weight is not None:
             self.check_order("sample_weight")
-        first_pass = survey(self.matrices(), sample_weight, device)
+        first_pass = survey(self.matrices(check), sample_weight, device)
         if first_pass is None:
             raise ValueError(NO_SAMPLES)
         check_weight(first_pass.moments)
-        return Streamed(first_pass.with_dtype(dtype), self.matrices)
+        return Streamed(first_pass.with_dtype(dtype), partial(self.matrices, check))
 
 
 def as_chunks(x: Any) -> Chunks | None:

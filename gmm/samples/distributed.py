@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from typing import Any
 
@@ -16,11 +16,12 @@ from torch.distributed import ProcessGroup
 from typing_extensions import override
 
 from gmm.covariance import Covariance
-from gmm.samples.chunks import Chunks, as_chunks
+from gmm.samples.chunks import Check, Chunks, as_chunks
 from gmm.samples.in_memory import InMemory
 from gmm.samples.statistics import Chunk, Statistics
 from gmm.samples.streaming import Streamed, Surveyed
 from gmm.samples.survey import Moments, Survey, check_weight, no_moments, survey
+from gmm.samples.validation import check_finite
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Sharded:
         sample_weight: ArrayLike | Tensor | None = None,
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
+        check: Check = check_finite,
     ) -> "Pooled":
         """The samples of all processes, after a first pass over those of this one.
 
@@ -66,6 +68,7 @@ class Sharded:
             sample_weight: How often each sample of this process counts; None for once.
             device: Where to compute; None for where the first chunk is.
             dtype: Precision to compute with; None for that of the samples.
+            check: Refuses chunks of values that cannot be used.
 
         Raises:
             ValueError: If there is no process group, or the samples of any process cannot be used.
@@ -78,7 +81,7 @@ class Sharded:
         source, mistake, mine = None, None, None
         try:
             source = _source(self.x)
-            mine = survey(source.matrices(), sample_weight, device)
+            mine = survey(source.matrices(check), sample_weight, device)
         except (ValueError, OSError) as error:
             mistake = error
         # Raised only after all have sent, since the others would wait for this one forever.
@@ -93,7 +96,13 @@ class Sharded:
         mine = mine.with_dtype(dtype or form.dtype)
         first = sum(part.n_samples for part in parts[: dist.get_rank(self.group)])
         pooled = Survey(total, mine.dtype, form.as_tensors)
-        return Pooled(pooled, Streamed(mine, source.matrices), first, form.weighted, self.group)
+        return Pooled(
+            pooled,
+            Streamed(mine, partial(source.matrices, check)),
+            first,
+            form.weighted,
+            self.group,
+        )
 
     def __iter__(self) -> Iterator[Any]:
         raise ValueError(
@@ -192,9 +201,15 @@ def _agree_on_form(
 
 def _gather_moments(mine: Moments, group: ProcessGroup | None) -> list[Moments]:
     """The moments of every process, in the order of their ranks."""
-    ends = torch.stack([mine.weight.new_tensor(mine.n_samples), mine.weight, mine.squares])
-    received = _gather(torch.cat([ends, mine.mean]), group).to(mine.mean.device)
-    return [Moments(int(part[0]), part[1], part[3:], part[2]) for part in received]
+    numbers = mine.weight.new_tensor([mine.n_samples, mine.n_missing])
+    ends = torch.cat([numbers, mine.weight[None], mine.squares[None]])
+    received = _gather(torch.cat([ends, mine.mean, mine.known]), group).to(mine.mean.device)
+    return [_moments(part) for part in received]
+
+
+def _moments(sent: Float[Tensor, " m"]) -> Moments:
+    mean, known = sent[4:].chunk(2)
+    return Moments(int(sent[0]), sent[2], mean, sent[3], known, int(sent[1]))
 
 
 def _source(x: Any) -> Chunks:

@@ -3,7 +3,7 @@
 import random
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -66,7 +66,7 @@ class Surveyed(Samples):
 
     @override
     def draw(self, n_samples: int, seed: int) -> InMemory:
-        return self.rows_at(drawn_positions(self.n_samples, n_samples, seed))
+        return fill_in(self.rows_at(drawn_positions(self.n_samples, n_samples, seed)))
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,19 @@ class Streamed(Surveyed):
         return InMemory(x.to(device), weights, self.reference)
 
 
+def fill_in(samples: InMemory) -> InMemory:
+    """The samples with their reference in the place of missing values, to look for a start in."""
+    x = samples.x
+    return replace(samples, x=x.where(~x.isnan(), samples.reference.to(x.dtype)))
+
+
 def check_same(row: Float[Tensor, " d"], expected: Float[Tensor, " d"]) -> None:
     """Refuses another first sample than that of the first pass, where weights count samples.
 
     Raises:
         ValueError: If it is another.
     """
-    if not torch.equal(row, expected.to(row)):
+    if not torch.equal(row.nan_to_num(), expected.to(row).nan_to_num()):
         raise ValueError(
             "the stream has another order in a later pass, expected the same in every pass for "
             "sample_weight; pass a source that is not shuffled"

@@ -22,30 +22,36 @@ class Moments:
     Args:
         n_samples: Number of samples.
         weight: Number of samples, each as often as it counts.
-        mean: Mean of the samples.
+        mean: Mean of the known values of each feature.
         squares: Squared deviations from the mean, summed over samples and features.
+        known: Number of known values of each feature, each as often as its sample counts.
+        n_missing: Number of values that are missing.
     """
 
     n_samples: int
     weight: Float[Tensor, ""]
     mean: Float[Tensor, " d"]
     squares: Float[Tensor, ""]
+    known: Float[Tensor, " d"]
+    n_missing: int = 0
 
     def __add__(self, other: "Moments") -> "Moments":
         """The moments of both: Chan, Golub & LeVeque (1983), eq. 1.5, which cancels nothing."""
-        weight = self.weight + other.weight
+        known = self.known + other.known
         step = other.mean - self.mean
-        share = other.weight / weight if weight > 0 else torch.zeros_like(weight)
+        share = (other.known / known).where(known > 0, 0.0)
         return Moments(
             self.n_samples + other.n_samples,
-            weight,
+            self.weight + other.weight,
             self.mean + share * step,
-            self.squares + other.squares + self.weight * share * step.square().sum(),
+            self.squares + other.squares + (self.known * share * step.square()).sum(),
+            known,
+            self.n_missing + other.n_missing,
         )
 
     @property
     def variance(self) -> float:
-        """Mean variance of a feature."""
+        """Mean variance of a feature, where the mean stands for what is missing."""
         return float(self.squares / self.weight) / len(self.mean)
 
 
@@ -124,17 +130,19 @@ def _moments(
         part = x[first : first + PART].detach().to(device, torch.float64)
         share = weights_of(weights, first, first + PART, device)
         share = part.new_ones(len(part)) if share is None else share
-        weight = share.sum()
-        mean = (share @ part) / weight.clamp_min(torch.finfo(torch.float64).tiny)
-        squares = share @ (part - mean).square().sum(1)
-        total = total + Moments(len(part), weight, mean, squares)
+        missing = part.isnan()
+        known = share @ (~missing).to(part.dtype)
+        mean = share @ part.where(~missing, 0.0) / known.clamp_min(torch.finfo(torch.float64).tiny)
+        squares = share @ (part - mean).where(~missing, 0.0).square().sum(1)
+        n_missing = int(missing.sum())
+        total = total + Moments(len(part), share.sum(), mean, squares, known, n_missing)
     return total
 
 
 def no_moments(n_features: int, device: torch.device) -> Moments:
     """The moments of no samples."""
-    zeros = torch.zeros(n_features + 2, dtype=torch.float64, device=device)
-    return Moments(0, zeros[0], zeros[2:], zeros[1])
+    zeros = torch.zeros(n_features, dtype=torch.float64, device=device)
+    return Moments(0, zeros.sum(), zeros, zeros.sum(), zeros)
 
 
 def as_tensor(matrix: np.ndarray | Tensor) -> Tensor:
@@ -156,10 +164,28 @@ def _weights(sample_weight: ArrayLike | Tensor) -> Float[Tensor, " n"]:
 
 
 def check_weight(moments: Moments) -> None:
-    """Refuses samples whose weights are all 0.
+    """Refuses samples whose weights are all 0, and features of which no value is known.
 
     Raises:
-        ValueError: If they are.
+        ValueError: If there are some.
     """
     if not moments.weight > 0:
         raise ValueError("sample_weight is 0 for every sample, expected at least one above 0")
+    check_known(moments.known)
+
+
+def check_known(known: Float[Tensor, " d"]) -> None:
+    """Refuses features of which no value is known.
+
+    Args:
+        known: Number of known values of each.
+
+    Raises:
+        ValueError: Naming the column of the first.
+    """
+    if not known.all():
+        column = int((known == 0).nonzero()[0, 0])
+        raise ValueError(
+            f"column {column} of x is NaN in every sample that counts, expected at least one "
+            f"value; leave the column out"
+        )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmm.options import CovarianceType, FloatType, InitMethod, Regulariser
+from gmm.options import CovarianceType, FloatType, InitMethod, Missing, Regulariser
 from gmm.verbs.inputs import check_mixture_path, check_seed, is_large, read_samples
 
 
@@ -66,6 +66,7 @@ def fit(
     percent: float | None = None,
     dtype: FloatType | None = None,
     device: str | None = None,
+    missing: Missing = "error",
 ) -> FitResult:
     """Fits one mixture to a matrix of samples.
 
@@ -87,6 +88,8 @@ def fit(
             4. It is set by cross-validation, which fits five more mixtures.
         dtype: Precision of samples and mixture; by default that of the file.
         device: Where to compute, such as cuda.
+        missing: What NaN and the empty cells of a .csv file are: a mistake, or values that are not
+            known, by whose marginal densities samples are fitted.
 
     Raises:
         FileNotFoundError: If there is no file x.
@@ -100,7 +103,7 @@ def fit(
     check_mixture_path(out)
     check_seed(seed)
     large = percent is None and is_large(x)
-    samples: Any = Chunks(x) if large else read_samples(x, dtype, device)
+    samples: Any = Chunks(x) if large else read_samples(x, dtype, device, missing)
     mixture = GaussianMixture(
         n_components,
         covariance_type=covariance_type,
@@ -113,6 +116,7 @@ def fit(
         max_iter=max_iter,
         device=device,
         dtype=dtype,
+        missing=missing,
     )
     threshold = None
     if percent is None:

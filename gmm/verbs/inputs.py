@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmm.options import FloatType
+from gmm.options import FloatType, Missing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +15,9 @@ LARGEST_SEED = 2**32 - 1
 LARGEST_LOADED_BYTES = 2**30  # of a file to fit, of which k-means makes a second copy
 
 
-def read_samples(path: Path, dtype: FloatType | None, device: str | None) -> "Tensor":
+def read_samples(
+    path: Path, dtype: FloatType | None, device: str | None, missing: Missing = "error"
+) -> "Tensor":
     """The samples of a file as a tensor, in a precision and on a device if they are given.
 
     Raises:
@@ -26,7 +28,7 @@ def read_samples(path: Path, dtype: FloatType | None, device: str | None) -> "Te
     from gmm.samples.placement import read_device, read_dtype, to_tensor
 
     place, precision = read_device(device), read_dtype(dtype)  # before the work of reading
-    samples = to_tensor(read_matrix(path))
+    samples = to_tensor(read_matrix(path, missing))
     return samples.to(place or samples.device, precision or samples.dtype)
 
 
@@ -45,7 +47,7 @@ def read_like(path: Path, mixture: Any, mixture_path: Path) -> "np.ndarray":
     """
     from gmm.files.matrices import read_matrix
 
-    samples = read_matrix(path)
+    samples = read_matrix(path, mixture.missing)
     expected = mixture.n_features_in_
     if samples.shape[1] != expected:
         raise ValueError(

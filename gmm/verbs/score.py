@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmm.options import Missing
 from gmm.verbs.inputs import SAMPLE_SUFFIXES, check_suffix, read_like
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def score(
     percent: float | None = None,
     threshold_nats: float | None = None,
     device: str | None = None,
+    missing: Missing | None = None,
 ) -> ScoreResult:
     """Writes the log density of each sample in nats, and whether it is an outlier.
 
@@ -71,6 +73,8 @@ def score(
             the samples of fit somewhat fewer are flagged, see gmm.DensityDetector.
         threshold_nats: The threshold itself, instead of held_out and percent.
         device: Where to compute, such as cuda.
+        missing: What NaN and the empty cells of a .csv file are: a mistake, or values that are not
+            known, by whose marginal densities samples are scored. By default what they were to fit.
 
     Raises:
         FileNotFoundError: If there is no file mixture, x or held_out.
@@ -91,6 +95,8 @@ def score(
     if percent is not None:
         check_percent(percent)
     loaded = load(mixture, device=device)
+    if missing is not None:
+        mixture_of(loaded).set_params(missing=missing)
     others = None if held_out is None else read_like(held_out, mixture_of(loaded), mixture)
     threshold = _threshold(loaded, others, percent, threshold_nats)
     samples = read_like(x, mixture_of(loaded), mixture)

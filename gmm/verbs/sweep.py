@@ -6,7 +6,7 @@ Torch is imported inside the functions, so that ``gmm sweep --help`` answers wit
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmm.options import CovarianceType, Criterion, FloatType, InitMethod, Regulariser
+from gmm.options import CovarianceType, Criterion, FloatType, InitMethod, Missing, Regulariser
 from gmm.verbs.inputs import (
     check_mixture_path,
     check_picture_path,
@@ -61,6 +61,7 @@ def sweep(
     picture: Path | None = None,
     dtype: FloatType | None = None,
     device: str | None = None,
+    missing: Missing = "error",
 ) -> SweepResult:
     """Fits many numbers of components with many covariance types and keeps the best.
 
@@ -85,6 +86,8 @@ def sweep(
         picture: Where to draw the criterion, such as .png; not drawn by default.
         dtype: Precision of samples and mixture; by default that of the file.
         device: Where to compute, such as cuda.
+        missing: What NaN and the empty cells of a .csv file are: a mistake, or values that are not
+            known, by whose marginal densities samples are fitted.
 
     Raises:
         FileNotFoundError: If there is no file x.
@@ -102,7 +105,7 @@ def sweep(
         raise ValueError(
             f"min_components={min_components}, expected at most max_components={max_components}"
         )
-    samples = read_samples(x, dtype, device)
+    samples = read_samples(x, dtype, device, missing)
     outcome = select(
         samples,
         range(min_components, max_components + 1),
@@ -116,6 +119,7 @@ def sweep(
         reg_covar=reg_covar,
         tol=tol,
         max_iter=max_iter,
+        missing=missing,
     )
     save(outcome.winner, out)
     if table is not None:

@@ -45,3 +45,11 @@ def easy() -> np.ndarray:
     """Three round clusters of different size, far apart."""
     centres = [[0, 0], [12, 12], [24, -3]]
     return make_blobs(300, centers=centres, cluster_std=[1, 1.4, 0.6], random_state=0)[0]
+
+
+@pytest.fixture
+def holed(blobs: np.ndarray) -> np.ndarray:
+    """The blobs with a fifth of their values missing, and nothing known of the first."""
+    holes = np.random.default_rng(0).random(blobs.shape) < 0.2
+    holes[0] = True
+    return np.where(holes, np.nan, blobs)

@@ -7,6 +7,7 @@ import scipy.special
 import torch
 from sklearn.mixture import GaussianMixture as Reference
 
+from gmm.estimator import GaussianMixture
 from gmm.selection import sweep
 
 TYPES = ("full", "tied", "diag", "spherical")
@@ -100,3 +101,36 @@ def test_fewer_samples_than_free_dimensions_are_warned_of_once(easy):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         sweep(wide, [1, 2], ["diag"], n_init=1)
+
+
+def test_missing_values_are_refused_unless_declared(holed):
+    with pytest.raises(ValueError, match=r"x\[0, 0\] is NaN"):
+        sweep(holed, [1])
+
+
+def test_criteria_are_of_the_known_values(holed):
+    settings = {"n_init": 2, "init_params": ["kmeans"], "missing": "marginalize", "rank": 2}
+    swept = sweep(holed, [1, 2], ("full", "low_rank"), n_folds=3, **settings)
+    for row in swept.rows:
+        fitted = GaussianMixture(
+            row.n_components,
+            covariance_type=row.covariance_type,
+            n_init=2,
+            random_state=0,
+            missing="marginalize",
+            rank=2,
+        ).fit(holed)
+        assert row.bic == pytest.approx(fitted.bic(holed), rel=1e-9)
+        entropies = scipy.special.entr(fitted.predict_proba(holed)).sum()
+        assert row.icl == pytest.approx(row.bic + 2 * entropies, rel=1e-9)
+        assert np.isfinite(row.held_out)
+    assert np.isfinite(swept.winner.score_samples(holed)).all()
+
+
+def test_weights_of_samples_with_missing_values_repeat_them(holed):
+    counts = np.random.default_rng(0).integers(1, 3, len(holed))
+    settings = {"n_init": 1, "missing": "marginalize", "init_params": ["kmeans"]}
+    weighted = sweep(holed, [1], ("full", "diag"), sample_weight=counts, **settings)
+    repeated = sweep(np.repeat(holed, counts, 0), [1], ("full", "diag"), **settings)
+    for row, expected in zip(weighted.rows, repeated.rows, strict=True):
+        assert row.bic == pytest.approx(expected.bic, rel=1e-9)

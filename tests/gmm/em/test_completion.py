@@ -1,77 +1,68 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import multivariate_normal, norm
+from em_by_rows import constrain, dense_step, loadings_step
 
 from gmm.estimator import GaussianMixture
 
 SETTINGS = {"random_state": 0, "missing": "marginalize"}
 
 
-def diagonal_step(x, weights, means, variances):
-    """One EM step with missing values, number by number: Ghahramani & Jordan (1994)."""
-    n_components, n_features = means.shape
-    counts = np.zeros(n_components)
-    first, second = np.zeros((2, n_components, n_features))
-    for row in x:
-        known = ~np.isnan(row)
-        joint = weights * norm.pdf(row[known], means[:, known], variances[:, known] ** 0.5).prod(1)
-        for k, share in enumerate(joint / joint.sum()):
-            counts[k] += share
-            for j in range(n_features):
-                value = row[j] if known[j] else means[k, j]
-                first[k, j] += share * value
-                second[k, j] += share * (value**2 + (0 if known[j] else variances[k, j]))
-    means = first / counts[:, None]
-    return counts / len(x), means, second / counts[:, None] - means**2
+def started(x, covariance_type, **settings):
+    """A mixture that begins with fixed parameters, and those as weights, means and matrices."""
+    begin = GaussianMixture(2, covariance_type=covariance_type, random_state=1)
+    begin.fit(np.nan_to_num(x))
+    start = {"weights_init": begin.weights_, "means_init": begin.means_}
+    start["precisions_init"] = begin.precisions_
+    mixture = GaussianMixture(2, covariance_type=covariance_type, **start, **settings, **SETTINGS)
+    matrices = begin.as_module().covariance_matrices().numpy()
+    return mixture, (begin.weights_, begin.means_, matrices)
 
 
-def full_step(x, weights, means, covariances):
-    """The same with a matrix per component."""
-    counts, first = np.zeros(len(weights)), np.zeros_like(means)
-    second = np.zeros_like(covariances)
-    for row in x:
-        b = np.flatnonzero(~np.isnan(row))
-        a = np.flatnonzero(np.isnan(row))
-        joint = np.array(weights)
-        for k in range(len(weights) if len(b) else 0):
-            normal = multivariate_normal(means[k, b], covariances[k][np.ix_(b, b)])
-            joint[k] *= normal.pdf(row[b])
-        for k, share in enumerate(joint / joint.sum()):
-            gain = covariances[k][np.ix_(a, b)] @ np.linalg.inv(covariances[k][np.ix_(b, b)])
-            whole, spread = row.copy(), np.zeros_like(covariances[k])
-            whole[a] = means[k, a] + gain @ (row[b] - means[k, b])
-            spread[np.ix_(a, a)] = (
-                covariances[k][np.ix_(a, a)] - gain @ covariances[k][np.ix_(b, a)]
-            )
-            counts[k] += share
-            first[k] += share * whole
-            second[k] += share * (np.outer(whole, whole) + spread)
-    means = first / counts[:, None]
-    outer = means[:, :, None] * means[:, None]
-    return counts / len(x), means, second / counts[:, None, None] - outer
+def loop(x, values, covariance_type, sample_weight=None, n_iter=3):
+    """Bounds and parameters of EM, sample by sample."""
+    bounds = []
+    for _ in range(n_iter):
+        bound, weights, means, matrices = dense_step(x, *values, sample_weight)
+        values = weights, means, constrain(matrices, weights, covariance_type)
+        bounds.append(bound)
+    return bounds, *values
 
 
-@pytest.mark.parametrize(("name", "step"), [("diag", diagonal_step), ("full", full_step)])
-def test_em_is_that_of_a_loop_over_samples(name, step, holed):
+@pytest.mark.filterwarnings("ignore:the best of 1 runs did not converge")
+@pytest.mark.parametrize("missing_share", [0.05, 0.3, 0.8])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_em_is_that_of_a_loop_over_samples(covariance_type, missing_share, weighted, blobs):
+    random = np.random.default_rng(2)
+    x = blobs[::4].copy()
+    x[random.random(x.shape) < missing_share] = np.nan
+    x[3] = np.nan
+    sample_weight = random.integers(0, 3, len(x)).astype(float) if weighted else None
+    settings = {"reg_covar": 0.0, "tol": 0.0, "max_iter": 3}
+    mixture, values = started(x, covariance_type, **settings)
+    mixture.fit(x, sample_weight=sample_weight)
+    bounds, *expected = loop(x, values, covariance_type, sample_weight)
+    np.testing.assert_allclose(mixture.lower_bounds_, bounds, rtol=0, atol=1e-9)
+    found = mixture.weights_, mixture.means_, mixture.as_module().covariance_matrices().numpy()
+    for values, truth in zip(found, expected, strict=True):
+        np.testing.assert_allclose(values, truth, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:the best of 1 runs did not converge")
+def test_em_of_loadings_is_that_of_a_loop_over_samples(blobs, holed):
     x = holed[::4]
-    start = GaussianMixture(2, covariance_type=name, random_state=1).fit(np.nan_to_num(x))
-    expected = start.weights_, start.means_, start.covariances_
+    settings = {"covariance_type": "low_rank", "rank": 2, "reg_covar": 0.0, "tol": 0.0, **SETTINGS}
+    mixture = GaussianMixture(2, warm_start=True, max_iter=5, **settings).fit(blobs[::4])
+    values = mixture.weights_, mixture.means_, mixture.loadings_, mixture.noise_variances_
+    mixture.set_params(max_iter=3).fit(x)
+    bounds = []
     for _ in range(3):
-        expected = step(x, *expected)
-    settings = {"covariance_type": name, "reg_covar": 0.0, "tol": 0.0, "max_iter": 3, **SETTINGS}
-    mixture = GaussianMixture(
-        2,
-        weights_init=start.weights_,
-        means_init=start.means_,
-        precisions_init=start.precisions_,
-        **settings,
-    )
-    with pytest.warns(UserWarning, match="did not converge"):
-        mixture.fit(x)
-    np.testing.assert_allclose(mixture.weights_, expected[0], rtol=1e-9)
-    np.testing.assert_allclose(mixture.means_, expected[1], rtol=1e-8, atol=1e-9)
-    np.testing.assert_allclose(mixture.covariances_, expected[2], rtol=1e-7, atol=1e-9)
+        bound, *values = loadings_step(x, *values)
+        bounds.append(bound)
+    np.testing.assert_allclose(mixture.lower_bounds_, bounds, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(mixture.means_, values[1], rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(mixture.loadings_, values[2], rtol=1e-7, atol=1e-8)
+    np.testing.assert_allclose(mixture.noise_variances_, values[3], rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["full", "low_rank"])

@@ -142,3 +142,29 @@ def test_a_batch_it_cannot_use_is_refused_in_one_line(blobs):
     for decay in (0.5, 1.5, np.nan, "fast"):
         with pytest.raises(ValueError, match=r"step_decay=.*above 0.5 and at most 1"):
             found.partial_fit(blobs, step_decay=decay)
+
+
+def test_samples_with_missing_values_leave_a_mixture_that_fits_them(covariance_type, holed):
+    settings = {"covariance_type": covariance_type, "random_state": 0, "reg_covar": 0.0}
+    settings |= {"tol": 1e-12, "max_iter": 2000, "missing": "marginalize"}
+    mixture = GaussianMixture(2, **settings).fit(holed)
+    means, covariances, score = mixture.means_, mixture.covariances_, mixture.score(holed)
+    mixture.partial_fit(holed)
+    assert mixture.lower_bounds_[-1] == pytest.approx(score, abs=1e-12)
+    np.testing.assert_allclose(mixture.means_, means, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(mixture.covariances_, covariances, rtol=0, atol=1e-3)
+
+
+def test_a_batch_in_which_a_feature_is_never_known_says_nothing_of_it(holed):
+    mixture = GaussianMixture(1, random_state=0, reg_covar=0.0, missing="marginalize").fit(holed)
+    means = mixture.means_[0]
+    blind = np.full_like(holed, np.nan)
+    blind[:, 0] = means[0]
+    mixture.partial_fit(blind)
+    np.testing.assert_allclose(mixture.means_[0], means, rtol=0, atol=1e-9)
+
+
+def test_missing_values_in_a_batch_are_refused_unless_declared(holed, blobs):
+    mixture = GaussianMixture(2, random_state=0).fit(blobs)
+    with pytest.raises(ValueError, match=r"x\[0, 0\] is NaN"):
+        mixture.partial_fit(holed)

@@ -170,3 +170,22 @@ def test_what_is_no_regular_file_is_refused_and_never_read(tmp_path):
                 read(tmp_path / f"{name}.npy")
         with pytest.raises(FileNotFoundError, match=r"gone\.npy: no such file"):
             read(tmp_path / "gone.npy")
+
+
+@pytest.mark.parametrize("header", ["", "a,b,c\n", ",a,b,c\n"])
+def test_empty_cells_are_missing_values_where_these_are_allowed(header, tmp_path):
+    rows = [",NA,3", "4,,null", ",,", "1,2,nan"]
+    if header.startswith(","):
+        rows = [f"{index},{row}" for index, row in enumerate(rows)]
+    path = tmp_path / "x.csv"
+    path.write_text(header + "\n".join(rows) + "\n\n")
+    nan = np.nan
+    expected = [[nan, nan, 3], [4, nan, nan], [nan, nan, nan], [1, 2, nan]]
+    np.testing.assert_array_equal(read_matrix(path, "marginalize"), expected)
+
+
+def test_a_word_is_no_missing_value(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("1,\n3,four\n")
+    with pytest.raises(ValueError, match="row 2, column 2 is 'four', expected a number"):
+        read_matrix(path, "marginalize")

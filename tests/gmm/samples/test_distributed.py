@@ -47,6 +47,8 @@ for name, case in plan.items():
         share = []
     elif form == "stream":
         share = Chunks([share[:3], share[3:]])
+    elif form == "holed":
+        share = np.where(np.random.default_rng(1).random(x.shape) < 0.2, np.nan, x)[part]
     elif form == "NaN in the last" and rank == world - 1:
         share = np.full_like(share, np.nan)
     weight = weights[part] if case.get("weighted") else None
@@ -79,6 +81,7 @@ CASES = {
     "few drawn": {"settings": SAME_START, "most_drawn": 120, "weighted": True},
     "weighted": {"settings": SAME_START, "weighted": True},
     "bayesian": {"settings": SAME_START, "class": "BayesianGaussianMixture"},
+    "holed": {"settings": {**SAME_START, "missing": "marginalize"}, "form": "holed"},
     "half": {"settings": {**SAME_START, "tol": 0.0, "max_iter": 5}, "rows": 225},
     "all": {"settings": {**SAME_START, "tol": 0.0, "max_iter": 5}},
     "unseeded": {"settings": {"n_components": 3, "init_params": "random"}},

@@ -1,12 +1,15 @@
 import weakref
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 import gmm
 from gmm.covariance import COVARIANCES
 from gmm.estimator import GaussianMixture
+from gmm.options import CovarianceType
 from gmm.samples import streaming
 from gmm.samples.chunks import Chunks
 from gmm.samples.in_memory import InMemory
@@ -104,3 +107,30 @@ def test_the_second_moments_of_a_stream_are_those_of_the_whole(covariance_type, 
     theirs = InMemory(torch.from_numpy(blobs)).chunks(covariance, 100)
     for found, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(found.x, expected.x, rtol=0, atol=1e-14)
+
+
+@pytest.mark.filterwarnings("ignore:the best of 1 runs did not converge")
+@pytest.mark.parametrize("covariance_type", get_args(CovarianceType))
+def test_chunks_with_missing_values_are_the_fit_in_memory(covariance_type, holed, tmp_path):
+    settings = {"covariance_type": covariance_type, "rank": 2, "max_iter": 8, "tol": 0.0}
+    settings |= {"random_state": 0, "missing": "marginalize", "reg_covar": "auto"}
+    weights = np.random.default_rng(0).integers(0, 3, len(holed)).astype(float)
+    np.save(tmp_path / "x.npy", holed)
+    loader = DataLoader(TensorDataset(torch.from_numpy(holed)), batch_size=101)
+    for counts in (None, weights):
+        whole = GaussianMixture(3, **settings).fit(holed, sample_weight=counts)
+        for source in ([holed[:1], holed[1:30], holed[30:]], tmp_path / "x.npy", loader):
+            streamed = GaussianMixture(3, **settings).fit(source, sample_weight=counts)
+            np.testing.assert_allclose(streamed.lower_bounds_, whole.lower_bounds_, atol=1e-10)
+            scores = streamed.score_samples(source)
+            np.testing.assert_allclose(scores, streamed.score_samples(holed), atol=1e-10)
+
+
+def test_chunks_with_infinite_values_or_empty_columns_are_refused(holed):
+    mixture = GaussianMixture(2, missing="marginalize")
+    infinite = np.where(np.isnan(holed), np.inf, holed)
+    with pytest.raises(ValueError, match=r"chunks\[1\]\[0, 0\] is inf"):
+        mixture.fit([holed, infinite])
+    holed[:, 1] = np.nan
+    with pytest.raises(ValueError, match="column 1 of x is NaN in every sample that counts"):
+        mixture.fit([holed[:20], holed[20:]])
