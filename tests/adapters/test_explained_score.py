@@ -81,7 +81,10 @@ def test_the_density_of_an_image_is_explained_down_to_its_pixels(trained, image)
     with torch.no_grad():
         expected = RunDensity(trained.folder.root).log_density(image)
         torch.testing.assert_close(scored.model(image)[:, 0], expected)
-    assert (scored.explained("astro"), scored.column(2)) == ("log-density of the image (nats)", 0)
+    assert (scored.explained("astro"), scored.column(2)) == (
+        "log p-value of the image (nats)",
+        0,
+    )
     context = context_of(image, Grid(16), BlurBaseline())
     column = torch.tensor([0])
     gradient = Saliency().attribute(scored.model, image, column, context)
@@ -96,5 +99,5 @@ def test_maps_of_two_densities_are_told_apart(trained):
     density_of_run(trained)
     first = identify_model(attach_score(trained, "density").model)
     assert identify_model(attach_score(trained, "density").model) == first
-    density_of_run(trained, PipelineSettings(n_components=(2,), covariance_types=("diag",)))
+    density_of_run(trained, PipelineSettings(percent=30.0))
     assert identify_model(attach_score(trained, "density").model) != first

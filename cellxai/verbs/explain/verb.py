@@ -116,8 +116,8 @@ def explain(
         images_per_class: How many images of each class, the first in the order of their ids.
         part: train, validation or test; null for the part that influenced the training least.
         score: What is explained of the predicted class: its logit, probability or log_odds; or the
-            density of the image's features, or that of its least known places, after `cellxai
-            density`; or a Score of your own.
+            density of the image, after `cellxai density`: the log p-value of the view that it
+            surprises most; or a Score of your own.
         seed: Seed of every random choice of an explainer.
         batch_size: Images per forward pass at most; null for what is fastest here, tried once and
             remembered in the run folder.

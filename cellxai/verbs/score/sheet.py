@@ -32,12 +32,12 @@ def draw_sheet(path: Path, rows: Sequence[ScoreRow], transforms: Transforms, n_s
 
 
 def familiarity(row: ScoreRow) -> tuple[bool, float]:
-    """Sorts what is least familiar first; a density that is no number before all others."""
-    nats = float(row.log_density)
+    """Sorts what is least familiar first; what has no p-value before all others."""
+    nats = float(row.log_p)
     return not math.isnan(nats), nats
 
 
 def tile_of_row(row: ScoreRow, image: UInt8[np.ndarray, "h w *c"]) -> ScoredImage:
     """An image of the sheet with its scores."""
-    note = f"{row.predicted} ({float(row.probability):.2f})"
-    return ScoredImage(image, row.id, "", float(row.log_density), row.unfamiliar == "1", note)
+    note = f"{row.predicted} ({float(row.probability):.2f}); {row.view}"
+    return ScoredImage(image, row.id, "", float(row.log_p), row.unfamiliar == "1", note)

@@ -25,13 +25,10 @@ class ScoreRow:
             is no file. Path and time together say whether an image has been scored.
         predicted: The likeliest class.
         probability: Probability of that class.
-        log_density: Log density of the features, in nats.
-        class_log_density: Log density given the predicted class, in nats; empty without a mixture
-            per class.
+        p_known: P-value of being known: at most this share of known images is as strange.
+        log_p: Natural logarithm of the p-value of the view that the image surprises most.
         unfamiliar: 1 where the image is flagged, else 0.
-        places_log_density: Log density of the image's least known places, in nats; empty without a
-            density of places.
-        places_unfamiliar: 1 where that density flags the image, else 0; empty without it.
+        view: That view.
         fault: Why the image could not be read; then all other cells but the first three are empty.
     """
 
@@ -40,11 +37,10 @@ class ScoreRow:
     modified_ns: str
     predicted: str = ""
     probability: str = ""
-    log_density: str = ""
-    class_log_density: str = ""
+    p_known: str = ""
+    log_p: str = ""
     unfamiliar: str = ""
-    places_log_density: str = ""
-    places_unfamiliar: str = ""
+    view: str = ""
     fault: str = ""
 
     @property
@@ -54,7 +50,6 @@ class ScoreRow:
 
 
 COLUMNS = tuple(field.name for field in fields(ScoreRow))
-NEEDED = {*COLUMNS} - {"places_log_density", "places_unfamiliar"}  # older tables lack these two
 
 
 def read_scores(path: Path) -> list[ScoreRow]:
@@ -70,7 +65,7 @@ def read_whole_rows(lines: Iterable[str]) -> Iterable[ScoreRow]:
     ended = (line for line in lines if line.endswith("\n"))
     for row in csv.DictReader(ended):
         # A row that lacks cells has None for them, and one that has too many keeps them under None.
-        has_columns = set(row) >= NEEDED and {*COLUMNS} >= set(row)
+        has_columns = set(row) == {*COLUMNS}
         if has_columns and None not in row.values() and is_whole(ScoreRow(**row)):
             yield ScoreRow(**row)
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellxai.adapters.feature_density import FeatureDensity
-from cellxai.adapters.place_density import places_file, read_place_density
-from cellxai.density.pipeline import PIPELINE_FILE
+from cellxai.adapters.familiarity import density_file, read_density
+from cellxai.density.promises import Promise
 from cellxai.files.config import as_config
 from cellxai.files.folder import read_json, write_json
 from cellxai.files.identity import hash_file, hash_json, hash_tensors
@@ -18,7 +17,6 @@ from cellxai.verbs.score.named_images import find_records, key_of_file
 from cellxai.verbs.score.scorer import Scorer
 from cellxai.verbs.score.sheet import draw_sheet
 from cellxai.verbs.score.table import ScoreRow, append_rows, mend_table, read_scores
-from gmm.anomaly import DensityThreshold
 
 MOST_FAULTS_SHOWN = 5
 
@@ -32,37 +30,27 @@ class ScoreSummary:
         n_images: Number of the images that have scores, from this call or an earlier one.
         n_before: Number of the images, including broken ones, that an earlier call had done.
         n_unfamiliar: Number of the images that are flagged.
-        threshold: Images below it are flagged, where the verdict is by density alone.
+        promises: What the thresholds promise.
         faults: What could not be read.
-        n_places_unfamiliar: Number of the images that a density of places flags; ``None`` without
-            one.
     """
 
     folder: Path
     n_images: int
     n_before: int
     n_unfamiliar: int
-    threshold: DensityThreshold
+    promises: tuple[Promise, ...]
     faults: tuple[str, ...]
-    n_places_unfamiliar: int | None = None
 
     def __str__(self) -> str:
         share = f" ({self.n_unfamiliar / self.n_images:.1%})" if self.n_images else ""
         lines = [
-            f"{self.folder}: {self.n_images} images, {self.n_unfamiliar} unfamiliar{share}; "
-            f"{self._threshold_line()}"
+            f"{self.folder}: {self.n_images} images, {self.n_unfamiliar} unfamiliar{share}",
+            *map(str, self.promises),
         ]
-        if self.n_places_unfamiliar is not None:
-            lines += [f"least known places: {self.n_places_unfamiliar} unfamiliar"]
         lines += [f"{self.n_before} of them were scored before"] if self.n_before else []
         lines += [f"left out: {fault}" for fault in self.faults[:MOST_FAULTS_SHOWN]]
         more = len(self.faults) - MOST_FAULTS_SHOWN
         return "\n".join(lines + ([f"left out: {more} more, in scores.csv"] if more > 0 else []))
-
-    def _threshold_line(self) -> str:
-        if self.threshold.unresolved is not None:
-            return f"no threshold: {self.threshold.unresolved}"
-        return f"threshold {self.threshold.threshold_nats:.1f} nats"
 
 
 def score(
@@ -78,8 +66,7 @@ def score(
     Writes ``scores.csv``, a row per image, and ``sheet.png``, the most unfamiliar images first. The
     images are decoded and scored chunk by chunk, so that memory holds the pixels of one chunk and
     the names of all images. The same call continues one that was killed, and scores an image again
-    that has changed. A broken image has a row that says so, and stops no other. Where the run has a
-    density of places, its verdict stands beside that of the images' features.
+    that has changed. A broken image has a row that says so, and stops no other.
 
     Args:
         run: The run folder of `cellxai fit`, in which `cellxai density` has been called.
@@ -96,11 +83,14 @@ def score(
     """
     if n_shown < 1:
         raise ValueError(f"n_shown={n_shown}: expected at least 1")
-    pipeline = FeatureDensity(run).pipeline
+    if not density_file(run).is_file():
+        raise FileNotFoundError(
+            f"{run} has no density, by which it knows images; run `cellxai density --run {run}`"
+        )
     records = find_records([images] if isinstance(images, str) else images)
     trained = load_run(run, device)
-    places = read_place_density(trained) if places_file(trained).is_file() else None
-    scorer = Scorer(trained, pipeline, places)
+    pipeline = read_density(run, trained.classifier)
+    scorer = Scorer(trained, pipeline)
     folder = out or trained.folder.score
     table = folder / "scores.csv"
     with run_lock(folder, "written", "choose another --out"):
@@ -115,33 +105,30 @@ def score(
         wanted = set(keys.values())
         rows = [row for row in read_scores(table) if row.key in wanted]
         draw_sheet(folder / "sheet.png", rows, trained.transforms, n_shown)
-    return summarise_rows(folder, rows, len(records) - len(missing), pipeline.threshold)
+    return summarise_rows(folder, rows, len(records) - len(missing), pipeline.calibration_.promises)
 
 
 def summarise_rows(
-    folder: Path, rows: Sequence[ScoreRow], n_before: int, threshold: DensityThreshold
+    folder: Path, rows: Sequence[ScoreRow], n_before: int, promises: tuple[Promise, ...]
 ) -> ScoreSummary:
     """Counts what the rows say."""
     scored = [row for row in rows if not row.fault]
-    by_places = [row.places_unfamiliar for row in scored if row.places_unfamiliar]
     return ScoreSummary(
         folder, len(scored), n_before, sum(row.unfamiliar == "1" for row in scored),
-        threshold, tuple(row.fault for row in rows if row.fault),
-        by_places.count("1") if by_places else None,
+        promises, tuple(row.fault for row in rows if row.fault),
     )  # fmt: skip
 
 
 def claim_folder(folder: Path, trained: TrainedRun) -> None:
-    """Marks the folder as that of this network and these densities.
+    """Marks the folder as that of this network and this density.
 
     Raises:
         ValueError: If it is that of others, whose scores must not be mixed with these.
     """
-    path, places = folder / "score.json", places_file(trained)
+    path = folder / "score.json"
     own = {
         "weights": hash_tensors(trained.classifier.state_dict()),
-        "density": hash_file(trained.folder.density / PIPELINE_FILE),
-        "density of places": hash_file(places) if places.is_file() else None,
+        "density": hash_file(density_file(trained.folder.root)),
         "transforms": hash_json(as_config(trained.transforms)),
     }
     if not path.is_file():

@@ -1,9 +1,7 @@
 import csv
 
 import pytest
-from score_rows import rows_in
 
-from cellxai.files.folder import read_json, write_csv, write_json
 from cellxai.verbs.score import score
 from cellxai.verbs.score.table import (
     ScoreRow,
@@ -13,18 +11,6 @@ from cellxai.verbs.score.table import (
     read_scores,
     read_whole_rows,
 )
-
-
-def test_a_table_of_before_there_were_places_is_continued_without_them(run, plate, tmp_path):
-    score(run, str(plate), tmp_path / "out", device="cpu")
-    new = rows_in(tmp_path / "out")
-    old = [{name: cell for name, cell in row.items() if "places" not in name} for row in new]
-    write_csv(tmp_path / "out" / "scores.csv", old)
-    marks = read_json(tmp_path / "out" / "score.json")
-    write_json(tmp_path / "out" / "score.json", {k: v for k, v in marks.items() if v is not None})
-    again = score(run, str(plate), tmp_path / "out", device="cpu")
-    assert (again.n_before, again.n_places_unfamiliar) == (10, None)
-    assert rows_in(tmp_path / "out") == new
 
 
 @pytest.mark.parametrize("cut", [1, 9, 40])
@@ -41,9 +27,9 @@ def test_a_row_cut_anywhere_is_computed_again(run, plate, tmp_path, cut):
 
 
 ROWS = [
-    ScoreRow("a", "a.png", "1", "cort", "0.900000", "-3.000000", "", "0"),
+    ScoreRow("a", "a.png", "1", "cort", "0.900000", "0.5", "-3.000000", "0", "tones"),
     ScoreRow("b", "b.png", "2", fault="image b: a\nbroken, \"file\""),
-    ScoreRow("c", "c.png", "3", "astro", "0.500000", "-9.000000", "", "1"),
+    ScoreRow("c", "c.png", "3", "astro", "0.500000", "0.1", "-9.000000", "1", "pixels"),
 ]  # fmt: skip
 
 
