@@ -105,7 +105,7 @@ def test_what_asks_for_classes_or_another_network_fails_on_a_density_and_says_wh
     message = "\n".join(made.failed)
     assert "saliency" not in message
     assert "a score of the image alone predicts none" in message
-    assert "a log-density is of one model's features" in message
+    assert "a log p-value is of one model's features" in message
     judged = {metric for (_, metric, _), value in values(made.folder).items() if value == value}
     assert judged == {"MPRT", "efficient", "alone"}
 

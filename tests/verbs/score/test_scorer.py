@@ -5,6 +5,7 @@ import pytest
 from score_rows import rows_in
 
 from cellxai.data.readers.unlabelled import records_of_files
+from cellxai.data.records import Scan, Source
 from cellxai.density.observing import observe_run
 from cellxai.density.pipeline import DensityPipeline
 from cellxai.trained.run import load_run
@@ -12,15 +13,13 @@ from cellxai.verbs.score import score
 from cellxai.verbs.score.table import COLUMNS
 
 
-class Named:
+class Named(Source):
     """A source of the images in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def scan(self):
-        from cellxai.data.records import Scan
-
+    def scan(self) -> Scan:
         return Scan(tuple(records_of_files(sorted(self.folder.glob("*.png")))), (), ())
 
 
