@@ -27,7 +27,7 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture as Reference
 from threadpoolctl import threadpool_limits
 
-from cellxai.density.fitting import FittedDensity
+from cellxai.density.densities.mixture import FittedMixture
 from cellxai.density.projection import Projection
 from gmm.estimator import GaussianMixture
 from gmm.interchange import from_sklearn
@@ -120,11 +120,11 @@ def peer_scorer(saved: dict[str, np.ndarray], dtype: type[np.floating]) -> Score
 
 
 def our_scorer(saved: dict[str, np.ndarray]) -> Score:
-    """The projection and the mixture of ``DensityPipeline``."""
+    """The projection and the mixture of ``Mixture``."""
     mixture: GaussianMixture = from_sklearn(reference_mixture(saved))
     mean, axes = torch.from_numpy(saved["mean"]), torch.from_numpy(saved["axes"])
     projection = Projection(mean.double(), torch.ones(WIDTH).double(), axes.double())
-    fitted = FittedDensity(projection, (mixture,), torch.zeros(1), None, torch.zeros(1))
+    fitted = FittedMixture(projection, (mixture,), torch.zeros(1), None, 1)
     return lambda features: fitted.log_density(torch.from_numpy(features)).numpy()
 
 

@@ -4,11 +4,10 @@ python scripts/explained_density.py --run runs/quickstart --out runs/quickstart/
 cost: 6 min on 1 CPU core; expect: a table of explainers x pointing game, and `anomalies.png`
 
 New synthetic scenes, like those of the run but of another seed, are rendered with and without one
-fibre, bubble, flake of dust or crystal; everything else is equal bit for bit. Two densities say
-which images they do not know: that of the run's pooled features, if `cellxai density` was called,
-and that of places in early layers (``cellxai.density.places``). Every explainer then explains the
-latter. A map is right if the pixel that lowers the log density most lies in the object. By chance,
-that share of the images is the object's share of the pixels.
+fibre, bubble, flake of dust or crystal; everything else is equal bit for bit. The run's density, of
+`cellxai density`, says which images it does not know, and every explainer explains that. A map is
+right if the pixel that lowers the log p-value most lies in the object. By chance, that share of the
+images is the object's share of the pixels.
 """
 
 import argparse
@@ -22,7 +21,7 @@ from jaxtyping import Bool, Float
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from cellxai.adapters.place_density import PlaceMap
+from cellxai.adapters.familiarity import Familiarity, SurpriseMap, familiarity_of
 from cellxai.adapters.removal import prepare_region, render_prepared
 from cellxai.data.synthetic import (
     Scene,
@@ -34,9 +33,6 @@ from cellxai.data.synthetic import (
 )
 from cellxai.data.synthetic.anatomy import REAL_HEIGHT
 from cellxai.data.synthetic.foreign import FOREIGN_KINDS, ForeignKind
-from cellxai.density.pipeline import PIPELINE_FILE, DensityPipeline
-from cellxai.density.places import PlaceDensity
-from cellxai.density.settings import PlaceSettings
 from cellxai.evaluation.intervals import wilson
 from cellxai.explain.base import Attribution, Explainer, context_of
 from cellxai.explain.baselines import BlurBaseline
@@ -48,7 +44,6 @@ from cellxai.figures.density import ExplainedAnomaly, draw_anomalies
 from cellxai.files.folder import atomic, write_csv
 from cellxai.trained.run import TrainedRun, load_run
 
-LAYERS = ("backbone.blocks.1", "backbone.blocks.0", "backbone.blocks.2")  # the first sets the grid
 FRESH_SEED = 20261122  # seed of scenes on which no setting was chosen
 N_DRAWN = 8  # rows of the picture
 N_SHOWN = 5  # explainers in the picture
@@ -79,14 +74,11 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=60, help="new scenes")
     parser.add_argument("--samples", type=int, default=200, help="of explainers that draw samples")
     parser.add_argument("--explainers", nargs="*", default=[], help="by short name; default: all")
-    parser.add_argument("--layers", nargs="+", default=list(LAYERS))
     chosen = parser.parse_args()
     trained = load_run(chosen.run, "cpu")
-    density, planted = (
-        fit_place_density(trained, chosen.layers),
-        plant_objects(trained, chosen.images),
-    )
-    detection = detection_lines(density, planted, trained)
+    density, _ = familiarity_of(trained)
+    planted = plant_objects(trained, chosen.images)
+    detection = detection_lines(density, planted)
     maps = explain(density, planted, choose_explainers(chosen.samples, chosen.explainers))
     rows = [result_row(name, of_explainer, planted) for name, of_explainer in maps.items()]
     rows.sort(key=lambda row: (row["pointing"] == "nan", -float(row["pointing"])))
@@ -96,14 +88,6 @@ def main() -> None:
         path.write_text(page + "\n", encoding="utf-8")
     draw(chosen.out / "anomalies.png", density, planted, maps, rows)
     print(page)
-
-
-def fit_place_density(trained: TrainedRun, layers: Sequence[str]) -> PlaceDensity:
-    """Fits the density of places to training images; validation images set its threshold."""
-    train = (images for images, _ in trained.images.tensor_batches("train"))
-    n_images = len(trained.images.records("train"))
-    density = PlaceDensity(trained.classifier, PlaceSettings(layers)).fit(train, n_images)
-    return density.calibrate(images for images, _ in trained.images.tensor_batches("validation"))
 
 
 def plant_objects(trained: TrainedRun, n_images: int) -> PlantedImages:
@@ -128,31 +112,16 @@ def fresh_scene(trained: TrainedRun, index: int) -> Scene:
     return compose_scene(FRESH_SEED, index, settings)
 
 
-def detection_lines(
-    density: PlaceDensity, planted: PlantedImages, trained: TrainedRun
-) -> list[str]:
-    """Lines that say which images are flagged, by each density."""
-    with torch.no_grad():
-        scores = [density(images)[:, 0].numpy() for images in (planted.clean, planted.spoiled)]
-    threshold = density.threshold.threshold_nats
-    lines = [detection_line("places", scores, [values < threshold for values in scores])]
-    lines += [
-        f"  {kind}: {np.mean((scores[1] < threshold)[np.array(planted.kinds) == kind]):.0%} flagged"
+def detection_lines(density: Familiarity, planted: PlantedImages) -> list[str]:
+    """Lines that say which images are flagged."""
+    verdicts = [density.judge(images) for images in (planted.clean, planted.spoiled)]
+    flags = [verdict.flagged.numpy() for verdict in verdicts]
+    lines = [detection_line("views", [verdict.evidence.numpy() for verdict in verdicts], flags)]
+    return lines + [
+        f"  {kind}: {np.mean(flags[1][np.array(planted.kinds) == kind]):.0%} flagged"
         for kind in FOREIGN_KINDS
+        if kind in planted.kinds
     ]
-    path = trained.folder.density / PIPELINE_FILE
-    if path.is_file():
-        pipeline = DensityPipeline.load(path)
-        with torch.no_grad():
-            features = [
-                trained.classifier.features(images).double()
-                for images in (planted.clean, planted.spoiled)
-            ]
-            pooled = [pipeline.score_samples(values).numpy() for values in features]
-        lines.append(
-            detection_line("pooled features", pooled, [*map(pipeline.unfamiliar, features)])
-        )
-    return lines
 
 
 def detection_line(name: str, scores: Sequence[np.ndarray], flags: Sequence[np.ndarray]) -> str:
@@ -170,11 +139,11 @@ def detection_line(name: str, scores: Sequence[np.ndarray], flags: Sequence[np.n
 def choose_explainers(n_samples: int, names: Sequence[str]) -> dict[str, Explainer]:
     """The density map, then the named explainers, or all of them, controls included."""
     every = every_explainer(n_samples)
-    return {"density map": PlaceMap()} | {name: every[name] for name in names or every}
+    return {"density map": SurpriseMap()} | {name: every[name] for name in names or every}
 
 
 def explain(
-    density: PlaceDensity, planted: PlantedImages, methods: Mapping[str, Explainer]
+    density: Familiarity, planted: PlantedImages, methods: Mapping[str, Explainer]
 ) -> dict[str, list[Attribution]]:
     """Attributions of the log density of every image with an object, by explainer."""
     maps: dict[str, list[Attribution]] = {name: [] for name in methods}
@@ -223,28 +192,27 @@ def markdown(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
 
 def draw(
     path: Path,
-    density: PlaceDensity,
+    density: Familiarity,
     planted: PlantedImages,
     maps: Mapping[str, Sequence[Attribution]],
     rows: Sequence[Mapping[str, str]],
 ) -> None:
     """Draws the first images with the maps of the explainers that point best."""
     best = [row["explainer"] for row in rows[:N_SHOWN]]
-    with torch.no_grad():
-        scores = density(planted.spoiled[:N_DRAWN])[:, 0].tolist()
+    verdicts = density.judge(planted.spoiled[:N_DRAWN])
     pictures = [
         ExplainedAnomaly(
             f"scene {i}: {planted.kinds[i]}",
             planted.spoiled[i].permute(1, 2, 0).numpy(),
             {name: maps[name][i].values[0].detach().numpy() for name in best},
             nats,
-            nats < density.threshold.threshold_nats,
+            bool(verdicts.flagged[i]),
             planted.regions[i].numpy(),
             frozenset(name for name in best if is_hit(maps[name][i], planted.regions[[i]])),
         )
-        for i, nats in enumerate(scores)
+        for i, nats in enumerate(verdicts.evidence.tolist())
     ]
-    draw_anomalies(pictures, path, density.threshold.threshold_nats)
+    draw_anomalies(pictures, path, float("-inf"))
 
 
 def is_hit(attribution: Attribution, region: Region) -> bool:

@@ -24,13 +24,13 @@ def main() -> None:
     options = parser.parse_args()
     summary = density(
         options.run,
-        PipelineSettings(n_components=(1, 2, 3), percent=options.percent),
+        PipelineSettings(percent=options.percent),
         unfamiliar={"unfamiliar": Sartorius(options.unfamiliar)},  # any Source, as many as you like
     )
     print(summary)
     rows = [row for row in read_csv(summary.folder / "scores.csv") if row["set"] != "train"]
-    for row in sorted(rows, key=lambda row: float(row["log_density"]))[:N_SHOWN]:
-        print(f"{row['id']} ({row['set']}): {row['log_density']} nats")
+    for row in sorted(rows, key=lambda row: float(row["log_p"]))[:N_SHOWN]:
+        print(f"{row['id']} ({row['set']}): p = {row['p']}, {row['view']}")
 
 
 if __name__ == "__main__":

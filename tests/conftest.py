@@ -23,7 +23,7 @@ from jaxtyping._import_hook import _JaxtypingLoader, _optimized_cache_from_sourc
 # Shapes and dtypes are checked where the maths is. Not in what a user calls first: there, wrong
 # values are tested on purpose, and the answer has to be its own error and not the checker's.
 CHECKED = [
-    "cellxai.adapters.explained_images", "cellxai.adapters.place_density",
+    "cellxai.adapters.explained_images", "cellxai.adapters.familiarity",
     "cellxai.adapters.removal", "cellxai.classifier", "cellxai.data", "cellxai.density",
     "cellxai.evaluation", "cellxai.explain", "cellxai.trained.image_sets",
     "cellxai.trained.image_stream", "cellxai.trained.layers", "cellxai.trained.run",

@@ -1,4 +1,4 @@
-"""Which scalar of a run is explained: a logit, a probability, log-odds, densities, or your own."""
+"""Which scalar of a run is explained: a logit, a probability, log-odds, density, or your own."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,10 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cellxai.adapters.feature_density import FeatureDensity
-from cellxai.adapters.place_density import LeastKnownPlaces, places_file, read_place_density
+from cellxai.adapters.familiarity import familiarity_of
 from cellxai.explain.score import (
-    LogDensity,
     Logit,
     LogOdds,
     Probability,
@@ -19,12 +17,9 @@ from cellxai.explain.score import (
     Sigmoid,
     SigmoidLogOdds,
 )
-from cellxai.files.identity import hash_file
 from cellxai.trained.run import TrainedRun
 
-ScoreName = Literal[
-    "logit", "probability", "log_odds", "sigmoid", "sigmoid_log_odds", "density", "places"
-]
+ScoreName = Literal["logit", "probability", "log_odds", "sigmoid", "sigmoid_log_odds", "density"]
 SCORES = {
     "logit": Logit,
     "probability": Probability,
@@ -87,13 +82,8 @@ def attach_score(trained: TrainedRun, score: ScoreName | Score = "logit") -> Sco
         ValueError: If a score of your own has neither one column nor one per class.
     """
     if score == "density":
-        features = FeatureDensity(trained.folder.root)
-        network, density = features.network(trained.classifier), LogDensity(features)
-        return ScoredRun(Scored(network, density), density, False)
-    if score == "places":
-        places = read_place_density(trained)
-        least = LeastKnownPlaces(hash_file(places_file(trained)))
-        return ScoredRun(Scored(places, least), least, False)
+        familiarity, log_familiarity = familiarity_of(trained)
+        return ScoredRun(Scored(familiarity, log_familiarity), log_familiarity, False)
     made = SCORES[score]() if isinstance(score, str) else score
     n_classes = len(trained.classes)
     n_columns = made.scores(torch.zeros(1, n_classes)).shape[1]

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cellxai.adapters.feature_density import FeatureDensity, ImageDensity
+from cellxai.adapters.familiarity import ImageDensity, image_density
 from cellxai.explain.base import Model
 from cellxai.explain.metrics.base import Density, ModelSource
 from cellxai.trained.run import load_run
@@ -32,7 +32,7 @@ class RunModel(ModelSource):
 
 
 class RunDensity(Density):
-    """The mixture that `cellxai density` fitted to a run's features, read once.
+    """The density that `cellxai density` fitted to a run, read once.
 
     Args:
         run: The run folder.
@@ -42,7 +42,7 @@ class RunDensity(Density):
         self.run = run
 
     def log_density(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, " b"]:
-        """Log density of the images' features in the coordinates of the mixture, in nats.
+        """Log p-value of the view that each image surprises most, in nats.
 
         Raises:
             FileNotFoundError: If the run has no density yet.
@@ -52,4 +52,4 @@ class RunDensity(Density):
 
     @cached_property
     def _log_density(self) -> ImageDensity:
-        return FeatureDensity(self.run).of_images(load_run(self.run, "cpu").classifier)
+        return image_density(self.run, load_run(self.run, "cpu").classifier)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from cellxai.density.known_images import KnownImages
-from cellxai.density.rounds import Round
+from cellxai.density.rounds import DENSITY, Round
 from cellxai.density.separation import MEASURES, measure_separation
 from cellxai.density.strangers import Strangers
 from cellxai.evaluation.intervals import bootstrap, sampling_units
@@ -90,18 +90,23 @@ def compare(
 
 
 def confidences_of_known(known: KnownImages, fitted: Round) -> dict[str, Float[np.ndarray, " m"]]:
-    """Confidences of the known images of a round that nothing was fitted to, by detector."""
-    indices = fitted.roles.unfitted
-    return fitted.confidences(known.features[indices], known.logits_at(indices))
+    """Confidences of the known images that strangers are compared with, the density's first."""
+    compared = fitted.roles.compared
+    evidence = fitted.judge_known(known, compared).evidence.numpy()
+    return {DENSITY: evidence} | fitted.confidences(known.every.some(compared))
 
 
 def confidences_of_strangers(
     strangers: Strangers, fitted: Round
 ) -> dict[str, Float[np.ndarray, " m"]]:
-    """Confidences of the strangers that are scored in a round, by detector."""
-    rows = strangers.rows_scored_in(fitted.roles)
-    images = strangers.images.rows(torch.from_numpy(rows))
-    return fitted.confidences(images.features, images.logits)
+    """Confidences of the strangers that are scored in a round, the density's first."""
+    rows = torch.from_numpy(strangers.rows_scored_in(fitted.roles))
+    images = strangers.images.some(rows)
+    if strangers.twins is None:
+        verdicts = fitted.pipeline.judge(images.rows)
+    else:
+        verdicts = fitted.judge_twins(images, torch.from_numpy(strangers.twins)[rows])
+    return {DENSITY: verdicts.evidence.numpy()} | fitted.confidences(images)
 
 
 def bootstrap_units(known: KnownImages, strangers: Strangers) -> Int[np.ndarray, " n"]:
@@ -121,7 +126,7 @@ def join_confidences(
     of_strangers: Float[np.ndarray, " b"],
 ) -> RoundConfidences:
     """The known images of a round, which the detector has not learned from, and its strangers."""
-    indices = fitted.roles.unfitted.numpy()
+    indices = fitted.roles.compared.numpy()
     # The classifier learned the classes of training images, so its logits for them prove nothing.
     if detector in fitted.detectors and fitted.detectors[detector].needs_logits:
         untrained = np.array([known.parts[index] != "train" for index in indices], dtype=bool)

@@ -1,11 +1,11 @@
 """The known images of all parts, and the folds that they are dealt into."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from cellxai.data.dealing import deal_folds
@@ -43,25 +43,10 @@ class KnownImages:
         return join_sets(list(self.sets.values()))
 
     @cached_property
-    def features(self) -> Float[Tensor, "n f"]:
-        """The features of each image."""
-        return torch.cat([images.features for images in self.sets.values()])
-
-    @cached_property
-    def logits(self) -> Float[Tensor, "n k"] | None:
-        """The logits of each image; ``None`` without a classifier."""
-        logits = [images.logits for images in self.sets.values() if images.logits is not None]
-        return torch.cat(logits) if logits else None
-
-    @cached_property
     def labels(self) -> Int[Tensor, " n"]:
         """The index in ``classes`` of each image's class."""
         index_of = {name: index for index, name in enumerate(self.classes)}
         return torch.tensor([index_of[record.label] for record in self.records])
-
-    def logits_at(self, indices: Int[Tensor, " m"]) -> Float[Tensor, "m k"] | None:
-        """The logits of some images; ``None`` without a classifier."""
-        return None if self.logits is None else self.logits[indices]
 
 
 def read_known_images(source: FeatureSource) -> KnownImages:
@@ -74,7 +59,7 @@ def read_known_images(source: FeatureSource) -> KnownImages:
 def deal_into_folds(
     source: FeatureSource, known: KnownImages, n_folds: int, seed: int
 ) -> Int[Tensor, " n"]:
-    """The fold of each known image.
+    """The fold of each known image, in which it is judged.
 
     Raises:
         ValueError: If there are too few folds, or the features were trained.
@@ -86,8 +71,14 @@ def deal_into_folds(
             f"folds={n_folds}: the network was trained on its training images, so that their "
             "features are too good to set a threshold; leave folds out, or train the head alone"
         )
-    fold_of = deal_folds(known.records, n_folds, seed)
-    return torch.tensor([fold_of[record.id] for record in known.records])
+    return deal(known.records, n_folds, seed)
+
+
+def deal(records: Sequence[Record], n_folds: int, seed: int) -> Int[Tensor, " n"]:
+    """The fold of each record, from 0; groups stay whole, and no fold is empty."""
+    fold_of = deal_folds(records, n_folds, seed)
+    folds = torch.tensor([fold_of[record.id] for record in records], dtype=torch.int64)
+    return folds.unique(return_inverse=True)[1]
 
 
 def find_usable(known: KnownImages, left_out_class: str | None) -> list[bool]:

@@ -1,115 +1,124 @@
-"""How rare a score is among the scores of known images that fitted nothing, and the verdict.
+"""How rare a surprise is among those of known images, exactly: ranks with a tail.
 
-The rule by which scores set a threshold is :func:`gmm.anomaly.density_threshold`.
+Everything here treats a new image and the known ones alike: p-values are computed in the set of all
+of them. If they are exchangeable, the rank of the new one in that set is uniform, whatever is
+computed, as long as it is the same for every order of the set. This is the whole proof of conformal
+prediction (Vovk, Gammerman and Shafer 2005, ch. 2).
 """
 
-from dataclasses import dataclass
-from math import ceil, isfinite, log
+from math import ceil, log
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from gmm.anomaly import DensityThreshold, density_threshold
+TAIL_SHARE = 0.1  # share of the set, the most surprising, that the tail is fitted to
+LEAST_TAIL = 3  # images needed for a tail
+LEAST_SCALE = 1e-9  # keeps a tail whose surprises are all equal from dividing by 0
+LEAST_SURPRISE = 1e-12  # has a logarithm
+CELLS_AT_ONCE = 4_000_000  # images × known images × views in memory: 32 MB of float64
 
-TAIL_SHARE = 0.1  # share of the calibration scores, the lowest, that the tail is fitted to
-LEAST_TAIL = 3  # scores needed for a mean excess
-LEAST_EXCESS = 1e-9  # in nats: keeps a tail whose scores are all equal from dividing by 0
+
+def tail_size(n: int) -> int:
+    """How many of ``n`` images the tail is fitted to."""
+    return min(max(ceil(TAIL_SHARE * n), LEAST_TAIL), n)
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """Scores of known images, each from a pipeline that was not fitted to it.
+def log_surprise(surprise: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """Logarithm of surprises; what is not a number surprises most."""
+    return surprise.nan_to_num(nan=torch.inf, posinf=torch.inf).clamp(min=LEAST_SURPRISE).log()
 
-    Args:
-        log_density: Log densities in nats.
-        error: Reconstruction errors of the same images; ``None`` without PCA.
-        percent: Share of known images to flag, in percent.
-        n_folds: Number of folds that the scores come from; 0 where the images were held out of
-            the fit that is kept.
+
+def tail_of(
+    highest: Float[Tensor, "*any k"],
+) -> tuple[Float[Tensor, "*any"], Float[Tensor, "*any"]]:
+    """Where the tail begins and how wide it is, from the ``k`` highest log surprises, falling.
+
+    Surprise is taken to follow Pareto's law beyond the edge (Hill 1975, doi:10.1214/aos/1176343247,
+    with the median excess in place of the mean, so that one far image does not set the width).
     """
-
-    log_density: Float[Tensor, " n"]
-    error: Float[Tensor, " n"] | None
-    percent: float
-    n_folds: int = 0
-
-    @property
-    def threshold(self) -> DensityThreshold:
-        """The least log density that is not flagged."""
-        return density_threshold(self.log_density.numpy(), self.percent)
-
-    @property
-    def finite_threshold_nats(self) -> float | None:
-        """The threshold as JSON can hold it: ``None`` for the -inf of too few scores."""
-        nats = self.threshold.threshold_nats
-        return nats if isfinite(nats) else None
-
-    def check_threshold(self) -> "Calibration":
-        """Returns itself if its scores can set a threshold.
-
-        Raises:
-            ValueError: If there is no score, or one is not finite.
-        """
-        self.threshold  # noqa: B018 - for the error alone
-        return self
-
-    def evidence(
-        self, log_density: Float[Tensor, " m"], error: Float[Tensor, " m"] | None
-    ) -> Float[Tensor, " m"]:
-        """Natural logarithm of the smaller of two p-values: of the density and of the error.
-
-        The smaller p-value decides (Tippett 1931), so that the certainty of one of them is enough.
-        In a sum of logarithms (Fisher 1932) a small error, as of a dark image, would excuse a low
-        density; and the sum assumes that the two are independent.
-        """
-        of_density = tail_log_p(log_density, self.log_density)
-        if error is None or self.error is None:
-            return of_density
-        return torch.minimum(of_density, tail_log_p(-error, -self.error))
-
-    def flags(
-        self,
-        log_density: Float[Tensor, " m"],
-        error: Float[Tensor, " m"] | None,
-        by: str,
-        percent: float | None = None,
-    ) -> Bool[np.ndarray, " m"]:
-        """Which images are unfamiliar.
-
-        Args:
-            log_density: Log densities of the images.
-            error: Reconstruction errors of the images; ``None`` without PCA.
-            by: ``density``, or ``either``: the smaller p-value below half the share (Bonferroni),
-                so that known images are flagged no more often.
-            percent: Share of known images to flag; ``None`` for that of the calibration.
-        """
-        share = self.percent if percent is None else percent
-        if by == "density":
-            threshold = density_threshold(self.log_density.numpy(), share)
-            return threshold.flags(log_density.detach().numpy())
-        n_tests = 1 if self.error is None else 2
-        evidence = self.evidence(log_density, error).detach().numpy()
-        return ~(evidence >= log(share / 100 / n_tests))
+    edge = highest[..., -1]
+    excess = (highest - edge[..., None]).median(-1).values / log(2)
+    return edge, excess.clamp(min=LEAST_SCALE)
 
 
 def tail_log_p(
-    scores: Float[Tensor, " m"], calibration: Float[Tensor, " n"]
-) -> Float[Tensor, " m"]:
-    """Logarithm of the probability that a known image scores as low, from scores of known images.
+    logs: Float[Tensor, "..."],
+    edge: Float[Tensor, "..."],
+    scale: Float[Tensor, "..."],
+    share: float,
+) -> Float[Tensor, "..."]:
+    """Logarithm of the probability of at least such a surprise, by the tail.
 
-    The probability is i / (n + 1) at the i-th least score, and interpolated in between. Where fewer
-    than a tenth of the scores are lower, it follows an exponential tail with the mean excess of the
-    lowest tenth (Pickands 1975, doi:10.1214/aos/1176343003, with shape 0). Unlike counting, this
-    distinguishes a score far below all others from one just below them.
+    Args:
+        logs: Logarithms of surprises.
+        edge: Where the tail begins.
+        scale: How wide it is.
+        share: Probability of the tail.
     """
-    known = calibration.sort().values
-    n_tail = min(max(ceil(TAIL_SHARE * len(known)), LEAST_TAIL), len(known))
-    edge, size = known[n_tail - 1], len(known) + 1
-    excess = (edge - known[:n_tail]).mean().clamp(min=LEAST_EXCESS)
-    ranks = torch.arange(1, size, dtype=known.dtype) / size
-    within = np.interp(scores.detach().numpy(), known.numpy(), ranks.numpy(), right=1.0)
-    bulk = torch.from_numpy(within).log()
-    tail = log(n_tail / size) + (scores - edge) / excess
-    return torch.where(scores < edge, tail, bulk)
+    return log(share) - (logs - edge) / scale
+
+
+def log_p_within(surprise: Float[Tensor, "n v"]) -> Float[Tensor, "n v"]:
+    """Log p-value of each image in each view, in the set of these images.
+
+    The share of images at least as surprising; beyond the tenth most surprising, the tail's.
+    """
+    logs = log_surprise(surprise).T.contiguous()
+    n = logs.shape[1]
+    edge, scale = tail_of(logs.topk(tail_size(n)).values)
+    ranks = n - torch.searchsorted(logs.sort().values, logs.contiguous())
+    tail = tail_log_p(logs, edge[:, None], scale[:, None], tail_size(n) / n)
+    return torch.where(logs > edge[:, None], tail, (ranks.double() / n).log()).T
+
+
+def log_p_beside(known: Float[Tensor, "n v"], new: Float[Tensor, "m v"]) -> Float[Tensor, "m v"]:
+    """Log p-value of new images in each view, beside known ones: the tail is of these alone."""
+    logs, others = log_surprise(known), log_surprise(new)
+    n, k = len(known), tail_size(len(known))
+    edge, scale = tail_of(logs.topk(k, 0).values.T)
+    ordered = logs.T.contiguous().sort().values
+    ranks = n + 1 - torch.searchsorted(ordered, others.T.contiguous()).T
+    tail = tail_log_p(others, edge, scale, k / (n + 1))
+    return torch.where(others > edge, tail, (ranks.double() / (n + 1)).log())
+
+
+def smallest_log_p(
+    known: Float[Tensor, "n v"], new: Float[Tensor, "m v"]
+) -> tuple[Float[Tensor, "m n"], Float[Tensor, " m"]]:
+    """Smallest of :func:`log_p_within` over views, in ``m`` sets: all known images and a new one.
+
+    Returns:
+        That of the known images in each set, and that of the new image.
+    """
+    logs, others = log_surprise(known), log_surprise(new)
+    n, k = len(known) + 1, tail_size(len(known) + 1)
+    highest = logs.topk(min(k, len(known)), 0).values.T.expand(len(new), -1, -1)
+    joined = torch.cat([highest, others[..., None]], -1).sort(-1, descending=True).values
+    edge, scale = tail_of(joined[..., :k])
+    ordered = logs.T.contiguous().sort().values
+    as_high = len(known) - torch.searchsorted(ordered, logs.T.contiguous()).T
+    ranks = as_high + (others[:, None] >= logs)
+    tail = tail_log_p(logs, edge[:, None], scale[:, None], k / n)
+    of_known = torch.where(logs > edge[:, None], tail, (ranks.double() / n).log())
+    rank = n - torch.searchsorted(ordered, others.T.contiguous()).T
+    of_new = torch.where(
+        others > edge, tail_log_p(others, edge, scale, k / n), (rank.double() / n).log()
+    )
+    return of_known.amin(2), of_new.amin(1)
+
+
+def conformal_p(known: Float[Tensor, "n v"], new: Float[Tensor, "m v"]) -> Float[Tensor, " m"]:
+    """The p-value of each new image over all views.
+
+    The verdict's statistic is the smallest p-value over views (Tippett 1931); its p-value is the
+    rank of the new image's among those of the known ones, i / (n + 1). With n exchangeable known
+    images and an exchangeable new one, P(p ≤ α) ≤ α for every α, exactly.
+    """
+    at_once = max(1, CELLS_AT_ONCE // max(1, known.numel()))
+    p = [new.new_empty(0)]
+    for chunk in new.split(at_once) if len(new) else ():
+        of_known, of_new = smallest_log_p(known, chunk)
+        as_rare = (of_known <= of_new[:, None]).sum(1)
+        p.append((as_rare + 1).to(new) / (len(known) + 1))
+    return torch.cat(p)

@@ -1,136 +1,149 @@
-"""A density in one ``.safetensors`` file: tensors and JSON, never a pickle."""
+"""A pipeline in one ``.safetensors`` file: tensors and JSON, never a pickle."""
 
 import json
-from collections.abc import Callable, Mapping
-from math import isfinite
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from cellxai.density.fitting import FittedDensity
-from cellxai.density.p_values import Calibration
-from cellxai.density.projection import Projection
+from cellxai.density.fitted_view import FittedView
+from cellxai.density.settings import PipelineSettings
+from cellxai.density.verdicts import Calibration, Panel
+from cellxai.density.views import View
+from cellxai.files.config import as_config, build_from
 from cellxai.files.digest import check_digest, vouched
 from gmm.persistence.encoding import Arrays, decode, encode
 from gmm.persistence.saving import DAMAGE
 
-VERSION = 1
-Format = Literal["cellxai.density", "cellxai.places"]
-CONTENT: Mapping[Format, str] = {
-    "cellxai.density": "density pipeline",
-    "cellxai.places": "density of places",
-}
-Settings = TypeVar("Settings")
+KEY, VERSION = "cellxai.density", 2
+SHOWN = 12  # letters of a hash
+Parts = tuple[PipelineSettings, dict[str, View], int, dict[str, FittedView], Calibration]
 
 
-def write_density(
+def write_pipeline(
     path: Path,
-    kind: Format,
-    settings: Mapping[str, Any],
-    fitted: FittedDensity,
+    settings: PipelineSettings,
+    views: Mapping[str, View],
+    seed: int,
+    fitted: Mapping[str, FittedView],
     calibration: Calibration,
+    weights: str,
 ) -> None:
-    """Writes a density, atomically.
+    """Writes a pipeline, atomically.
 
     Args:
         path: The file.
-        kind: What the density is of; a file of one kind is not read as another.
-        settings: Plain values, which are returned unchanged when the file is read.
-        fitted: The density.
-        calibration: The scores that set its threshold.
+        settings: What is flagged.
+        views: The views, by name.
+        seed: Seed of the fit.
+        fitted: What their densities learned.
+        calibration: What is usual.
+        weights: Hash of the network's weights; empty without a network.
     """
     arrays: Arrays = {}
     header = {
-        **settings,
-        "format": kind,
         "version": VERSION,
-        "percent": calibration.percent,
-        "n_folds": calibration.n_folds,
-        "mixtures": [
-            encode(mixture, f"mixture.{index}", arrays)
-            for index, mixture in enumerate(fitted.mixtures)
+        "weights": weights,
+        "settings": as_config(replace(settings, views=dict(views))),
+        "seed": seed,
+        "views": {
+            name: {
+                "remembered": view.remembered,
+                "surprises": encode(view.surprises, f"{name}.surprises", arrays),
+                "density": encode(dict(view.density.state()), f"{name}.density", arrays),
+            }
+            for name, view in fitted.items()
+        },
+        "panels": [
+            {
+                "views": list(panel.views),
+                "images": encode(panel.images, f"panel.{number}.images", arrays),
+                "surprises": encode(panel.surprises, f"panel.{number}.surprises", arrays),
+            }
+            for number, panel in enumerate(calibration.panels)
         ],
     }
-    tensors = {
-        "mean": fitted.projection.mean,
-        "scale": fitted.projection.scale,
-        "axes": fitted.projection.axes,
-        "log_shares": fitted.log_shares,
-        "classes": fitted.classes,
-        "fit_log_density": fitted.fit_log_density,
-        "calibration.log_density": calibration.log_density,
-        "calibration.error": calibration.error,
-    }
-    arrays |= {
-        name: np.ascontiguousarray(values.numpy())
-        for name, values in tensors.items()
-        if values is not None
-    }
     with vouched(path) as temporary:
-        save_file(arrays, temporary, metadata={kind: json.dumps(header)})
+        save_file(arrays, temporary, metadata={KEY: json.dumps(header)})
 
 
-def read_density(
-    path: Path, kind: Format, settings_of: Callable[[Mapping[str, Any]], Settings]
-) -> tuple[Settings, FittedDensity, Calibration]:
-    """Reads what :func:`write_density` wrote.
-
-    Args:
-        path: The file.
-        kind: What the density should be of.
-        settings_of: Makes settings from the plain values.
+def read_pipeline(path: Path, weights: str) -> Parts:
+    """Reads what :func:`write_pipeline` wrote.
 
     Raises:
         FileNotFoundError: If there is no such file.
         PermissionError: If it may not be read.
-        ValueError: If it is damaged, or not a density of this kind.
+        ValueError: If it is damaged, of an earlier version, or of other weights.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file, expected one of `cellxai density`")
     path.open("rb").close()  # whoever may not read it is told that, and not that it is damaged
     check_digest(path, "copy it again, or run `cellxai density`")
     try:
-        header, arrays = _read(path, kind)
-        return settings_of(header), *_restore(header, arrays)
+        with safe_open(path, framework="np") as file:
+            header = json.loads((file.metadata() or {})[KEY])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        check_header(header, weights)
+        return restore(header, arrays, str(path))
     except DAMAGE as error:
         problem = " ".join(str(error).split())
         raise ValueError(
-            f"{path}: no {CONTENT[kind]} ({problem}); run `cellxai density`"
+            f"{path}: no density of this run ({problem}); make it anew by `cellxai density --run "
+            f"{path.parent.parent}`"
         ) from error
 
 
-def _read(path: Path, kind: Format) -> tuple[dict[str, Any], Arrays]:
-    with safe_open(path, framework="np") as file:
-        header = json.loads((file.metadata() or {})[kind])
-        if header["version"] != VERSION:
-            raise ValueError(f"version {header['version']}, expected {VERSION}")
-        return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+def check_header(header: Mapping[str, Any], weights: str) -> None:
+    """Refuses a file of another version or network.
+
+    Raises:
+        ValueError: With what it is.
+    """
+    if header["version"] != VERSION:
+        raise ValueError(f"version {header['version']} of an earlier release, expected {VERSION}")
+    if weights and header["weights"] != weights:
+        raise ValueError(
+            f"it is of weights with SHA-256 {header['weights']!s:.{SHOWN}}…, and this network has "
+            f"{weights:.{SHOWN}}…"
+        )
 
 
-def _restore(header: dict[str, Any], arrays: Arrays) -> tuple[FittedDensity, Calibration]:
-    def tensor(name: str) -> torch.Tensor:
-        return torch.from_numpy(arrays[name])
-
-    def optional(name: str) -> torch.Tensor | None:
-        return tensor(name) if name in arrays else None
-
-    mixtures = tuple(decode(mixture, arrays) for mixture in header["mixtures"])
-    projection = Projection(tensor("mean"), tensor("scale"), optional("axes"))
-    fitted = FittedDensity(
-        projection, mixtures, tensor("log_shares"), optional("classes"), tensor("fit_log_density")
+def restore(header: Mapping[str, Any], arrays: Arrays, origin: str) -> Parts:
+    """The parts of a pipeline from its header and arrays."""
+    settings = PipelineSettings(**build_from(PipelineSettings, dict(header["settings"]), origin))
+    views = dict(settings.views or {})
+    fitted = {
+        name: restore_view(views[name], record, arrays) for name, record in header["views"].items()
+    }
+    panels = tuple(
+        Panel(
+            tuple(record["views"]),
+            as_tensors(decode(record["images"], arrays)),
+            as_tensors(decode(record["surprises"], arrays)),
+        )
+        for record in header["panels"]
     )
-    calibration = Calibration(
-        tensor("calibration.log_density"),
-        optional("calibration.error"),
-        float(header["percent"]),
-        int(header["n_folds"]),
-    )
-    # Scoring one point reveals arrays whose shapes or values do not fit together.
-    at_mean = float(fitted.log_density(projection.mean[None]))
-    if not isfinite(at_mean):
-        raise ValueError(f"the log density at the mean of the features is {at_mean}")
-    return fitted, calibration
+    n_images = len(next(iter(fitted.values())).surprises)
+    calibration = Calibration(panels, len(views), n_images, settings.percent, settings.guarantee)
+    return settings, views, int(header["seed"]), fitted, calibration
+
+
+def restore_view(view: View, record: Mapping[str, Any], arrays: Arrays) -> FittedView:
+    """A view with what its density learned."""
+    density = view.density.restore(as_tensors(decode(record["density"], arrays)))
+    surprises = as_tensors(decode(record["surprises"], arrays))
+    return FittedView(view, density, bool(record["remembered"]), surprises)
+
+
+def as_tensors(value: Any) -> Any:
+    """The same value with tensors for its arrays."""
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value)
+    if isinstance(value, dict):
+        return {key: as_tensors(part) for key, part in value.items()}
+    return tuple(map(as_tensors, value)) if isinstance(value, tuple) else value

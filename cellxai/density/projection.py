@@ -33,6 +33,10 @@ class Projection:
         """Number of coordinates of a point."""
         return len(self.mean) if self.axes is None else len(self.axes)
 
+    def state(self) -> dict[str, Tensor | None]:
+        """Its tensors by name."""
+        return {"mean": self.mean, "scale": self.scale, "axes": self.axes}
+
     def points(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n d"]:
         """Coordinates of the features, differentiable with respect to them."""
         if self.axes is None:

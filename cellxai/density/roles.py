@@ -1,14 +1,14 @@
-"""Who fits, who sets the threshold, who is judged: no image has two of these roles in a round."""
+"""Who fits and says what is usual, and who is judged: no image does both in a round."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
-ROLES = ("fitted", "calibrating", "judged", "unfamiliar")
+ROLES = ("fitted", "judged", "unfamiliar")
 NO_IMAGES = torch.empty(0, dtype=torch.int64)
 Indices = Int[Tensor, " _"]
 Fit = TypeVar("Fit")
@@ -16,29 +16,42 @@ Fit = TypeVar("Fit")
 
 @dataclass(frozen=True)
 class Roles:
-    """The roles of known images in one round, as their indices; no index is in two roles.
+    """The roles of known images in one round, as their indices.
 
     Args:
-        fitted: Images that the density and the detectors are fitted to.
-        calibrating: Images that set the threshold; none where folds of the fitted ones set it.
+        fitted: Images that the views are fitted to, and that say what is usual: each is scored by
+            densities of the other folds.
+        folds: The fold of each fitted image, from 0; groups stay whole.
+        trained: Whether the network was trained on each fitted image.
         judged: Images that do neither; they show what the threshold does to new images.
-        folds: The fold of each fitted image where these set the threshold, too; otherwise empty.
+        compared: Known images that strangers are compared with: the judged ones, or, without any,
+            fitted ones that the network was not trained on, each scored out of its fold.
     """
 
     fitted: Int[Tensor, " a"]
-    calibrating: Int[Tensor, " b"]
-    judged: Int[Tensor, " c"]
-    folds: Int[Tensor, " d"]
+    folds: Int[Tensor, " a"]
+    trained: Bool[Tensor, " a"]
+    judged: Int[Tensor, " b"]
+    compared: Int[Tensor, " c"]
 
     def __post_init__(self) -> None:
-        used = torch.cat([self.fitted, self.calibrating, self.judged])
+        used = torch.cat([self.fitted, self.judged])
         assert len(used.unique()) == len(used), "an image in two roles"
-        assert bool(len(self.calibrating)) != bool(len(self.folds)), "one source of a threshold"
 
     @property
-    def unfitted(self) -> Indices:
-        """Images that strangers are compared with: judged ones, else those of the threshold."""
-        return self.judged if len(self.judged) else self.calibrating
+    def taught(self) -> Indices:
+        """Images that the detectors beside the density are fitted to: none that is compared."""
+        return self.fitted[~torch.isin(self.fitted, self.compared)]
+
+    def places_among_fitted(self, indices: Indices) -> Indices:
+        """Where images are among the fitted ones.
+
+        Args:
+            indices: Indices of fitted images.
+        """
+        place = torch.full((int(self.fitted.max()) + 1,), -1, dtype=torch.int64)
+        place[self.fitted] = torch.arange(len(self.fitted))
+        return place[indices]
 
 
 @dataclass(frozen=True)
@@ -54,14 +67,18 @@ class Assignment:
     final: Roles
 
 
-def assign_by_part(parts: Sequence[str], usable: Sequence[bool]) -> Assignment:
-    """One round: training images fit, validation images calibrate, test images are judged.
+def assign_by_part(
+    parts: Sequence[str], usable: Sequence[bool], unseen: bool, deal: Callable[[Indices], Indices]
+) -> Assignment:
+    """One round: training and validation images fit, and the test images are judged.
 
-    Without validation images the test images set the threshold and none is judged.
+    Without validation images the test images fit too, and none is judged.
 
     Args:
         parts: The part of each image.
         usable: Whether each image takes part; images of a class that is left out do not.
+        unseen: Whether the network was trained on none of the images.
+        deal: Gives the fold of each of some images.
 
     Raises:
         ValueError: If every image was trained on, or a role has no image left.
@@ -72,19 +89,20 @@ def assign_by_part(parts: Sequence[str], usable: Sequence[bool]) -> Assignment:
             f"all {len(parts)} images were trained on, so no threshold can be set; fit with "
             "--split.validation_share above 0, or pass --folds for features that were not trained"
         )
-    judged_part = held_out[1] if len(held_out) > 1 else None
-    part_of_role = {"fitted": "train", "calibrating": held_out[0], "judged": judged_part}
-    indices = {
-        role: torch.tensor(
+    of_part = {
+        part: torch.tensor(
             [i for i, name in enumerate(parts) if name == part and usable[i]], dtype=torch.int64
         )
-        for role, part in part_of_role.items()
+        for part in ("train", *held_out)
     }
-    for role in ("fitted", "calibrating"):
-        if not len(indices[role]):
-            part = part_of_role[role]
+    for part in ("train", held_out[0]):
+        if not len(of_part[part]):
             raise ValueError(f"no image of part {part!r} is left; leave out another class")
-    roles = Roles(**indices, folds=NO_IMAGES)
+    fitted = torch.cat([of_part["train"], of_part[held_out[0]]])
+    trained = torch.arange(len(fitted)) < (0 if unseen else len(of_part["train"]))
+    judged = of_part[held_out[1]] if len(held_out) > 1 else NO_IMAGES
+    compared = judged if len(judged) else of_part[held_out[0]]
+    roles = Roles(fitted, deal(fitted), trained, judged, compared)
     return Assignment((roles,), roles)
 
 
@@ -101,27 +119,14 @@ def assign_by_fold(folds: Int[Tensor, " n"], usable: Sequence[bool]) -> Assignme
     rounds = []
     for fold in folds[every].unique():
         fitted, judged = every[folds[every] != fold], every[folds[every] == fold]
-        rounds.append(Roles(fitted, NO_IMAGES, judged, folds[fitted]))
-    return Assignment(tuple(rounds), Roles(every, NO_IMAGES, NO_IMAGES, folds[every]))
+        rounds.append(fit_by_fold(folds, fitted, judged))
+    return Assignment(tuple(rounds), fit_by_fold(folds, every, NO_IMAGES))
 
 
-def fit_in_roles(
-    roles: Roles,
-    fit: Callable[[Indices], Fit],
-    calibrate: Callable[[Fit, Indices], Fit],
-    fit_folds: Callable[[Indices, Indices], Fit],
-) -> Fit:
-    """Fits a density to the images of a round, and sets its threshold.
-
-    Args:
-        roles: The roles of the images.
-        fit: Fits to the images at some indices.
-        calibrate: Sets the threshold of a fit by the images at some indices.
-        fit_folds: Fits to the images at some indices, and sets the threshold by their folds.
-    """
-    if len(roles.folds):
-        return fit_folds(roles.fitted, roles.folds)
-    return calibrate(fit(roles.fitted), roles.calibrating)
+def fit_by_fold(folds: Int[Tensor, " n"], fitted: Indices, judged: Indices) -> Roles:
+    """Roles in which some images fit in their folds and others are judged; none was trained on."""
+    own = folds[fitted].unique(return_inverse=True)[1]
+    return Roles(fitted, own, torch.zeros(len(fitted), dtype=torch.bool), judged, judged)
 
 
 def fit_rounds(assignment: Assignment, fit: Callable[[Roles], Fit]) -> tuple[list[Fit], Fit]:

@@ -1,20 +1,25 @@
-"""What is fitted in one round: a pipeline with its threshold, and the detectors beside it."""
+"""What is fitted in one round: a pipeline of views, and the detectors beside it."""
 
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cellxai.density.detectors.base import Detector
 from cellxai.density.known_images import KnownImages
 from cellxai.density.pipeline import DensityPipeline
-from cellxai.density.roles import Roles, fit_in_roles
+from cellxai.density.roles import Roles
 from cellxai.density.settings import PipelineSettings
+from cellxai.density.verdicts import Verdicts
+from cellxai.density.views import View
+from cellxai.evaluation.intervals import sampling_units
+from cellxai.trained.image_sets import ImageSet
 
-DENSITY, ERROR, BOTH = "density", "reconstruction", "density + reconstruction"
+DENSITY = "density"  # what tables call the verdict over all views
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,7 @@ class Round:
 
     Args:
         roles: The roles of the known images.
-        pipeline: The density with its threshold.
+        pipeline: The views with their thresholds.
         detectors: Fitted detectors by name.
     """
 
@@ -31,39 +36,46 @@ class Round:
     pipeline: DensityPipeline
     detectors: Mapping[str, Detector]
 
-    def confidences(
-        self, features: Float[Tensor, "n f"], logits: Float[Tensor, "n k"] | None
-    ) -> dict[str, Float[np.ndarray, " n"]]:
-        """How familiar images seem to each detector, the density first."""
-        error = self.pipeline.reconstruction_error(features)
-        confidences = {DENSITY: self.pipeline.score_samples(features)}
-        if error is not None:
-            confidences |= {ERROR: -error, BOTH: self.pipeline.evidence(features)}
-        confidences |= {
-            name: detector.confidence(features, logits)
+    def judge_known(self, known: KnownImages, indices: Int[Tensor, " m"]) -> Verdicts:
+        """The verdicts on known images of one role; fitted ones are judged out of their folds."""
+        if len(indices) and bool((self.roles.fitted == indices[0]).any()):
+            return self.pipeline.judge_known().some(self.roles.places_among_fitted(indices))
+        return self.pipeline.judge(known.every.some(indices).rows)
+
+    def judge_twins(self, images: ImageSet, twins: Int[Tensor, " m"]) -> Verdicts:
+        """The verdicts on changed known images, by densities that have not seen the originals.
+
+        Args:
+            images: The changed images.
+            twins: The index of the known image that each was made from.
+        """
+        if len(twins) and bool((self.roles.fitted == twins[0]).any()):
+            folds = self.roles.folds[self.roles.places_among_fitted(twins)]
+            return self.pipeline.judge_out_of_fold(images.rows, folds)
+        return self.pipeline.judge(images.rows)
+
+    def confidences(self, images: ImageSet) -> dict[str, Float[np.ndarray, " n"]]:
+        """How familiar images seem to each detector beside the density."""
+        return {
+            name: detector.confidence(images.features, images.logits).numpy()
             for name, detector in self.detectors.items()
-            if logits is not None or not detector.needs_logits
+            if images.logits is not None or not detector.needs_logits
         }
-        return {name: values.numpy() for name, values in confidences.items()}
 
 
 def fit_round(
     known: KnownImages,
     roles: Roles,
+    views: Mapping[str, View],
     settings: PipelineSettings,
     detectors: Mapping[str, Detector],
     seed: int,
 ) -> Round:
-    """Fits the density and all detectors to the images of a round, and sets the threshold."""
-    pipeline = fit_in_roles(
-        roles,
-        fit=lambda fitted: DensityPipeline(settings, seed).fit(
-            known.features[fitted], known.labels[fitted]
-        ),
-        calibrate=lambda pipeline, held_out: pipeline.calibrate(known.features[held_out]),
-        fit_folds=lambda fitted, folds: DensityPipeline(settings, seed).fit_folds(
-            known.features[fitted], folds, known.labels[fitted]
-        ),
+    """Fits the views and all detectors to the images of a round, and sets the threshold."""
+    images = known.every.some(roles.fitted)
+    units = torch.from_numpy(sampling_units(images.records))
+    pipeline = DensityPipeline(views, settings, seed).fit(
+        images.rows, roles.folds, known.labels[roles.fitted], roles.trained, units
     )
     return Round(roles, pipeline, fit_detectors(known, roles, detectors))
 
@@ -73,8 +85,8 @@ def fit_detectors(
 ) -> dict[str, Detector]:
     """Copies of the detectors, fitted to the images of a round where the logits allow it."""
     copies = {name: deepcopy(detector) for name, detector in detectors.items()}
-    logits = known.logits_at(roles.fitted)
+    images = known.every.some(roles.taught)
     for detector in copies.values():
-        if logits is not None or not detector.needs_logits:
-            detector.fit(known.features[roles.fitted], logits, known.labels[roles.fitted])
+        if images.logits is not None or not detector.needs_logits:
+            detector.fit(images.features, images.logits, known.labels[roles.taught])
     return copies

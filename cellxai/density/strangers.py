@@ -59,7 +59,7 @@ class Strangers:
         """The rows of the images that are scored in the round with these roles."""
         if self.twins is None:
             return np.arange(len(self.images.records))
-        return np.flatnonzero(np.isin(self.twins, roles.unfitted.numpy()))
+        return np.flatnonzero(np.isin(self.twins, roles.compared.numpy()))
 
 
 def find_strangers(
@@ -73,9 +73,9 @@ def find_strangers(
     strangers = {
         name: Strangers(source.other(name, data)) for name, data in settings.unfamiliar.items()
     }
-    unfitted = np.sort(torch.cat([roles.unfitted for roles in rounds]).numpy())
-    records = [known.records[index] for index in unfitted]
-    index_of = dict(zip((record.id for record in records), unfitted.tolist(), strict=True))
+    compared = np.sort(torch.cat([roles.compared for roles in rounds]).numpy())
+    records = [known.records[index] for index in compared]
+    index_of = dict(zip((record.id for record in records), compared.tolist(), strict=True))
     for name, corruption in settings.corruptions.items():
         images = source.corrupted(name, records, corruption, seed)
         twins = np.array([index_of[record.id] for record in images.records])
@@ -99,5 +99,5 @@ def select_class(known: KnownImages, label: str, every: bool) -> Strangers:
     for part, images in known.sets.items():
         rows = [row for row, record in enumerate(images.records) if record.label == label]
         if rows and (every or part != "train"):
-            selections.append(images.rows(torch.tensor(rows, dtype=torch.int64)))
+            selections.append(images.some(torch.tensor(rows, dtype=torch.int64)))
     return Strangers(join_sets(selections))

@@ -136,13 +136,27 @@ def build_arguments(
     config = read_config(path)
     for keys in without:
         empty_list(config, keys)
+    return build_from(function, config, str(path))
+
+
+def build_from(function: Callable[..., Any], config: dict[str, Any], origin: str) -> dict[str, Any]:
+    """The arguments of ``function`` from plain values, see :func:`build_arguments`.
+
+    Args:
+        function: What takes the arguments.
+        config: The values.
+        origin: Where they are from, for messages.
+
+    Raises:
+        ValueError: If a key, a value or a class is not what ``function`` takes.
+    """
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_function_arguments(function)
-    with only_trusted_imports(config, str(path)):
+    with only_trusted_imports(config, origin):
         try:
             return vars(parser.instantiate(parser.parse_object(config)))
         except (jsonargparse.ArgumentError, TypeError) as error:
-            raise ValueError(f"{path}: {' '.join(str(error).split())}") from error
+            raise ValueError(f"{origin}: {' '.join(str(error).split())}") from error
 
 
 def empty_list(config: dict[str, Any], keys: Sequence[str]) -> None:

@@ -1,24 +1,40 @@
 """Sets of images with their features: the parts of a run, and other data sets beside them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from cellxai.classifier.layer_names import PENULTIMATE
 from cellxai.data.corruption import Corruption
-from cellxai.data.loading.datamodule import CellImages
+from cellxai.data.loading.datamodule import CellImages, to_batch
 from cellxai.data.pixels.corruptions import corrupt_records
 from cellxai.data.records import Fault, Record, Source
 from cellxai.files.folder import RunFolder
-from cellxai.trained.layers import LayerFeatures
 from cellxai.trained.run import TrainedRun
 
-Outputs = tuple[Float[Tensor, "n k"] | None, Float[Tensor, "n f"]]
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is computed of images, a row each.
+
+    Args:
+        logits: ``None`` without a classifier.
+        features: Penultimate features, or raw pixels.
+        rows: What views see of them, by name.
+    """
+
+    logits: Float[Tensor, "n k"] | None
+    features: Float[Tensor, "n f"]
+    rows: Mapping[str, Float[Tensor, "n ..."]] = field(default_factory=dict)
+
+
+Look = Callable[[Float[Tensor, "b 3 h w"]], Outputs]
 
 
 @dataclass(frozen=True)
@@ -28,9 +44,10 @@ class ImageSet:
     Args:
         records: The images.
         pictures: Their pixels, prepared.
-        features: In float64, where PCA and mixture are computed.
+        features: Penultimate features or raw pixels, in float64.
         logits: What the classifier says of them, in float64; ``None`` without a classifier.
         faults: What could not be read and was left out.
+        rows: What views see of them, by name, in float32.
     """
 
     records: tuple[Record, ...]
@@ -38,8 +55,9 @@ class ImageSet:
     features: Float[Tensor, "n f"]
     logits: Float[Tensor, "n k"] | None
     faults: tuple[Fault, ...] = ()
+    rows: Mapping[str, Float[Tensor, "n ..."]] = field(default_factory=dict)
 
-    def rows(self, places: Int[Tensor, " m"]) -> "ImageSet":
+    def some(self, places: Int[Tensor, " m"]) -> "ImageSet":
         """Some of the images, in the order given."""
         return replace(
             self,
@@ -47,6 +65,7 @@ class ImageSet:
             pictures=self.pictures[places],
             features=self.features[places],
             logits=None if self.logits is None else self.logits[places],
+            rows={name: rows[places] for name, rows in self.rows.items()},
         )
 
 
@@ -59,6 +78,7 @@ def join_sets(sets: Sequence[ImageSet]) -> ImageSet:
         torch.cat([images.features for images in sets]),
         torch.cat(logits) if logits else None,
         tuple(fault for images in sets for fault in images.faults),
+        {name: torch.cat([images.rows[name] for images in sets]) for name in sets[0].rows},
     )
 
 
@@ -79,7 +99,7 @@ class FeatureSource(ABC):
 
     @abstractmethod
     def outputs(self, images: CellImages, part: str) -> Outputs:
-        """Logits, if there is a classifier, and features of a part of any prepared images."""
+        """What is computed of a part of any prepared images."""
 
     def part(self, part: str) -> ImageSet:
         """The known images of a part."""
@@ -117,55 +137,76 @@ class FeatureSource(ABC):
             raise ValueError(f"{option}: {error}") from error
 
     def _set(self, images: CellImages, part: str, faults: Sequence[Fault]) -> ImageSet:
-        logits, features = self.outputs(images, part)
+        outputs = self.outputs(images, part)
         return ImageSet(
             images.records(part),
             images.images(part),
-            features.double(),
-            None if logits is None else logits.double(),
+            outputs.features.double(),
+            None if outputs.logits is None else outputs.logits.double(),
             tuple(faults),
+            outputs.rows,
         )
 
 
 class NetworkFeatures(FeatureSource):
-    """Features in a layer of a trained run, averaged over places, and logits.
+    """Penultimate features and logits of a trained run, and what views see of its network.
 
     Args:
         trained: The run.
-        layer: The layer.
-
-    Raises:
-        ValueError: If there is no such layer.
+        look: What views see of a batch, with features and logits; ``None`` for these two alone.
     """
 
-    def __init__(self, trained: TrainedRun, layer: str = PENULTIMATE) -> None:
+    def __init__(self, trained: TrainedRun, look: Look | None = None) -> None:
         super().__init__(trained.folder, trained.images)
         self.trained = trained
-        self.layer = layer
-        self.network = LayerFeatures(trained.classifier, layer)
+        self.look = look
         # Of a frozen backbone without a hidden layer the features are what they were before.
         frozen = (trained.folder.checkpoints / "backbone.ckpt").exists()
         self.unseen = frozen and not any(True for _ in trained.classifier.head[:-1].parameters())
 
     def outputs(self, images: CellImages, part: str) -> Outputs:
         """See :meth:`FeatureSource.outputs`."""
+        if self.look is not None:
+            return look_at_all(self.look, images.images(part), self.trained.device)
         own = images is self.images
-        outputs = self.trained.outputs(part) if own else self.trained.outputs_of(images, part)
-        if self.layer == PENULTIMATE:
-            return outputs
-        device = self.trained.device
-        with torch.inference_mode():
-            batches = images.tensor_batches(part)
-            features = [self.network(batch.to(device)).cpu() for batch, _ in batches]
-        return outputs[0], torch.cat(features)
+        return Outputs(
+            *(self.trained.outputs(part) if own else self.trained.outputs_of(images, part))
+        )
 
 
 class PixelFeatures(FeatureSource):
-    """The pixels of prepared images in [0, 1], in the order of their planes and rows."""
+    """The pixels of prepared images in [0, 1], in the order of their planes and rows.
+
+    Args:
+        folder: Where results go.
+        images: The known images, in parts.
+        look: What views see of a batch; ``None`` for the pixels alone.
+    """
+
+    def __init__(self, folder: RunFolder, images: CellImages, look: Look | None = None) -> None:
+        super().__init__(folder, images)
+        self.look = look
 
     def outputs(self, images: CellImages, part: str) -> Outputs:
         """See :meth:`FeatureSource.outputs`."""
-        return None, images.images(part).flatten(1).double() / 255
+        pixels = images.images(part)
+        features = pixels.flatten(1).double() / 255
+        if self.look is None:
+            return Outputs(None, features)
+        return replace(look_at_all(self.look, pixels, torch.device("cpu")), features=features)
+
+
+@torch.inference_mode()
+def look_at_all(look: Look, pixels: UInt8[Tensor, "n c h w"], device: torch.device) -> Outputs:
+    """What is computed of prepared images, a batch at a time, on the CPU."""
+    parts = [look(to_batch(batch).to(device)) for batch in pixels.split(BATCH_SIZE)]
+    logits = [part.logits.cpu() for part in parts if part.logits is not None]
+    names = parts[0].rows if parts else ()
+    return Outputs(
+        torch.cat(logits) if logits else None,
+        torch.cat([part.features.cpu() for part in parts]) if parts else torch.empty(0, 0),
+        {name: torch.cat([part.rows[name].cpu() for part in parts]) for name in names},
+    )
 
 
 def to_picture(planes: Tensor) -> np.ndarray:

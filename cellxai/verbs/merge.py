@@ -47,7 +47,7 @@ def merge(run: Path, score: str = "logit") -> Merged:
 
     Args:
         run: The run folder that `cellxai benchmark --shard i/n` wrote into.
-        score: What was explained there: logit, probability, log_odds, density or places; of a Score
+        score: What was explained there: logit, probability, log_odds or density; of a Score
             of your own the name of its class.
 
     Raises:

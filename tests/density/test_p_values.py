@@ -1,53 +1,97 @@
 import hypothesis.strategies as st
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 
-from cellxai.density.p_values import Calibration, tail_log_p
+from cellxai.density.p_values import (
+    conformal_p,
+    log_p_beside,
+    log_p_within,
+    smallest_log_p,
+    tail_log_p,
+    tail_of,
+    tail_size,
+)
+
+SURPRISE = st.floats(0, 1e6)
 
 
-def test_the_tail_is_counting_within_the_scores_and_exponential_below():
-    known = torch.arange(1.0, 100.0, dtype=torch.float64)  # 99 scores: p = score / 100
-    inside = torch.tensor([10.0, 35.0, 99.0], dtype=torch.float64)
-    torch.testing.assert_close(tail_log_p(inside, known), (inside / 100).log())
-    # The ten least are on average 4.5 below the tenth.
-    below = tail_log_p(torch.tensor([10 - 4.5 * 3, 10 - 4.5 * 30], dtype=torch.float64), known)
-    torch.testing.assert_close(below, np.log(0.1) - torch.tensor([3.0, 30.0]).double())
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=30), st.floats(-1e6, 1e6))
-def test_a_lower_score_is_never_the_more_usual_one(known, score):
-    scores = torch.tensor([score - 10.0, score, score + 10.0], dtype=torch.float64)
-    found = tail_log_p(scores, torch.tensor(known, dtype=torch.float64))
-    assert found[0] <= found[1] <= found[2] <= 0
+def views_of(table: list[list[float]]) -> torch.Tensor:
+    return torch.tensor(table, dtype=torch.float64)
 
 
-def calibration(percent: float = 10.0) -> Calibration:
-    generator = torch.Generator().manual_seed(0)
-    scores = torch.randn(2, 200, generator=generator, dtype=torch.float64)
-    return Calibration(scores[0], scores[1].exp(), percent)
+def rows_strategy(least: int):
+    return st.integers(1, 3).flatmap(
+        lambda v: st.lists(st.lists(SURPRISE, min_size=v, max_size=v), min_size=least, max_size=14)
+    )
 
 
-def test_either_detector_is_enough_and_neither_excuses_the_other():
-    usual, error = torch.zeros(1).double(), torch.ones(1).double()
-    found = calibration()
-    assert not found.flags(usual, error, "either")[0]
-    assert found.flags(usual - 9, error, "either")[0]
-    assert found.flags(usual, error * 500, "either")[0]
-    # An error of nothing is no excuse for an unheard-of density.
-    assert found.flags(usual - 9, error * 0, "either")[0]
-    assert not found.flags(usual, error * 500, "density")[0]
+@given(rows_strategy(2))
+def test_over_all_choices_of_the_new_image_the_p_values_are_those_of_exchangeable_ones(table):
+    # Each of n + 1 images is the new one in turn: with ranks that are uniform up to ties, at most
+    # k of the n + 1 have a p-value of at most k / (n + 1). This is the theorem, without chance.
+    rows = views_of(table)
+    p = []
+    for new in range(len(rows)):
+        others = torch.arange(len(rows)) != new
+        p.append(float(conformal_p(rows[others], rows[[new]])[0]))
+    for k in range(1, len(rows) + 1):
+        assert sum(value <= k / len(rows) + 1e-12 for value in p) <= k
 
 
-def test_either_flags_no_more_known_images_than_were_asked_for():
-    generator = torch.Generator().manual_seed(1)
-    new = torch.randn(2, 5000, generator=generator, dtype=torch.float64)
-    share = calibration(10.0).flags(new[0], new[1].exp(), "either").mean()
-    assert 0.05 < share < 0.13
-    assert calibration(10.0).flags(new[0], new[1].exp(), "either", 40.0).mean() > 0.25
+def test_without_ties_every_rank_comes_once():
+    rows = draw(25, 1)  # the smallest rank of several views is often a tie
+    p = [float(conformal_p(rows[torch.arange(25) != i], rows[[i]])[0]) for i in range(25)]
+    np.testing.assert_allclose(sorted(p), np.arange(1, 26) / 25)
 
 
-def test_no_number_is_flagged():
-    nan = torch.tensor([torch.nan], dtype=torch.float64)
-    assert calibration().flags(nan, nan, "either")[0]
-    assert calibration().flags(nan, None, "density")[0]
+def test_known_images_and_the_new_one_are_treated_alike():
+    rows = draw(12, 3)
+    of_known, of_new = smallest_log_p(rows[:11], rows[[11]])
+    torch.testing.assert_close(torch.cat([of_known[0], of_new]), log_p_within(rows).amin(1))
+
+
+def test_the_p_value_of_a_view_is_a_share_and_beyond_the_tenth_that_of_the_tail():
+    rows = torch.arange(1.0, 101.0, dtype=torch.float64)[:, None]  # of 100, ten are the tail
+    log_p = log_p_within(rows)[:, 0]
+    torch.testing.assert_close(log_p[:91].exp(), (100 - torch.arange(91.0).double()) / 100)
+    # Pareto's law through the median of the ten: twice as rare at their median log excess.
+    edge, scale = tail_of(rows[:, 0].flip(0)[:10].log())
+    half = tail_log_p(edge + scale * np.log(2), edge, scale, 0.1)
+    assert float(half.exp()) == pytest.approx(0.05)
+    assert (log_p[91:].diff() < 0).all()
+
+
+@given(st.lists(SURPRISE, min_size=1, max_size=30), SURPRISE)
+def test_a_more_surprising_image_is_never_the_more_usual_one(known, surprise):
+    rows = torch.tensor(known, dtype=torch.float64)[:, None]
+    new = torch.tensor([[surprise], [surprise * 2 + 1], [torch.inf]], dtype=torch.float64)
+    p, log_p = conformal_p(rows, new), log_p_beside(rows, new)[:, 0]
+    assert p[0] >= p[1] >= p[2]
+    assert 0 >= log_p[0] >= log_p[1] >= log_p[2] == -torch.inf
+
+
+def test_what_is_no_number_surprises_most():
+    known, new = draw(9, 2), torch.tensor([[torch.nan, 0.5]], dtype=torch.float64)
+    assert float(conformal_p(known, new)[0]) == pytest.approx(1 / 10)
+    assert log_p_beside(known, new)[0, 0] == -torch.inf
+
+
+def test_one_known_image_allows_two_ranks():
+    known = torch.tensor([[1.0]], dtype=torch.float64)
+    p = conformal_p(known, torch.tensor([[0.5], [1.0], [2.0]], dtype=torch.float64))
+    assert p.tolist() == [1.0, 1.0, 0.5]
+    assert tail_size(1) == 1
+
+
+def test_many_images_at_once_have_the_p_values_of_one_by_one(monkeypatch):
+    known, new = draw(30, 2), draw(17, 2, seed=1) * 1.5
+    whole = conformal_p(known, new)
+    monkeypatch.setattr("cellxai.density.p_values.CELLS_AT_ONCE", 1)
+    assert torch.equal(conformal_p(known, new), whole)
+    assert len(conformal_p(known, new[:0])) == 0

@@ -11,33 +11,51 @@ from cellxai.density.rounds import fit_detectors, fit_round
 PARTS = ["train"] * 20 + ["validation"] * 10 + ["test"] * 6
 
 
-def test_the_density_comes_first_and_both_errors_where_there_is_a_projection(
+def deal(chosen: torch.Tensor) -> torch.Tensor:
+    return torch.arange(len(chosen)) % 3
+
+
+def fit(image_set, fitted_rounds, parts):
+    _, (sample, *_) = fitted_rounds(12, 3)
+    known = KnownImages({"train": image_set(len(parts))}, ("a", "b"))
+    roles = assign_by_part(parts, [True] * len(parts), False, deal).final
+    pipeline = sample.pipeline
+    return known, fit_round(known, roles, pipeline.views, pipeline.settings, {}, 0)
+
+
+def test_fitted_images_are_judged_out_of_their_folds_and_others_by_the_whole(
     image_set, fitted_rounds
 ):
-    _, (fitted, *_) = fitted_rounds(30, 3)
-    features = image_set(5, 7).features
-    confidences = fitted.confidences(features, None)
-    assert list(confidences) == ["density", "reconstruction", "density + reconstruction"]
-    np.testing.assert_array_equal(confidences["density"], fitted.pipeline.score_samples(features))
-    np.testing.assert_array_equal(
-        confidences["reconstruction"], -fitted.pipeline.reconstruction_error(features)
-    )
+    known, fitted = fit(image_set, fitted_rounds, PARTS)
+    own = fitted.judge_known(known, torch.tensor([25, 3]))
+    assert torch.equal(own.p, fitted.pipeline.judge_known().p[[25, 3]])
+    judged = fitted.roles.judged
+    expected = fitted.pipeline.judge(known.every.some(judged).rows)
+    assert torch.equal(fitted.judge_known(known, judged).p, expected.p)
 
 
-def test_the_threshold_is_that_of_the_images_of_its_role(image_set, fitted_rounds):
-    _, (sample, *_) = fitted_rounds(12, 3)
-    known = KnownImages({"train": image_set(36)}, ("a", "b"))
-    roles = assign_by_part(PARTS, [True] * 36).final
-    fitted = fit_round(known, roles, sample.pipeline.settings, {}, 0)
-    expected = fitted.pipeline.score_samples(known.features[20:30])
-    assert torch.equal(fitted.pipeline.calibration_.log_density, expected)
+def test_a_changed_image_of_the_fit_is_judged_by_densities_that_have_not_seen_it(
+    image_set, fitted_rounds
+):
+    known, fitted = fit(image_set, fitted_rounds, ["train"] * 20 + ["test"] * 10)
+    compared = fitted.roles.compared
+    assert compared.tolist() == list(range(20, 30))
+    images = image_set(10, 9)
+    found = fitted.judge_twins(images, compared)
+    folds = fitted.roles.folds[compared]
+    expected = fitted.pipeline.judge_out_of_fold(images.rows, folds)
+    assert torch.equal(found.log_p, expected.log_p)
+    same = known.every.some(compared)  # unchanged, they have the surprise that calibrates
+    for name, view in fitted.pipeline.fitted_.items():
+        again = view.surprise_out_of_fold(same.rows[name], folds)
+        torch.testing.assert_close(again, view.surprises[compared])
 
 
-def test_detectors_are_copied_and_see_the_fitted_images_alone(image_set):
+def test_detectors_are_copied_and_see_no_image_that_strangers_are_compared_with(image_set):
     images = image_set(36)
     spoiled = replace(images, features=images.features.clone())
-    spoiled.features[20:] = 1e6
-    roles = assign_by_part(PARTS, [True] * 36).final
+    spoiled.features[30:] = 1e6
+    roles = assign_by_part(PARTS, [True] * 36, False, deal).final
     asked = {"Mahalanobis": Mahalanobis(), "max softmax": MaxSoftmax()}
     new = image_set(5, 3).features
     confidences = [
@@ -47,3 +65,11 @@ def test_detectors_are_copied_and_see_the_fitted_images_alone(image_set):
     ]  # fmt: skip
     assert torch.equal(*confidences)
     assert not any(name.endswith("_") for name in vars(asked["Mahalanobis"]))
+
+
+def test_detectors_that_need_logits_say_nothing_without_any(image_set, fitted_rounds):
+    known, fitted = fit(image_set, fitted_rounds, PARTS)
+    detectors = fit_detectors(known, fitted.roles, {"a": Mahalanobis(), "b": MaxSoftmax()})
+    confidences = replace(fitted, detectors=detectors).confidences(image_set(4, 2))
+    assert list(confidences) == ["a"]
+    assert np.isfinite(confidences["a"]).all()

@@ -36,7 +36,7 @@ def test_the_page_of_a_finished_run_has_every_section_and_lacks_nothing(finished
 def test_the_page_is_one_file_that_fetches_nothing_and_runs_nothing(finished_run):
     page = Page(report(finished_run).path)
     pictures = page.all("img")
-    assert len(pictures) == 10 + 2 * 3
+    assert len(pictures) == 9 + 2 * 3
     assert all(picture["src"].startswith("data:image/png;base64,") for picture in pictures)
     assert all(picture["alt"] for picture in pictures)
     assert not {"script", "link", "iframe", "object", "form"} & {tag for tag, _ in page.tags}

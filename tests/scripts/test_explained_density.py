@@ -4,11 +4,12 @@ import explained_density
 import numpy as np
 import pytest
 
-from cellxai.adapters.place_density import PlaceMap
+from cellxai.adapters.familiarity import SurpriseMap
 from cellxai.evaluation.intervals import wilson
 from cellxai.explain.controls import RandomAttribution
 from cellxai.files.folder import read_csv
 from cellxai.trained.run import load_run
+from cellxai.verbs.density.verb import density
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +32,9 @@ def test_new_scenes_are_like_the_runs_own_and_none_of_them(trained):
 def test_the_table_says_how_often_each_map_points_at_the_object_and_what_chance_is(
     tiny_run, tmp_path, monkeypatch, capsys
 ):
-    methods = {"density map": PlaceMap(), "random": RandomAttribution()}
+    methods = {"density map": SurpriseMap(), "random": RandomAttribution()}
     monkeypatch.setattr(explained_density, "choose_explainers", lambda *_: methods)
+    density(tiny_run, detectors={}, device="cpu")
     words = ["--run", str(tiny_run), "--out", str(tmp_path), "--images", "6"]
     monkeypatch.setattr(sys, "argv", ["explained_density.py", *words])
     explained_density.main()
@@ -46,7 +48,7 @@ def test_the_table_says_how_often_each_map_points_at_the_object_and_what_chance_
         assert 0.01 < float(row["chance"]) < 0.1
     page = capsys.readouterr().out
     assert page.strip() == (tmp_path / "table.md").read_text().strip()
-    assert "density of places:" in page
+    assert "density of views:" in page
     assert (tmp_path / "anomalies.png").read_bytes().startswith(b"\x89PNG")
 
 

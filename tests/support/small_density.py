@@ -6,12 +6,23 @@ from pathlib import Path
 import numpy as np
 
 from cellxai.density import PipelineSettings
+from cellxai.density.densities import Mixture
 from cellxai.density.detectors import Detector
+from cellxai.density.views import Penultimate, Places, PooledLayer, Tones
 from cellxai.files.folder import read_csv, write_csv
 from cellxai.verbs.density.summary import DensitySummary
 
 SETTINGS = PipelineSettings(
-    n_components=(1, 2), covariance_types=("diag", "spherical"), percent=30.0
+    views={
+        "tones": Tones(planes=1),
+        "places": Places("backbone.blocks.0", side=8),
+        "blocks.1": PooledLayer("backbone.blocks.1"),
+        "penultimate": Penultimate(
+            Mixture(projection=2, n_components=(1, 2), covariance_types=("diag", "spherical"))
+        ),
+    },
+    percent=30.0,
+    n_folds=3,
 )
 
 
@@ -33,7 +44,7 @@ def move_parts(run: Path, moves: dict[str, str]) -> None:
     )
 
 
-def column(summary: DensitySummary, name: str, wanted: str = "log_density") -> np.ndarray:
+def column(summary: DensitySummary, name: str, wanted: str = "log_p") -> np.ndarray:
     """What ``scores.csv`` says of one set."""
     rows = read_csv(summary.folder / "scores.csv")
     return np.array([float(row[wanted]) for row in rows if row["set"] == name])

@@ -37,14 +37,14 @@ def test_features_of_pixels_are_the_image_itself(source):
 def test_some_rows_and_sets_joined_keep_each_image_with_its_features(source):
     train, test = source.part("train"), source.part("test")
     both = join_sets([train, test])
-    chosen = both.rows(torch.tensor([20, 0, 13]))
+    chosen = both.some(torch.tensor([20, 0, 13]))
     assert [r.id for r in chosen.records] == [
         test.records[8].id, train.records[0].id, test.records[1].id,
     ]  # fmt: skip
     assert torch.equal(chosen.features[0], test.features[8])
     assert torch.equal(chosen.pictures[1], train.pictures[0])
     with_logits = replace(both, logits=torch.arange(48.0).double().reshape(24, 2))
-    assert with_logits.rows(torch.tensor([5])).logits.tolist() == [[10, 11]]
+    assert with_logits.some(torch.tensor([5])).logits.tolist() == [[10, 11]]
 
 
 def test_another_set_is_prepared_alike_and_its_broken_images_are_faults(source, cells):

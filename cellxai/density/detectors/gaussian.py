@@ -76,8 +76,9 @@ def shrunken_covariance(
 def shrinkage(deviations: Float[Tensor, "n f"]) -> Float[Tensor, ""]:
     """δ of Ledoit and Wolf (2004), doi:10.1016/S0047-259X(03)00096-4, of centred samples."""
     n, f = deviations.shape
-    empirical = deviations.T @ deviations / n
-    squares, m = empirical.square().sum(), empirical.diagonal().mean()
+    # S and the products of the samples have the same squares; the smaller of the two is made.
+    products = deviations.T @ deviations if f <= n else deviations @ deviations.T
+    squares, m = (products / n).square().sum(), deviations.square().mean()
     dispersion = (squares - f * m.square()) / f
     error = (deviations.square().sum(1).square().sum() / n - squares) / (n * f)
     return (error / dispersion).clamp(0, 1) if dispersion > 0 else torch.ones_like(m)

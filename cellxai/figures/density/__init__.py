@@ -3,7 +3,6 @@
 from cellxai.figures.density.anomalies import ExplainedAnomaly, draw_anomalies
 from cellxai.figures.density.clusters import draw_clusters, draw_generated
 from cellxai.figures.density.detectors import DetectorScore, draw_detectors
-from cellxai.figures.density.gap import draw_gap
 from cellxai.figures.density.histogram import draw_histogram
 from cellxai.figures.density.projection import PlaneMixture, draw_projection
 from cellxai.figures.density.selection import SweepCurves, draw_selection
@@ -22,7 +21,6 @@ __all__ = [
     "draw_anomalies",
     "draw_clusters",
     "draw_detectors",
-    "draw_gap",
     "draw_generated",
     "draw_histogram",
     "draw_projection",

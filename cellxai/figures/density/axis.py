@@ -69,8 +69,8 @@ def origin_of(scores: Sequence[Float[np.ndarray, " _"]], threshold: float) -> fl
 def offset_label(threshold: float) -> str:
     """What the scale shows."""
     if np.isfinite(threshold):
-        return "log-density, nats from the threshold  (left: unfamiliar)"
-    return "log-density, nats from the least score  (no threshold: nothing is flagged)"
+        return "log p-value, nats from the threshold  (left: unfamiliar)"
+    return "log p-value, nats from the least score  (no threshold: nothing is flagged)"
 
 
 def choose_axis(scores: Sequence[Float[np.ndarray, " _"]], threshold: float) -> Axis:

@@ -10,16 +10,15 @@ from cellxai.files.folder import RunFolder
 from cellxai.report.density.detectors import Detectors, read_detectors
 from cellxai.report.density.threshold import Promise, read_promise
 from cellxai.report.pieces import Card, Picture, Section
-from cellxai.report.printed_numbers import nats, percent
+from cellxai.report.printed_numbers import percent
 from cellxai.report.saved_files import attempt, embed, embed_if_drawn, fill, read_json, read_rows
 
 N_UNUSUAL = 3  # of each set
 MOST_NAMED = 3  # sets in a sentence
 MOST_TRUSTED = ("test", "out of fold", "validation")
-SHEET = "Sheet of the images at the ends of the log-density, each with its score."
+SHEET = "Sheet of the most and the least surprising images, each with its log p-value."
 PICTURES = {
-    "gap": "Which share of the images of the fit, and of unseen ones, scores below a log-density.",
-    "projection": "Images of every set in two dimensions, over the contours of the mixture.",
+    "projection": "Images of every set along the two principal axes of the last features.",
     "selection": "The criteria of choice over the number of components and the covariance type.",
     "anomalies": "Unusual images, and which of their pixels make them so.",
     "clusters": "Images of each component of the mixture.",
@@ -29,23 +28,25 @@ PICTURES = {
 
 @dataclass(frozen=True)
 class ImageSet:
-    """One set of images; ``median`` in nats, the shares in [0, 1]."""
+    """One set of images; ``median`` in nats, shares in [0, 1], ``view`` surprised most often."""
 
     name: str
     n_images: int
     share_flagged: float
     median: float
     auroc: float | None
+    view: str
 
 
 @dataclass(frozen=True)
 class Unusual:
-    """An image of low log-density, in nats."""
+    """An image with the log p-value of the view that it surprises most, in nats."""
 
     set: str
     id: str
     label: str
-    log_density: float
+    log_p: float
+    view: str
     flagged: bool
 
 
@@ -56,23 +57,21 @@ class Density:
     Args:
         sets: One row per set of images.
         sentences: What the figures say.
-        mixture: What was fitted, in words.
-        threshold: In nats; ``None`` where too few images were held out to set one.
-        calibration: How the threshold was chosen, in words.
+        views: What was looked at, in words.
+        calibration: What the thresholds promise, in words.
         warnings: Warnings of the fit.
-        histogram: Log-densities of every set.
+        histogram: Log p-values of every set.
         extremes: The sheet of the most and the least typical images.
         promise: What the threshold does to unseen known images; ``None`` in old results.
         detectors: Others beside the density; ``None`` where there are none.
         pictures: The pictures that were drawn, by name in ``PICTURES``.
-        unusual: The ``N_UNUSUAL`` images of lowest log-density of each set.
+        unusual: The ``N_UNUSUAL`` images that are strangest in each set.
         problems: Why something cannot be shown, one line each.
     """
 
     sets: tuple[ImageSet, ...]
     sentences: tuple[str, ...]
-    mixture: str
-    threshold: float | None
+    views: str
     calibration: str
     warnings: tuple[str, ...]
     histogram: Picture
@@ -90,9 +89,10 @@ def density_section(folder: RunFolder, command: str) -> Section:
     empty = Section(
         "density",
         "Density: does the model know this image?",
-        "A Gaussian mixture learnt where the network's features of known images lie; an image of "
-        "lower log-density than the threshold is flagged as unfamiliar. A flag says that the "
-        "prediction rests on nothing seen before, not that it is wrong.",
+        "Every depth of the network, and the pixels, say how surprising an image is beside known "
+        "images; the most surprised view decides, and images as rare as was asked for are flagged "
+        "as unfamiliar. A flag says that the prediction rests on nothing seen before, not that it "
+        "is wrong.",
         command,
     )
     return fill(empty, source, lambda: _read_density(folder, source), _make_cards)
@@ -132,11 +132,9 @@ def _read_density(folder: RunFolder, source: Path) -> Density:
     problem = problem if scores.exists() else "density/scores.csv is missing"
     return Density(
         sets,
-        (*_sentences(sets, saved.get("gap_nats")), *([promise.verdict] if promise else ())),
-        _describe_mixture(saved),
-        None if saved["threshold_nats"] is None else float(saved["threshold_nats"]),
-        f"the {nominal:g} % quantile of {int(saved['n_calibration'])} "
-        f"{saved['calibrated_on']} images",
+        (*_sentences(sets), *([promise.verdict] if promise else ())),
+        ", ".join(map(str, saved["views"])),
+        "; ".join(str(promised["line"]) for promised in saved["promises"]),
         tuple(map(str, saved["warnings"])),
         _read_histogram(folder, tuple(map(str, saved["sets"]))),
         embed(folder.root, folder.density / "extremes.png", SHEET),
@@ -148,8 +146,8 @@ def _read_density(folder: RunFolder, source: Path) -> Density:
     )
 
 
-def _sentences(sets: tuple[ImageSet, ...], gap: float | None) -> tuple[str, ...]:
-    """What is flagged in each set, and how much of the log-density is memory."""
+def _sentences(sets: tuple[ImageSet, ...]) -> tuple[str, ...]:
+    """What is flagged in each set, and which view most images of others surprise."""
     if not sets:
         return ()
     shown, others = _known_and_others(sets)
@@ -158,23 +156,12 @@ def _sentences(sets: tuple[ImageSet, ...], gap: float | None) -> tuple[str, ...]
     n_more = len(others) - MOST_NAMED
     more = f" ({n_more} more sets in the table)" if n_more > 0 else ""
     first = f"{known}, and {', '.join(parts)}{more}." if parts else f"{known}."
-    if gap is None:
-        return (first,)
-    where = "above" if gap >= 0 else "below"
-    return first, f"Images of the fit score {nats(abs(gap))} nats {where} unseen ones (medians)."
-
-
-def _describe_mixture(saved: Mapping[str, Any]) -> str:
-    n_components, n_mixtures = int(saved["n_components"]), int(saved.get("n_mixtures", 1))
-    described = (
-        f"{n_components} component{'s' * (n_components != 1)}, {saved['covariance_type']} "
-        f"covariance, {int(saved['n_dimensions'])} dimensions"
-    )
-    return described if n_mixtures == 1 else f"{n_mixtures} mixtures, the first of {described}"
+    found = [f"{image_set.name} by {image_set.view}" for image_set in others[:MOST_NAMED]]
+    return (first, f"Found: {', '.join(found)}.") if found else (first,)
 
 
 def _read_histogram(folder: RunFolder, sets: tuple[str, ...]) -> Picture:
-    alt = f"Histograms of the log-density of {', '.join(sets)}, with the threshold."
+    alt = f"Histograms of the log p-value of {', '.join(sets)}, with the threshold."
     return embed(folder.root, folder.density / "histogram.png", alt)
 
 
@@ -189,14 +176,16 @@ def _read_pictures(folder: RunFolder) -> dict[str, Picture]:
 def _read_set(name: str, saved: Mapping[str, Any], auroc: Mapping[str, float]) -> ImageSet:
     share, median = float(saved["share_flagged"]), float(saved["median"])
     area = float(auroc[name]) if name in auroc else None
-    return ImageSet(name, int(saved["n_images"]), share, median, area)
+    view = next(iter(saved["most_surprised"]), "")
+    return ImageSet(name, int(saved["n_images"]), share, median, area, view)
 
 
 def _read_unusual(path: Path) -> tuple[Unusual, ...]:
     by_set: dict[str, list[Unusual]] = defaultdict(list)
     for row in read_rows(path):
         flagged = int(row["unfamiliar"]) == 1
-        score = float(row["log_density"])
-        by_set[row["set"]].append(Unusual(row["set"], row["id"], row["label"], score, flagged))
-    lowest = [sorted(images, key=lambda image: image.log_density) for images in by_set.values()]
+        log_p, view = float(row["log_p"]), row["view"]
+        unusual = Unusual(row["set"], row["id"], row["label"], log_p, view, flagged)
+        by_set[row["set"]].append(unusual)
+    lowest = [sorted(images, key=lambda image: image.log_p) for images in by_set.values()]
     return tuple(image for images in lowest for image in images[:N_UNUSUAL])

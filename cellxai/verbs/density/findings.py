@@ -12,19 +12,14 @@ from cellxai.data.records import Fault
 from cellxai.density.comparison import DetectorResult, compare
 from cellxai.density.known_images import (
     KnownImages,
+    deal,
     deal_into_folds,
     find_usable,
     read_known_images,
 )
-from cellxai.density.place_rounds import (
-    JudgedPlaceDensity,
-    judge_places,
-    unfitted_place_density,
-)
 from cellxai.density.roles import Assignment, assign_by_fold, assign_by_part, fit_rounds
 from cellxai.density.rounds import Round, fit_round
 from cellxai.density.scored_sets import (
-    OUT_OF_FOLD,
     ScoredSet,
     score_known,
     score_out_of_fold,
@@ -32,9 +27,9 @@ from cellxai.density.scored_sets import (
 )
 from cellxai.density.strangers import find_strangers
 from cellxai.density.threshold_reliability import measure_reliability
+from cellxai.density.views import View
 from cellxai.trained.image_sets import FeatureSource
 from cellxai.verbs.density.question import DensityQuestion
-from cellxai.verbs.density.warnings import class_warnings, fit_warnings
 
 
 @dataclass(frozen=True)
@@ -45,23 +40,19 @@ class DensityFindings:
         final: What is kept: the pipeline that new images are scored by.
         sets: Known images by part and role, then strangers.
         classes: Names of the classes.
-        calibrated_on: Name of the images that set the threshold: a part, or ``out of fold``.
-        detector_results: Detectors on strangers.
-        reliability: Rows of what thresholds do to images that neither fitted nor set them.
-        warnings: What makes the scores less trustworthy.
+        detector_results: The density and the detectors beside it, on strangers.
+        reliability: Rows of what thresholds do to images that had no say.
         faults: What could not be read, by set.
-        places: The density of places, where one is wanted.
+        unseen: Whether the network was trained on none of the images.
     """
 
     final: Round
     sets: Sequence[ScoredSet]
     classes: tuple[str, ...]
-    calibrated_on: str
     detector_results: Sequence[DetectorResult]
     reliability: Sequence[Mapping[str, Any]]
-    warnings: tuple[str, ...]
     faults: Mapping[str, tuple[Fault, ...]]
-    places: JudgedPlaceDensity | None = None
+    unseen: bool
 
     @property
     def sets_by_name(self) -> dict[str, list[ScoredSet]]:
@@ -70,10 +61,10 @@ class DensityFindings:
         return {name: [scored for scored in self.sets if scored.name == name] for name in names}
 
     @property
-    def log_densities(self) -> dict[str, Float[np.ndarray, " _"]]:
-        """The log densities of the images of each name, in nats."""
+    def log_p(self) -> dict[str, Float[np.ndarray, " _"]]:
+        """Log p-value of the most surprised view of the images of each name."""
         return {
-            name: np.concatenate([scored.log_density for scored in sets])
+            name: np.concatenate([scored.log_p for scored in sets])
             for name, sets in self.sets_by_name.items()
         }
 
@@ -86,7 +77,9 @@ class DensityFindings:
         }
 
 
-def find_density(source: FeatureSource, question: DensityQuestion) -> DensityFindings:
+def find_density(
+    source: FeatureSource, views: Mapping[str, View], question: DensityQuestion
+) -> DensityFindings:
     """Computes everything that ``density`` writes.
 
     Raises:
@@ -94,37 +87,30 @@ def find_density(source: FeatureSource, question: DensityQuestion) -> DensityFin
             strangers has no readable image.
     """
     seed, settings = question.seed, question.strangers
-    # First, because a layer that does not exist should cost no computation.
-    unfitted_places = (
-        None if question.places is None else unfitted_place_density(source, question.places, seed)
-    )
     known = read_known_images(source)
     assignment = assign_roles(source, known, question)
     fit = partial(
-        fit_round, known, settings=question.pipeline, detectors=question.detectors, seed=seed
-    )
+        fit_round, known, views=views, settings=question.pipeline, detectors=question.detectors,
+        seed=seed,
+    )  # fmt: skip
     rounds, final = fit_rounds(assignment, fit)
     strangers = find_strangers(source, known, assignment.rounds, settings, seed)
-    reliability = measure_reliability(known, rounds)
-    n_judged = int(reliability[0]["n"]) if reliability else 0
     out_of_fold = [] if question.folds is None else [score_out_of_fold(known, rounds)]
     return DensityFindings(
         final,
         [*score_known(known, final), *out_of_fold, *score_strangers(strangers, rounds, final)],
         known.classes,
-        name_calibration(known, final),
         compare(known, rounds, strangers, seed),
-        reliability,
-        (*fit_warnings(final, n_judged), *class_warnings(source, settings.left_out_class)),
+        measure_reliability(known, rounds),
         {name: images.images.faults for name, images in strangers.items()},
-        None if unfitted_places is None else judge_places(unfitted_places, known, assignment),
+        source.unseen,
     )
 
 
 def assign_roles(
     source: FeatureSource, known: KnownImages, question: DensityQuestion
 ) -> Assignment:
-    """Who fits, sets the threshold and is judged: by the parts of the images, or by folds.
+    """Who fits and who is judged: by the parts of the images, or by folds.
 
     Raises:
         ValueError: If no image was held out.
@@ -134,13 +120,11 @@ def assign_roles(
         folds = deal_into_folds(source, known, question.folds, question.seed)
         return assign_by_fold(folds, usable)
     try:
-        return assign_by_part(known.parts, usable)
+        return assign_by_part(
+            known.parts, usable, source.unseen,
+            lambda chosen: deal(
+                [known.records[int(i)] for i in chosen], question.pipeline.n_folds, question.seed
+            ),
+        )  # fmt: skip
     except ValueError as error:
         raise ValueError(f"{source.folder.root}: {error}") from error
-
-
-def name_calibration(known: KnownImages, final: Round) -> str:
-    """The name of the images that set the threshold."""
-    if len(final.roles.calibrating):
-        return known.parts[int(final.roles.calibrating[0])]
-    return OUT_OF_FOLD

@@ -5,24 +5,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from cellxai.data.corruption import Corruption
 from cellxai.data.pixels.corruptions import Graded
 from cellxai.density.comparison import DetectorResult
-from cellxai.density.fitting import sample_features
-from cellxai.density.principal_plane import find_principal_plane
+from cellxai.density.densities.mixture import FittedMixture, sample_rows
+from cellxai.density.p_values import log_p_within
+from cellxai.density.projection import fit_projection
 from cellxai.density.rounds import DENSITY
 from cellxai.density.scored_sets import UNFAMILIAR, ScoredSet
+from cellxai.density.views import Pixels
 from cellxai.figures.density import (
     DetectorScore,
-    PlaneMixture,
     ScoredImage,
     SeverityScore,
     SweepCurves,
     ThresholdReliability,
     draw_clusters,
     draw_detectors,
-    draw_gap,
     draw_generated,
     draw_histogram,
     draw_projection,
@@ -31,8 +33,9 @@ from cellxai.figures.density import (
     draw_severity,
     draw_threshold_reliability,
 )
-from cellxai.trained.image_sets import to_picture
+from cellxai.trained.image_sets import ImageSet, to_picture
 from cellxai.verbs.density.findings import DensityFindings
+from cellxai.verbs.density.tables import sweeps_of
 from gmm.selection import Sweep
 
 N_EXTREMES = 6  # images of either end on the sheet
@@ -46,28 +49,41 @@ def draw_density(
     """Draws every picture for which there is something to show, and keeps none of earlier calls."""
     for earlier in folder.glob("*.png"):
         earlier.unlink()
-    pipeline, scores = findings.final.pipeline, findings.log_densities
-    threshold, percent = pipeline.threshold.threshold_nats, pipeline.settings.percent
-    draw_histogram(scores, threshold, folder / "histogram.png", percent)
+    pipeline = findings.final.pipeline
+    percent = pipeline.settings.percent
+    draw_histogram(findings.log_p, find_threshold(findings), folder / "histogram.png", percent)
     draw_extremes(folder / "extremes.png", findings.sets)
-    draw_memory(folder / "gap.png", findings, threshold)
     draw_plane(folder / "projection.png", findings)
-    if len(pipeline.sweeps_) == 1 and len(pipeline.sweeps_[0].rows) > 1:
-        draw_selection(sweep_curves(pipeline.sweeps_[0]), folder / "selection.png")
+    for of_view in sweeps_of(findings.final).values():
+        if len(of_view) == 1 and len(of_view[0].rows) > 1:
+            draw_selection(sweep_curves(of_view[0]), folder / "selection.png")
     if findings.detector_results:
         draw_comparison(folder, findings.detector_results, corruptions)
     if findings.reliability:
-        kinds = {
-            "set on unseen images": reliability_columns(findings, "measured_share", ""),
-            "set on the images of the fit": reliability_columns(findings, "naive_share", "naive_"),
-        }
-        draw_threshold_reliability(kinds, folder / "reliability.png", percent)
+        columns = reliability_columns(findings, "measured_share", "")
+        draw_threshold_reliability(
+            {"images that had no say": columns}, folder / "reliability.png", percent
+        )
+
+
+def find_threshold(findings: DensityFindings) -> float:
+    """The log p-value of the most surprised view below which images are flagged.
+
+    Where two groups of views have thresholds of their own, that of the larger one; -inf where
+    nothing is flagged.
+    """
+    calibration = findings.final.pipeline.calibration_
+    promise, panel = calibration.promises[0], calibration.heard[0]
+    if not promise.rank:
+        return float("-inf")
+    smallest = log_p_within(panel.surprises).amin(1).sort().values
+    return float(smallest[promise.rank - 1])
 
 
 def draw_extremes(path: Path, sets: Sequence[ScoredSet]) -> None:
     """The least and the most typical images that the mixture was not fitted to."""
     kinds = {
-        "known images": [scored for scored in sets if scored.role in ("calibrating", "judged")],
+        "known images": [scored for scored in sets if scored.role != UNFAMILIAR],
         "other images": [scored for scored in sets if scored.role == UNFAMILIAR],
     }
     groups: dict[str, list[ScoredImage]] = {}
@@ -75,7 +91,7 @@ def draw_extremes(path: Path, sets: Sequence[ScoredSet]) -> None:
         ranked = sorted(
             (float(score), number, row)
             for number, scored in enumerate(members)
-            for row, score in enumerate(scored.log_density)
+            for row, score in enumerate(scored.log_p)
         )
         images = [tile_of_set(members[number], row) for _, number, row in ranked]
         groups[f"least typical {kind}"] = images[:N_EXTREMES]
@@ -87,31 +103,26 @@ def tile_of_set(scored: ScoredSet, row: int) -> ScoredImage:
     """An image of a sheet."""
     picture, name = to_picture(scored.images.pictures[row]), scored.images.records[row].id
     flagged = bool(scored.flagged[row])
-    return ScoredImage(picture, name, scored.name, float(scored.log_density[row]), flagged)
-
-
-def draw_memory(path: Path, findings: DensityFindings, threshold_nats: float) -> None:
-    """Log densities of the images of the fit beside those of unseen ones."""
-    by_role: dict[str, list[np.ndarray]] = {}
-    for scored in findings.sets:
-        if scored.role != UNFAMILIAR:
-            by_role.setdefault(scored.role, []).append(scored.log_density)
-    shown = {name: np.concatenate(parts) for name, parts in by_role.items()}
-    if len(shown) > 1:
-        draw_gap(shown, threshold_nats, path)
+    return ScoredImage(picture, name, scored.name, float(scored.log_p[row]), flagged)
 
 
 def draw_plane(path: Path, findings: DensityFindings) -> None:
-    """Features in two dimensions over the mixture."""
-    plane = find_principal_plane(findings.final.pipeline)
-    mixture = PlaneMixture(*(part.numpy() for part in (
-        plane.weights, plane.means, plane.covariances
-    )))  # fmt: skip
+    """Penultimate features, or pixels, along the two principal axes of the known images."""
+    known = [scored for scored in findings.sets if scored.role != UNFAMILIAR]
+    features = torch.cat([scored.images.features for scored in known])
+    projection = fit_projection(features, standardise=False, kept=min(2, *features.shape))
     points = {
-        name: np.concatenate([plane.points(scored.images.features).numpy() for scored in sets])
+        name: pad_plane(
+            torch.cat([projection.points(scored.images.features) for scored in sets])
+        ).numpy()
         for name, sets in findings.sets_by_name.items()
     }
-    draw_projection(points, path, mixture if len(mixture.weights) else None)
+    draw_projection(points, path, None)
+
+
+def pad_plane(points: Tensor) -> Tensor:
+    """Two coordinates of points that may have one."""
+    return torch.nn.functional.pad(points, (0, 2 - points.shape[1]))
 
 
 def sweep_curves(sweep: Sweep) -> SweepCurves:
@@ -177,18 +188,32 @@ def reliability_columns(findings: DensityFindings, share: str, prefix: str) -> T
 
 
 def draw_pixel_model(folder: Path, findings: DensityFindings, seed: int) -> None:
-    """For raw pixels: the images of each component, and images drawn from the mixture."""
-    density = findings.final.pipeline.fitted_
-    fitted = [scored.images for scored in findings.sets if scored.role == "fitted"]
-    pictures = [to_picture(picture) for images in fitted for picture in images.pictures]
+    """Where a view of whole raw pixels has a mixture: the images of its components, and new ones.
+
+    Args:
+        folder: Where the pictures go.
+        findings: What was found.
+        seed: Seed of the images that are drawn.
+    """
+    known = [scored.images for scored in findings.sets if scored.role == "fitted"]
+    for name, fitted in findings.final.pipeline.fitted_.items():
+        is_whole = isinstance(fitted.view, Pixels) and fitted.view.side is None
+        if is_whole and isinstance(fitted.density, FittedMixture):
+            draw_mixture_of_pixels(folder, fitted.density, known, name, seed)
+
+
+def draw_mixture_of_pixels(
+    folder: Path, density: FittedMixture, known: Sequence[ImageSet], view: str, seed: int
+) -> None:
+    """The images of each component of a mixture of pixels, and images drawn from it."""
+    pictures = [to_picture(picture) for images in known for picture in images.pictures]
+    rows = torch.cat([images.rows[view] for images in known]).double()
     if len(density.mixtures) == 1:
-        points = [density.projection.points(images.features) for images in fitted]
-        components = [density.mixtures[0].predict(part).numpy() for part in points]
-        draw_clusters(pictures, np.concatenate(components), folder / "clusters.png")
-    samples = sample_features(density, N_GENERATED, seed).numpy()
-    known = np.concatenate([images.features.numpy() for images in fitted])
-    nearest = [int(np.abs(known - sample).mean(1).argmin()) for sample in samples]
-    shape = fitted[0].pictures.shape[1:]
+        components = density.mixtures[0].predict(density.projection.points(rows))
+        draw_clusters(pictures, components.numpy(), folder / "clusters.png")
+    samples = sample_rows(density, N_GENERATED, seed).numpy()
+    nearest = [int(np.abs(rows.numpy() - sample).mean(1).argmin()) for sample in samples]
+    shape = known[0].pictures.shape[1:]
     generated = [
         np.clip(sample.reshape(shape).transpose(1, 2, 0).squeeze(), 0, 1) for sample in samples
     ]

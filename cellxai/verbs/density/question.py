@@ -4,27 +4,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cellxai.density.detectors import DEFAULT_DETECTORS, Detector
-from cellxai.density.settings import PipelineSettings, PlaceSettings
+from cellxai.density.settings import PipelineSettings
 from cellxai.density.strangers import StrangerSettings
 
 
 @dataclass(frozen=True)
 class DensityQuestion:
-    """What is fitted to known images, and what is asked of it.
+    """What is learned of known images, and what is asked of it.
 
     Args:
-        pipeline: From features to a verdict.
+        pipeline: The views of an image, and how many known images may be flagged.
         strangers: What should seem unfamiliar.
         folds: Number of folds in which each image is judged in turn; ``None`` where the parts of
-            the images say who fits, sets the threshold and is judged.
+            the images say who fits and who is judged.
         detectors: Detectors to compare with, by name.
-        places: A second density, of single places; ``None`` for none.
-        seed: Seed of the mixture's starts, the folds and the corruptions.
+        seed: Seed of whatever is random.
     """
 
     pipeline: PipelineSettings = PipelineSettings()
     strangers: StrangerSettings = StrangerSettings()
     folds: int | None = None
     detectors: Mapping[str, Detector] = field(default_factory=lambda: DEFAULT_DETECTORS)
-    places: PlaceSettings | None = None
     seed: int = 0

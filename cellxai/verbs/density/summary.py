@@ -1,5 +1,6 @@
 """The summary of ``density``: ``summary.json``, and what is printed at the end."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +11,13 @@ import numpy as np
 from cellxai.data.records import Fault
 from cellxai.data.splits import PARTS
 from cellxai.density.comparison import DetectorResult
-from cellxai.density.fitting import FittedDensity
-from cellxai.density.place_rounds import JudgedPlaceDensity
-from cellxai.density.rounds import BOTH, DENSITY
-from cellxai.density.scored_sets import OUT_OF_FOLD
+from cellxai.density.promises import Promise
+from cellxai.density.rounds import DENSITY
+from cellxai.density.scored_sets import OUT_OF_FOLD, ScoredSet
 from cellxai.density.separation import DEFINITION
 from cellxai.evaluation.intervals import DEFINITION as INTERVALS
 from cellxai.verbs.density.findings import DensityFindings
 from cellxai.verbs.density.warnings import count_noun
-from gmm.anomaly import DensityThreshold
 
 
 @dataclass(frozen=True)
@@ -27,25 +26,23 @@ class DensitySummary:
 
     Args:
         folder: Where the pipeline, the tables and the pictures lie.
-        mixture: Description of the chosen mixture.
-        warnings: What makes the scores less trustworthy.
-        threshold: The threshold in nats, and what it was set on.
-        gap_nats: How much higher the images of the fit score than unseen ones, in the median.
+        views: Names of the views.
+        warnings: What makes the verdicts less trustworthy.
+        promises: What the thresholds promise, one for each group of views that has its own.
         share_flagged: Share of each set that is unfamiliar.
-        detector_results: Detectors on sets of strangers.
+        most_surprised: For each set of strangers the view that most of them surprise.
+        detector_results: The density and the detectors beside it, on sets of strangers.
         faults: What could not be read of each other set and was left out.
-        places: The density of places, where one is wanted.
     """
 
     folder: Path
-    mixture: str
+    views: tuple[str, ...]
     warnings: tuple[str, ...]
-    threshold: DensityThreshold
-    gap_nats: float
+    promises: tuple[Promise, ...]
     share_flagged: dict[str, float]
+    most_surprised: dict[str, str]
     detector_results: tuple[DetectorResult, ...]
     faults: dict[str, tuple[Fault, ...]]
-    places: JudgedPlaceDensity | None = None
 
     def __str__(self) -> str:
         judged_in_turn = OUT_OF_FOLD in self.share_flagged  # then all parts were fitted to
@@ -56,10 +53,9 @@ class DensitySummary:
         )
         return "\n".join(
             [
-                f"{self.folder}: {self.mixture}; {self.threshold}; flagged: {shares}",
-                f"images of the fit against unseen ones: {self.gap_nats:+.3g} nats in the median",
-                *best_detector_lines(self.detector_results),
-                *([] if self.places is None else [str(self.places)]),
+                f"{self.folder}: {count_noun(len(self.views), 'view')}; flagged: {shares}",
+                *(str(promise) for promise in self.promises),
+                *best_detector_lines(self.detector_results, self.most_surprised),
                 *(f"warning: {line}" for line in self.warnings),
                 *(
                     f"left out of {name}: {fault}"
@@ -70,46 +66,54 @@ class DensitySummary:
         )
 
 
-def summarise_findings(folder: Path, findings: DensityFindings) -> DensitySummary:
+def summarise_findings(
+    folder: Path, findings: DensityFindings, warnings: tuple[str, ...]
+) -> DensitySummary:
     """What is printed and returned at the end."""
-    pipeline = findings.final.pipeline
     return DensitySummary(
         folder,
-        describe_mixture(pipeline.fitted_),
-        findings.warnings,
-        pipeline.threshold,
-        pipeline.gap_nats,
+        tuple(findings.final.pipeline.views),
+        warnings,
+        findings.final.pipeline.calibration_.promises,
         findings.shares_flagged,
+        {name: count_views(sets)[0][0] for name, sets in findings.sets_by_name.items()},
         tuple(findings.detector_results),
         dict(findings.faults),
-        findings.places,
     )
 
 
-def summary_figures(findings: DensityFindings) -> dict[str, Any]:
+def count_views(sets: Sequence[ScoredSet]) -> list[tuple[str, int]]:
+    """How many images surprise each view most, the most frequent view first."""
+    return Counter(name for scored in sets for name in scored.most_surprised).most_common()
+
+
+def summary_figures(findings: DensityFindings, warnings: Sequence[str]) -> dict[str, Any]:
     """The figures of ``summary.json``."""
     pipeline, results = findings.final.pipeline, findings.detector_results
-    mixtures, calibration = pipeline.fitted_.mixtures, pipeline.calibration_
+    log_p, shares = findings.log_p, findings.shares_flagged
     return {
-        "n_components": mixtures[0].n_components,
-        "covariance_type": mixtures[0].covariance_type,
-        "n_mixtures": len(mixtures),
-        "n_dimensions": pipeline.fitted_.projection.n_dimensions,
-        "threshold_nats": calibration.finite_threshold_nats,
-        "percent": calibration.percent,
-        "verdict": pipeline.settings.verdict,
-        "calibrated_on": findings.calibrated_on,
-        "n_calibration": len(calibration.log_density),
-        "gap_nats": pipeline.gap_nats,
+        "views": {
+            name: {
+                "kind": type(fitted.view).__name__,
+                "density": type(fitted.view.density).__name__,
+                "meaning": fitted.view.meaning,
+                "remembered": fitted.remembered,
+            }
+            for name, fitted in pipeline.fitted_.items()
+        },
+        "percent": pipeline.settings.percent,
+        "guarantee": pipeline.settings.guarantee,
+        "promises": [promise_figures(promise) for promise in pipeline.calibration_.promises],
         "sets": {
             name: {
-                "n_images": len(scores),
-                "share_flagged": findings.shares_flagged[name],
-                "median": float(np.median(scores)),
+                "n_images": len(log_p[name]),
+                "share_flagged": shares[name],
+                "median": float(np.median(log_p[name])),
+                "most_surprised": dict(count_views(sets)),
             }
-            for name, scores in findings.log_densities.items()
+            for name, sets in findings.sets_by_name.items()
         },
-        "warnings": list(findings.warnings),
+        "warnings": list(warnings),
         "faults": {
             name: [str(fault) for fault in faults] for name, faults in findings.faults.items()
         },
@@ -118,30 +122,31 @@ def summary_figures(findings: DensityFindings) -> dict[str, Any]:
         },
         "detectors": [result.cells() for result in results],
         "reliability": list(findings.reliability),
-        "places": None if findings.places is None else findings.places.summary(),
         "definitions": {"detectors": DEFINITION, "intervals": INTERVALS},
     }
 
 
-def describe_mixture(fitted: FittedDensity) -> str:
-    """The kind and size of the chosen mixture, such as ``full mixture of 2 components in …``."""
-    kinds = [
-        f"{mixture.covariance_type} mixture of {count_noun(mixture.n_components, 'component')}"
-        for mixture in fitted.mixtures
-    ]
-    description = kinds[0] if len(kinds) == 1 else f"{len(kinds)} mixtures, one per class,"
-    return f"{description} in {count_noun(fitted.projection.n_dimensions, 'dimension')}"
+def promise_figures(promise: Promise) -> dict[str, Any]:
+    """What a threshold promises, as JSON."""
+    low, high = promise.interval
+    return {
+        "percent": promise.percent, "n_images": promise.n_images, "level": promise.level,
+        "low": low, "high": high, "line": str(promise),
+    }  # fmt: skip
 
 
-def best_detector_lines(results: Sequence[DetectorResult]) -> list[str]:
-    """A line for each set of strangers: the AUROC of the density and of the best detector."""
+def best_detector_lines(
+    results: Sequence[DetectorResult], most_surprised: dict[str, str]
+) -> list[str]:
+    """A line for each set of strangers: AUROC of the density, its view, and the best detector."""
     lines = []
     for name in dict.fromkeys(result.set for result in results):
         of_set = [result for result in results if result.set == name]
         best = max(of_set, key=lambda result: result.values["auroc"])
-        ours = [
-            result for result in of_set if result.detector in (DENSITY, BOTH) and result is not best
+        areas = [
+            f"{result.detector} {result.values['auroc']:.3f}"
+            for result in of_set
+            if result.detector == DENSITY or result is best
         ]
-        areas = (f"{result.detector} {result.values['auroc']:.3f}" for result in (*ours, best))
-        lines.append(f"{name}: AUROC {', '.join(areas)}")
+        lines.append(f"{name}: AUROC {', '.join(areas)}; found by {most_surprised[name]}")
     return lines

@@ -10,11 +10,18 @@ from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Source
 from cellxai.data.splits import SplitSettings, keep_common, split_records
 from cellxai.density.detectors import DEFAULT_DETECTORS, Detector
+from cellxai.density.observing import (
+    network_views,
+    observe_pixels,
+    observe_run,
+    pixel_views_of,
+)
 from cellxai.density.pipeline import PIPELINE_FILE
-from cellxai.density.places import PLACES_FILE
-from cellxai.density.settings import PipelineSettings, PlaceSettings
+from cellxai.density.settings import PipelineSettings
 from cellxai.density.strangers import StrangerSettings
-from cellxai.files.folder import RunFolder, write_json
+from cellxai.density.views import View
+from cellxai.files.folder import RunFolder, read_json, write_json
+from cellxai.files.identity import hash_tensors
 from cellxai.trained.image_sets import FeatureSource, NetworkFeatures, PixelFeatures
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
@@ -23,6 +30,9 @@ from cellxai.verbs.density.pictures import draw_density, draw_pixel_model
 from cellxai.verbs.density.question import DensityQuestion
 from cellxai.verbs.density.summary import DensitySummary, summarise_findings, summary_figures
 from cellxai.verbs.density.tables import write_tables
+from cellxai.verbs.density.warnings import find_warnings
+
+PLACES_FILE = "places.safetensors"  # of earlier releases
 
 
 def density(
@@ -37,38 +47,32 @@ def density(
     every_severity: bool = False,
     left_out_class: str | None = None,
     detectors: dict[str, Detector] | None = None,
-    places: PlaceSettings | None = None,
     seed: int = 0,
     device: Device = "auto",
 ) -> DensitySummary:
-    """Scores how well a trained classifier knows each image, and flags those it does not know.
+    """Says of each image whether a trained classifier knows it, and what it makes of such images.
 
-    A mixture is fitted to the training images' penultimate features, or to raw pixels of --data.
-    The validation images set the threshold, and the test images show what it does to new ones. The
-    training images' own scores are too high: both network and mixture were fitted to them.
+    Asked of every depth, from the pixels to the logits, the most surprised view decides. Training
+    and validation images say what is usual, each scored by densities of other images; the test
+    images have no say and show what the threshold does to new ones. See docs/density.md.
 
     Args:
         run: The run folder of `cellxai fit`; with data, the folder for results.
-        pipeline: From features to a verdict.
-        data: Images whose raw pixels are scored, instead of a run's features.
-        split: With data: which images fit, set the threshold, are judged.
+        pipeline: The views of an image, and how many known images may be flagged.
+        data: Images whose raw pixels are looked at, instead of a run's network.
+        split: With data: which images fit, and which are judged.
         transforms: With data: what happens to an image before its pixels are taken.
-        folds: Number of folds, for raw pixels and for features that no image was trained for.
-            Each image is then judged by a pipeline that the other folds fitted and, in folds
-            again, set the threshold of; the one that is kept is fitted to all images. The split
-            is not used.
+        folds: Number of folds, for raw pixels and for networks that no image was trained for. Each
+            image is then judged by a pipeline of the other folds; the one that is kept is fitted to
+            all images. The split is not used.
         unfamiliar: More data sets to score, by name, that should not be known.
         corruptions: What is done to judged images, by name, before they are scored once more.
         every_severity: Whether each corruption is done at all its severities, and a curve drawn.
-        left_out_class: A class that the density is fitted without, and whose held-out images
-            should not be known. A classifier that was trained with it still knows it, which is
-            warned of.
+        left_out_class: A class that nothing is fitted to, and whose held-out images should not be
+            known. A classifier that was trained with it still knows it, which is warned of.
         detectors: Detectors to compare with, by name; null for six usual ones, {} for none.
-        places: A second density, of single places in early layers of the network, by the same
-            images: it finds small foreign objects, which an average over places hides. `explain
-            --score places` shows where they are. Null for none.
-        seed: Seed of the mixture's starts, the folds and the corruptions.
-        device: Where to compute the features; "auto" takes a CUDA device when there is one.
+        seed: Seed of the folds, the mixtures' starts and the corruptions.
+        device: Where to compute; "auto" takes a CUDA device when there is one.
 
     Raises:
         ValueError: If no image was held out, a setting does not fit the images, or a set has the
@@ -82,15 +86,13 @@ def density(
         strangers=StrangerSettings(unfamiliar or {}, corruptions or {}, left_out_class),
         folds=folds,
         detectors=DEFAULT_DETECTORS if detectors is None else detectors,
-        places=places,
         seed=seed,
     )
-    source: FeatureSource
     if data is None:
-        source = NetworkFeatures(load_run(run, device), pipeline.layer)
-    else:
-        source = read_pixels(data, run, split, transforms)
-    return answer_question(source, question)
+        return answer_for_run(load_run(run, device), question)
+    folder, images = read_pixels(data, run, split, transforms)
+    views = pixel_views_of(images, pipeline.views)
+    return answer_question(observe_pixels(folder, images, views), views, question)
 
 
 def density_of_run(
@@ -101,13 +103,19 @@ def density_of_run(
 ) -> DensitySummary:
     """:func:`density` of a run that is read already."""
     question = DensityQuestion(pipeline, StrangerSettings(unfamiliar or {}), seed=seed)
-    return answer_question(NetworkFeatures(trained, pipeline.layer), question)
+    return answer_for_run(trained, question)
+
+
+def answer_for_run(trained: TrainedRun, question: DensityQuestion) -> DensitySummary:
+    """:func:`density` of a run's network."""
+    views = network_views(trained, question.pipeline.views)
+    return answer_question(observe_run(trained, views), views, question)
 
 
 def read_pixels(
     data: Source, folder: Path, split: SplitSettings, transforms: Transforms
-) -> PixelFeatures:
-    """The raw pixels of a data set.
+) -> tuple[RunFolder, CellImages]:
+    """The folder for results, and the images of a data set.
 
     Raises:
         ValueError: If the folder is that of a trained run, whose results would be replaced.
@@ -120,27 +128,33 @@ def read_pixels(
         )
     scan = keep_common(data.scan(), split)
     parts = split_records(scan.records, split)
-    return PixelFeatures(run_folder, CellImages(scan.records, parts, scan.classes, transforms))
+    return run_folder, CellImages(scan.records, parts, scan.classes, transforms)
 
 
-def answer_question(source: FeatureSource, question: DensityQuestion) -> DensitySummary:
-    """:func:`density` of features from any source."""
-    findings = find_density(source, question)
+def answer_question(
+    source: FeatureSource, views: Mapping[str, View], question: DensityQuestion
+) -> DensitySummary:
+    """:func:`density` of images from any source."""
+    findings = find_density(source, views, question)
     folder = source.folder.density
     folder.mkdir(parents=True, exist_ok=True)
-    save_densities(folder, findings)
+    summary = folder / "summary.json"
+    earlier = read_json(summary) if summary.is_file() else {}
+    left_out = question.strangers.left_out_class
+    warnings = find_warnings(findings, left_out, earlier if isinstance(earlier, dict) else {})
+    save_pipeline(folder, findings, source)
     write_tables(folder, findings)
-    write_json(folder / "summary.json", summary_figures(findings))
+    write_json(summary, summary_figures(findings, warnings))
     draw_density(folder, findings, question.strangers.corruptions)
     if isinstance(source, PixelFeatures):
         draw_pixel_model(folder, findings, question.seed)
-    return summarise_findings(folder, findings)
+    return summarise_findings(folder, findings, warnings)
 
 
-def save_densities(folder: Path, findings: DensityFindings) -> None:
-    """Writes the pipeline and the density of places, and deletes one of an earlier call."""
-    findings.final.pipeline.save(folder / PIPELINE_FILE)
-    if findings.places is not None:
-        findings.places.density.save(folder / PLACES_FILE)
-    else:
-        (folder / PLACES_FILE).unlink(missing_ok=True)
+def save_pipeline(folder: Path, findings: DensityFindings, source: FeatureSource) -> None:
+    """Writes the pipeline, and deletes what an earlier release left."""
+    weights = ""
+    if isinstance(source, NetworkFeatures):
+        weights = hash_tensors(source.trained.classifier.state_dict())
+    findings.final.pipeline.save(folder / PIPELINE_FILE, weights)
+    (folder / PLACES_FILE).unlink(missing_ok=True)

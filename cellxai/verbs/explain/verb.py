@@ -126,8 +126,8 @@ def explain(
         part: train, validation or test; null for the part that influenced the training least.
         score: What is explained of the predicted class: its logit, probability or log_odds; where
             labels do not exclude each other, its sigmoid or sigmoid_log_odds; or the density of the
-            image's features, or that of its least known places, after `cellxai density`; or a Score
-            of your own.
+            image, after `cellxai density`: the log p-value of the view that it surprises most; or a
+            Score of your own.
         target: The class to explain of every image, by name or number, whatever is predicted; null
             for the predicted one.
         top_labels: How many classes of each image, those of the highest scores; each has maps and

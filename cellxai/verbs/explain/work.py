@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cellxai.adapters.explained_images import Subject
 from cellxai.adapters.explained_score import ScoredRun
-from cellxai.adapters.feature_density import FeatureDensity, ImageDensity
+from cellxai.adapters.familiarity import ImageDensity, image_density
 from cellxai.explain.base import Attribution, Context, Explainer, context_of
 from cellxai.explain.baselines import Baseline, nats_off_data
 from cellxai.explain.cost import attribute_with_cost
@@ -127,7 +127,7 @@ class Work:
     @cached_property
     def _log_density(self) -> ImageDensity | None:
         try:
-            return FeatureDensity(self.trained.folder.root).of_images(self.trained.classifier)
+            return image_density(self.trained.folder.root, self.trained.classifier)
         except FileNotFoundError:
             return None
 

@@ -1,4 +1,4 @@
-"""From a folder to what scores images: a run, with its densities if it has any, or an export."""
+"""From a folder to what scores images: a run, with its density if it has one, or an export."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -7,19 +7,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cellxai.adapters.feature_density import FeatureDensity
-from cellxai.adapters.place_density import places_file, read_place_density
-from cellxai.density.pipeline import PIPELINE_FILE
+from cellxai.adapters.familiarity import density_file, read_density
+from cellxai.density.pipeline import DensityPipeline
+from cellxai.density.views.looking import layers_of, look, rows_of
 from cellxai.evaluation.class_calibration import read_calibration
 from cellxai.files.config import as_config
 from cellxai.files.folder import RunFolder
 from cellxai.files.identity import hash_file, hash_json, hash_tensors
-from cellxai.trained.layers import PENULTIMATE, LayerFeatures
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device, choose_device
 from cellxai.verbs.export import load_exported_as_allowed
 from cellxai.verbs.export.card import CARD
-from cellxai.verbs.score.scorer import Certainty, Densities, Scorer
+from cellxai.verbs.score.scorer import Certainty, Scorer
 
 NO_DENSITY = "run `cellxai density --run {run}`, then this again"
 NO_DENSITY_OF_EXPORT = "an export has no density; score by its run folder after `cellxai density`"
@@ -50,22 +49,20 @@ def read_scorer(folder: Path, device: Device, error_rate: float, by_class: bool)
 
 
 def scorer_of_run(trained: TrainedRun, error_rate: float, by_class: bool) -> Scorer:
-    """What scores images by a run, and by the densities that were fitted to it."""
+    """What scores images by a run, and by the density that was fitted to it."""
     weights = hash_tensors(trained.classifier.state_dict())
     certainty = read_certainty(trained, weights, error_rate, by_class)
-    densities = read_densities(trained)
-    pipeline, places = trained.folder.density / PIPELINE_FILE, places_file(trained)
-    known = densities is not None
+    file = density_file(trained.folder.root)
+    pipeline = read_density(trained.folder.root, trained.classifier) if file.is_file() else None
     identity = {
         "weights": weights,
         "sets of classes": identify_sets(certainty),
-        "density": hash_file(pipeline) if known else None,
-        "density of places": hash_file(places) if known and places.is_file() else None,
+        "density": None if pipeline is None else hash_file(file),
         "transforms": hash_json(as_config(trained.transforms)),
     }
     return Scorer(
-        trained.folder.root, network_of_run(trained, densities), trained.classes,
-        trained.transforms, trained.device, certainty, densities,
+        trained.folder.root, network_of_run(trained, pipeline), trained.classes,
+        trained.transforms, trained.device, certainty, pipeline,
         NO_DENSITY.format(run=trained.folder.root), identity,
     )  # fmt: skip
 
@@ -89,27 +86,20 @@ def identify_sets(certainty: Certainty) -> str | None:
     return hash_json(asdict(certainty.calibration) | asked)
 
 
-def read_densities(trained: TrainedRun) -> Densities | None:
-    """The densities of a run; ``None`` where none was fitted."""
-    if not (trained.folder.density / PIPELINE_FILE).is_file():
-        return None
-    places = read_place_density(trained) if places_file(trained).is_file() else None
-    return Densities(FeatureDensity(trained.folder.root).pipeline, places)
-
-
-def network_of_run(trained: TrainedRun, densities: Densities | None) -> Callable[[Tensor], Tensor]:
-    """Images to logits, then to what the densities need; features are computed once."""
+def network_of_run(
+    trained: TrainedRun, pipeline: DensityPipeline | None
+) -> Callable[[Tensor], Tensor]:
+    """Images to logits, then to the surprise of every view; in one pass through the network."""
     classifier = trained.classifier
-    if densities is None:
+    if pipeline is None:
         return classifier
-    layer, places = densities.pipeline.settings.layer, densities.places
-    of_layer = None if layer == PENULTIMATE else LayerFeatures(classifier, layer)
+    layers = layers_of(pipeline.views.values())
 
     def network(images: Tensor) -> Tensor:
-        features = classifier.features(images)
-        rows = [classifier.head[-1](features)]
-        rows.append(features if of_layer is None else of_layer(images))
-        return torch.cat(rows if places is None else [*rows, places(images)], 1)
+        seen = look(classifier, layers, images)
+        assert seen.logits is not None
+        surprises = pipeline.surprises(rows_of(pipeline.views, seen))
+        return torch.cat([seen.logits.double().cpu(), surprises.cpu()], 1)
 
     return network
 
@@ -121,7 +111,6 @@ def scorer_of_export(folder: Path, device: Device) -> Scorer:
         "weights": hash_tensors(model.network.state_dict()),
         "sets of classes": None,
         "density": None,
-        "density of places": None,
         "transforms": hash_json(as_config(model.transforms)),
     }
     return Scorer(

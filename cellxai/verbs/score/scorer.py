@@ -10,27 +10,12 @@ from torch import Tensor
 
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.density.pipeline import DensityPipeline
-from cellxai.density.places import PlaceDensity
 from cellxai.evaluation.class_calibration import ClassCalibration
 from cellxai.evaluation.conformal import ConformalClassifier
 from cellxai.trained.image_stream import Chunk
 from cellxai.verbs.score.table import BETWEEN_CLASSES, NO_CLASS, ScoreRow, probability_columns
 
-BLANK_DENSITY = ("", "", "")
-BLANK_PLACES = ("", "")
-
-
-@dataclass(frozen=True)
-class Densities:
-    """What says how well an image is known.
-
-    Args:
-        pipeline: The density of the images' features.
-        places: The density of places; ``None`` where the run has none.
-    """
-
-    pipeline: DensityPipeline
-    places: PlaceDensity | None
+BLANK = ("", "", "", "", "", "")  # the cells of the density
 
 
 @dataclass(frozen=True)
@@ -71,13 +56,13 @@ class Scorer:
 
     Args:
         folder: That the network was read from.
-        network: Images to a row each: the logits, then the features that the density is of, then
-            the log density of the least known places; the latter two where there are densities.
+        network: Images to a row each: the logits, then the surprise of every view where there is a
+            density.
         classes: Names of the classes, in the order of the logits.
         transforms: What happens to an image before the network.
         device: Where the network computes.
         certainty: What is known of the probabilities.
-        densities: ``None`` where there are none, so that nobody says whether an image is known.
+        pipeline: Whether an image is known; ``None`` where there is no density to say it.
         way_out: How such a density is had.
         identity: What tells these scores from those of others.
     """
@@ -88,7 +73,7 @@ class Scorer:
     transforms: Transforms
     device: torch.device
     certainty: Certainty
-    densities: Densities | None
+    pipeline: DensityPipeline | None
     way_out: str
     identity: Mapping[str, str | None]
 
@@ -105,58 +90,40 @@ class Scorer:
         if not chunk.records:
             return broken
         n_classes = len(self.classes)
-        logits, rest = chunk.outputs[:, :n_classes], chunk.outputs[:, n_classes:]
-        predicted = logits.argmax(1)
+        logits, surprises = chunk.outputs[:, :n_classes], chunk.outputs[:, n_classes:]
         columns = probability_columns(self.classes)
         cells = zip(
             chunk.records,
             self.certainty.probabilities(logits).tolist(),
-            predicted.tolist(),
+            logits.argmax(1).tolist(),
             self.certainty.possible_classes(logits, self.classes),
-            *self._density_cells(rest, predicted),
+            self._density_cells(surprises),
             strict=True,
         )
         return [
             ScoreRow(
                 record.id, *keys[record.id], self.classes[place], f"{shares[place]:.6f}", possible,
-                *of_features, *of_places,
+                *of_density,
                 probabilities={c: f"{p:.6f}" for c, p in zip(columns, shares, strict=True)},
             )
-            for record, shares, place, possible, of_features, of_places in cells
+            for record, shares, place, possible, of_density in cells
         ] + broken  # fmt: skip
 
     def _density_cells(
-        self, outputs: Float[Tensor, "n o"], predicted: Tensor
-    ) -> tuple[list[tuple[str, str, str]], list[tuple[str, str]]]:
-        """The cells from ``log_density`` on: of the features, and of the places."""
-        if self.densities is None:
-            return [BLANK_DENSITY] * len(outputs), [BLANK_PLACES] * len(outputs)
-        if self.densities.places is None:
-            of_features = feature_cells(self.densities.pipeline, outputs.double(), predicted)
-            return of_features, [BLANK_PLACES] * len(outputs)
-        of_features = feature_cells(self.densities.pipeline, outputs[:, :-1].double(), predicted)
-        return of_features, place_cells(self.densities.places, outputs[:, -1])
-
-
-def feature_cells(
-    pipeline: DensityPipeline, features: Float[Tensor, "n f"], predicted: Tensor
-) -> list[tuple[str, str, str]]:
-    """Log density of each image, that given its predicted class, and the verdict."""
-    with torch.no_grad():
-        density = pipeline.score_samples(features)
-        of_class = pipeline.class_log_density(features, predicted)
-    flags = pipeline.unfamiliar(features)
-    return [
-        (
-            f"{density[i]:.6f}",
-            "" if of_class is None else f"{of_class[i]:.6f}",
-            str(int(flags[i])),
-        )
-        for i in range(len(features))
-    ]
-
-
-def place_cells(places: PlaceDensity, nats: Float[Tensor, " n"]) -> list[tuple[str, str]]:
-    """Log density of the least known places of each image, and the verdict."""
-    flags = places.threshold.flags(nats.double().numpy())
-    return [(f"{x:.6f}", str(int(flag))) for x, flag in zip(nats.tolist(), flags, strict=True)]
+        self, surprises: Float[Tensor, "n v"]
+    ) -> list[tuple[str, str, str, str, str, str]]:
+        """The cells from ``known_p`` to ``strange``; a q-value is for the whole call to say."""
+        if self.pipeline is None:
+            return [BLANK] * len(surprises)
+        verdicts = self.pipeline.calibration_.judge(surprises.double())
+        views = list(self.pipeline.views.items())
+        cells = []
+        for i in range(len(surprises)):
+            name, view = views[int(verdicts.most_surprised[i])]
+            cells.append(
+                (
+                    f"{verdicts.p[i]:.6f}", "", f"{verdicts.evidence[i]:.6f}",
+                    str(int(verdicts.flagged[i])), name, view.meaning,
+                )
+            )  # fmt: skip
+        return cells

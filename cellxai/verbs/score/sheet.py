@@ -22,7 +22,7 @@ def draw_sheet(path: Path, rows: Sequence[ScoreRow], transforms: Transforms, n_s
     Without a density, those whose class is least sure.
     """
     scored = [row for row in rows if not row.fault]
-    known = any(row.log_density for row in scored)
+    known = any(row.log_p for row in scored)
     kind = "least familiar" if known else "least sure"
     worst = heapq.nsmallest(n_shown, scored, key=familiarity if known else certainty)
     records = [Record(str(index), Path(row.path), "") for index, row in enumerate(worst)]
@@ -39,8 +39,8 @@ def draw_sheet(path: Path, rows: Sequence[ScoreRow], transforms: Transforms, n_s
 
 
 def familiarity(row: ScoreRow) -> tuple[bool, float]:
-    """Sorts what is least familiar first; a density that is no number before all others."""
-    nats = float(row.log_density)
+    """Sorts what is least familiar first; what has no p-value before all others."""
+    nats = float(row.log_p)
     return not math.isnan(nats), nats
 
 
@@ -52,6 +52,7 @@ def certainty(row: ScoreRow) -> float:
 def tile_of_row(row: ScoreRow, image: UInt8[np.ndarray, "h w *c"]) -> ScoredImage:
     """An image of the sheet with its scores."""
     note = f"{row.predicted} ({float(row.probability):.2f})"
-    if not row.log_density:
+    if not row.log_p:
         return ScoredImage(image, row.id, "", None, None, note)
-    return ScoredImage(image, row.id, "", float(row.log_density), row.unfamiliar == "1", note)
+    note = f"{note}; {row.view}"
+    return ScoredImage(image, row.id, "", float(row.log_p), row.unfamiliar == "1", note)

@@ -8,8 +8,10 @@ import csv
 import io
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+
+from scipy.stats import false_discovery_control
 
 from cellxai.files.folder import atomic
 from gmm.files.atomic import name_full_disk
@@ -33,13 +35,14 @@ class ScoreRow:
         probability: Probability of that class, calibrated where ``evaluate`` was called.
         possible_classes: The conformal set: classes that the image may have, the likeliest first;
             :data:`NO_CLASS` where it may have none, empty where ``evaluate`` was not called.
-        log_density: Log density of the features, in nats; empty without a density.
-        class_log_density: Log density given the predicted class, in nats; empty without a mixture
-            per class.
-        unfamiliar: 1 where the image is flagged, else 0; empty without a density.
-        places_log_density: Log density of the image's least known places, in nats; empty without a
-            density of places.
-        places_unfamiliar: 1 where that density flags the image, else 0; empty without it.
+        known_p: P-value of being known: at most this share of known images is as strange; empty, as
+            all up to ``strange``, without a density.
+        q_value: Of all images of the call that are as strange or stranger, the share that is
+            expected to be known (Benjamini and Hochberg 1995).
+        log_p: Natural logarithm of the p-value of the view that the image surprises most.
+        unfamiliar: 1 where the image is flagged, else 0.
+        view: That view.
+        strange: What is strange about an image that surprises that view.
         fault: Why the image could not be read; then all other cells but the first three are empty.
         probabilities: Probability of each class, by the name of its column.
     """
@@ -50,11 +53,12 @@ class ScoreRow:
     predicted: str = ""
     probability: str = ""
     possible_classes: str = ""
-    log_density: str = ""
-    class_log_density: str = ""
+    known_p: str = ""
+    q_value: str = ""
+    log_p: str = ""
     unfamiliar: str = ""
-    places_log_density: str = ""
-    places_unfamiliar: str = ""
+    view: str = ""
+    strange: str = ""
     fault: str = ""
     probabilities: Mapping[str, str] = field(default_factory=dict)
 
@@ -70,7 +74,6 @@ class ScoreRow:
 
 
 COLUMNS = tuple(f.name for f in fields(ScoreRow) if f.name != "probabilities")
-NEEDED = {*COLUMNS} - {"places_log_density", "places_unfamiliar"}  # older tables lack these
 
 
 def probability_columns(classes: Sequence[str]) -> list[str]:
@@ -94,7 +97,7 @@ def read_whole_rows(lines: Iterable[str]) -> Iterable[ScoreRow]:
         if None in row or None in row.values():
             continue
         shares = {name: row.pop(name) for name in [*row] if name.startswith(OF_CLASS)}
-        if set(row) >= NEEDED and {*COLUMNS} >= set(row):
+        if set(row) == {*COLUMNS}:
             scored = ScoreRow(**row, probabilities=shares)
             if is_whole(scored):
                 yield scored
@@ -120,12 +123,38 @@ def mend_table(
     rows = [row for row in read_scores(path) if set(row.probabilities) == columns]
     files = {name for name, _ in wanted}
     kept = {row.key: row for row in rows if row.key in wanted or row.path not in files}
-    content = encode_header(classes) + encode_rows(list(kept.values()), classes)
+    write_table(path, list(kept.values()), classes)
+    return list(kept.values())
+
+
+def write_table(path: Path, rows: Sequence[ScoreRow], classes: Sequence[str]) -> None:
+    """Writes all rows, atomically, unless the file has them already."""
+    content = encode_header(classes) + encode_rows(rows, classes)
     # In the place of a link, for rows would be added to another file.
     if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
         with atomic(path) as temporary:
             temporary.write_bytes(content)
-    return list(kept.values())
+
+
+def fill_q_values(path: Path, rows: Sequence[ScoreRow], classes: Sequence[str]) -> list[ScoreRow]:
+    """Writes the q-values of the images of one call, and returns their rows with them.
+
+    They belong to the images that are asked about together. Other rows of the table keep theirs.
+
+    Args:
+        path: The table.
+        rows: The rows of the call.
+        classes: Names of the classes.
+    """
+    judged = [row for row in rows if row.known_p]
+    shares = false_discovery_control([float(row.known_p) for row in judged]) if judged else ()
+    filled = {
+        row.key: replace(row, q_value=f"{share:.6f}")
+        for row, share in zip(judged, shares, strict=True)
+    }
+    every = [filled.get(row.key, row) for row in read_scores(path)]
+    write_table(path, every, classes)
+    return [filled.get(row.key, row) for row in rows]
 
 
 def append_rows(path: Path, rows: Sequence[ScoreRow], classes: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cellxai.data.records import Record
+from cellxai.density.promises import Promise
 from cellxai.files.folder import RunFolder, read_json, write_json
 from cellxai.files.lock import run_lock
 from cellxai.trained.image_stream import stream_outputs
@@ -19,10 +20,10 @@ from cellxai.verbs.score.table import (
     NO_CLASS,
     ScoreRow,
     append_rows,
+    fill_q_values,
     mend_table,
     read_scores,
 )
-from gmm.anomaly import DensityThreshold
 
 MOST_FAULTS_SHOWN = 5
 TABLE = "scores.csv"
@@ -39,11 +40,8 @@ class ScoreSummary:
         n_images: Number of the images that have scores, from this call or an earlier one.
         n_before: Number of the images, including broken ones, that an earlier call had done.
         n_unfamiliar: Number of the images that are flagged; ``None`` where no density was asked.
-        threshold: Images below it are flagged, where the verdict is by density alone; ``None``
-            without a density.
+        promises: What the thresholds promise; none without a density.
         faults: What could not be read.
-        n_places_unfamiliar: Number of the images that a density of places flags; ``None`` without
-            one.
         classes: Number of the images by the class that they are taken for, the largest first.
         way_out: How a density is had; empty where there is one.
         n_in_set: Number of the images by how many classes they may have; empty without sets.
@@ -54,9 +52,8 @@ class ScoreSummary:
     n_images: int
     n_before: int
     n_unfamiliar: int | None
-    threshold: DensityThreshold | None
+    promises: tuple[Promise, ...]
     faults: tuple[str, ...]
-    n_places_unfamiliar: int | None = None
     classes: Mapping[str, int] = field(default_factory=dict)
     way_out: str = ""
     n_in_set: Mapping[int, int] = field(default_factory=dict)
@@ -73,8 +70,7 @@ class ScoreSummary:
             f"{self.folder}: {self.n_images} images{f' ({counts})' if counts else ''}"
             f"{self._verdict()}"
         ]
-        if self.n_places_unfamiliar is not None:
-            lines += [f"least known places: {self.n_places_unfamiliar} unfamiliar"]
+        lines += map(str, self.promises)
         lines += [f"{self.n_before} of them were scored before"] if self.n_before else []
         lines += self._sets()
         if self.way_out:
@@ -89,13 +85,10 @@ class ScoreSummary:
         return lines + ([f"possible classes: {self.sets_problem}"] if self.sets_problem else [])
 
     def _verdict(self) -> str:
-        if self.threshold is None or self.n_unfamiliar is None:
+        if self.n_unfamiliar is None:
             return ""
         share = f" ({self.n_unfamiliar / self.n_images:.1%})" if self.n_images else ""
-        unfamiliar = f", {self.n_unfamiliar} unfamiliar{share}; "
-        if self.threshold.unresolved is not None:
-            return f"{unfamiliar}no threshold: {self.threshold.unresolved}"
-        return f"{unfamiliar}threshold {self.threshold.threshold_nats:.1f} nats"
+        return f", {self.n_unfamiliar} unfamiliar{share}"
 
 
 def score(
@@ -115,8 +108,7 @@ def score(
     alone, and `cellxai density` followed by the same call adds whether they are known. The images
     are decoded and scored chunk by chunk, so that memory holds the pixels of one chunk and the
     names of all images. The same call continues one that was killed, and scores an image again
-    that has changed. A broken image has a row that says so, and stops no other. Where the run has a
-    density of places, its verdict stands beside that of the images' features. Where `cellxai
+    that has changed. A broken image has a row that says so, and stops no other. Where `cellxai
     evaluate` was called, probabilities are calibrated by its temperature, and ``possible_classes``
     names the conformal set of each image: it lacks the true class in at most ``error_rate`` of the
     images that are like those of the validation part. Else they are the softmax of the logits.
@@ -147,6 +139,7 @@ def score(
         n_before = score_missing(folder / TABLE, scorer, records, keys, batch_size)
         wanted = set(keys.values())
         rows = [row for row in read_scores(folder / TABLE) if row.key in wanted]
+        rows = fill_q_values(folder / TABLE, rows, scorer.classes)
         draw_sheet(folder / "sheet.png", rows, scorer.transforms, n_shown)
     return summarise_rows(folder, rows, n_before, scorer)
 
@@ -174,14 +167,12 @@ def summarise_rows(
 ) -> ScoreSummary:
     """Counts what the rows say."""
     scored = [row for row in rows if not row.fault]
-    by_places = [row.places_unfamiliar for row in scored if row.places_unfamiliar]
-    known = scorer.densities
+    known = scorer.pipeline
     return ScoreSummary(
         folder, len(scored), n_before,
         None if known is None else sum(row.unfamiliar == "1" for row in scored),
-        None if known is None else known.pipeline.threshold,
+        () if known is None else known.calibration_.promises,
         tuple(row.fault for row in rows if row.fault),
-        by_places.count("1") if by_places else None,
         dict(Counter(row.predicted for row in scored).most_common()),
         scorer.way_out if known is None else "",
         count_set_sizes(scored), scorer.certainty.problem,
@@ -214,9 +205,8 @@ def claim_folder(folder: Path, scorer: Scorer) -> None:
     stored = stored if isinstance(stored, dict) else {}
     # What had not been asked yet is asked now of all images, which costs their scores so far.
     added = [name for name in ADDED_LATER if own[name] is not None and stored.get(name) is None]
-    changed = [*added, "density of places"] if "density" in added else added
     for name in own:
-        if name not in changed and stored.get(name) != own[name]:
+        if name not in added and stored.get(name) != own[name]:
             raise ValueError(
                 f"{folder} holds scores by other {name}; choose another --out, or delete it"
             )

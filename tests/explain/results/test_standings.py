@@ -125,7 +125,8 @@ def test_a_control_that_fails_gives_no_method_a_lead():
         for i in range(30)
         for metric in ("insertion", "deletion")
         for name, value in (
-            ("lime", 0.5), ("random", math.nan if i < 25 else {"insertion": 0.9, "deletion": 0.1}[metric])
+            ("lime", 0.5),
+            ("random", math.nan if i < 25 else {"insertion": 0.9, "deletion": 0.1}[metric]),
         )
     ]  # fmt: skip
     family, *metrics = rank_explainers(results_of(rows))

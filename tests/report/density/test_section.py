@@ -10,7 +10,7 @@ from report_files import change_table, section_of
 from cellxai.files.folder import RunFolder
 from cellxai.report.density.section import density_section
 
-NEW = ("reliability.csv", "detectors.csv", "gap.png", "reliability.png", "detectors.png")
+NEW = ("reliability.csv", "detectors.csv", "reliability.png", "detectors.png")
 
 
 def read_section(run: Path):
@@ -22,15 +22,20 @@ def change_summary(run: Path, **values) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values), encoding="utf-8")
 
 
-def test_the_first_sentences_say_what_is_flagged_and_what_is_memory(run):
+def test_the_first_sentences_say_what_is_flagged_and_which_view_found_it(run):
     sentences = read_section(run).sentences
     assert sentences[0] == "0.0 % of 12 test images are flagged, and 100.0 % of phc_u373."
-    assert sentences[1] == "Images of the fit score 2.3 nats above unseen ones (medians)."
+    assert sentences[1] == "Found: phc_u373 by blocks.0."
 
 
 def test_many_sets_are_counted_in_the_sentence_and_listed_in_the_table(run):
-    blurred = {"n_images": 9, "share_flagged": 0.5, "median": -50.0}
-    test = {"n_images": 12, "share_flagged": 0.25, "median": -22.0}
+    blurred = {
+        "n_images": 9,
+        "share_flagged": 0.5,
+        "median": -50.0,
+        "most_surprised": {"pixels": 9},
+    }
+    test = {"n_images": 12, "share_flagged": 0.25, "median": -22.0, "most_surprised": {"pixels": 9}}
     sets = {"out of fold": test, **{f"blur {number}": blurred for number in range(5)}}
     change_summary(run, sets=sets, auroc={})
     first = read_section(run).sentences[0]
@@ -41,12 +46,9 @@ def test_many_sets_are_counted_in_the_sentence_and_listed_in_the_table(run):
     )
 
 
-def test_a_run_of_an_older_version_is_shown_without_what_it_lacks(run):
+def test_a_run_is_shown_without_what_it_lacks(run):
     for name in NEW:
         (run / "density" / name).unlink()
-    summary = json.loads((run / "density" / "summary.json").read_text())
-    del summary["gap_nats"]
-    (run / "density" / "summary.json").write_text(json.dumps(summary))
     assert density_section(RunFolder(run), "").problem == ""
     text = section_of(run, "density")
     assert "cannot be shown" not in text
@@ -68,7 +70,7 @@ def test_a_broken_table_costs_one_line_and_leaves_the_rest(run, name, content):
 @pytest.mark.parametrize("name", ["projection", "selection", "anomalies", "clusters", "generated"])
 def test_every_picture_that_was_drawn_is_on_the_page(run, name):
     before = section_of(run, "density").count("<img")
-    shutil.copy(run / "density" / "gap.png", run / "density" / f"{name}.png")
+    shutil.copy(run / "density" / "extremes.png", run / "density" / f"{name}.png")
     assert section_of(run, "density").count("<img") == before + 1
 
 

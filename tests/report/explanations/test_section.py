@@ -32,7 +32,7 @@ def secret(run: Path, finished_run: Path) -> Path:
 
 
 def test_a_picture_inside_the_run_folder_is_embedded(run):
-    assert len(rename_picture(run, "../curves.png").all("img")) == 16
+    assert len(rename_picture(run, "../curves.png").all("img")) == 15
 
 
 @pytest.mark.parametrize("name", ["../../secret.png", "{folder}/secret.png", "link.png"])
@@ -40,20 +40,20 @@ def test_a_picture_outside_the_run_folder_is_named_and_not_embedded(run, secret,
     (run / "explain" / "link.png").symlink_to(secret)
     page = rename_picture(run, name.format(folder=run.parent))
     assert "lies outside the run folder" in page.section("explanations")
-    assert len(page.all("img")) == 15
+    assert len(page.all("img")) == 14
 
 
 def test_a_run_folder_reached_through_a_link_is_no_way_out(run, tmp_path):
     (tmp_path / "latest").symlink_to(run)
     page = Page(report(tmp_path / "latest").path)
-    assert len(page.all("img")) == 16
+    assert len(page.all("img")) == 15
 
 
 @pytest.mark.parametrize("name", ["gone.png", "a\0b.png", "x" * 5000, "index.json", "."])
 def test_a_picture_that_is_none_costs_one_line(run, name):
     page = rename_picture(run, name)
     assert "cannot be shown" in page.section("explanations")
-    assert len(page.all("img")) == 15
+    assert len(page.all("img")) == 14
 
 
 def test_one_broken_entry_leaves_the_other_images(run):
@@ -64,4 +64,4 @@ def test_one_broken_entry_leaves_the_other_images(run):
     index.write_text(json.dumps(saved), encoding="utf-8")
     page = Page(report(run).path)
     assert page.section("explanations").count("cannot be shown") == 2
-    assert len(page.all("img")) == 14
+    assert len(page.all("img")) == 13

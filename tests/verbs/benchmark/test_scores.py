@@ -8,6 +8,7 @@ import pytest
 
 from cellxai.adapters.second_run import RunDensity, RunModel
 from cellxai.density import PipelineSettings
+from cellxai.density.views import Penultimate, PooledLayer, Tones
 from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.controls import Edges, sobel_magnitude
@@ -41,13 +42,14 @@ class Margin(Score):
         return outputs[:, :1] - outputs[:, 1:2]
 
 
+VIEWS = {"last": Penultimate(), "early": PooledLayer("backbone.blocks.1"), "tones": Tones(1)}
+
+
 @pytest.fixture(scope="module")
 def fitted(tiny_run, tmp_path_factory) -> Path:
     """A copy of the trained run with a density."""
     copy = Path(shutil.copytree(tiny_run, tmp_path_factory.mktemp("fitted") / "run"))
-    density_of_run(
-        load_run(copy, "cpu"), PipelineSettings(n_components=(1,), covariance_types=("diag",))
-    )
+    density_of_run(load_run(copy, "cpu"), PipelineSettings(views=VIEWS))
     return copy
 
 
@@ -103,7 +105,7 @@ def test_what_asks_for_classes_or_another_network_fails_on_a_density_and_says_wh
     message = "\n".join(made.failed)
     assert "saliency" not in message
     assert "a score of the image alone predicts none" in message
-    assert "a log-density is of one model's features" in message
+    assert "a log p-value is of one model's features" in message
     judged = {metric for (_, metric, _), value in values(made.folder).items() if value == value}
     assert judged == {"MPRT", "efficient", "alone"}
 

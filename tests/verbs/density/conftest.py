@@ -11,10 +11,14 @@ from cellxai.data.pixels.corruptions import Darken
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.readers.sartorius import Sartorius
 from cellxai.data.splits import SplitSettings
+from cellxai.density.densities import Mixture
 from cellxai.density.detectors import MaxSoftmax
+from cellxai.density.views import Pixels
 from cellxai.verbs.density.summary import DensitySummary
 from cellxai.verbs.density.verb import density
 from cellxai.verbs.synthesize import synthesize
+
+MIXTURE = Mixture(projection=2, n_components=(1,), covariance_types=("diag", "spherical"))
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +44,7 @@ def pixels(tmp_path_factory) -> DensitySummary:
     synthesize(folder / "cells", n_images=24, seed=2, height=64, width=64)
     return density(
         folder / "run",
-        replace(SETTINGS, projection=2, n_components=(1,)),
+        replace(SETTINGS, views={"pixels": Pixels(None, planes=1, density=MIXTURE)}),
         Sartorius(folder / "cells"),
         SplitSettings(validation_share=0.0, test_share=0.0),
         Transforms(image_size=(16, 16), clahe=False),

@@ -2,28 +2,43 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 from sklearn.metrics import roc_auc_score
 from small_density import SETTINGS, column, figures, move_parts
 
+from cellxai.data.pixels.corruptions import Darken
 from cellxai.density import DensityPipeline
+from cellxai.density.observing import observe_run
 from cellxai.files.folder import read_csv
 from cellxai.trained.run import load_run
 from cellxai.verbs.density.verb import density
 
 
-@pytest.mark.parametrize("part", ["train", "validation", "test"])
-def test_scores_are_those_of_the_saved_pipeline(scored, part):
+def look_at(run, part, views):
+    trained = load_run(run, "cpu")
+    source = observe_run(trained, views)
+    source.images.setup()
+    return source.part(part)
+
+
+def test_scores_are_those_of_the_saved_pipeline(scored):
+    run = scored.folder.parent
     pipeline = DensityPipeline.load(scored.folder / "pipeline.safetensors")
-    features = load_run(scored.folder.parent).outputs(part)[1].double()
-    for wanted, expected in (
-        ("log_density", pipeline.score_samples(features)),
-        ("reconstruction_error", pipeline.reconstruction_error(features)),
-        ("unfamiliar", pipeline.unfamiliar(features)),
-        ("density + reconstruction", pipeline.evidence(features)),
-        ("mine", features[:, 0]),
-    ):
-        np.testing.assert_allclose(column(scored, part, wanted), expected, rtol=1e-8)
+    images = look_at(run, "test", pipeline.views)
+    verdicts = pipeline.judge(images.rows)
+    np.testing.assert_allclose(column(scored, "test"), verdicts.evidence, rtol=1e-5)
+    np.testing.assert_allclose(column(scored, "test", "p"), verdicts.p, rtol=1e-5)
+    assert list(column(scored, "test", "unfamiliar")) == verdicts.flagged.tolist()
+    for place, name in enumerate(pipeline.views):
+        in_view = column(scored, "test", f"p: {name}")
+        np.testing.assert_allclose(in_view, verdicts.log_p[:, place].exp(), rtol=1e-4)
+    np.testing.assert_allclose(column(scored, "test", "mine"), images.features[:, 0], rtol=1e-6)
+
+
+def test_images_of_the_fit_are_scored_out_of_their_folds(scored):
+    pipeline = DensityPipeline.load(scored.folder / "pipeline.safetensors")
+    own = pipeline.judge_known().p
+    found = np.r_[column(scored, "train", "p"), column(scored, "validation", "p")]
+    np.testing.assert_allclose(found, own, rtol=1e-5)
 
 
 def test_predictions_are_the_classifiers(scored):
@@ -33,33 +48,31 @@ def test_predictions_are_the_classifiers(scored):
     assert [row["predicted"] for row in rows] == [run.classes[int(k)] for k in predicted]
 
 
-def test_the_threshold_is_set_by_the_validation_images_alone(scored):
-    held_out = column(scored, "validation")
-    expected = np.percentile(held_out, SETTINGS.percent, method="weibull")
-    assert scored.threshold.threshold_nats == pytest.approx(expected, abs=1e-6)
-    record = figures(scored)
-    assert (record["calibrated_on"], record["n_calibration"]) == ("validation", len(held_out))
-    gap = torch.tensor(column(scored, "train")).median() - torch.tensor(held_out).median()
-    assert record["gap_nats"] == pytest.approx(float(gap), rel=1e-6)
+def test_training_and_validation_images_say_what_is_usual(scored):
+    (promise,) = figures(scored)["promises"]
+    n = len(column(scored, "train")) + len(column(scored, "validation"))
+    assert promise["n_images"] == n
+    assert promise["level"] == pytest.approx(int(0.3 * (n + 1)) / (n + 1))
 
 
-def test_flagged_is_what_lies_below_the_threshold(scored):
+def test_flagged_is_what_is_as_rare_as_was_asked_for(scored):
+    (promise,) = figures(scored)["promises"]
     for name, share in scored.share_flagged.items():
         flags = column(scored, name, "unfamiliar")
-        below = column(scored, name) < scored.threshold.threshold_nats
-        assert list(flags) == list(below)
+        assert list(flags) == list(column(scored, name, "p") <= promise["level"] + 1e-5)
         assert share == pytest.approx(np.mean(flags))
         assert figures(scored)["sets"][name]["share_flagged"] == pytest.approx(share)
 
 
-@pytest.mark.parametrize("name", ["density", "reconstruction", "mine", "max softmax"])
+@pytest.mark.parametrize("name", ["density", "mine", "max softmax"])
 @pytest.mark.parametrize("strangers", ["spoiled", "dark"])
 def test_the_table_compares_strangers_with_images_that_nothing_was_fitted_to(
     scored, name, strangers
 ):
     (row,) = [row for row in read_csv(scored.folder / "detectors.csv")
               if (row["detector"], row["set"]) == (name, strangers)]  # fmt: skip
-    known, other = column(scored, "test", name), column(scored, strangers, name)
+    wanted = "log_p" if name == "density" else name
+    known, other = column(scored, "test", wanted), column(scored, strangers, wanted)
     truth = np.r_[np.zeros(len(known)), np.ones(len(other))]
     assert float(row["auroc"]) == pytest.approx(roc_auc_score(truth, -np.r_[known, other]))
     assert (int(row["n_in"]), int(row["n_out"])) == (len(known), len(other))
@@ -70,14 +83,15 @@ def test_the_table_compares_strangers_with_images_that_nothing_was_fitted_to(
 
 def test_reliability_counts_judged_images_alone(scored):
     pipeline = DensityPipeline.load(scored.folder / "pipeline.safetensors")
-    judged = load_run(scored.folder.parent).outputs("test")[1].double()
+    surprises = pipeline.surprises(look_at(scored.folder.parent, "test", pipeline.views).rows)
     rows = read_csv(scored.folder / "reliability.csv")
     assert SETTINGS.percent in [float(row["nominal_percent"]) for row in rows]
     for row in rows:
-        flags = pipeline.unfamiliar(judged, float(row["nominal_percent"]))
-        assert float(row["measured_share"]) == pytest.approx(flags.mean(), abs=1e-6)
-        assert int(row["n"]) == len(judged)
-        assert float(row["low"]) <= flags.mean() <= float(row["high"])
+        calibration = pipeline.calibration_.at(float(row["nominal_percent"]))
+        share = float(calibration.judge(surprises).flagged.double().mean())
+        assert float(row["measured_share"]) == pytest.approx(share, abs=1e-6)
+        assert int(row["n"]) == len(surprises)
+        assert float(row["low"]) <= share <= float(row["high"])
 
 
 def test_in_turn_each_image_is_judged_by_a_threshold_and_a_fit_without_it(pixels):
@@ -92,20 +106,21 @@ def test_in_turn_each_image_is_judged_by_a_threshold_and_a_fit_without_it(pixels
         column(pixels, "out of fold", "unfamiliar").mean(), abs=1e-6
     )
     assert int(at["n"]) == 24
-    assert figures(pixels)["calibrated_on"] == "out of fold"
+    assert figures(pixels)["promises"][0]["n_images"] == 24
 
 
-def test_without_validation_images_the_test_images_set_the_threshold(run):
+def test_without_validation_images_the_test_images_say_what_is_usual_too(run):
     move_parts(run, {"validation": "train"})
-    result = density(run, SETTINGS, detectors={})
-    assert figures(result)["calibrated_on"] == "test"
-    assert "no image is left" in result.warnings[-1]
+    result = density(run, SETTINGS, corruptions={"dark": Darken(5)}, detectors={})
+    n = len(column(result, "train")) + len(column(result, "test"))
+    assert figures(result)["promises"][0]["n_images"] == n
+    assert any("no image is left that had no say" in line for line in result.warnings)
     assert not (result.folder / "reliability.csv").exists()
-    expected = np.percentile(column(result, "test"), SETTINGS.percent, method="weibull")
-    assert result.threshold.threshold_nats == pytest.approx(expected, abs=1e-6)
+    (row,) = read_csv(result.folder / "detectors.csv")
+    assert int(row["n_in"]) == len(column(result, "test"))
 
 
-def test_training_images_never_set_the_threshold(run):
+def test_training_images_alone_never_set_the_threshold(run):
     shutil.rmtree(run / "density", ignore_errors=True)
     move_parts(run, {"validation": "train", "test": "train"})
     with pytest.raises(
@@ -125,6 +140,6 @@ def test_a_class_that_is_left_out_is_fitted_by_nothing(run):
     held_out = {row["id"] for row in read_csv(run / "split.csv")
                 if row["part"] != "train" and row["label"] == "cort"}  # fmt: skip
     assert {row["id"] for row in rows if row["set"] == "class cort"} == held_out
-    assert "its features know that class" in result.warnings[-1]
+    assert any("its features know that class" in line for line in result.warnings)
     with pytest.raises(ValueError, match="left_out_class='hela': expected one of astro, cort"):
         density(run, SETTINGS, left_out_class="hela")

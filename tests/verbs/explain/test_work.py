@@ -9,6 +9,7 @@ from torch import nn
 
 from cellxai.adapters.second_run import RunDensity
 from cellxai.density import PipelineSettings
+from cellxai.density.views import PooledLayer
 from cellxai.explain.base import Attribution, Cost
 from cellxai.explain.baselines import ConstantBaseline
 from cellxai.explain.controls import Edges
@@ -33,13 +34,13 @@ def test_the_baseline_is_told_by_how_much_it_is_off_the_data(run):
         saved = load_file(result.folder / "maps" / f"{entry['id']}.safetensors")
         fall = density.log_density(saved["image"][None]) - density.log_density(black)
         assert entry["baseline_off_data_nats"] == pytest.approx(fall.item(), abs=0.01, rel=1e-3)
-        assert entry["explained"] == "log-density of the image (nats)"
+        assert entry["explained"] == "log p-value of the image (nats)"
     report(run)
     assert "its baseline is " in (run / "report" / "index.html").read_text()
 
 
-def test_a_density_of_another_layer_judges_the_baseline_by_that_layer(run):
-    settings = PipelineSettings("backbone.blocks.0", n_components=(1,), covariance_types=("diag",))
+def test_a_density_of_one_view_judges_the_baseline_by_that_view(run):
+    settings = PipelineSettings(views={"early": PooledLayer("backbone.blocks.0")})
     density_of_run(load_run(run), settings)
     result = explain(run, {"edges": Edges()}, REGIONS, baseline=ConstantBaseline())
     density = RunDensity(run)

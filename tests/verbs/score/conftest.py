@@ -1,38 +1,22 @@
 """Runs that know new images, and the new images."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from small_density import SETTINGS
 
-from cellxai.density.pipeline import DensityPipeline
-from cellxai.density.settings import PLACE_PIPELINE, PipelineSettings, PlaceSettings
 from cellxai.verbs.density.verb import density
 from cellxai.verbs.synthesize import synthesize
 
 
 @pytest.fixture(scope="session")
 def run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with a mixture per class, not calibrated."""
+    """A run with a density of a few views, not calibrated."""
     copy = Path(shutil.copytree(tiny_run, tmp_path_factory.mktemp("score") / "run"))
-    shutil.rmtree(copy / "evaluation", ignore_errors=True)  # of another test
-    settings = PipelineSettings(
-        n_components=(1,), covariance_types=("diag",), percent=30.0, per_class=True
-    )
-    density(copy, settings, device="cpu")
-    return copy
-
-
-@pytest.fixture(scope="session")
-def run_with_places(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same run, with a density of places too."""
-    copy = Path(shutil.copytree(run, tmp_path_factory.mktemp("places") / "run"))
-    pipeline = DensityPipeline.load(run / "density/pipeline.safetensors").settings
-    places = PlaceSettings(
-        ["backbone.blocks.0"], replace(PLACE_PIPELINE, percent=30.0), n_places=2000
-    )
-    density(copy, pipeline, places=places, detectors={}, device="cpu")
+    for verb in ("density", "evaluation"):  # of another test
+        shutil.rmtree(copy / verb, ignore_errors=True)
+    density(copy, SETTINGS, detectors={}, device="cpu")
     return copy
 
 

@@ -4,19 +4,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from exported_card import rewrite
+from scipy.stats import false_discovery_control
 from score_rows import rows_in
 
-from cellxai.adapters.place_density import read_place_density
-from cellxai.data.records import Record
+from cellxai.data.readers.unlabelled import records_of_files
+from cellxai.data.records import Scan, Source
+from cellxai.density.observing import observe_run
 from cellxai.density.pipeline import DensityPipeline
-from cellxai.trained import image_stream as imagestream
 from cellxai.trained.run import load_run
 from cellxai.verbs.evaluate import evaluate
 from cellxai.verbs.export import export
 from cellxai.verbs.score import score
 from cellxai.verbs.score.table import COLUMNS
+
+
+class Named(Source):
+    """A source of the images in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def scan(self) -> Scan:
+        return Scan(tuple(records_of_files(sorted(self.folder.glob("*.png")))), (), ())
 
 
 @pytest.mark.renders
@@ -25,50 +35,29 @@ def test_rows_hold_what_classifier_and_density_say(run, plate, tmp_path):
     rows, trained = rows_in(tmp_path / "out"), load_run(run, "cpu")
     assert list(rows[0]) == [*COLUMNS, *(f"p_{name}" for name in trained.classes)]
     assert [row["path"] for row in rows] == [str(path) for path in sorted(plate.glob("*.png"))]
-    (chunk,) = imagestream.stream_outputs(
-        [trained.images.all_records[0].__class__(row["id"], Path(row["path"]), "") for row in rows],
-        trained.transforms, trained.classifier.features, trained.device,
-    )  # fmt: skip
-    features, pipeline = chunk.outputs, DensityPipeline.load(run / "density/pipeline.safetensors")
-    with torch.no_grad():
-        shares = trained.classifier.head[-1](features).softmax(1)
-    likeliest = shares.max(1)
-    written = np.array([[float(row[f"p_{name}"]) for name in trained.classes] for row in rows])
-    np.testing.assert_allclose(written, shares, atol=1e-6)
-    np.testing.assert_allclose(written.sum(1), 1, atol=3e-6)
-    named = ("probability", "log_density", "class_log_density", "unfamiliar")
-    numbers = {name: np.array([float(row[name]) for row in rows]) for name in named}
+    pipeline = DensityPipeline.load(run / "density/pipeline.safetensors")
+    images = observe_run(trained, pipeline.views).other("plate", Named(plate))
+    likeliest = images.logits.softmax(1).max(1)
+    numbers = {
+        name: np.array([float(row[name]) for row in rows])
+        for name in ("probability", "known_p", "log_p", "unfamiliar")
+    }
     np.testing.assert_allclose(numbers["probability"], likeliest.values, atol=1e-6)
     assert [row["predicted"] for row in rows] == [trained.classes[i] for i in likeliest.indices]
-    expected = pipeline.score_samples(features.double()).numpy()
-    np.testing.assert_allclose(numbers["log_density"], expected, atol=1e-5)
-    of_class = pipeline.class_log_density(features.double(), likeliest.indices).numpy()
-    np.testing.assert_allclose(numbers["class_log_density"], of_class, atol=1e-5)
-    assert (numbers["unfamiliar"] == pipeline.unfamiliar(features)).all()
+    verdicts = pipeline.judge(images.rows)
+    np.testing.assert_allclose(numbers["known_p"], verdicts.p, atol=1e-6)
+    np.testing.assert_allclose(numbers["log_p"], verdicts.evidence, atol=1e-2)
+    assert (numbers["unfamiliar"] == verdicts.flagged.numpy()).all()
+    names = list(pipeline.views)
+    assert [row["view"] for row in rows] == [names[int(i)] for i in verdicts.most_surprised]
+    assert [row["strange"] for row in rows] == [pipeline.views[row["view"]].meaning for row in rows]
+    written = np.array([[float(row[f"p_{name}"]) for name in trained.classes] for row in rows])
+    np.testing.assert_allclose(written, images.logits.softmax(1), atol=1e-6)
+    expected = false_discovery_control(numbers["known_p"])
+    np.testing.assert_allclose([float(row["q_value"]) for row in rows], expected, atol=1e-6)
     assert (result.n_images, result.n_before) == (10, 0)
     assert result.n_unfamiliar == numbers["unfamiliar"].sum()
     assert (tmp_path / "out" / "sheet.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_density_of_places_stands_beside_the_other_and_changes_nothing_of_it(
-    run, run_with_places, plate, tmp_path
-):
-    score(run, str(plate), tmp_path / "without", device="cpu")
-    result = score(run_with_places, str(plate), tmp_path / "out", device="cpu")
-    own = ("places_log_density", "places_unfamiliar")
-    before, rows = rows_in(tmp_path / "without"), rows_in(tmp_path / "out")
-    assert {row[name] for row in before for name in own} == {""}
-    assert [row | dict.fromkeys(own, "") for row in rows] == before
-    trained = load_run(run_with_places, "cpu")
-    places = read_place_density(trained)
-    records = [Record(name, plate / f"{name}.png", "")
-               for name in (Path(row["path"]).stem for row in rows)]  # fmt: skip
-    (chunk,) = imagestream.stream_outputs(records, trained.transforms, places, trained.device)
-    assert [row["places_log_density"] for row in rows] == [f"{x:.6f}" for x in chunk.outputs[:, 0]]
-    flags = places.threshold.flags(chunk.outputs[:, 0].double().numpy())
-    assert [row["places_unfamiliar"] for row in rows] == [str(int(flag)) for flag in flags]
-    assert result.n_places_unfamiliar == flags.sum()
-    assert f"least known places: {flags.sum()} unfamiliar" in str(result)
 
 
 def test_without_a_density_images_are_classified_and_the_next_step_is_named(run, plate, tmp_path):
@@ -76,10 +65,10 @@ def test_without_a_density_images_are_classified_and_the_next_step_is_named(run,
     whole = score(copy, str(plate), tmp_path / "whole", device="cpu")
     shutil.move(copy / "density", tmp_path / "density")
     result = score(copy, str(plate), out, device="cpu")
-    of_density = ("log_density", "class_log_density", "unfamiliar")
+    of_density = ("known_p", "q_value", "log_p", "unfamiliar", "view", "strange")
     expected = [row | dict.fromkeys(of_density, "") for row in rows_in(whole.folder)]
     assert_alike(rows_in(out), expected)
-    assert (result.n_images, result.n_unfamiliar, result.threshold) == (10, None, None)
+    assert (result.n_images, result.n_unfamiliar, result.promises) == (10, None, ())
     assert sum(result.classes.values()) == 10
     assert f"not asked: run `cellxai density --run {copy}`, then this again" in str(result)
     assert score(copy, str(plate), out, device="cpu").n_before == 10

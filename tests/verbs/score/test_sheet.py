@@ -17,12 +17,26 @@ def test_the_sheet_shows_the_least_familiar_first(run, plate, tmp_path, monkeypa
     )
     score(run, str(plate), tmp_path / "out", n_shown=4, device="cpu")
     (tiles,) = drawn[0].values()
-    densities = sorted(float(row["log_density"]) for row in rows_in(tmp_path / "out"))
+    densities = sorted(float(row["log_p"]) for row in rows_in(tmp_path / "out"))
     assert [tile.log_density for tile in tiles] == densities[:4]
 
 
 def row_of(path: Path, nats: str, **cells: str) -> ScoreRow:
-    return ScoreRow(path.stem, str(path), "1", "cort", "0.876000", "", nats, "", "1", **cells)
+    return ScoreRow(
+        path.stem,
+        str(path),
+        "1",
+        "cort",
+        "0.876000",
+        "",
+        "0.1",
+        "",
+        nats,
+        "1",
+        "tones",
+        "x",
+        **cells,
+    )
 
 
 def test_what_is_no_number_is_less_familiar_than_anything():
@@ -30,9 +44,9 @@ def test_what_is_no_number_is_less_familiar_than_anything():
     assert [row.id for row in sorted(rows, key=familiarity)] == ["b", "c", "a"]
 
 
-def test_a_tile_tells_class_probability_and_density():
+def test_a_tile_tells_class_probability_and_the_view_that_is_surprised():
     tile = tile_of_row(row_of(Path("a.png"), "-5.25"), np.zeros((2, 2), np.uint8))
-    assert (tile.note, tile.log_density, tile.flagged) == ("cort (0.88)", -5.25, True)
+    assert (tile.note, tile.log_density, tile.flagged) == ("cort (0.88); tones", -5.25, True)
 
 
 def test_without_a_density_the_sheet_shows_the_least_sure_first(tmp_path, monkeypatch):

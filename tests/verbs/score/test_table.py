@@ -4,30 +4,19 @@ import os
 import pytest
 from score_rows import rows_in
 
-from cellxai.files.folder import read_json, write_csv, write_json
+from cellxai.files.folder import write_csv
 from cellxai.verbs.score import score
 from cellxai.verbs.score.table import (
     ScoreRow,
     append_rows,
     encode_header,
     encode_rows,
+    fill_q_values,
     mend_table,
     probability_columns,
     read_scores,
     read_whole_rows,
 )
-
-
-def test_a_table_of_before_there_were_places_is_continued_without_them(run, plate, tmp_path):
-    score(run, str(plate), tmp_path / "out", device="cpu")
-    new = rows_in(tmp_path / "out")
-    old = [{name: cell for name, cell in row.items() if "places" not in name} for row in new]
-    write_csv(tmp_path / "out" / "scores.csv", old)
-    marks = read_json(tmp_path / "out" / "score.json")
-    write_json(tmp_path / "out" / "score.json", {k: v for k, v in marks.items() if v is not None})
-    again = score(run, str(plate), tmp_path / "out", device="cpu")
-    assert (again.n_before, again.n_places_unfamiliar) == (10, None)
-    assert rows_in(tmp_path / "out") == new
 
 
 @pytest.mark.parametrize("cut", [1, 9, 40])
@@ -47,7 +36,7 @@ CLASSES = ["cort", 'a, "b"']
 SHARES = {"p_cort": "0.900000", 'p_a, "b"': "0.100000"}
 BLANK = dict.fromkeys(SHARES, "")
 ROWS = [
-    ScoreRow("a", "a.png", "1", "cort", "0.900000", "-3.0", "", "0", probabilities=SHARES),
+    ScoreRow("a", "a.png", "1", "cort", "0.900000", unfamiliar="0", probabilities=SHARES),
     ScoreRow(
         "b", "b.png", "2", fault="image b: a\nbroken, \"file\"", probabilities=BLANK
     ),
@@ -115,3 +104,21 @@ def test_rows_are_not_added_to_a_file_that_is_linked(tmp_path):
     append_rows(table, [ScoreRow("a", "a.png", "1", fault="no image")], CLASSES)
     assert mine.read_bytes() == encode_header(CLASSES)
     assert [row.id for row in read_scores(table)] == ["a"]
+
+
+def test_q_values_are_those_of_benjamini_and_hochberg_among_the_rows_of_the_call(tmp_path):
+    path, shares = tmp_path / "scores.csv", dict.fromkeys(SHARES, "0.5")
+    p_values = [0.04, 0.001, 0.03, 0.9]
+    rows = [
+        ScoreRow(f"{i}", f"{i}.png", "1", "cort", "0.5", known_p=f"{p:.6f}", probabilities=shares)
+        for i, p in enumerate(p_values)
+    ]
+    of_another_call = ScoreRow("z", "z.png", "1", "cort", "0.5", known_p="0.5", q_value="0.7",
+                               probabilities=shares)  # fmt: skip
+    mend_table(path, [], CLASSES)
+    append_rows(path, [*rows, of_another_call], CLASSES)
+    filled = fill_q_values(path, rows, CLASSES)
+    # Each p · m / rank, and the least of those at the same rank or a higher one.
+    by_hand = [0.04 * 4 / 3, 0.001 * 4, 0.04 * 4 / 3, 0.9]
+    assert [float(row.q_value) for row in filled] == pytest.approx(by_hand, abs=1e-6)
+    assert read_scores(path) == [*filled, of_another_call]

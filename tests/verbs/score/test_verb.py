@@ -3,12 +3,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from score_rows import rows_in
+from small_density import SETTINGS
 
-from cellxai.density.settings import PipelineSettings
 from cellxai.trained import image_stream as imagestream
 from cellxai.verbs.density.verb import density
 from cellxai.verbs.score import score
@@ -35,23 +36,6 @@ main()
 """
 
 
-def test_scores_begun_before_there_were_places_are_not_mixed_with_others(
-    run, run_with_places, plate, tmp_path
-):
-    message = "holds scores by other density of places; choose another --out, or delete it"
-    copy = Path(shutil.copytree(run_with_places, tmp_path / "run"))
-    out = tmp_path / "out"
-    score(copy, str(plate), out, device="cpu")
-    (copy / "density" / "places.safetensors").unlink()
-    with pytest.raises(ValueError, match=message):
-        score(copy, str(plate), out, device="cpu")
-    shutil.rmtree(out)
-    score(copy, str(plate), out, device="cpu")
-    shutil.copy(run_with_places / "density" / "places.safetensors", copy / "density")
-    with pytest.raises(ValueError, match=message):
-        score(copy, str(plate), out, device="cpu")
-
-
 def test_a_second_call_computes_nothing(run, plate, tmp_path, monkeypatch):
     first = score(run, str(plate), tmp_path / "out", device="cpu")
     before = (tmp_path / "out" / "scores.csv").read_bytes()
@@ -65,12 +49,12 @@ def test_a_changed_image_is_scored_again_and_a_new_one_added(run, plate, tmp_pat
     images = Path(shutil.copytree(plate, tmp_path / "images"))
     score(run, str(images), tmp_path / "out", device="cpu")
     paths = sorted(images.glob("*.png"))
-    before = {row["path"]: row["log_density"] for row in rows_in(tmp_path / "out")}
+    before = {row["path"]: row["log_p"] for row in rows_in(tmp_path / "out")}
     shutil.copy(paths[1], paths[0])
     os.utime(paths[0], ns=(1, 1))
     shutil.copy(paths[2], images / "new.png")
     result = score(run, str(images), tmp_path / "out", device="cpu")
-    after = {row["path"]: row["log_density"] for row in rows_in(tmp_path / "out")}
+    after = {row["path"]: row["log_p"] for row in rows_in(tmp_path / "out")}
     assert (result.n_images, result.n_before) == (11, 9)
     assert len(rows_in(tmp_path / "out")) == 11
     assert float(after[str(paths[0])]) == pytest.approx(float(before[str(paths[1])]), abs=1e-3)
@@ -91,7 +75,7 @@ def test_a_killed_call_is_continued_and_ends_like_one_that_was_not(run, plate, t
     for row, expected in pairs:
         for name in ("id", "path", "modified_ns", "predicted", "unfamiliar", "fault"):
             assert row[name] == expected[name]
-        assert float(row["log_density"]) == pytest.approx(float(expected["log_density"]), rel=1e-4)
+        assert float(row["log_p"]) == pytest.approx(float(expected["log_p"]), rel=1e-4)
 
 
 def test_broken_images_are_told_and_the_rest_scored(run, plate, tmp_path):
@@ -104,27 +88,24 @@ def test_broken_images_are_told_and_the_rest_scored(run, plate, tmp_path):
     assert "left out: 2 more, in scores.csv" in str(result)
     broken = [row for row in rows_in(tmp_path / "out") if row["fault"]]
     assert len(broken) == 7
-    assert {row["log_density"] for row in broken} == {""}
+    assert {row["log_p"] for row in broken} == {""}
     assert score(run, str(images), tmp_path / "out", device="cpu").n_before == 17
 
 
 def test_scores_of_another_density_are_not_mixed_in(run, plate, tmp_path):
     copy = Path(shutil.copytree(run, tmp_path / "run"))
     score(copy, str(plate), tmp_path / "out", device="cpu")
-    density(
-        copy, PipelineSettings(n_components=(1,), covariance_types=("spherical",), percent=30.0)
-    )
+    density(copy, replace(SETTINGS, percent=20.0), detectors={})
     with pytest.raises(ValueError, match="holds scores by other density; choose another --out"):
         score(copy, str(plate), tmp_path / "out", device="cpu")
 
 
-def test_a_threshold_that_too_few_images_were_held_out_for_is_said_to_be_none(run, plate, tmp_path):
+def test_a_promise_that_too_few_images_were_known_for_is_said_to_be_none(run, plate, tmp_path):
     copy = Path(shutil.copytree(run, tmp_path / "run"))
-    few = PipelineSettings(n_components=(1,), covariance_types=("spherical",), percent=4.0)
-    density(copy, few, detectors={})
+    density(copy, replace(SETTINGS, percent=4.0), detectors={})
     result = score(copy, str(plate), tmp_path / "out", device="cpu")
     assert result.n_unfamiliar == 0
-    assert "no threshold: 6 held-out samples cannot resolve 4 %; at least 24 can" in str(result)
+    assert "18 known images cannot keep a promise of 4 % false alarms" in str(result)
 
 
 def test_a_call_that_reads_no_image_is_no_success(run, tmp_path):
