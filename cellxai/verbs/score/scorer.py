@@ -45,7 +45,7 @@ class Certainty:
         orders = logits.argsort(1, descending=True).tolist()
         sets = self.conformal.sets(logits).tolist()
         return [
-            BETWEEN_CLASSES.join(names[c] for c in order if is_possible[c]) or NO_CLASS
+            BETWEEN_CLASSES.join(names[int(c)] for c in order if is_possible[int(c)]) or NO_CLASS
             for order, is_possible in zip(orders, sets, strict=True)
         ]
 

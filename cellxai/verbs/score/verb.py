@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cellxai.data.records import Record
@@ -24,9 +24,10 @@ from cellxai.verbs.score.table import (
     mend_table,
     read_scores,
 )
+from cellxai.verbs.score.wells import read_wells, write_wells
 
 MOST_FAULTS_SHOWN = 5
-TABLE = "scores.csv"
+TABLE, WELLS = "scores.csv", "wells.csv"
 ADDED_LATER = ("sets of classes", "density")  # by evaluate and density
 NOTHING_READ = 3  # exit code: neither a success nor a mistake in the command
 
@@ -46,6 +47,7 @@ class ScoreSummary:
         way_out: How a density is had; empty where there is one.
         n_in_set: Number of the images by how many classes they may have; empty without sets.
         sets_problem: Why there are no sets of classes, or what they cannot promise.
+        n_wells: Number of the wells that ``wells.csv`` has a row for.
     """
 
     folder: Path
@@ -58,6 +60,7 @@ class ScoreSummary:
     way_out: str = ""
     n_in_set: Mapping[int, int] = field(default_factory=dict)
     sets_problem: str = ""
+    n_wells: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -73,6 +76,7 @@ class ScoreSummary:
         lines += map(str, self.promises)
         lines += [f"{self.n_before} of them were scored before"] if self.n_before else []
         lines += self._sets()
+        lines += [f"{self.n_wells} wells: {self.folder / WELLS}"] if self.n_wells else []
         if self.way_out:
             lines += [f"whether they are known was not asked: {self.way_out}"]
         lines += [f"left out: {fault}" for fault in self.faults[:MOST_FAULTS_SHOWN]]
@@ -116,7 +120,8 @@ def score(
     Args:
         run: The run folder of `cellxai fit`, or what `cellxai export` wrote.
         images: Files, folders with all below them, patterns such as ``plates/**/*.png``, and CSV
-            tables with a column ``path``; one or a list of them.
+            tables with a column ``path``; one or a list of them. Where a table has a column
+            ``well``, and maybe ``plate``, ``wells.csv`` has a row for each well.
         out: Folder of the results; null for ``score`` in the folder of the run or export.
         n_shown: Number of images on the sheet.
         error_rate: Largest share of images whose possible classes may lack the true one.
@@ -130,7 +135,8 @@ def score(
     """
     if n_shown < 1:
         raise ValueError(f"n_shown={n_shown}: expected at least 1")
-    records = find_records([images] if isinstance(images, str) else images)
+    names = [images] if isinstance(images, str) else images
+    records, wells = find_records(names), read_wells(names)
     scorer = read_scorer(run, device, error_rate, by_class)
     folder = out or RunFolder(run).score
     with run_lock(folder, "written", "choose another --out"):
@@ -140,8 +146,9 @@ def score(
         wanted = set(keys.values())
         rows = [row for row in read_scores(folder / TABLE) if row.key in wanted]
         rows = fill_q_values(folder / TABLE, rows, scorer.classes)
+        n_wells = write_wells(folder / WELLS, rows, wells, scorer.classes)
         draw_sheet(folder / "sheet.png", rows, scorer.transforms, n_shown)
-    return summarise_rows(folder, rows, n_before, scorer)
+    return replace(summarise_rows(folder, rows, n_before, scorer), n_wells=n_wells)
 
 
 def score_missing(
