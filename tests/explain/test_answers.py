@@ -6,9 +6,9 @@ from torch import nn
 
 from cellxai.explain.answers import ScoreWatch
 from cellxai.explain.base import Attribution, Explainer
+from cellxai.explain.catalogue import every_explainer
 from cellxai.explain.controls import RandomAttribution
 from cellxai.explain.cost import attribute_with_cost
-from cellxai.explain.standard import every_explainer
 from cellxai.explain.verdict import with_verdict
 
 EXPLAINERS = every_explainer(n_samples=60)

@@ -10,11 +10,11 @@ from cellxai.explain.backward.deeplift import DeepLiftShap
 from cellxai.explain.backward.gradients import IntegratedGradients
 from cellxai.explain.backward.smoothing import GradientShap, SmoothGrad
 from cellxai.explain.base import Context, Explainer
+from cellxai.explain.catalogue import every_explainer
 from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.hiding.occlusion import Occlusion
 from cellxai.explain.hiding.shapley import KernelShap, ShapleyValueSampling
 from cellxai.explain.lime.captum import CaptumLime
-from cellxai.explain.standard import every_explainer
 from cellxai.explain.superpixels.methods import Grid
 
 EXPLAINERS: dict[str, Explainer] = every_explainer(n_samples=40) | {

@@ -12,11 +12,11 @@ from cellxai.explain.baselines import Baseline, BlurBaseline
 from cellxai.explain.benchmark import run_benchmark
 from cellxai.explain.benchmark.judge import OF_METRIC
 from cellxai.explain.benchmark.shards import WHOLE, Shard
+from cellxai.explain.catalogue import standard_explainers
 from cellxai.explain.metrics.base import ExplainerMetric, Metric
 from cellxai.explain.results.rows import ScoreRow
 from cellxai.explain.results.store import Store
 from cellxai.explain.score import Score
-from cellxai.explain.standard import standard_explainers
 from cellxai.explain.superpixel_cache import CachedSuperpixels
 from cellxai.explain.superpixels.base import Superpixels
 from cellxai.explain.superpixels.methods import Slic
