@@ -108,9 +108,9 @@ def benchmark(
         part: train, validation or test; null for the part that had the least influence on the
             training.
         score: What is explained and judged, of the class where it is highest: its logit,
-            probability or log_odds; or the density of the image's features, or of its least
-            known places, after `cellxai density`; or a Score of your own. All but the logit have a
-            folder of their own below.
+            probability or log_odds; of independent labels their sigmoid or sigmoid_log_odds; or the
+            density of the image's features, or of its least known places, after `cellxai density`;
+            or a Score of your own. All but the logit have a folder of their own below.
         seeds: Seeds of the explainers; every one runs once with each.
         batch_size: Images per forward pass at most; null for what is fastest here, tried at the
             first start and kept.
