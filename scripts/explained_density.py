@@ -36,9 +36,9 @@ from cellxai.data.synthetic.foreign import FOREIGN_KINDS, ForeignKind
 from cellxai.evaluation.intervals import wilson
 from cellxai.explain.base import Attribution, Explainer, context_of
 from cellxai.explain.baselines import BlurBaseline
+from cellxai.explain.catalogue import every_explainer
 from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.metrics.localisation import pointing_game, region_auc
-from cellxai.explain.standard import every_explainer
 from cellxai.explain.superpixels.methods import Slic
 from cellxai.figures.density import ExplainedAnomaly, draw_anomalies
 from cellxai.files.folder import atomic, write_csv

@@ -17,9 +17,9 @@ from torch import nn
 
 from cellxai.explain.base import Attribution, Context, Explainer, context_of
 from cellxai.explain.baselines import BlurBaseline
+from cellxai.explain.catalogue import every_explainer
 from cellxai.explain.completeness import change_of_score, relative_gap, target_scores
 from cellxai.explain.cost import attribute_with_cost
-from cellxai.explain.standard import every_explainer
 from cellxai.explain.superpixels.methods import Grid
 from cellxai.files.folder import atomic
 

@@ -116,26 +116,6 @@ def removal_effects(
     return scores[0] - scores[1:]
 
 
-def cue_effect(
-    model: Model,
-    scene: Scene,
-    transforms: Transforms,
-    target: int,
-    device: torch.device | None = None,
-) -> float:
-    """By how much the target's score falls without the planted cue: whether the model uses it.
-
-    Raises:
-        ValueError: If the scene has no cue.
-    """
-    if scene.cue is None:
-        raise ValueError(f"scene {scene.index} has no cue; synthesize with cue='scale bar'")
-    clean = render_prepared(scene.without_cue(), transforms)[None]
-    alone = Removals((0,), torch.ones_like(clean[:, 0], dtype=torch.bool), clean)
-    whole = render_prepared(scene, transforms)
-    return removal_effects(model, whole, alone, target, device=device).item()
-
-
 def render_prepared(scene: Scene, transforms: Transforms) -> Float[Tensor, "3 h w"]:
     """Renders a scene as the network sees it."""
     return to_tensor(transforms.prepare(render(scene)))

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from cellxai.explain.base import Attribution, Explainer
 
-ROUNDING = 4 * torch.finfo(torch.float32).eps  # of a score: networks round at every layer
+ROUNDING_OF_HALVES = 16  # activations lose more on their way, and few bits are left
+ROUNDING = 4  # times the precision of a score: networks round at every layer
 
 
 class ScoreWatch:
@@ -27,6 +28,7 @@ class ScoreWatch:
         self.backwards = 0
         self.largest_batch = 0
         self.dtype = ""
+        self._precision: float | None = None
         self._targets = targets.unique()
         self._largest = torch.zeros(())
         self._all_known = torch.ones((), dtype=torch.bool)
@@ -42,6 +44,8 @@ class ScoreWatch:
         self.forwards += len(scores)
         self.largest_batch = max(self.largest_batch, len(scores))
         self.dtype = self.dtype or str(scores.dtype).removeprefix("torch.")
+        if self._precision is None and scores.is_floating_point():
+            self._precision = torch.finfo(scores.dtype).eps
         if scores.requires_grad:
             scores.register_hook(self._count_backward)
         # Kept on the device: to ask for a number would wait for it.
@@ -58,8 +62,20 @@ class ScoreWatch:
 
     @property
     def rounding(self) -> float:
-        """By how much the scores of the targets may be wrong."""
-        return ROUNDING * float(self._largest.nan_to_num(0.0, 0.0))
+        """By how much the scores of the targets may be wrong.
+
+        In half precision that is a hundredth of the score. Evidence that came back as a gradient
+        is no difference of two scores, and does not lose so much.
+        """
+        eps = torch.finfo(torch.float32).eps
+        if self._precision is not None and not self.backwards:
+            steps = ROUNDING_OF_HALVES if self._precision > eps else ROUNDING
+            return steps * max(eps, self._precision) * self._largest_number
+        return ROUNDING * eps * self._largest_number
+
+    @property
+    def _largest_number(self) -> float:
+        return float(self._largest.nan_to_num(0.0, 0.0))
 
     def _count_backward(self, gradient: Tensor) -> None:
         self.backwards += len(gradient)

@@ -53,7 +53,12 @@ def attribute_with_cost(
     with gradients_possible(), frozen(model), _watched(model, watch) as watched_model:
         memory = PeakMemory(images.device)
         start = clock_of(images.device)
-        attribution = explainer.attribute(watched_model, images, targets, context)
+        try:
+            attribution = explainer.attribute(watched_model, images, targets, context)
+        except RuntimeError as error:
+            if IN_PLACE not in str(error):
+                raise
+            return unsupported_attribution(images, OVERWRITTEN)
         seconds = clock_of(images.device) - start
         peak_bytes = memory.bytes()
         check_answer(explainer, attribution, images)
@@ -64,6 +69,10 @@ def attribute_with_cost(
     )
     rounding = 0.0 if explainer.is_control else watch.rounding
     return with_verdict(without_unknown_pixels(replace(attribution, cost=cost), images), rounding)
+
+
+IN_PLACE = "modified by an inplace operation"
+OVERWRITTEN = "the network writes in place over what its gradient needs, which torch forbids"
 
 
 @contextmanager

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from cellxai.explain.answers import ScoreWatch
 from cellxai.explain.base import Attribution, Explainer
+from cellxai.explain.catalogue import every_explainer
 from cellxai.explain.controls import RandomAttribution
 from cellxai.explain.cost import attribute_with_cost
-from cellxai.explain.standard import every_explainer
 from cellxai.explain.verdict import with_verdict
 
 EXPLAINERS = every_explainer(n_samples=60)
@@ -162,3 +163,17 @@ def test_a_network_in_torchscript_is_explained_from_outside(net, images, targets
         expected = attribute_with_cost(EXPLAINERS[name], net, images, targets, context)
         assert actual.cost.forwards == expected.cost.forwards
         torch.testing.assert_close(actual.values, expected.values)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_differences_of_scores_are_known_no_better_than_the_scores(dtype):
+    targets, scores = torch.tensor([0]), torch.tensor([[8.0, 100.0]])
+    watch = ScoreWatch(targets)
+    watch.note(scores.to(dtype))
+    steps = 4 if dtype == torch.float32 else 16
+    assert watch.rounding == pytest.approx(8 * steps * torch.finfo(dtype).eps)
+    of_gradient = ScoreWatch(targets)
+    noted = scores.to(dtype).requires_grad_()
+    of_gradient.note(noted)
+    noted.sum().backward()
+    assert of_gradient.rounding == pytest.approx(8 * 4 * torch.finfo(torch.float32).eps)

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from cellxai.explain import cost
+from cellxai.explain.backward.gradcam import GradCam
 from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.base import Attribution, Explainer
 from cellxai.explain.cost import PeakMemory, attribute_with_cost, frozen
@@ -108,3 +109,22 @@ def test_peak_memory_counts_what_was_taken_since_and_given_back():
     assert 110e6 < memory.bytes() < 200e6
     later = PeakMemory(torch.device("cpu"))
     assert later.bytes() < 60e6
+
+
+@pytest.mark.parametrize("explainer", [Saliency(), GradCam()], ids=lambda e: type(e).__name__)
+def test_a_network_that_torch_cannot_differentiate_is_unsupported_in_one_line(
+    explainer, images, targets, context
+):
+    class Overwriting(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convolution = torch.nn.Conv2d(3, 3, 3)
+
+        def forward(self, x):
+            y = self.convolution(x).relu_()
+            y.mul_(y.mean((2, 3), keepdim=True).sigmoid())  # relu needs what it answered
+            return y.mean((2, 3))
+
+    attribution = attribute_with_cost(explainer, Overwriting(), images, targets, context)
+    assert attribution.status == "unsupported"
+    assert "writes in place over what its gradient needs" in attribution.reason

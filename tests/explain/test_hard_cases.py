@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from cellxai.explain.base import Context
+from cellxai.explain.catalogue import every_explainer
 from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.score import Probability, Scored
-from cellxai.explain.standard import every_explainer
 
 EXPLAINERS = every_explainer(n_samples=40)
 CONTROLS = {"random", "centre", "edges", "image"}

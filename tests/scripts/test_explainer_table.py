@@ -5,7 +5,7 @@ from pathlib import Path
 import explainer_table
 import pytest
 
-from cellxai.explain.standard import every_explainer
+from cellxai.explain.catalogue import every_explainer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explainers.md"
 

@@ -1,13 +1,13 @@
 """Which calls of a model are ReLUs, in whatever words, and which are other activations."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from cellxai.explain.backward.rules import Call, is_active, is_of_a_rule
+from cellxai.explain.backward.rules import Call, Rule, is_active, is_of_a_rule
 
 OTHER_ACTIVATIONS = frozenset({
     "silu", "gelu", "sigmoid", "hardsigmoid", "hardswish", "tanh", "elu", "selu", "celu",
@@ -21,6 +21,19 @@ MAXIMA = frozenset({"maximum", "max", "fmax"})
 MASKS = frozenset({"where", "masked_fill", "mul"})
 BOUNDS = frozenset({"clamp_max", "minimum", "fmin", "threshold"}) | LOWER_BOUNDS
 COMPILED = ("DifferentiableGraph", "CppFunction", "CppNode")
+
+
+RELU_WORDS = LOWER_BOUNDS | MAXIMA | MASKS | {"threshold", "_threshold"}
+"""Functions that may be a ReLU, by torch's names."""
+
+
+def relu_in_other_words(rule: Rule) -> Callable[[Rule], Rule]:
+    """Makes of a function's rule one that answers by ``rule`` where the function is a ReLU."""
+
+    def with_relu(usual: Rule) -> Rule:
+        return lambda call: rule(call) if is_relu(call) else usual(call)
+
+    return with_relu
 
 
 def name_of(call: Call) -> str:
@@ -57,46 +70,11 @@ def is_other_activation(call: Call) -> bool:
     return name in OTHER_ACTIVATIONS or (name in MASKS and name != "mul")
 
 
-class SeenGraph:
-    """The part of torch's graph that was made by calls that the rules have answered.
-
-    Functions in TorchScript and with a backward pass of their own are not called by torch's names:
-    they are in the graph of the scores, and in no call.
-    """
-
-    def __init__(self) -> None:
-        self._nodes: set[Any] = set()
-
-    def note(self, call: Call, answer: object) -> None:
-        """Remembers what a call has added to the graph."""
-        values = [*call.args, *call.kwargs.values()]
-        inputs = {x.grad_fn for value in values for x in _tensors_in(value)}
-        self._nodes |= _graph_of([x.grad_fn for x in _tensors_in(answer)], inputs)
-
-    def hidden_activations(self, scores: Tensor) -> Counter[str]:
-        """Activations in the graph of the scores that no rule has seen, by name; then forgets."""
-        unseen = _graph_of([scores.grad_fn], ()) - self._nodes
-        hidden = Counter(map(_activation_of, unseen))
-        self._nodes.clear()
-        del hidden[""]
-        return hidden
-
-
-def _tensors_in(value: object) -> list[Tensor]:
-    if isinstance(value, list | tuple):
-        return [tensor for part in value for tensor in _tensors_in(part)]
-    return [value] if isinstance(value, Tensor) else []
-
-
-def _graph_of(starts: Sequence[Any], border: Collection[Any]) -> set[Any]:
-    """Nodes from the starts back to the border, which is left out."""
-    nodes, waiting = set[Any](), list(starts)
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node not in nodes and node not in border:
-            nodes.add(node)
-            waiting += [parent for parent, _ in node.next_functions]
-    return nodes
+def count_activations(nodes: Collection[Any]) -> Counter[str]:
+    """Activations among nodes of torch's graph, by name."""
+    counts = Counter(map(_activation_of, nodes))
+    del counts[""]
+    return counts
 
 
 def _activation_of(node: Any) -> str:

@@ -8,10 +8,13 @@ from torch import Tensor
 
 from cellxai.explain.backward.deeplift_rules import deeplift_rules
 from cellxai.explain.backward.rules import NoRuleError, run_under
+from cellxai.explain.backward.seen_graph import name_hidden
 from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
 from cellxai.explain.completeness import judge_completeness, target_scores
 from cellxai.explain.cost import frozen
 from cellxai.explain.seeding import generator_of
+from cellxai.explain.status import Doubt
+from cellxai.explain.verdict import with_doubts
 
 
 class DeepLift(Explainer):
@@ -114,13 +117,13 @@ def mean_over_baselines(
         batch_size: Images per forward pass at most.
     """
     exact = torch.promote_types(images.dtype, torch.float32)  # sums of bfloat16 lose their ends
-    values = torch.zeros_like(images[:, 0], dtype=exact)
+    values, hidden = torch.zeros_like(images[:, 0], dtype=exact), ""
     baseline_scores = torch.zeros_like(images[:, 0, 0, 0], dtype=exact)
     with frozen(model):
         try:
             for owners, starts in batches_of_pairs(baselines, max(batch_size // 2, 1)):
                 ends, labels = images[owners], targets[owners]
-                maps = maps_of_pairs(model, ends, starts, labels)
+                maps, hidden = maps_of_pairs(model, ends, starts, labels)
                 values.index_add_(0, owners, maps.to(values))
                 of_baselines = target_scores(model, starts, labels, batch_size)
                 baseline_scores.index_add_(0, owners, of_baselines.to(exact))
@@ -129,7 +132,8 @@ def mean_over_baselines(
         scores = target_scores(model, images, targets, batch_size)
     n = len(baselines[0])
     change = (scores - baseline_scores / n).to(images.dtype)
-    return judge_completeness(Attribution((values / n).to(images.dtype)), change)
+    judged = judge_completeness(Attribution((values / n).to(images.dtype)), change)
+    return with_doubts(judged, [Doubt("degraded", hidden)] if hidden else [])
 
 
 def batches_of_pairs(
@@ -154,15 +158,19 @@ def maps_of_pairs(
     images: Float[Tensor, "b c h w"],
     baselines: Float[Tensor, "b c h w"],
     targets: Int[Tensor, " b"],
-) -> Float[Tensor, "b h w"]:
+) -> tuple[Float[Tensor, "b h w"], str]:
     """Multipliers times Δpixel, summed over the channels; the model must be frozen.
+
+    And which functions are hidden from the rules, in words; empty for none.
 
     Raises:
         NoRuleError: If the model works in place in a way that cannot be followed.
     """
     pairs = torch.cat([images, baselines]).detach().requires_grad_()
-    scores = run_under(deeplift_rules(), model, pairs)
+    rules = deeplift_rules()
+    scores = run_under(rules, model, pairs)
+    hidden = name_hidden(rules.graph.hidden_nodes(scores))
     with torch.enable_grad():
         of_images = scores[: len(images)].gather(1, targets[:, None]).sum()
     (multipliers,) = torch.autograd.grad(of_images, pairs)
-    return (multipliers[: len(images)] * (images - baselines)).sum(1)
+    return (multipliers[: len(images)] * (images - baselines)).sum(1), hidden

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from cellxai.explain.backward.activations import RELU_WORDS, relu_in_other_words
 from cellxai.explain.backward.rules import Call, NoRuleError, Rule, Rules, has_active, own_rule
 
 LINEAR = [
@@ -37,6 +38,7 @@ OF_ONE_NUMBER = [
 ]  # fmt: skip
 NODES = 8  # of the quadrature: softmax and attention are smooth, more changes nothing
 NEARLY_EQUAL = 1e-4  # relative change below which a quotient of float32 differences is noise
+STEPS_APART = 16  # the same in units of the precision, which matters for half precision
 
 
 def deeplift_rules() -> Rules:
@@ -46,6 +48,8 @@ def deeplift_rules() -> Rules:
     by_name |= dict.fromkeys(OF_ONE_NUMBER, rescale_rule)
     by_name |= dict.fromkeys(QUOTIENTS, quotient_rule)
     by_name |= {"max_pool2d": max_pool_rule, "layer_norm": layer_norm_rule}
+    relu = relu_in_other_words(rescale_rule)
+    by_name |= {name: relu(by_name.get(name, general_rule)) for name in RELU_WORDS}
     return Rules(by_name, otherwise=general_rule)
 
 
@@ -120,7 +124,8 @@ def rescale_multipliers(
     (pairs,) = inputs
     image, baseline = pairs.chunk(2)
     change = image - baseline
-    exact = change.abs() > NEARLY_EQUAL * (image.abs() + baseline.abs())
+    noise = max(NEARLY_EQUAL, STEPS_APART * torch.finfo(pairs.dtype).eps)
+    exact = change.abs() > noise * (image.abs() + baseline.abs())
     slope = _derivative(call, points_between(pairs, 0.5))
     image_output, baseline_output = output.chunk(2)
     quotient = (image_output - baseline_output) / torch.where(exact, change, 1.0)

@@ -5,13 +5,15 @@ residual block. Its map leaves out all that the class gets on other ways.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 
 from cellxai.explain.backward.layout import Layout, find_layout
 
@@ -56,7 +58,21 @@ def default_layer(model: nn.Module, images: Float[Tensor, "b c h w"]) -> nn.Modu
     Otherwise the last layer of its resolution that they all use; or why there is none. A patch
     embedding does not count: most layers with positions come after it.
     """
-    runs, scores, leaf = run_layers(model, images[:1])
+    runs, scores, leaf, unseen = run_layers(model, images[:1])
+    chosen = choose_run(runs, scores, leaf)
+    if isinstance(chosen, str):
+        return chosen
+    n_later = sum(n_before > runs.index(chosen) for n_before in unseen)
+    if n_later:
+        return (
+            f"{n_later} convolutions or linear maps after the last layer, '{chosen.name}', are "
+            "functions and no layers; name a layer"
+        )
+    return chosen.layer
+
+
+def choose_run(runs: Sequence[LayerRun], scores: Tensor, leaf: Tensor) -> LayerRun | str:
+    """The run of the default layer, or why there is none."""
     weighted = [run for run in runs if run.has_positions]
     convolutions = [run for run in weighted if isinstance(run.layer, nn.Conv2d)]
     if not convolutions:
@@ -66,11 +82,11 @@ def default_layer(model: nn.Module, images: Float[Tensor, "b c h w"]) -> nn.Modu
     last = convolutions[-1]
     if not is_early(last, weighted, runs):
         if last in shared or not passages:
-            return last.layer
+            return last
         shared = [run for run in shared if run.n_positions >= last.n_positions]
     chosen = [run for run in shared if not is_early(run, weighted, runs)]
     if chosen:  # of layers that hand on one tensor, the innermost
-        return next(run.layer for run in chosen if run.edge == chosen[-1].edge)
+        return next(run for run in chosen if run.edge == chosen[-1].edge)
     if not is_early(last, weighted, runs):
         return "no late layer is on all paths to the scores; name a layer"
     n_later = len(weighted) - 1 - weighted.index(last)
@@ -87,34 +103,75 @@ def is_early(run: LayerRun, weighted: Sequence[LayerRun], runs: Sequence[LayerRu
     return n_later > len(weighted) / 2
 
 
+class UnseenMaps(TorchFunctionMode):
+    """Sees convolutions and linear maps at several positions that no layer of torch's own makes.
+
+    Attributes:
+        n_before: For each of them, how many layers had ended before.
+    """
+
+    def __init__(self, runs: Sequence[LayerRun]) -> None:
+        super().__init__()
+        self.n_before: list[int] = []
+        self.inside = 0  # layers with weights that are running
+        self._runs = runs
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Called by torch instead of ``func``."""
+        answer = func(*args, **(kwargs or {}))
+        name = getattr(func, "__name__", "")
+        if name in ("conv2d", "linear") and not self.inside and answer.grad_fn is not None:
+            rows = answer.shape[1:-1] if name == "linear" else answer.shape[2:]
+            if rows.numel() > 1 and answer.dim() > 2:
+                self.n_before.append(len(self._runs))
+        return answer
+
+
 def run_layers(
     model: nn.Module, image: Float[Tensor, "1 c h w"]
-) -> tuple[list[LayerRun], Tensor, Tensor]:
-    """Layers that run once, in the order in which they end; the scores, and the image as a leaf."""
+) -> tuple[list[LayerRun], Tensor, Tensor, list[int]]:
+    """Layers that run once, in the order in which they end; the scores, and the image as a leaf.
+
+    And, of every convolution and linear map that is no layer, how many such layers end before.
+    """
     leaf = image.detach().clone().requires_grad_()
     runs: list[LayerRun] = []
+    unseen = UnseenMaps(runs)
+
+    def begin(layer: nn.Module) -> None:
+        unseen.inside += isinstance(layer, nn.Conv2d | nn.Linear)
 
     def remember(name: str, layer: nn.Module, output: object) -> None:
+        unseen.inside -= isinstance(layer, nn.Conv2d | nn.Linear)
         if isinstance(output, Tensor):
             edge = (output.grad_fn, output.output_nr) if output.grad_fn is not None else None
             layout = find_layout(output, leaf)
             runs.append(LayerRun(name, layer, output.shape, edge, layout))
 
-    handles = [
-        layer.register_forward_hook(
-            lambda layer, _, output, name=name: remember(name, layer, output)
-        )
-        for name, layer in model.named_modules()
-        if name and not isinstance(layer, torch.jit.ScriptModule)
-    ]
+    handles: list[RemovableHandle] = []
+    for name, layer in model.named_modules():
+        if name and not isinstance(layer, torch.jit.ScriptModule):
+            handles.append(layer.register_forward_pre_hook(lambda layer, _: begin(layer)))
+            handles.append(
+                layer.register_forward_hook(
+                    lambda layer, _, output, name=name: remember(name, layer, output)
+                )
+            )
     try:
-        with torch.enable_grad():
+        with torch.enable_grad(), unseen:
             scores = model(leaf.clone())
     finally:
         for handle in handles:
             handle.remove()
     times = Counter(run.name for run in runs)
-    return [run for run in runs if times[run.name] == 1], scores, leaf
+    kept = [run for run in runs if times[run.name] == 1]
+    return kept, scores, leaf, [sum(run in kept for run in runs[:n]) for n in unseen.n_before]
 
 
 def on_all_paths(scores: Tensor, leaf: Tensor) -> set[Edge]:

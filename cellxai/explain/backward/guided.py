@@ -7,7 +7,7 @@ functions with a gradient of their own hide from the rules is found in torch's g
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cellxai.explain.backward.activations import (
-    SeenGraph,
+    count_activations,
     is_other_activation,
     is_relu,
     name_of,
@@ -141,7 +141,6 @@ class ActivationCalls:
         self.relus = Counter[str]()
         self.others = Counter[str]()
         self.hidden = Counter[str]()
-        self._graph = SeenGraph()
 
     def relu_rule(self, backward: Callable[[Call], Backward]) -> Rule:
         """The rule that gives ReLUs another backward pass, and counts."""
@@ -153,15 +152,13 @@ class ActivationCalls:
                 self.relus[name_of(call)] += 1
                 return call.run_with_backward(backward(call))
             self.others.update([name_of(call)] if call.active and is_other_activation(call) else [])
-            answer = call.run()
-            self._graph.note(call, answer)
-            return answer
+            return call.run()
 
         return rule
 
-    def find_hidden(self, scores: Tensor) -> None:
+    def count_hidden(self, nodes: Collection[Any]) -> None:
         """Counts what is in the graph of the scores, and was no call."""
-        self.hidden += self._graph.hidden_activations(scores)
+        self.hidden += count_activations(nodes)
 
     def in_words(self) -> str:
         """How many activations are no ReLU or hidden, and which."""
@@ -213,7 +210,7 @@ def gradient_under(
     def gradient(batch: Float[Tensor, "b c h w"], target: Int[Tensor, " b"]) -> Tensor:
         scores = run_under(rules, model, batch)
         if calls is not None:
-            calls.find_hidden(scores)
+            calls.count_hidden(rules.graph.hidden_nodes(scores))
         with torch.enable_grad():
             of_targets = scores.gather(1, target[:, None]).sum()
         return torch.autograd.grad(of_targets, batch)[0]

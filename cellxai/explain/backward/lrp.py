@@ -10,6 +10,7 @@ from cellxai.explain.backward.gradients import with_gradient
 from cellxai.explain.backward.lrp_rules import RelevancePass
 from cellxai.explain.backward.lrp_spreads import GAMMA, CompositeName, composite_of
 from cellxai.explain.backward.rules import NoRuleError, run_under
+from cellxai.explain.backward.seen_graph import name_hidden
 from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
 from cellxai.explain.completeness import NEGLIGIBLE, judge_completeness
 from cellxai.explain.cost import frozen
@@ -83,11 +84,11 @@ class LRP(Explainer):
         )
         attribution = Attribution(values)
         judged = judge_completeness(attribution, promised, TOLERATED_LOSS, law="conservation")
-        of_score = doubts_of_score(promised, missed)
-        if composite.at_pixels is None:
-            return with_doubts(judged, of_score)
-        of_pixels = self._doubts_of_pixels(images, passes[0].n_pixel_layers)
-        return with_doubts(judged, [*of_score, *of_pixels])
+        doubts = doubts_of_score(promised, missed)
+        doubts += [Doubt("degraded", hidden) for hidden in [passes[0].hidden] if hidden]
+        if composite.at_pixels is not None:
+            doubts += self._doubts_of_pixels(images, passes[0].n_pixel_layers)
+        return with_doubts(judged, doubts)
 
     def _doubts_of_pixels(
         self, images: Float[Tensor, "b c h w"], n_pixel_layers: int
@@ -163,6 +164,7 @@ def _outputs_and_scores(
     def end_of_network(outputs: Tensor) -> Tensor:
         """From here on is the score, which has a gradient and no rules."""
         rules.ended = True
+        relevance_pass.hidden = name_hidden(rules.graph.hidden_nodes(outputs))
         ends.append((outputs, outputs.detach().requires_grad_()))
         return ends[-1][1]
 

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from cellxai.explain.backward.activations import RELU_WORDS, relu_in_other_words
 from cellxai.explain.backward.lrp_pixels import Answer, KnownPixels
 from cellxai.explain.backward.lrp_spreads import Composite, Spread, layer_of, stabilise
 from cellxai.explain.backward.rules import Call, NoRuleError, Rule, Rules, own_rule, refusing_rule
@@ -84,12 +85,14 @@ class RelevancePass:
 
     Attributes:
         n_pixel_layers: Layers so far that had the rule of the pixels.
+        hidden: Which functions no rule has seen, in words; empty for none.
     """
 
     def __init__(self, composite: Composite, box: tuple[float, float] = (0.0, 1.0)) -> None:
         self.composite = composite
         self.box = box
         self.n_pixel_layers = 0
+        self.hidden = ""
         self._pixels = KnownPixels()
         self._gates: list[Answer] = []
         self._last_convolution: tuple[Answer, Call, Spread] | None = None
@@ -106,6 +109,8 @@ class RelevancePass:
         by_name |= {"linear": self.matrix_rule}
         if self.composite.at_pixels is not None:
             by_name |= {name: self._pixels.follow(by_name[name]) for name in KEEPING_PIXELS}
+        relu = relu_in_other_words(unchanged_rule)
+        by_name |= {name: relu(by_name.get(name, refusing_rule)) for name in RELU_WORDS}
         return Rules(by_name, otherwise=refusing_rule)
 
     def note_pixels(self, images: Float[Tensor, "b c h w"]) -> None:
@@ -198,7 +203,9 @@ def fold(call: Call, norm: BatchNorm) -> Call:
     shift = centred * scale + (0.0 if norm.bias is None else norm.bias)
     kernel = convolution.weight * scale[:, None, None, None]
     settings = (convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
-    return Call("conv2d", F.conv2d, (convolution.input, kernel, shift, *settings), {})
+    # What is made of weights alone must not look active, where a plain function cannot be frozen.
+    args = (convolution.input, kernel.detach(), shift.detach(), *settings)
+    return Call("conv2d", F.conv2d, args, {})
 
 
 def share_in_proportion(

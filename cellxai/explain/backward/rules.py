@@ -20,6 +20,7 @@ from cellxai.explain.backward.in_place import (
     saving_for_backward,
     written_tensor,
 )
+from cellxai.explain.backward.seen_graph import SeenGraph, nodes_of
 
 Backward = Callable[[Tensor, Sequence[Tensor], Tensor], Sequence[Tensor | None]]
 """Gradient of the output, inputs, output → what goes back to each input."""
@@ -84,6 +85,7 @@ class Rules(TorchFunctionMode):
 
     Attributes:
         ended: Whether calls are left alone from now on, as those of a score above the network.
+        graph: What the calls that were answered have added to torch's graph.
     """
 
     def __init__(self, by_name: Mapping[str, Rule], otherwise: Rule) -> None:
@@ -91,6 +93,7 @@ class Rules(TorchFunctionMode):
         self.by_name = by_name
         self.otherwise = otherwise
         self.ended = False
+        self.graph = SeenGraph()
 
     def __torch_function__(
         self,
@@ -111,8 +114,14 @@ class Rules(TorchFunctionMode):
             answer = call.run()
             # What is made of weights alone must not look active; no_grad leaves views of them so.
             return answer.detach() if is_active(answer) else answer
+        border = nodes_of([*args, *kwargs.values()])
+        self.graph.note_views([*args, *kwargs.values()])
         with saving_for_backward():
-            return self._answer(call) if call.target is None else self._write(call)
+            answer = self._answer(call) if call.target is None else self._write(call)
+        # What is written into a view is a new node of the tensor that it is a view of.
+        written = [] if call.target is None else [call.target, call.target._base]
+        self.graph.note(border, [answer, *written])
+        return answer
 
     def _answer(self, call: Call) -> Any:
         versions = [tensor._version for tensor in call.active.values()]
@@ -174,6 +183,7 @@ def run_under(rules: Rules, model: Callable[[Tensor], Tensor], leaf: Tensor) -> 
     """What the model answers under the rules; it may write into the copy that it is given."""
     with torch.enable_grad():
         images = leaf.clone()
+        rules.graph.note((), images)
         with rules:
             return model(images)
 

@@ -3,8 +3,6 @@
 Agreement does not mean truth: methods that are wrong in the same way agree, too.
 """
 
-from collections.abc import Mapping
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -97,15 +95,3 @@ def highest(values: Float[Tensor, "b s"], k: int) -> Bool[Tensor, "b s"]:
     order = values.nan_to_num(-torch.inf).argsort(dim=1, descending=True, stable=True)
     chosen = torch.zeros_like(values, dtype=torch.bool).scatter(1, order[:, :k], True)
     return chosen & ~values.isnan()
-
-
-def agreement_matrix(
-    attributions: Mapping[str, Attribution], similarity: Similarity, context: Context
-) -> Float[Tensor, "b m m"]:
-    """Similarity of every pair of methods on every image, in the order of the mapping."""
-    maps = list(attributions.values())
-    rows = [
-        torch.stack([similarity.between(first, second, context) for second in maps], 1)
-        for first in maps
-    ]
-    return torch.stack(rows, 1)

@@ -10,8 +10,8 @@ from cellxai.explain.baselines import Baseline
 from cellxai.explain.benchmark import Item, Setup
 from cellxai.explain.benchmark.plan import Judge
 from cellxai.explain.benchmark.shards import Shard
+from cellxai.explain.catalogue import standard_metrics
 from cellxai.explain.score import Score
-from cellxai.explain.standard import standard_metrics
 from cellxai.explain.superpixels.base import Superpixels
 from cellxai.trained.run import load_run
 from cellxai.training.settings import Device

@@ -12,11 +12,11 @@ from cellxai.explain.baselines import Baseline, BlurBaseline
 from cellxai.explain.benchmark import run_benchmark
 from cellxai.explain.benchmark.judge import OF_METRIC
 from cellxai.explain.benchmark.shards import WHOLE, Shard
+from cellxai.explain.catalogue import standard_explainers
 from cellxai.explain.metrics.base import ExplainerMetric, Metric
 from cellxai.explain.results.rows import ScoreRow
 from cellxai.explain.results.store import Store
 from cellxai.explain.score import Score
-from cellxai.explain.standard import standard_explainers
 from cellxai.explain.superpixel_cache import CachedSuperpixels
 from cellxai.explain.superpixels.base import Superpixels
 from cellxai.explain.superpixels.methods import Slic
@@ -108,9 +108,10 @@ def benchmark(
         part: train, validation or test; null for the part that had the least influence on the
             training.
         score: What is explained and judged, of the class where it is highest: its logit,
-            probability or log_odds; or the density of the image, after `cellxai density`: the log
-            p-value of the view that it surprises most; or a Score of your own. All but the logit
-            have a folder of their own below.
+            probability or log_odds; of independent labels their sigmoid or sigmoid_log_odds; or the
+            density of the image, after `cellxai density`: the log p-value of the view that it
+            surprises most; or a Score of your own. All but the logit have a folder of their own
+            below.
         seeds: Seeds of the explainers; every one runs once with each.
         batch_size: Images per forward pass at most; null for what is fastest here, tried at the
             first start and kept.

@@ -17,8 +17,8 @@ from cellxai.data.records import Fault
 from cellxai.explain.base import Explainer
 from cellxai.explain.baselines import Baseline, BlurBaseline
 from cellxai.explain.batch_size import remembered_batch_size
+from cellxai.explain.catalogue import named_explainers, standard_explainers
 from cellxai.explain.score import Score
-from cellxai.explain.standard import named_explainers, standard_explainers
 from cellxai.explain.superpixel_cache import CachedSuperpixels
 from cellxai.explain.superpixels.base import Superpixels
 from cellxai.explain.superpixels.methods import Slic

@@ -3,7 +3,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from cellxai.explain.backward.deeplift import DeepLift
 from cellxai.explain.backward.guided import Deconvolution, GuidedBackprop
+from cellxai.explain.backward.lrp import LRP
 
 
 class Net(nn.Module):
@@ -107,3 +109,32 @@ def test_one_layer_in_torchscript_is_said_too(images, targets, context):
     attribution = GuidedBackprop().attribute(mixed, images, targets, context)
     assert attribution.status == "degraded"
     assert "1 of 2 activations are hidden from the rule (relu)" in attribution.reason
+
+
+RELUS = {
+    "clamp": lambda x: x.clamp(min=0),
+    "clamp_min": lambda x: x.clamp_min(0),
+    "maximum": lambda x: torch.maximum(x, torch.zeros_like(x)),
+    "threshold": lambda x: nn.functional.threshold(x, 0, 0),
+    "hardtanh": lambda x: nn.functional.hardtanh(x, 0, 1e9),
+    "where": lambda x: torch.where(x > 0, x, torch.zeros_like(x)),
+    "masked_fill": lambda x: x.masked_fill(x < 0, 0),
+    "a mask": lambda x: x * (x > 0),
+}
+
+
+@pytest.mark.parametrize("words", RELUS)
+@pytest.mark.parametrize("explainer", [LRP(), DeepLift()], ids=lambda e: type(e).__name__)
+def test_methods_with_rules_know_a_relu_in_whatever_words(
+    explainer, words, images, targets, context
+):
+    torch.manual_seed(0)
+    first, second = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 3, 3)
+
+    def maps(relu):
+        network = lambda x: second(relu(first(x))).mean((2, 3))  # noqa: E731
+        return explainer.attribute(network, images, targets, context)
+
+    expected, actual = maps(torch.relu), maps(RELUS[words])
+    assert actual.status == expected.status == "ok"
+    torch.testing.assert_close(actual.values, expected.values, rtol=1e-4, atol=1e-6)

@@ -155,3 +155,14 @@ def test_real_architectures_are_complete(name, targets):
         relative_gap(attribution.values, change(model, images, targets[:2], context)).max() < 0.01
     )
     assert attribution.status == "ok"
+
+
+def test_functions_that_no_rule_sees_are_named(net, images, targets, context):
+    """A network that is nearly linear would pass the law of the sum with plain gradients."""
+    traced = torch.jit.trace(net, images)
+    for model in (traced, nn.Sequential(traced, nn.Identity())):
+        attribution = DeepLift().attribute(model, images, targets, context)
+        assert attribution.status == "degraded"
+        assert "functions are hidden from the rules, in TorchScript" in attribution.reason
+        assert "Convolution" in attribution.reason
+    assert DeepLift().attribute(net, images, targets, context).status == "ok"

@@ -55,7 +55,7 @@ def test_half_of_a_split_is_not_all_of_it(images):
             return (self.left(left) + self.rest(right)).mean((2, 3))
 
     net = Half().eval()
-    runs, scores, leaf = run_layers(net, images[:1])
+    runs, scores, leaf, _ = run_layers(net, images[:1])
     passages = on_all_paths(scores, leaf)
     assert [run.name for run in runs if run.edge in passages] == ["conv"]
 
@@ -124,3 +124,48 @@ def test_tokens_are_named_with_a_way_out(images, targets, context):
 
     with pytest.raises(ValueError, match=r"tokens of shape \[3, 16, 8\].*transformer"):
         GradCam("block").attribute(Tokens().eval(), images, targets, context)
+
+
+class LaterFunctions(nn.Module):
+    """A layer, and then the same in functions."""
+
+    def __init__(self, kernel: int, n_later: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 3, 3, padding=1)
+        self.kernels = nn.ParameterList(torch.randn(3, 3, kernel, kernel) for _ in range(n_later))
+
+    def forward(self, x):
+        x = self.first(x)
+        for kernel in self.kernels:
+            if kernel.shape[-1] == 1:  # the same as a convolution, in a layout of channels last
+                last = nn.functional.linear(x.permute(0, 2, 3, 1), kernel[:, :, 0, 0])
+                x = last.permute(0, 3, 1, 2)
+            else:
+                x = nn.functional.conv2d(x, kernel, padding=1)
+        return x.mean((2, 3))
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_a_layer_before_convolutions_that_are_functions_is_not_the_last(kernel, images):
+    assert default_layer(LaterFunctions(kernel, 2), images) == (
+        "2 convolutions or linear maps after the last layer, 'first', are functions and no "
+        "layers; name a layer"
+    )
+    model = LaterFunctions(kernel, 0)
+    assert default_layer(model, images) is model.first
+
+
+def test_functions_before_the_last_layer_and_gates_change_nothing(images):
+    class Early(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.kernel = nn.Parameter(torch.randn(3, 3, 3, 3))
+            self.last = nn.Conv2d(3, 3, 3)
+
+        def forward(self, x):
+            y = self.last(nn.functional.conv2d(x, self.kernel))
+            gate = nn.functional.conv2d(y.mean((2, 3), keepdim=True), self.kernel[..., :1, :1])
+            return (y * gate.sigmoid()).mean((2, 3))
+
+    model = Early()
+    assert default_layer(model, images) is model.last

@@ -247,3 +247,33 @@ def test_a_score_hands_each_logit_its_value_times_the_slope(
     torch.testing.assert_close(attribution.values.sum((1, 2)), promised, rtol=0.01, atol=1e-4)
     assert attribution.status == "ok"
     assert "not to the score" in attribution.reason
+
+
+def test_a_network_that_is_a_plain_function_is_explained_like_the_module(
+    gated_net, images, targets, context
+):
+    """Its weights cannot be frozen, and are no evidence all the same."""
+    module = LRP().attribute(gated_net, images, targets, context)
+    function = LRP().attribute(lambda x: gated_net(x), images, targets, context)
+    torch.testing.assert_close(function.values, module.values)
+    assert function.status == "ok"
+
+
+def test_weights_that_come_from_the_images_have_no_rule(images, targets, context):
+    def model(x):
+        return nn.functional.linear(x.mean((2, 3)), x.mean((0, 2, 3))[None].expand(3, 3))
+
+    attribution = LRP().attribute(model, images, targets, context)
+    assert attribution.status == "unsupported"
+    assert "no rule for torch's linear whose weights come from the images" in attribution.reason
+
+
+def test_functions_that_no_rule_sees_are_named(net, images, targets, context):
+    """A network that is nearly linear would pass the law of the sum with plain gradients."""
+    traced = torch.jit.trace(net, images)
+    for model in (traced, nn.Sequential(traced, nn.Identity())):
+        attribution = LRP().attribute(model, images, targets, context)
+        assert attribution.status == "degraded"
+        assert "functions are hidden from the rules, in TorchScript" in attribution.reason
+        assert "Convolution" in attribution.reason
+    assert LRP().attribute(net, images, targets, context).status == "ok"

@@ -7,7 +7,6 @@ from cellxai.explain.metrics.agreement import (
     RankCorrelation,
     SignAgreement,
     TopKOverlap,
-    agreement_matrix,
 )
 from cellxai.explain.superpixels.base import superpixel_means
 from cellxai.explain.superpixels.methods import Grid
@@ -76,17 +75,3 @@ def test_overlap_and_signs_are_counted_in_superpixels(tiles):
 def test_images_of_fewer_superpixels_than_k_take_them_all(values, others, tiles):
     actual = TopKOverlap(10).between(Attribution(values), Attribution(others), tiles)
     assert actual[1] == 1
-
-
-def test_every_pair_of_methods_is_compared(values, others, tiles):
-    methods = {
-        "one": Attribution(values),
-        "same": Attribution(values),
-        "other": Attribution(others),
-    }
-    actual = agreement_matrix(methods, RankCorrelation(), tiles)
-    assert actual.shape == (3, 3, 3)
-    torch.testing.assert_close(actual, actual.mT)
-    torch.testing.assert_close(actual[:, 0, 1], torch.ones(3))
-    expected = RankCorrelation().between(methods["one"], methods["other"], tiles)
-    assert torch.equal(actual[:, 0, 2], expected)

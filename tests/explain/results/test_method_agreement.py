@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,6 @@ from cellxai.explain.metrics.agreement import (
     RankCorrelation,
     SignAgreement,
     TopKOverlap,
-    agreement_matrix,
 )
 from cellxai.explain.results.method_agreement import SIMILARITIES, TOP_K, compare_methods
 from cellxai.explain.results.rows import Answer
@@ -33,9 +34,10 @@ def test_evidence_by_superpixel_agrees_as_the_maps_do():
     attributions = {name: Attribution(values) for name, values in maps.items()}
     expected = (RankCorrelation(), TopKOverlap(TOP_K), SignAgreement())
     for actual, similarity in zip(compare_methods(answers, METHODS), expected, strict=True):
-        matrix = agreement_matrix(attributions, similarity, context)
         assert actual.similarity == similarity.name
-        assert actual.by_image == pytest.approx(matrix.numpy(), abs=1e-6)
+        for (i, first), (j, second) in product(enumerate(METHODS), repeat=2):
+            alike = similarity.between(attributions[first], attributions[second], context).item()
+            assert actual.by_image[0, i, j] == pytest.approx(alike, abs=1e-6)
 
 
 def test_seeds_meet_their_own_and_are_averaged_within_an_image():

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import cellxai.explain.metrics
+from cellxai.explain.catalogue import every_explainer, standard_explainers, standard_metrics
 from cellxai.explain.metrics.base import Criterion, ExplainerMetric, Metric
 from cellxai.explain.results.store import Store
-from cellxai.explain.standard import every_explainer, standard_explainers, standard_metrics
 from cellxai.files.identity import describe_settings
 from cellxai.verbs.benchmark import benchmark
 from gmm.commandline.parser import arguments_of

@@ -67,6 +67,16 @@ def test_the_score_that_is_explained_is_told(run, score, words):
         torch.testing.assert_close(saved["map/ablation"][first].mean(), fall, rtol=1e-3, atol=1e-5)
 
 
+def test_methods_with_rules_explain_log_odds(run):
+    result = explain(run, "lime,gradcam,lrp,lrp-gamma-box", superpixels=REGIONS, score="log_odds")
+    for entry in read_index(result)["images"]:
+        statuses = {name: row["status"] for name, row in entry["explainers"].items()}
+        assert statuses["lrp"] == statuses["lrp-gamma-box"] == statuses["gradcam"] == "ok"
+        reason = entry["explainers"]["lrp"]["reason"]
+        assert reason in ("", "the map sums to Σ logit × slope of the score, not to the score")
+    assert "lrp" not in result.doubts
+
+
 def test_a_chosen_class_is_explained_of_images_of_other_labels(run):
     trained, surrogate = load_run(run), {"ablation": FeatureAblation()}
     result = explain(run, surrogate, REGIONS, target="cort")

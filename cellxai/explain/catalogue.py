@@ -1,4 +1,4 @@
-"""The explainers and metrics that are compared where a config names none, and all there are."""
+"""All explainers by their short names, and what is compared where a config names nothing."""
 
 import difflib
 

@@ -1,12 +1,12 @@
 import pytest
 
-from cellxai.explain.metrics.localisation import PointingGame, RelevanceMass
-from cellxai.explain.standard import (
+from cellxai.explain.catalogue import (
     every_explainer,
     named_explainers,
     standard_explainers,
     standard_metrics,
 )
+from cellxai.explain.metrics.localisation import PointingGame, RelevanceMass
 
 
 def test_names_are_answered_in_their_order_and_blanks_are_none():
