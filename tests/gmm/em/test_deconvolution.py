@@ -140,6 +140,9 @@ def test_scores_with_noise_are_differentiable(noise, blobs):
     ("noise", "message"),
     [
         (np.zeros(450), r"shape \(450,\), expected \(450, 4\) variances or \(450, 4, 4\)"),
+        ("none", "is no array of real numbers"),
+        ([[1.0, 2.0], [3.0]], "is no array of real numbers"),
+        (np.ones((450, 4)) * 1j, "is no array of real numbers .dtype torch.complex128"),
         (np.zeros((450, 3)), r"shape \(450, 3\), expected"),
         (np.full((450, 4), np.inf), r"noise_covariances\[0\] is not finite"),
         (-np.ones((450, 4)), r"noise_covariances\[0\] is \[-1.0, -1.0, -1.0, -1.0\], expected"),
