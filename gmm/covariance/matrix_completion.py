@@ -169,12 +169,12 @@ def inverse_sums(
     n_features: int,
 ) -> Float[Tensor, "run k d d"]:
     """Inverses of the patterns' blocks in the places of their features, each ``counts`` times."""
-    run, k, p = counts.shape
-    s = group.features.shape[1]
-    weighted = (whitener * counts.sqrt()[..., None, None]).mT
-    # As columns of one matrix, in which a pattern has as many as it has features.
-    columns = padded_zeros(counts, run, k, n_features + 1, p * s)
-    place = torch.arange(p * s, device=counts.device).view(p, 1, s)
-    columns[..., group.features[:, :, None], place] = weighted
-    columns = columns[..., :n_features, :]
-    return columns @ columns.mT
+    run, k, _ = counts.shape
+    inverses = (whitener * counts[..., None, None]).mT @ whitener
+    width = n_features + 1  # with a row and a column for padding
+    place = (group.features[:, :, None] * width + group.features[:, None]).flatten()
+    place = torch.arange(run * k, device=place.device)[:, None] * width**2 + place
+    room = padded_zeros(counts, run * k * width**2)
+    # Not index_add, which on a GPU adds in another order every time.
+    room = room.index_put((place.flatten(),), inverses.flatten(), accumulate=True)
+    return room.view(run, k, width, width)[..., :n_features, :n_features]

@@ -128,9 +128,10 @@ def _completed_joint(
 ) -> Float[Tensor, "run k n"]:
     reference, missing = parameters.centre, x.isnan()
     moved = parameters.translate(-reference)
-    is_whole = ~missing.any(1)
-    order = [is_whole.nonzero()[:, 0]]
-    joints = list(map_joint(lambda joint: joint, x[order[0]], parameters, covariance))
+    whole = (~missing.any(1)).nonzero()[:, 0]
+    joints, order = [], [whole]
+    if len(whole):
+        joints += map_joint(lambda joint: joint, x[whole], parameters, covariance)
     holed = Holed(x, missing, None, reference, parameters.n_components, covariance)
     complete = covariance.completer(moved.precisions_cholesky, moved.means)
     lowest = torch.finfo(torch.float64).min

@@ -24,7 +24,7 @@ def read_noise(
     Raises:
         ValueError: If they have another shape, are not finite or not the covariances of anything.
     """
-    noise = to_tensor(noise_covariances).detach().to(x.device, torch.float64)
+    noise = _as_numbers(noise_covariances).detach().to(x.device, torch.float64)
     n, d = x.shape
     if noise.shape not in ((n, d), (n, d, d)):
         raise ValueError(
@@ -45,6 +45,20 @@ def read_noise(
         raise ValueError(
             f"noise_covariances[{row}] is {noise[row].tolist()}, expected variances >= 0, or a "
             f"symmetric matrix without negative eigenvalues; pass squares of standard deviations"
+        )
+    return noise
+
+
+def _as_numbers(noise_covariances: ArrayLike | Tensor) -> Tensor:
+    try:
+        noise = to_tensor(noise_covariances)
+        problem = f"dtype {noise.dtype}" if noise.is_complex() else None
+    except (TypeError, ValueError) as error:
+        noise, problem = torch.empty(0), " ".join(str(error).split())
+    if problem is not None:
+        raise ValueError(
+            f"noise_covariances is no array of real numbers ({problem}), expected variances, "
+            f"n × d, or covariances, n × d × d"
         )
     return noise
 

@@ -105,6 +105,9 @@ def arrange(
         rows = torch.arange(len(missing), device=device)
         yield from (Part(part, True, ()) for part in rows.split(budget // (COPIES * d)))
         return
+    if len(missing) == 1:  # to score one sample is a common call
+        yield _single(missing)
+        return
     patterns = find_patterns(missing.cpu())
     pieces = cut(patterns, budget // (COPIES * d))
     numbers = COPIES * d * pieces.count + 4 * pieces.size.square()
@@ -113,6 +116,14 @@ def arrange(
     ends = part.unique_consecutive(return_counts=True)[1].cumsum(0).tolist()
     for first, end in zip([0, *ends], ends, strict=False):
         yield _part(patterns, pieces.select(slice(first, end)), device)
+
+
+def _single(missing: Bool[Tensor, "1 d"]) -> Part:
+    """One sample, of which nothing has to be padded."""
+    row = torch.zeros(1, dtype=torch.int64, device=missing.device)
+    absent, known = missing[0].nonzero().T, (~missing[0]).nonzero().T
+    few = absent.shape[1] <= known.shape[1]
+    return Part(row, few, (Group(absent if few else known, row[None]),))
 
 
 def find_patterns(missing: Bool[Tensor, "n d"]) -> Patterns:

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from em_by_rows import complete
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import NotFittedError
 from sklearn.mixture import BayesianGaussianMixture as Reference
@@ -293,31 +292,3 @@ def test_weights_that_count_less_than_a_sample_need_a_prior(blobs):
         BayesianGaussianMixture().fit(blobs, sample_weight=share)
     prior = BayesianGaussianMixture(covariance_prior=np.eye(4)).fit(blobs, sample_weight=share)
     assert prior.degrees_of_freedom_[0] == pytest.approx(4.5)
-
-
-@pytest.mark.filterwarnings("ignore:the best of 1 runs did not converge")
-def test_the_bound_never_decreases_where_values_are_missing(covariance_type, prior_type, holed):
-    settings = {"weight_concentration_prior_type": prior_type, "missing": "marginalize"}
-    mixture = BayesianGaussianMixture(
-        4, covariance_type=covariance_type, reg_covar=0.0, tol=0.0, max_iter=40, **settings
-    ).fit(holed)
-    steps = np.diff(mixture.lower_bounds_)
-    assert len(steps) == 39
-    assert (steps > -1e-9 * abs(mixture.lower_bound_)).all()
-
-
-def test_one_component_completes_the_missing_values_of_a_gaussian(holed):
-    """At the end, the mean of the posterior is that of the completed samples and of the prior."""
-    settings = {"reg_covar": 0.0, "tol": 0.0, "max_iter": 300, "missing": "marginalize"}
-    with pytest.warns(UserWarning, match="did not converge"):
-        mixture = BayesianGaussianMixture(1, **settings).fit(holed)
-    mean, matrix = mixture.means_[0], mixture.covariances_[0]
-    completed = [complete(row, mean, matrix) for row in holed]
-    rows = np.stack([row for row, _ in completed])
-    expected = (rows.sum(0) + mixture.mean_prior_) / (len(rows) + 1)
-    np.testing.assert_allclose(mean, expected, rtol=0, atol=1e-9)
-    around = rows - rows.mean(0)
-    step = rows.mean(0) - mixture.mean_prior_
-    scatter = around.T @ around + sum(spread for _, spread in completed)
-    scatter += mixture.covariance_prior_ + np.outer(step, step) * len(rows) / (len(rows) + 1)
-    np.testing.assert_allclose(matrix, scatter / (4 + len(rows)), rtol=1e-8)

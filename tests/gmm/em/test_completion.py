@@ -84,3 +84,9 @@ def test_of_a_sample_of_which_nothing_is_known_the_weights_are_known(covariance_
     mixture = GaussianMixture(2, covariance_type=covariance_type, **SETTINGS).fit(holed)
     assert mixture.score_samples(holed[:1]) == pytest.approx([0.0], abs=1e-12)
     np.testing.assert_allclose(mixture.predict_proba(holed[:1])[0], mixture.weights_, rtol=1e-12)
+
+
+def test_a_sample_alone_is_scored_as_among_others(covariance_type, holed):
+    mixture = GaussianMixture(2, covariance_type=covariance_type, **SETTINGS).fit(holed)
+    alone = np.concatenate([mixture.score_samples(row[None]) for row in holed[:30]])
+    np.testing.assert_allclose(alone, mixture.score_samples(holed[:30]), rtol=0, atol=1e-11)

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from em_by_rows import complete
 from scipy.special import multigammaln
 from scipy.stats import multivariate_t
 
+from gmm.bayesian import BayesianGaussianMixture
 from gmm.covariance import COVARIANCES
 from gmm.em import initialization, loop
 from gmm.em.joint import log_joint
@@ -142,3 +144,32 @@ def test_the_wishart_normaliser_is_bishops(n_features):
         torch.from_numpy(degrees)[None], torch.from_numpy(log_determinant)[None], n_features
     )
     np.testing.assert_allclose(found[0], expected, rtol=1e-11)
+
+
+@pytest.mark.filterwarnings("ignore:the best of 1 runs did not converge")
+@pytest.mark.parametrize("prior_type", list(WEIGHT_PRIORS))
+def test_the_bound_never_decreases_where_values_are_missing(covariance_type, prior_type, holed):
+    settings = {"weight_concentration_prior_type": prior_type, "missing": "marginalize"}
+    mixture = BayesianGaussianMixture(
+        4, covariance_type=covariance_type, reg_covar=0.0, tol=0.0, max_iter=40, **settings
+    ).fit(holed)
+    steps = np.diff(mixture.lower_bounds_)
+    assert len(steps) == 39
+    assert (steps > -1e-9 * abs(mixture.lower_bound_)).all()
+
+
+def test_one_component_completes_the_missing_values_of_a_gaussian(holed):
+    """At the end, the mean of the posterior is that of the completed samples and of the prior."""
+    settings = {"reg_covar": 0.0, "tol": 0.0, "max_iter": 300, "missing": "marginalize"}
+    with pytest.warns(UserWarning, match="did not converge"):
+        mixture = BayesianGaussianMixture(1, **settings).fit(holed)
+    mean, matrix = mixture.means_[0], mixture.covariances_[0]
+    completed = [complete(row, mean, matrix) for row in holed]
+    rows = np.stack([row for row, _ in completed])
+    expected = (rows.sum(0) + mixture.mean_prior_) / (len(rows) + 1)
+    np.testing.assert_allclose(mean, expected, rtol=0, atol=1e-9)
+    around = rows - rows.mean(0)
+    step = rows.mean(0) - mixture.mean_prior_
+    scatter = around.T @ around + sum(spread for _, spread in completed)
+    scatter += mixture.covariance_prior_ + np.outer(step, step) * len(rows) / (len(rows) + 1)
+    np.testing.assert_allclose(matrix, scatter / (4 + len(rows)), rtol=1e-8)

@@ -7,6 +7,7 @@ from gmm.estimator import GaussianMixture
 from gmm.files.matrices import read_matrix
 from gmm.persistence import load
 from gmm.verbs.fit import fit
+from gmm.verbs.plot import plot
 from gmm.verbs.score import score
 from gmm.verbs.sweep import sweep
 
@@ -59,3 +60,15 @@ def test_a_sweep_takes_them_too(holed_file, tmp_path):
         sweep(holed_file, tmp_path / "best.safetensors", **settings)
     sweep(holed_file, tmp_path / "best.safetensors", missing="marginalize", **settings)
     assert load(tmp_path / "best.safetensors").missing == "marginalize"
+
+
+def test_a_plot_leaves_out_samples_with_missing_values(holed_file, holed, tmp_path):
+    mixture, picture = tmp_path / "m.safetensors", tmp_path / "p.png"
+    fit(holed_file, mixture, n_components=2, missing="marginalize")
+    result = plot(mixture, holed_file, picture)
+    assert picture.exists()
+    n_holed = int(np.isnan(holed).any(1).sum())
+    assert f"left out {n_holed} samples with missing values" in str(result)
+    np.save(tmp_path / "empty.npy", np.full((3, 4), np.nan))
+    with pytest.raises(ValueError, match="every one of 3 samples has missing values"):
+        plot(mixture, tmp_path / "empty.npy", picture)
