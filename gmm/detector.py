@@ -33,6 +33,7 @@ from gmm.crossfitting import cross_fit
 from gmm.em.missing import MISSING
 from gmm.em.parameters import Estimate
 from gmm.estimator import GaussianMixture
+from gmm.options import Missing
 from gmm.samples.placement import to_tensor
 from gmm.samples.validation import check_matrix
 from gmm.settings import check_settings
@@ -123,8 +124,8 @@ class DensityDetector(OutlierMixin, BaseEstimator):
             check_matrix(X)
         x, template = validate_samples(self, X, fitting=True), self._template()
         check_settings(template.get_params(deep=False))
-        # Here too, for a fold would number its own rows.
-        MISSING[getattr(template, "missing", "error")].check(to_tensor(x))
+        missing: Missing = getattr(template, "missing", "error")
+        MISSING[missing].check(to_tensor(x))  # here too, for a fold would number its own rows
         if self.threshold_nats is not None:
             self.mixture_ = _fit(template, x, self.trim_percent)
             self.held_out_scores_ = np.empty(0)
