@@ -227,7 +227,7 @@ def check_detector_settings(settings: dict[str, Any]) -> None:
     """
     percent, trim, cv = (settings[name] for name in ("percent", "trim_percent", "cv"))
     check_percent(percent)
-    if not (isinstance(trim, Real) and 0 <= float(trim) < 50):
+    if isinstance(trim, bool) or not (isinstance(trim, Real) and 0 <= float(trim) < 50):
         raise ValueError(
             f"trim_percent={trim!r}, expected 0 or a number below 50, so that most samples remain"
         )
@@ -237,7 +237,8 @@ def check_detector_settings(settings: dict[str, Any]) -> None:
             f"cv={cv!r}, expected a number of folds >= 2 or a share to hold out between 0 and 1"
         )
     threshold = settings["threshold_nats"]
-    if threshold is not None and not (isinstance(threshold, Real) and math.isfinite(threshold)):
+    known = isinstance(threshold, Real) and not isinstance(threshold, bool)
+    if threshold is not None and not (known and math.isfinite(threshold)):
         raise ValueError(
             f"threshold_nats={threshold!r}, expected a finite log density in nats, or None to "
             f"flag a percentage"
@@ -264,6 +265,9 @@ def _read_groups(
             f"groups holds values that have no order ({error}), expected numbers or words; "
             f"convert them to words"
         ) from error
+    if members.dtype.kind == "f" and np.isnan(members).any():
+        row = int(np.flatnonzero(np.isnan(members))[0])
+        raise ValueError(f"groups[{row}] is NaN, expected the group of each sample; name it")
     n_groups, least = len(kinds), 2 if cv < 1 else int(cv)
     if n_groups < least:
         raise ValueError(
