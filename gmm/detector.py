@@ -119,13 +119,8 @@ class DensityDetector(OutlierMixin, BaseEstimator):
             ValueError: If a setting or a sample cannot be used, or the samples are too few.
         """
         check_detector_settings(self.get_params(deep=False))
-        refuse_chunks(X, "DensityDetector")
-        if not isinstance(X, Tensor):
-            check_matrix(X)
-        x, template = validate_samples(self, X, fitting=True), self._template()
-        check_settings(template.get_params(deep=False))
-        missing: Missing = getattr(template, "missing", "error")
-        MISSING[missing].check(to_tensor(x))  # here too, for a fold would number its own rows
+        template = self._template()
+        x = self._read(X, template)
         if self.threshold_nats is not None:
             self.mixture_ = _fit(template, x, self.trim_percent)
             self.held_out_scores_ = np.empty(0)
@@ -189,6 +184,17 @@ class DensityDetector(OutlierMixin, BaseEstimator):
         """+1 for each inlier and -1 for each outlier; a sample without a density is an outlier."""
         inlier = self.decision_function(X) >= 0
         return 2 * (inlier.long() if isinstance(inlier, Tensor) else inlier.astype(int)) - 1
+
+    def _read(self, X: ArrayLike | Tensor, template: BaseMixture) -> Any:
+        """X as a tensor or array, with errors that number its rows and not those of a fold."""
+        refuse_chunks(X, "DensityDetector")
+        if not isinstance(X, Tensor):
+            check_matrix(X)
+        x = validate_samples(self, X, fitting=True)
+        check_settings(template.get_params(deep=False))
+        missing: Missing = getattr(template, "missing", "error")
+        MISSING[missing].check(to_tensor(x))
+        return x
 
     def _template(self) -> BaseMixture:
         template: Any = GaussianMixture() if self.mixture is None else clone(self.mixture)
