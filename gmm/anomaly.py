@@ -99,7 +99,8 @@ def check_percent(percent: Any) -> None:
     Raises:
         ValueError: If it is no number between 0 and 100, exclusive.
     """
-    if not isinstance(percent, Real) or not 0 < float(percent) < 100:
+    number = isinstance(percent, Real) and not isinstance(percent, bool)
+    if not number or not 0 < float(percent) < 100:
         raise ValueError(f"percent={percent!r}, expected a number between 0 and 100 such as 4")
 
 

@@ -33,6 +33,7 @@ from gmm.crossfitting import cross_fit
 from gmm.em.missing import MISSING
 from gmm.em.parameters import Estimate
 from gmm.estimator import GaussianMixture
+from gmm.options import Missing
 from gmm.samples.placement import to_tensor
 from gmm.samples.validation import check_matrix
 from gmm.settings import check_settings
@@ -118,13 +119,8 @@ class DensityDetector(OutlierMixin, BaseEstimator):
             ValueError: If a setting or a sample cannot be used, or the samples are too few.
         """
         check_detector_settings(self.get_params(deep=False))
-        refuse_chunks(X, "DensityDetector")
-        if not isinstance(X, Tensor):
-            check_matrix(X)
-        x, template = validate_samples(self, X, fitting=True), self._template()
-        check_settings(template.get_params(deep=False))
-        # Here too, for a fold would number its own rows.
-        MISSING[getattr(template, "missing", "error")].check(to_tensor(x))
+        template = self._template()
+        x = self._read(X, template)
         if self.threshold_nats is not None:
             self.mixture_ = _fit(template, x, self.trim_percent)
             self.held_out_scores_ = np.empty(0)
@@ -189,6 +185,17 @@ class DensityDetector(OutlierMixin, BaseEstimator):
         inlier = self.decision_function(X) >= 0
         return 2 * (inlier.long() if isinstance(inlier, Tensor) else inlier.astype(int)) - 1
 
+    def _read(self, X: ArrayLike | Tensor, template: BaseMixture) -> Any:
+        """X as a tensor or array, with errors that number its rows and not those of a fold."""
+        refuse_chunks(X, "DensityDetector")
+        if not isinstance(X, Tensor):
+            check_matrix(X)
+        x = validate_samples(self, X, fitting=True)
+        check_settings(template.get_params(deep=False))
+        missing: Missing = getattr(template, "missing", "error")
+        MISSING[missing].check(to_tensor(x))
+        return x
+
     def _template(self) -> BaseMixture:
         template: Any = GaussianMixture() if self.mixture is None else clone(self.mixture)
         if template.random_state is None:
@@ -226,7 +233,7 @@ def check_detector_settings(settings: dict[str, Any]) -> None:
     """
     percent, trim, cv = (settings[name] for name in ("percent", "trim_percent", "cv"))
     check_percent(percent)
-    if not (isinstance(trim, Real) and 0 <= float(trim) < 50):
+    if isinstance(trim, bool) or not (isinstance(trim, Real) and 0 <= float(trim) < 50):
         raise ValueError(
             f"trim_percent={trim!r}, expected 0 or a number below 50, so that most samples remain"
         )
@@ -236,7 +243,8 @@ def check_detector_settings(settings: dict[str, Any]) -> None:
             f"cv={cv!r}, expected a number of folds >= 2 or a share to hold out between 0 and 1"
         )
     threshold = settings["threshold_nats"]
-    if threshold is not None and not (isinstance(threshold, Real) and math.isfinite(threshold)):
+    known = isinstance(threshold, Real) and not isinstance(threshold, bool)
+    if threshold is not None and not (known and math.isfinite(threshold)):
         raise ValueError(
             f"threshold_nats={threshold!r}, expected a finite log density in nats, or None to "
             f"flag a percentage"
@@ -263,6 +271,9 @@ def _read_groups(
             f"groups holds values that have no order ({error}), expected numbers or words; "
             f"convert them to words"
         ) from error
+    if members.dtype.kind == "f" and np.isnan(members).any():
+        row = int(np.flatnonzero(np.isnan(members))[0])
+        raise ValueError(f"groups[{row}] is NaN, expected the group of each sample; name it")
     n_groups, least = len(kinds), 2 if cv < 1 else int(cv)
     if n_groups < least:
         raise ValueError(

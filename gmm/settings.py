@@ -1,5 +1,6 @@
 """Checks of settings and initial values: one line that names the argument and its value."""
 
+import math
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, get_args
@@ -36,6 +37,8 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     check_number("tol", settings["tol"], Real, "a number >= 0", 0)
     if settings["reg_covar"] != "auto":
         check_number("reg_covar", settings["reg_covar"], Real, "a number >= 0, or 'auto'", 0)
+        if settings["reg_covar"] == math.inf:
+            raise ValueError("reg_covar=inf, expected a finite number >= 0, or 'auto'")
     # Variational Bayes has no rank: its priors are over matrices and variances.
     types = get_args(CovarianceType) if "rank" in settings else tuple(COVARIANCES)
     _check_choice("covariance_type", settings["covariance_type"], types)
@@ -202,7 +205,7 @@ def check_starts(methods: Sequence[InitMethod]) -> None:
     Raises:
         ValueError: Naming the first of them.
     """
-    if isinstance(methods, str) or not len(methods):
+    if isinstance(methods, str) or not isinstance(methods, Sequence) or not methods:
         raise ValueError(f"init_params={methods!r}, expected a sequence such as ('kmeans',)")
     for method in methods:
         _check_choice("init_params", method, get_args(InitMethod))

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from gmm.plots.style import COLOURS, INK, add_legend, prepare, write_title
+from gmm.samples.placement import to_tensor
+from gmm.samples.validation import check_finite, check_matrix
 
 SIGMAS = (1.0, 2.0)  # of the ellipses, in standard deviations; the title says so
 MOST_POINTS = 4000  # drawn evenly out of the samples: more only darken the picture
@@ -50,8 +52,15 @@ def plot_mixture(mixture: FittedMixture, x: ArrayLike | Tensor, *, ax: Axes | No
         mixture: A fitted mixture, ours or scikit-learn's.
         x: Samples, n × d.
         ax: Where to draw; None for a new figure.
+
+    Raises:
+        ValueError: If the mixture has not been fitted, or ``x`` is no matrix of finite numbers.
     """
+    if not hasattr(mixture, "weights_"):
+        raise ValueError(f"{mixture!r} has not been fitted; call fit first")
     samples = as_array(x)
+    check_matrix(samples)
+    check_finite(to_tensor(samples))
     ax = prepare(ax, (6.4, 5.4))
     kept = drawn_components(mixture)
     if samples.shape[1] == 1:

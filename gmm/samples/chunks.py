@@ -18,6 +18,7 @@ from torch.utils.data import (
 )
 
 from gmm.files.matrices import file_chunks
+from gmm.samples.placement import check_unmasked
 from gmm.samples.streaming import Streamed
 from gmm.samples.survey import as_tensor, check_weight, survey
 from gmm.samples.validation import check_finite
@@ -224,7 +225,10 @@ def _unwrap(item: Any, index: int) -> np.ndarray | Tensor:
             f"the samples come first, pass gmm.Chunks(lambda: (item[0] for item in source))"
         )
     matrix = next(iter(item)) if is_wrapped else item
-    return matrix if isinstance(matrix, Tensor) else np.asarray(matrix)
+    if isinstance(matrix, Tensor):
+        return matrix
+    check_unmasked(matrix)
+    return np.asarray(matrix)
 
 
 def _dimensions(value: Any) -> int:

@@ -1,7 +1,7 @@
 """Anything like an array as a tensor, and where and in which precision to compute with it."""
 
 import reprlib
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ def to_tensor(values: ArrayLike | Tensor) -> Tensor:
     """
     if isinstance(values, Tensor):
         return values
+    check_unmasked(values)
     array = np.asarray(values)
     if array.dtype in FLOATS and array.flags.behaved and min(array.strides, default=0) >= 0:
         return torch.from_numpy(array)
@@ -35,6 +36,19 @@ def to_tensor(values: ArrayLike | Tensor) -> Tensor:
     if backwards or not array.flags.writeable or array.dtype != dtype:
         array = np.array(array, dtype=dtype, order="C")
     return torch.from_numpy(array)
+
+
+def check_unmasked(values: Any) -> None:
+    """Refuses arrays that say of some values that they do not count.
+
+    Raises:
+        ValueError: If one is masked.
+    """
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"got a masked array of which {np.ma.count_masked(values)} values are masked, expected "
+            f"values alone; pass x.filled(numpy.nan) and missing='marginalize'"
+        )
 
 
 def as_floats(values: ArrayLike | Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from gmm.samples.placement import to_tensor
+from gmm.samples.placement import check_unmasked, to_tensor
 
 MOST_LISTED = 3  # faulty values named before the rest are only counted
 
@@ -62,11 +62,7 @@ def check_matrix(samples: Any) -> None:
             element.
         TypeError: If an element is an object that is not a number.
     """
-    if np.ma.is_masked(samples):
-        raise ValueError(
-            f"x is a masked array of which {np.ma.count_masked(samples)} values are masked, "
-            f"expected values alone; pass x.filled(numpy.nan) and missing='marginalize'"
-        )
+    check_unmasked(samples)
     try:
         x = np.asarray(samples)
     except ValueError as error:

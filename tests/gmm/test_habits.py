@@ -171,7 +171,7 @@ MISTAKES = {
     "times": (lambda x: GaussianMixture(1).fit(x.astype("M8[s]")), "x has dtype datetime64"),
     "a mask": (
         lambda x: GaussianMixture(1).fit(np.ma.masked_greater(x, 1)),
-        "x is a masked array of which .*filled",
+        "got a masked array of which .*filled",
     ),
     "a sparse tensor": (
         lambda x: GaussianMixture(1).fit(torch.from_numpy(x).to_sparse()),
@@ -211,6 +211,24 @@ MISTAKES = {
     "groups without order": (
         lambda x: DensityDetector().fit(x, groups=[None] * len(x)),
         "groups holds values that have no order",
+    ),
+    "a group without a name": (
+        lambda x: DensityDetector().fit(x, groups=np.r_[np.nan, np.arange(1.0, len(x))]),
+        r"groups\[0\] is NaN",
+    ),
+    "a truth value as percentage": (lambda x: DensityDetector(percent=True).fit(x), "percent=True"),
+    "a truth value as threshold": (
+        lambda x: DensityDetector(threshold_nats=False).fit(x),
+        "threshold_nats=False, expected a finite",
+    ),
+    "masks in chunks": (
+        lambda x: GaussianMixture(1).fit([x, np.ma.masked_greater(x, 1)]),
+        "got a masked array of which",
+    ),
+    "no bound of variances": (lambda x: fit(x, reg_covar=np.inf), "reg_covar=inf, expected a fi"),
+    "starts that can be read once": (
+        lambda x: sweep(x, [1], init_params=iter(["kmeans"])),
+        "init_params=.*expected a sequence",
     ),
     "a source to a detector": (
         lambda x: DensityDetector(random_state="a").fit(x),

@@ -134,3 +134,32 @@ def test_weights_of_samples_with_missing_values_repeat_them(holed):
     repeated = sweep(np.repeat(holed, counts, 0), [1], ("full", "diag"), **settings)
     for row, expected in zip(weighted.rows, repeated.rows, strict=True):
         assert row.bic == pytest.approx(expected.bic, rel=1e-9)
+
+
+def clusters_of_any_scale(seed):
+    """Clusters of their own shapes, every second time with a feature a thousand times as wide."""
+    random = np.random.default_rng(seed)
+    d, k, n = (int(random.integers(*ends)) for ends in ((2, 7), (2, 6), (100, 400)))
+    means = random.normal(size=(k, d)) * random.uniform(1, 5)
+    shapes = random.normal(size=(k, d, d)) * 0.4 + np.eye(d)
+    component = random.integers(0, k, n)
+    x = means[component] + (shapes[component] @ random.normal(size=(n, d, 1)))[..., 0]
+    if seed % 4 == 1:
+        x[:, -1] *= 1e3
+    elif seed % 4 == 3:
+        x[:, -1] = random.uniform(0, 1e4, n)
+    return x, k, TYPES[seed // 4 % 4]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_starts_are_not_worse_than_as_many_of_scikit_learn_and_better_for_wide_features():
+    gains = []
+    for seed in range(48):
+        x, k, kind = clusters_of_any_scale(seed)
+        reference = Reference(k, covariance_type=kind, n_init=10, random_state=0).fit(x)
+        (row,) = sweep(x, [k], [kind]).rows
+        gains.append(row.lower_bound - reference.lower_bound_)
+    assert min(gains) > -0.05
+    assert (np.array(gains[1::2]) > 0.01).mean() > 0.25
+    assert np.mean(gains) > 0.05

@@ -16,7 +16,7 @@ Matrices = list[Any]
 def exact_bounds(
     x: np.ndarray,
     settings: Mapping[str, Any],
-    sample_weight: ArrayLike | None = None,
+    sample_weight: np.ndarray | None = None,
 ) -> list[float]:
     """The mean log density of a sample at each E-step, until it changes by less than ``tol``.
 

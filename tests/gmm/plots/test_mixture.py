@@ -59,3 +59,18 @@ def test_pruned_components_are_not_drawn(plane):
     assert len(ellipses(plot_mixture(bayesian, plane))) == kept * len(SIGMAS)
     centroids = plot_density(bayesian, plane).collections[-1]
     assert len(centroids.get_offsets()) == kept
+
+
+def test_what_cannot_be_drawn_is_named(easy):
+    mixture = GaussianMixture(2, random_state=0)
+    with pytest.raises(ValueError, match="has not been fitted; call fit first"):
+        plot_mixture(mixture, easy)
+    mixture.fit(easy)
+    faults = {"x.npy": "x is .*expected samples", 3: "x is .*expected"}
+    for x, message in faults.items():
+        with pytest.raises(ValueError, match=message):
+            plot_mixture(mixture, x)
+    with pytest.raises(ValueError, match=r"x has shape \(2,\)"):
+        plot_mixture(mixture, easy[0])
+    with pytest.raises(ValueError, match=r"x\[0, 0\] is NaN"):
+        plot_mixture(mixture, np.full((4, 2), np.nan))
