@@ -47,6 +47,7 @@ from cellxai.training.settings import (
     device_name,
 )
 from cellxai.training.trainer import process_number, train, wait_for_all
+from gmm.commandline.trust import classes_in, folders_of_own
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,8 @@ def write_environment(
     starts = [*earlier_starts(folder.environment), describe_start(environment)]
     split = describe_split(images, folder.split)
     cost = {"starts": starts, "seconds": total_seconds(starts)}
-    write_json(folder.environment, {**environment, "data": data, "split": split, **cost})
+    own = {"own_code": folders_of_own(classes_in(folder.config.read_text(encoding="utf-8")))}
+    write_json(folder.environment, {**environment, "data": data, "split": split, **cost, **own})
 
 
 def all_readable(images: CellImages) -> list[Record]:
