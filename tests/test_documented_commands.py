@@ -34,7 +34,7 @@ COMMANDS = [command for document in DOCUMENTS for command in read_commands(docum
 RUN = "runs/quickstart"
 PLACES = {
     "CLASS": ["ImageFolder", "--data.root", "my_images"], "DIR": [RUN], "FOLDER": ["runs"],
-    "i/n": ["1/1"], "…": [],
+    "i/n": ["1/2"], "…": [],
 }  # fmt: skip
 REQUIRED = {
     "data": ["--data", "ImageFolder", "--data.root", "my_images"], "run": ["--run", RUN],
@@ -171,6 +171,15 @@ def test_lines_are_found_wherever_a_document_has_them(tmp_path):
         "cellxai score --run DIR --config configs/a/b.yaml", "gmm fit", "gmm sweep",
     ]  # fmt: skip
     assert [command.is_whole for command in commands] == [True] * 3 + [False] * 6
+
+
+@pytest.mark.slow
+def test_the_mixtures_of_the_readme_run():
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    names = {"x": x}
+    exec(block_with(README.read_text(encoding="utf-8"), "GaussianMixture(8"), names)
+    assert names["scores"].shape == names["outliers"].shape == (200,)
+    assert names["best"].n_components < 4  # one Gaussian made them
 
 
 @pytest.mark.slow
