@@ -111,12 +111,8 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
     judged = trained.judged_part
     temperature = temperature_of_run(parts)
     baseline = baseline_of_run(trained, judged)
-    rows = [
-        row
-        for part, judgement in parts.items()
-        for row in prediction_rows(judgement, trained.images.records(part))
-    ]
-    write_csv(folder / "predictions.csv", rows)
+    rows = (prediction_rows(parts[part], trained.images.records(part)) for part in parts)
+    write_csv(folder / "predictions.csv", [row for of_part in rows for row in of_part])
     report = {
         "classes": list(trained.classes),
         "parts": {part: judgement.report for part, judgement in parts.items()},
@@ -135,14 +131,10 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
     )  # fmt: skip
     accuracy = {part: judgement.report["accuracy"] for part, judgement in parts.items()}
     interval = parts[judged].report["intervals"]["accuracy"]["wilson"]
+    faults = (*trained.new_images, *trained.images.faults)
     return EvaluationSummary(
-        folder,
-        accuracy,
-        judged,
-        interval,
-        baseline.get("accuracy"),
-        (*trained.new_images, *trained.images.faults),
-    )
+        folder, accuracy, judged, interval, baseline.get("accuracy"), faults
+    )  # fmt: skip
 
 
 def evaluate_other(trained: TrainedRun, other: OtherData, out: Path | None) -> EvaluationSummary:
