@@ -1,5 +1,6 @@
 """Reading a trained run back: the classifier, its images, and which of them it was trained on."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +17,14 @@ from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault
 from cellxai.data.splits import PARTS
 from cellxai.files.config import build_arguments
-from cellxai.files.folder import RunFolder
+from cellxai.files.folder import RunFolder, read_json
 from cellxai.training.allocator import keep_freed_memory
 from cellxai.training.backbone_file import with_backbone
 from cellxai.training.checkpoint_file import read_checkpoint
 from cellxai.training.run_images import load_known_images
 from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import Device, choose_device
+from gmm.commandline.trust import search_recorded
 
 Checkpoint = Literal["best", "last"]
 OF_TRAINING = (
@@ -166,11 +168,15 @@ def read_settings(folder: RunFolder) -> RunSettings:
     """The settings that a run was trained with, every object of its config built.
 
     All but what only a training needs: its augmentations, callbacks and loggers are left out, so
-    that a run is read without the code that they lie in.
+    that a run is read without the code that they lie in. Classes of the user's own that he allows
+    are also looked for where they lay when the run was trained.
 
     Raises:
         ValueError: If a key, a value or a class in its config is not what ``fit`` takes.
     """
+    with suppress(OSError, ValueError, AttributeError):  # it is not needed to read a run
+        for name, place in read_json(folder.environment).get("own_code", {}).items():
+            search_recorded(Path(str(place)), name, folder.root)
     return RunSettings(**build_arguments(RunSettings, folder.config, OF_TRAINING))
 
 

@@ -88,6 +88,37 @@ def keep_best(folder: RunFolder, monitor: str | None) -> list[L.Callback]:
     return [best]
 
 
+class MovedRun(L.Callback):
+    """Lets a run that was copied or renamed remember which of its epochs was the best.
+
+    Lightning forgets that where the folder is another, and keeps the best of the epochs to come.
+
+    Args:
+        folder: Where the checkpoints lie now.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_load_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Puts the folder of now in the place of the earlier one; states are loaded after this."""
+        for state in checkpoint.get("callbacks", {}).values():
+            ours = Path(state.get("best_model_path") or "").name == "best.ckpt"
+            if not ours or Path(state.get("dirpath") or "").name != self.folder.name:
+                continue
+            state["dirpath"] = str(self.folder.resolve())
+            for name in ("best_model_path", "kth_best_model_path"):
+                state[name] = self.here(state[name])
+            known = state["best_k_models"].items()
+            state["best_k_models"] = {self.here(path): score for path, score in known}
+
+    def here(self, path: str) -> str:
+        """A checkpoint of that name in the folder of now; empty where there was none."""
+        return str(self.folder.resolve() / Path(path).name) if path else ""
+
+
 class LastCheckpoint(Checkpoint):
     """Keeps ``last.ckpt``: of every epoch, of every so many steps, and of a run that is to stop.
 

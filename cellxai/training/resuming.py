@@ -139,7 +139,8 @@ def reopen(folder: RunFolder) -> list[str]:
     for path in found:
         path.rename(free_name(path.with_name(f"{path.name}-{n_done}-epochs")))
     # Not finished, before its config says that it is to be longer: it could be killed in between.
-    write_json(folder.environment, {**read_json(folder.environment), "finished": False})
+    begun = read_json(folder.environment) if folder.environment.exists() else {}
+    write_json(folder.environment, {**begun, "finished": False})
     if not found:
         return []
     names = ", ".join(path.name for path in found)

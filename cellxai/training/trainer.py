@@ -23,6 +23,7 @@ from cellxai.training.callbacks import METRICS, MetricsTable, StepSeed, Stopwatc
 from cellxai.training.checkpoints import (
     AtomicCheckpoints,
     LastCheckpoint,
+    MovedRun,
     RunningMetrics,
     keep_best,
 )
@@ -121,6 +122,7 @@ def build_callbacks(
         StepSeed(images.seed),
         FiniteLoss(images),
         RunningMetrics(),
+        MovedRun(folder.checkpoints),
         *build_moving_average(training.ema_decay),
         MetricsTable(folder.metrics),
         Stopwatch(folder.environment),

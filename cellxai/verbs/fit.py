@@ -47,6 +47,7 @@ from cellxai.training.settings import (
     device_name,
 )
 from cellxai.training.trainer import process_number, train, wait_for_all
+from gmm.commandline.trust import classes_in, folders_of_own
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def fit_run(settings: RunSettings) -> Fitted:
     check_precision(settings.training.precision, choose_device(settings.training.device))
     check_launch(settings.training.devices)
     writes = process_number() == 0  # one of several that train together
-    notes: list[str] = []
+    notes: tuple[str, ...] = ()
     with run_lock(folder.root) if writes else nullcontext():
         images, scan = load_images(settings)
         L.seed_everything(settings.seed, workers=True, verbose=False)
@@ -141,11 +142,7 @@ def fit_run(settings: RunSettings) -> Fitted:
             faults, noted = (*scan.faults, *images.faults), (*scan.notes, *note_copies(images))
             data = describe_data(all_readable(images), faults, noted)
             check_same_images(folder, data["fingerprint"])
-            remove_leftovers(folder)
-            if further:
-                notes += [*reopen(folder), *note_schedule(settings.training)]
-            elif differences:
-                remove_beginning(folder)
+            notes = clear_folder(folder, settings.training, further, bool(differences))
             write_config(folder.config, vars(settings))
             write_split(folder.split, images.all_records, images.parts)
             write_environment(folder, settings, classifier, images, data)
@@ -157,6 +154,25 @@ def fit_run(settings: RunSettings) -> Fitted:
         wait_for_all()
     result = read_result(folder)
     return replace(result, notes=(*result.notes, *notes))
+
+
+def clear_folder(
+    folder: RunFolder, training: TrainingSettings, further: bool, other: bool
+) -> tuple[str, ...]:
+    """Removes or sets aside what does not belong to the training to come; returns lines on it.
+
+    Args:
+        folder: The run folder.
+        training: How the training is to go on.
+        further: Whether it goes on after its earlier end.
+        other: Whether what is there is of other settings.
+    """
+    remove_leftovers(folder)
+    if further:
+        return (*reopen(folder), *note_schedule(training))
+    if other:
+        remove_beginning(folder)
+    return ()
 
 
 def note_schedule(training: TrainingSettings) -> tuple[str, ...]:
@@ -183,7 +199,8 @@ def write_environment(
     starts = [*earlier_starts(folder.environment), describe_start(environment)]
     split = describe_split(images, folder.split)
     cost = {"starts": starts, "seconds": total_seconds(starts)}
-    write_json(folder.environment, {**environment, "data": data, "split": split, **cost})
+    own = {"own_code": folders_of_own(classes_in(folder.config.read_text(encoding="utf-8")))}
+    write_json(folder.environment, {**environment, "data": data, "split": split, **cost, **own})
 
 
 def all_readable(images: CellImages) -> list[Record]:

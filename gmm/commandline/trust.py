@@ -6,10 +6,11 @@ from elsewhere, such as the config of a run folder, name classes too: those are 
 """
 
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from threading import RLock
@@ -96,6 +97,36 @@ def search_folder(folder: Path, names: Iterable[str]) -> None:
         here = (folder / f"{name}.py").is_file() or (folder / name).is_dir()
         if here and not is_importable(name) and str(folder) not in sys.path:
             sys.path.append(str(folder))
+
+
+def search_recorded(folder: Path, name: str, recorded_in: Path) -> None:
+    """Looks for a module where a file says that it lay, if the user allows it by name.
+
+    Only in what belongs to the user, so that no other user of the machine can lay it there; and not
+    in the folder that says so, which may have come with a module of that name.
+
+    Args:
+        folder: Where the module lay.
+        name: Its top package.
+        recorded_in: Folder of the file.
+    """
+    if name not in _allowed or folder.resolve().is_relative_to(recorded_in.resolve()):
+        return
+    with suppress(OSError):  # a folder of others, or none any more
+        files = [path for path in (folder / f"{name}.py", folder / name) if path.exists()]
+        if files and all(path.stat().st_uid == os.geteuid() for path in (folder, *files)):
+            search_folder(folder, [name])
+
+
+def folders_of_own(names: Iterable[str]) -> dict[str, str]:
+    """Where the modules of these names lie that were imported and are installed nowhere."""
+    found: dict[str, str] = {}
+    for name in {*names} - {*TRUSTED} - sys.stdlib_module_names:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file and not {"site-packages", "dist-packages"} & {*Path(file).parts}:
+            path = Path(file).resolve()
+            found[name] = str(path.parents[1] if path.stem == "__init__" else path.parent)
+    return dict(sorted(found.items()))
 
 
 def is_importable(name: str) -> bool:

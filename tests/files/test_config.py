@@ -54,7 +54,10 @@ class Mine(Backbone):
 
 # No two objects of Lightning or Albumentations are equal: see tests/training; the tensor pipeline
 # takes no workers, and TensorBoard need not be installed.
-ELSEWHERE = {"callbacks", "loggers", "augmentations", "tensorboard", "pipeline"}
+# Copies cannot be kept together where a file parts the images.
+ELSEWHERE = {
+    "callbacks", "loggers", "augmentations", "tensorboard", "pipeline", "keep_copies_together",
+}  # fmt: skip
 
 
 def arguments(source) -> dict:
@@ -80,6 +83,7 @@ def arguments(source) -> dict:
             devices=2, precision="bf16-mixed", channels_last=True, compile=True,
             accumulate_batches=2, gradient_clip=0.5, checkpoint_every_steps=7,
             loss=LossSettings(0.1, 0.2), ema_decay=0.9, cached_views=4,
+            monitor="validation_macro_f1",
         ),
         "loading": LoadingSettings(HERE / "cache", workers=2, order="balanced"),
         "seed": 11,

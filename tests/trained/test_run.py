@@ -9,10 +9,11 @@ import yaml
 from cellxai.data.loading import prepared
 from cellxai.data.loading.prepared import read_prepared
 from cellxai.files.config import read_config
-from cellxai.files.folder import RunFolder
+from cellxai.files.folder import RunFolder, read_json, write_json
 from cellxai.trained.run import find_checkpoint, lay_out, load_run
 from cellxai.verbs.evaluate.verb import evaluate_run
 from cellxai.verbs.fit import fit
+from gmm.commandline import trust
 
 
 @pytest.fixture
@@ -172,3 +173,71 @@ def test_reading_a_run_does_not_import_training_it():
         "    assert f'cellxai.training.{name}' not in sys.modules, name\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+OWN_NETWORK = """
+from pathlib import Path
+from torch import nn
+from cellxai.classifier.backbone import Backbone, FeatureNetwork
+class Net(Backbone):
+    def build(self, load_weights: bool):
+        return FeatureNetwork(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), 3)
+"""
+TRAIN = """
+import sys
+from cellxai.cli import main
+sys.argv = ["cellxai", "fit", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.fixture
+def run_of_own_network(cells, tmp_path):
+    """A run whose network is a class in the folder where its user stood."""
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "recorded_lab.py").write_text(OWN_NETWORK)
+    words = ["--data", "ImageFolder", "--data.root", cells, "--run", tmp_path / "run",
+             "--model.backbone", "recorded_lab.Net", "--training.epochs", "1",
+             "--transforms.image_size", "[32,32]"]  # fmt: skip
+    command = [sys.executable, "-c", TRAIN, *map(str, words)]
+    done = subprocess.run(command, cwd=tmp_path / "lab", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def nothing_allowed(monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(trust, "_allowed", set())
+    yield
+    sys.modules.pop("recorded_lab", None)
+
+
+@pytest.mark.usefixtures("nothing_allowed")
+def test_an_own_class_is_found_where_it_lay_once_its_user_allows_it(run_of_own_network, tmp_path):
+    recorded = read_json(run_of_own_network / "environment.json")["own_code"]
+    assert recorded == {"recorded_lab": str(tmp_path / "lab")}
+    with pytest.raises(ValueError, match=r"names the class recorded_lab.Net.* --allow recorded_la"):
+        load_run(run_of_own_network, "cpu")
+    assert "recorded_lab" not in sys.modules
+    trust.allow(["recorded_lab"])
+    trained = load_run(run_of_own_network, "cpu")
+    assert type(trained.settings.model.backbone).__module__ == "recorded_lab"
+
+
+@pytest.mark.usefixtures("nothing_allowed")
+@pytest.mark.parametrize("kind", ["in the run folder", "of another user"])
+def test_what_came_with_a_run_or_is_anothers_is_not_searched(
+    run_of_own_network, tmp_path, monkeypatch, kind
+):
+    trust.allow(["recorded_lab"])
+    if kind == "in the run folder":
+        shutil.move(tmp_path / "lab", run_of_own_network / "lab")
+        environment = read_json(run_of_own_network / "environment.json")
+        environment["own_code"] = {"recorded_lab": str(run_of_own_network / "lab")}
+        write_json(run_of_own_network / "environment.json", environment)
+    else:
+        monkeypatch.setattr("os.geteuid", lambda: 12345)
+    with pytest.raises(ValueError, match="recorded_lab"):
+        load_run(run_of_own_network, "cpu")
+    assert "recorded_lab" not in sys.modules

@@ -264,3 +264,17 @@ def test_a_run_goes_on_with_the_images_that_it_began_with_alone(settings, cells,
     assert result.epochs == 2
     line = "evaluation: of the weights after 1 epochs, now NAME-1-epochs; ask again"
     assert result.notes == (line,)
+
+
+def test_a_run_that_was_moved_remembers_its_best_epoch(settings, tmp_path, monkeypatch):
+    def worse_every_epoch(self, batch, batch_index) -> None:
+        self.log("validation_loss", float(self.trainer.current_epoch))
+        self.log("validation_accuracy", 0.5)
+
+    monkeypatch.setattr(CellClassifier, "validation_step", worse_every_epoch)
+    run = fit(run=tmp_path / "run", **settings(epochs=2)).run
+    moved = run.rename(tmp_path / "moved")
+    fit(run=moved, **settings(epochs=4))
+    best = torch.load(moved / "checkpoints" / "best.ckpt", weights_only=True)
+    assert best["epoch"] == 0
+    assert len(read_csv(moved / "metrics.csv")) == 4

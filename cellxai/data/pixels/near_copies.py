@@ -18,6 +18,7 @@ SHADING = SIDE / 16  # pixels: standard deviation of the blur that is taken away
 # Of 300 white blood cells, pairs above it are one cell photographed twice, and other cells reach
 # 0.87; frames of one microscope reach 0.75, and 47 cultures of Sartorius 0.64.
 SAME = 0.9
+LARGE, MIDDLE = 1024, 512  # pixels: larger images are first brought to a middle size
 N_KEPT = 512  # of the 1024 numbers of a bound: half the work, and the pairs left hardly more
 BLOCK = 2048  # images that are compared with as many at once
 
@@ -39,6 +40,8 @@ class NearCopy:
 
 def detail_of(pixels: UInt[np.ndarray, "h w *c"]) -> Float16[np.ndarray, "side side"]:
     """The detail of an image in 32×32 numbers of norm 1; zeros where it has none."""
+    if max(pixels.shape[:2]) > LARGE:  # else its numbers would take four times its memory
+        pixels = cv2.resize(pixels, (MIDDLE, MIDDLE), interpolation=cv2.INTER_AREA)
     levels = pixels.astype(np.float32)
     grey = cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY) if levels.ndim == 3 else levels
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)

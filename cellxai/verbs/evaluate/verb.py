@@ -118,12 +118,8 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
     weights = hash_tensors(trained.classifier.state_dict())
     sets = judge_sets(calibrate_run(trained, parts, weights), parts, trained.classes)
     baseline = baseline_of_run(trained, judged)
-    rows = [
-        row
-        for part, judgement in parts.items()
-        for row in prediction_rows(judgement, trained.images.records(part))
-    ]
-    write_csv(folder / "predictions.csv", rows)
+    rows = (prediction_rows(parts[part], trained.images.records(part)) for part in parts)
+    write_csv(folder / "predictions.csv", [row for of_part in rows for row in of_part])
     report = {
         "classes": list(trained.classes),
         "parts": {part: judgement.report for part, judgement in parts.items()},
@@ -144,15 +140,10 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
     )  # fmt: skip
     accuracy = {part: judgement.report["accuracy"] for part, judgement in parts.items()}
     interval = parts[judged].report["intervals"]["accuracy"]["wilson"]
+    faults = (*trained.new_images, *trained.images.faults)
     return EvaluationSummary(
-        folder,
-        accuracy,
-        judged,
-        interval,
-        baseline.get("accuracy"),
-        (*trained.new_images, *trained.images.faults),
-        describe_sets(sets),
-    )
+        folder, accuracy, judged, interval, baseline.get("accuracy"), faults, describe_sets(sets)
+    )  # fmt: skip
 
 
 def evaluate_other(trained: TrainedRun, other: OtherData, out: Path | None) -> EvaluationSummary:

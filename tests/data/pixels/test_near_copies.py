@@ -37,6 +37,7 @@ CHANGES = {
     "upside down": lambda pixels: pixels[::-1],
     "turned": np.rot90,
     "transposed": np.transpose,
+    "much larger": lambda pixels: cv2.resize(pixels, (1500, 1100), interpolation=cv2.INTER_CUBIC),
     "half as large": lambda pixels: cv2.resize(pixels, None, fx=0.5, fy=0.5),
     "squeezed": lambda pixels: cv2.resize(pixels, (100, 100), interpolation=cv2.INTER_AREA),
     "recompressed": recompress,

@@ -1,0 +1,219 @@
+"""Every line that README and docs tell to type means what the program takes, and runs.
+
+Placeholders are filled in by :data:`PLACES`. What would take minutes or download weights is made
+small by :data:`SMALL`, where the line does not say otherwise itself; all else is as it stands.
+"""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from documented_commands import Command, block_with, options_in, read_commands
+from PIL import Image
+
+from cellxai import cli
+from cellxai.data.readers.folder import ImageFolder
+from cellxai.files.config import write_config
+from cellxai.files.folder import read_csv
+from cellxai.training.run_settings import RunSettings
+from gmm import cli as mixture_cli
+from gmm.commandline import run
+from gmm.commandline.parser import option_names, parser_of, without_empty_configs
+from gmm.commandline.trust import trust_own_words
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+README = REPOSITORY / "README.md"
+DOCUMENTS = [README, *sorted((REPOSITORY / "docs").glob("*.md"))]
+VERBS = {"cellxai": cli.VERBS, "gmm": mixture_cli.VERBS}
+COMMANDS = [command for document in DOCUMENTS for command in read_commands(document)]
+
+RUN = "runs/quickstart"
+PLACES = {
+    "CLASS": ["ImageFolder", "--data.root", "my_images"], "DIR": [RUN], "FOLDER": ["runs"],
+    "i/n": ["1/2"], "…": [],
+}  # fmt: skip
+REQUIRED = {
+    "data": ["--data", "ImageFolder", "--data.root", "my_images"], "run": ["--run", RUN],
+}  # fmt: skip
+OPTIONAL = re.compile(r"\[.+\]")  # left out
+OWN = ["configs/fit/folder.yaml", "--data.root", "my_images", "--run"]  # behind --config …
+NETWORK = ["--model.backbone.name", "test_efficientnet", "--model.backbone.pretrained", "false"]
+TRAINING = [*NETWORK, "--training.epochs", "1", "--transforms.image_size", "[32,32]"]
+GRID = {
+    "data.root": ["my_images"], "model.backbone.name": ["test_efficientnet"],
+    "model.backbone.pretrained": [False], "transforms.image_size": [[32, 32]],
+    "training.epochs": [1, 2],
+}  # fmt: skip
+SMALL = {
+    "quickstart": [
+        "--n_images", "24", "--model.backbone.name", "test_efficientnet", "--training.epochs", "1",
+        "--transforms.image_size", "[64,64]",
+    ],
+    "synthesize": ["--n_images", "6", "--height", "64", "--width", "64"],
+    "fit": TRAINING,
+    "crossvalidate": TRAINING,
+    "grid": ["--vary", json.dumps(GRID)],
+    "density": ["--pipeline.n_components", "[1]", "--detectors", "{}"],
+    "explain": ["--explainers", "gradcam"],
+    "benchmark": ["--config", "configs/benchmark/smoke.yaml", "--images_per_class", "1"],
+}  # fmt: skip
+NOT_RUN = {
+    "PATH/TO/": "real data, which is not in this repository, and minutes to hours",
+    "torchrun": "two processes: tests/training does that",
+    "configs/benchmark/": "minutes; tests/verbs/benchmark runs each config in small",
+    "configs/fit/wbc": "real data",
+    "configs/fit/shuffled": "minutes, as configs/fit/folder.yaml",
+    "runs/shortcut": "the runs of scripts/shortcut_test.py, which take an hour",
+}
+RUN_BARE = ("quickstart", "models")  # verbs that need no option
+MAY_FIND = {"check": 3}  # exit codes that are findings of the verb
+
+
+def fill_in(verb: str, words: list[str]) -> list[str]:
+    """The words with something in the place of each placeholder."""
+    filled: list[str] = []
+    for place, word in enumerate(words):
+        option = words[place - 1] if place else ""
+        if (option, word) == ("--config", "…"):
+            filled += [*OWN, f"runs/{verb}"]
+        elif (option, word) == ("--run", "…"):
+            filled.append(RUN)
+        elif word == "…" and option.startswith("--"):
+            filled.pop()  # a value that the reader chooses
+        elif (option, word) == ("--out", "DIR"):
+            filled.append("out")
+        elif not OPTIONAL.fullmatch(word):
+            filled += PLACES.get(word, [word])
+    return filled
+
+
+def complete(command: Command, words: list[str]) -> list[str]:
+    """The words, with what is required where prose leaves it out."""
+    if command.is_whole:
+        return words
+    program, name, *_ = command.words
+    required = parser_of("", VERBS[program][name].load()).required_names
+    missing = [option for option in REQUIRED if option in required and f"--{option}" not in words]
+    return [*words, *(word for option in missing for word in REQUIRED[option])]
+
+
+def make_small(verb: str, words: list[str]) -> list[str]:
+    """The words, with options that make the work small unless the line has them itself."""
+    small = SMALL.get(verb, [])
+    pairs = zip(small[::2], small[1::2], strict=True)
+    added = [word for pair in pairs if pair[0] not in words for word in pair]
+    return [*words, *added]
+
+
+def is_by_name_alone(command: Command) -> bool:
+    """Whether a line only names a verb, or an option of it without a value."""
+    program, name, *words = command.words
+    if name == "VERB" or not (words or name in RUN_BARE):
+        assert name in {"VERB", *VERBS[program]}
+        return True
+    options = option_names(parser_of("", VERBS[program][name].load()))
+    return bool(words) and words[-1].removeprefix("--") in options and words[-1][:2] == "--"
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch) -> Path:
+    """A folder in which a reader of the README stands, with what it tells him to write."""
+    text = README.read_text(encoding="utf-8")
+    (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
+    (tmp_path / "my_lab.py").write_text(block_with(text, "class GradientTimesDarkness"))
+    (tmp_path / "mine.yaml").write_text(block_with(text, "# mine.yaml"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.text)
+def test_every_line_is_one_that_the_program_takes(command, desk):
+    if is_by_name_alone(command):
+        return
+    write_config(
+        desk / "runs/mine/config.yaml", vars(RunSettings(ImageFolder(desk), desk / "runs/mine"))
+    )
+    program, name, *words = command.words
+    verb = VERBS[program][name]
+    parser = parser_of(f"{program} {name}", verb.load())
+    words = complete(command, list(verb.name_subject(fill_in(name, words))))
+    trust_own_words(words, [])
+    parser.parse_args(without_empty_configs(words))
+
+
+def test_every_option_that_the_readme_names_is_one_of_some_verb():
+    known = {"--help", "--config", "--print_config", "--debug", "--allow", "--nproc_per_node"}
+    for verbs in VERBS.values():
+        for verb in verbs.values():
+            known |= {f"--{name}" for name in option_names(parser_of("", verb.load()))}
+    named = options_in(README.read_text(encoding="utf-8"))
+    assert [name for name in named if name not in known and "--data." not in name
+            and "--model.backbone." not in name] == []  # fmt: skip
+
+
+def test_lines_are_found_wherever_a_document_has_them(tmp_path):
+    (tmp_path / "a.md").write_text(
+        "Call `cellxai fit --seed 1`; not `cellxai/cli.py`.\n"
+        "| `cellxai score --run DIR` | `--n_shown 3`, or `configs/a/b.yaml` |\n"
+        "| `gmm fit` · `sweep` | mixtures |\n"
+        "```sh\nW=a.pt\n.venv/bin/cellxai fit \\\n  --x $W   # why\n"
+        "for v in a b; do cellxai $v --run r; done\nmake test\n```\n"
+    )
+    commands = read_commands(tmp_path / "a.md")
+    assert [" ".join(command.words) for command in commands] == [
+        "cellxai fit --x a.pt", "cellxai a --run r", "cellxai b --run r",
+        "cellxai fit --seed 1", "cellxai score --run DIR", "cellxai score --run DIR --n_shown 3",
+        "cellxai score --run DIR --config configs/a/b.yaml", "gmm fit", "gmm sweep",
+    ]  # fmt: skip
+    assert [command.is_whole for command in commands] == [True] * 3 + [False] * 6
+
+
+@pytest.mark.slow
+def test_the_mixtures_of_the_readme_run():
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    names = {"x": x}
+    exec(block_with(README.read_text(encoding="utf-8"), "GaussianMixture(8"), names)
+    assert names["scores"].shape == names["outliers"].shape == (200,)
+    assert names["best"].n_components < 4  # one Gaussian made them
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unrendered")
+def test_every_line_that_can_be_run_here_runs(desk, capsys):
+    draw_my_images(desk / "my_images")
+    succeed(Command("", "cellxai quickstart", True), capsys)
+    for name in ("plates", "photos", "other/cort"):
+        images = sorted((desk / RUN / "data/other objective/train").glob("*.png"))[:3]
+        (desk / name).mkdir(parents=True)
+        for image in images:
+            shutil.copy(image, desk / name)
+    for command in COMMANDS:
+        if not is_by_name_alone(command) and not any(words in command.text for words in NOT_RUN):
+            succeed(command, capsys)
+    assert {row["run"] for row in read_csv(desk / "runs/runs.csv")} >= {"quickstart", "mine"}
+
+
+def draw_my_images(root: Path) -> None:
+    """Two classes of ten small pictures, of which one class is brighter."""
+    generator = np.random.default_rng(0)
+    for label, level in (("glia", 100), ("neuron", 150)):
+        (root / label).mkdir(parents=True)
+        for number in range(10):
+            noise = generator.normal(level, 30, (40, 40)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(noise).save(root / label / f"{number}.png")
+
+
+def succeed(command: Command, capsys) -> None:
+    """Runs a line in small, and fails with what it printed."""
+    program, name, *words = command.words
+    named = list(VERBS[program][name].name_subject(fill_in(name, words)))
+    words = make_small(name, complete(command, named))
+    code = run(program, "", VERBS[program], [name, *words])
+    printed = capsys.readouterr()
+    said = f"{command.document}: {program} {name} {' '.join(words)}\n{printed.err[-2000:]}"
+    assert code in (0, MAY_FIND.get(name, 0)), said
