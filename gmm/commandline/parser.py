@@ -19,8 +19,10 @@ from gmm.commandline.class_names import (
     explain_class,
     import_siblings,
 )
+from gmm.commandline.config_names import name_config
 from gmm.commandline.help import clip, group_asked, help_of
 from gmm.commandline.mistakes import explain_mistake
+from gmm.commandline.unions import explain_union
 from gmm.commandline.yaml_files import load_yaml
 
 # How jsonargparse says that a name is unknown; the group is the name.
@@ -50,6 +52,17 @@ def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) 
         print(help_of(parser, parser.required_names, group))
         print("".join(f"{line}\n" for line in choices_of(parser, group)), end="")
         raise SystemExit(0)
+    refuse_repeated(words)
+    with name_config(words):
+        return parse_words(parser, words)
+
+
+def parse_words(parser: "VerbParser", words: Sequence[str]) -> dict[str, Any]:
+    """The arguments in words and configs; classes are looked for where one is not known.
+
+    Raises:
+        ValueError: If a word, key, value or class is wrong; one line, with the nearest right one.
+    """
     bases = base_classes(parser)
     words = with_whole_names(words, bases)
     try:
@@ -66,6 +79,14 @@ def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) 
     except argparse.ArgumentError as error:
         line = explain_class(str(error), bases)
         raise ValueError(line or shorten_error(str(error), option_names(parser))) from error
+
+
+def refuse_repeated(words: Sequence[str]) -> None:
+    """Raises ``ValueError`` for an option that is given twice, of which the last would count."""
+    options = [word.partition("=")[0] for word in words if word.startswith("--")]
+    for option in options:
+        if options.count(option) > 1 and option != "--config" and not option.endswith("+"):
+            raise ValueError(f"{option} is given {options.count(option)} times; give it once")
 
 
 def choices_of(parser: "VerbParser", group: str) -> list[str]:
@@ -180,6 +201,8 @@ def shorten_error(message: str, options: list[str]) -> str:
     """An error of jsonargparse as one line that names the nearest valid names."""
     chosen = UNKNOWN_CLASS.search(message)
     union = UNION_MISMATCH.match(message)
+    if (line := explain_union(message)) and not (union and chosen):
+        return line
     # For a union, jsonargparse lists all that it tried; a class that was named is what was meant.
     text = f"{union[0]} {chosen[0]}" if union and chosen else message
     text = clip(" ".join(text.split()), LONGEST_ERROR)
