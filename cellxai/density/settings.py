@@ -57,7 +57,7 @@ class PipelineSettings:
 
     def __post_init__(self) -> None:
         kept = self.projection
-        if kept is not None and not (0 < kept < 1 or (kept >= 1 and kept == int(kept))):
+        if kept is not None and not (0 < kept < 1 or (kept >= 1 and kept % 1 == 0)):
             raise ValueError(
                 f"projection={kept}: expected a share of the variance between 0 and 1, a whole "
                 "number of axes, or null for no PCA"

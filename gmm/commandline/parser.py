@@ -22,7 +22,7 @@ from gmm.commandline.class_names import (
 from gmm.commandline.config_names import name_config
 from gmm.commandline.help import clip, group_asked, help_of
 from gmm.commandline.mistakes import explain_mistake
-from gmm.commandline.unions import explain_union
+from gmm.commandline.unions import explain_union, name_type
 from gmm.commandline.yaml_files import load_yaml
 
 # How jsonargparse says that a name is unknown; the group is the name.
@@ -37,6 +37,8 @@ UNION_MISMATCH = re.compile(
     r'Parser key "[\w.]+":(?=\s+Does not validate against any of the Union)'
 )
 KEYS_OF_CLASS = ("class_path", "init_args")
+PLAIN = (bool, int, float, str)
+LONGEST_VALUE = 80  # characters of a value that an error shows
 LONGEST_ERROR = 400  # characters; unions of types can print a page
 
 
@@ -122,10 +124,22 @@ def with_whole_names(words: Sequence[str], bases: dict[str, type]) -> list[str]:
 
 
 def build(parser: "VerbParser", words: Sequence[str]) -> dict[str, Any]:
-    """The arguments in words and configs, with every object built."""
+    """The arguments in words and configs, with every object built.
+
+    Raises:
+        ValueError: If a class or a group of settings cannot be built of its values.
+    """
     parsed = parser.parse_args(without_empty_configs(words))
-    refuse_null_groups(parser, parsed)
-    arguments = vars(parser.instantiate(parsed))
+    refuse_odd_groups(parser, parsed)
+    refuse_null_values(parser, parsed)
+    try:
+        arguments = vars(parser.instantiate(parsed))
+    except (TypeError, AttributeError, ArithmeticError, LookupError) as error:
+        # Of whoever checks less than jsonargparse lets through: what is wrong is a value.
+        raise ValueError(
+            f"a value of the options cannot be used ({type(error).__name__}: {error}); "
+            "--print_config shows them all"
+        ) from error
     return {name: value for name, value in arguments.items() if name != "config"}
 
 
@@ -154,12 +168,26 @@ def without_empty_configs(words: Sequence[str]) -> list[str]:
     return kept
 
 
-def refuse_null_groups(parser: "VerbParser", parsed: jsonargparse.Namespace) -> None:
-    """Raises ``ValueError`` where a config has null in the place of a group of options."""
+def refuse_odd_groups(parser: "VerbParser", parsed: jsonargparse.Namespace) -> None:
+    """Raises ``ValueError`` where a config has one value in the place of a group of options."""
     groups = {a.dest for a in parser._actions if type(a).__name__ == "_ActionConfigLoad"}
     for name in sorted(groups):
-        if name in parsed and parsed[name] is None:
-            raise ValueError(f"{name}=null: expected its options; leave it out for its defaults")
+        value = parsed.get(name, {})
+        if not isinstance(value, jsonargparse.Namespace | dict):
+            shown = "null" if value is None else clip(str(value), LONGEST_VALUE)
+            raise ValueError(f"{name}={shown}: expected its options; leave it out for its defaults")
+
+
+def refuse_null_values(parser: "VerbParser", parsed: jsonargparse.Namespace) -> None:
+    """Raises ``ValueError`` where a number, word or switch is null and there is no such value."""
+    for action in parser._actions:
+        hint = getattr(action, "_typehint", None)
+        kind = hint if isinstance(hint, type) else None
+        if kind in PLAIN and action.default is not None and parsed.get(action.dest, 0) is None:
+            raise ValueError(
+                f"{action.dest}=null: expected {name_type(kind.__name__)}; leave it out for its "
+                "default"
+            )
 
 
 def parser_of(prog: str, function: Callable[..., Any]) -> "VerbParser":

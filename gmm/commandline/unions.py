@@ -11,7 +11,13 @@ NO_SUBCLASS = re.compile(r"Import path [\w.]+ does not correspond to a subclass 
 DOTTED = re.compile(r"(?:\w+\.)+(\w+)")
 CLASS = re.compile(r"<class '([\w.]+)'>")
 LONGEST_VALUE = 80  # characters
-IN_WORDS = {"NoneType": "null", "bool": "true or false", "str": "text", "int": "a whole number"}
+IN_WORDS = {
+    "NoneType": "null",
+    "bool": "true or false",
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+}
 
 
 def explain_union(message: str) -> str | None:
