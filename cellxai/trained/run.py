@@ -20,6 +20,7 @@ from cellxai.files.folder import RunFolder
 from cellxai.training.allocator import keep_freed_memory
 from cellxai.training.backbone_file import with_backbone
 from cellxai.training.checkpoint_file import read_checkpoint
+from cellxai.training.moved_data import with_moved_data
 from cellxai.training.run_images import load_known_images
 from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import Device, choose_device
@@ -74,7 +75,12 @@ class TrainedRun:
 
     @cached_property
     def _data(self) -> tuple[CellImages, tuple[Fault, ...]]:
-        return load_known_images(self.settings, self.folder.split)
+        try:
+            return load_known_images(self.settings, self.folder.split)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"{error}; if the data set of the run has moved, pass --data.root NEW"
+            ) from error
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -171,7 +177,7 @@ def read_settings(folder: RunFolder) -> RunSettings:
     Raises:
         ValueError: If a key, a value or a class in its config is not what ``fit`` takes.
     """
-    return RunSettings(**build_arguments(RunSettings, folder.config, OF_TRAINING))
+    return RunSettings(**build_arguments(RunSettings, folder.config, OF_TRAINING, with_moved_data))
 
 
 @torch.no_grad()
