@@ -35,6 +35,10 @@ DECODING = (
     AttributeError, RuntimeError, MemoryError, struct.error, zlib.error, cv2.error,
 )  # fmt: skip
 
+# MAX_PIXELS is the limit here; Pillow's own is another, and only a warning. For good: a filter of a
+# block is that of all threads, and is lost where two of them set it.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
 PixelCheck = Callable[[Image.Image, bytes], None]
 
 
@@ -165,13 +169,10 @@ def load_strictly(content: bytes, check_pixels: PixelCheck) -> Image.Image:
 
 
 def _open(file: io.BytesIO | io.BufferedReader) -> Image.Image:
-    with warnings.catch_warnings():
-        # MAX_PIXELS is the limit here; Pillow's own is another, and only a warning.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            return Image.open(file, formats=FORMATS)
-        except Image.DecompressionBombError as error:
-            raise ImageFault(f"too large ({error})") from None
+    try:
+        return Image.open(file, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise ImageFault(f"too large ({error})") from None
 
 
 def check_kind(image: Image.Image) -> None:
