@@ -29,9 +29,11 @@ def draw_pictures(
     strip = compare(subject, attributions, meanings, title, entry["explained"])
     draw_comparison(strip, folder / comparison)
     surrogate = first_surrogate(attributions)
+    lime = f"{subject.record.id}_lime.png"
     if surrogate is None:
+        (folder / lime).unlink(missing_ok=True)  # of other explainers, which were asked before
         return {"lime": None, "comparison": comparison}
-    lime, (method, coefficients) = f"{subject.record.id}_lime.png", surrogate
+    method, coefficients = surrogate
     superpixels = context.superpixels[0].cpu().numpy()
     title = f"{method} on {title}"
     draw_lime_panels(picture_of(subject), superpixels, coefficients, folder / lime, title)
