@@ -35,7 +35,17 @@ def main() -> None:
     """Entry point of the console script; of processes that train together only one prints."""
     if os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) != "0":
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
-    sys.exit(run("cellxai", ABOUT, VERBS))
+    sys.exit(run("cellxai", ABOUT, VERBS, without_moved_data(sys.argv[1:])))
+
+
+def without_moved_data(words: list[str]) -> list[str]:
+    """The words without what says where a run's data set lies now, such as ``--data.root NEW``."""
+    asks = words and words[0] in VERBS and any(word.startswith("--data.") for word in words)
+    if not asks:
+        return words
+    from cellxai.training.moved_data import take_moved_data
+
+    return [words[0], *take_moved_data(words[1:], VERBS[words[0]].load())]
 
 
 if __name__ == "__main__":

@@ -111,14 +111,20 @@ def find_subjects(
         ValueError: If no image is named, none can be read, or a name is neither an id nor a file;
             the message names the nearest ids.
     """
-    known = index_by_id(trained)
-    by_file = {trained.images.records(p)[i].path.resolve(): name for name, (p, i) in known.items()}
+    files = {name: find_files(name) for name in names}
+    if all(files.values()) and not has_images(trained):
+        known, by_file = {}, {}  # they are named by their files, and need none of the run's
+    else:
+        known = index_by_id(trained)
+        by_file = {
+            trained.images.records(p)[i].path.resolve(): name for name, (p, i) in known.items()
+        }
     wanted: dict[str | Path, None] = {}  # in order, each once
     for name in names:
         if name in known:
             wanted[name] = None
             continue
-        for path in find_files(name) or refuse_unknown(trained, name, [*known]):
+        for path in files[name] or refuse_unknown(trained, name, [*known]):
             wanted[by_file.get(path.resolve(), path)] = None
     if not wanted:
         raise ValueError(
@@ -133,6 +139,14 @@ def find_subjects(
     }
     readable = own | strangers
     return [readable[name] for name in wanted if name in readable], faults
+
+
+def has_images(trained: TrainedRun) -> bool:
+    """Whether the data set of a run is where it was."""
+    try:
+        return bool(trained.parts)
+    except (OSError, ValueError):
+        return False
 
 
 def index_by_id(trained: TrainedRun) -> dict[str, tuple[str, int]]:
@@ -172,7 +186,7 @@ def read_outside_subjects(
     """
     if not paths:
         return {}, ()
-    taken = [record.id for record in trained.images.all_records]
+    taken = [record.id for record in trained.images.all_records] if has_images(trained) else []
     prepared = prepare_all(records_of_files(paths, taken), trained.transforms)
     check_any_readable([prepared])
     images = to_batch(prepared.images).split(1)

@@ -112,7 +112,7 @@ def check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> N
         raise ValueError(f"{path}: a header that is not UTF-8; expected a CSV table in UTF-8")
     missing = [name for name in columns if name not in header]
     if missing:
-        got = ", ".join(header)[:200] or "none"
+        got = " ".join(", ".join(header).split())[:200] or "none"
         raise ValueError(f"{path}: no column {', '.join(map(repr, missing))}, got {got}")
     twice = [name for name, n in Counter(header).items() if name and n > 1]
     if twice:

@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,17 @@ GREY_MODES = ("1", "L", "LA")
 WHITE_IS_ZERO = 0
 PNG_BITS, PNG_COLOUR_TYPE = 24, 25  # places in the header, which always comes first
 GREY_WITH_ALPHA = 4
+
+# What decoders raise at damaged files; all but the last are Pillow's, found by changing files at
+# random: a tag of another type ends in a TypeError.
+DECODING = (
+    OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, ArithmeticError,
+    AttributeError, RuntimeError, MemoryError, struct.error, zlib.error, cv2.error,
+)  # fmt: skip
+
+# MAX_PIXELS is the limit here; Pillow's own is another, and only a warning. For good: a filter of a
+# block is that of all threads, and is lost where two of them set it.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 PixelCheck = Callable[[Image.Image, bytes], None]
 
@@ -133,10 +145,7 @@ def name_faults(path: Path) -> Iterator[None]:
         raise ImageFault(f"{path}: no image, expected {', '.join(FORMATS)}") from None
     except ImageFault as fault:
         raise ImageFault(f"{path}: {fault}") from None
-    # What the decoders raise on damaged files, all but the last of it Pillow's.
-    except (
-        OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, cv2.error
-    ) as error:  # fmt: skip
+    except DECODING as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageFault(f"{path}: truncated or corrupt ({reason}); copy it again") from None
 
@@ -160,13 +169,10 @@ def load_strictly(content: bytes, check_pixels: PixelCheck) -> Image.Image:
 
 
 def _open(file: io.BytesIO | io.BufferedReader) -> Image.Image:
-    with warnings.catch_warnings():
-        # MAX_PIXELS is the limit here; Pillow's own is another, and only a warning.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            return Image.open(file, formats=FORMATS)
-        except Image.DecompressionBombError as error:
-            raise ImageFault(f"too large ({error})") from None
+    try:
+        return Image.open(file, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise ImageFault(f"too large ({error})") from None
 
 
 def check_kind(image: Image.Image) -> None:

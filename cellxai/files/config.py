@@ -118,7 +118,10 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def build_arguments(
-    function: Callable[..., Any], path: Path, without: Sequence[Sequence[str]] = ()
+    function: Callable[..., Any],
+    path: Path,
+    without: Sequence[Sequence[str]] = (),
+    change: Callable[[dict[str, Any], str], dict[str, Any]] = lambda config, _: config,
 ) -> dict[str, Any]:
     """The arguments of ``function`` as recorded in a YAML file, with every object built.
 
@@ -129,11 +132,12 @@ def build_arguments(
         function: What takes the arguments.
         path: The file.
         without: Lists that are taken as empty, each by its keys: what they name is not needed.
+        change: Makes other plain values of those in the file, whose name it is told.
 
     Raises:
         ValueError: If a key, a value or a class in the file is not what ``function`` takes.
     """
-    config = read_config(path)
+    config = change(read_config(path), str(path))
     for keys in without:
         empty_list(config, keys)
     return build_from(function, config, str(path))

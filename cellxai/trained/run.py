@@ -21,6 +21,7 @@ from cellxai.files.folder import RunFolder, read_json
 from cellxai.training.allocator import keep_freed_memory
 from cellxai.training.backbone_file import with_backbone
 from cellxai.training.checkpoint_file import read_checkpoint
+from cellxai.training.moved_data import with_moved_data
 from cellxai.training.run_images import load_known_images
 from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import Device, choose_device
@@ -76,7 +77,12 @@ class TrainedRun:
 
     @cached_property
     def _data(self) -> tuple[CellImages, tuple[Fault, ...]]:
-        return load_known_images(self.settings, self.folder.split)
+        try:
+            return load_known_images(self.settings, self.folder.split)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"{error}; if the data set of the run has moved, pass --data.root NEW"
+            ) from error
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -177,7 +183,7 @@ def read_settings(folder: RunFolder) -> RunSettings:
     with suppress(OSError, ValueError, AttributeError):  # it is not needed to read a run
         for name, place in read_json(folder.environment).get("own_code", {}).items():
             search_recorded(Path(str(place)), name, folder.root)
-    return RunSettings(**build_arguments(RunSettings, folder.config, OF_TRAINING))
+    return RunSettings(**build_arguments(RunSettings, folder.config, OF_TRAINING, with_moved_data))
 
 
 @torch.no_grad()

@@ -19,8 +19,10 @@ from gmm.commandline.class_names import (
     explain_class,
     import_siblings,
 )
+from gmm.commandline.config_names import name_config
 from gmm.commandline.help import clip, group_asked, help_of
 from gmm.commandline.mistakes import explain_mistake, explain_value
+from gmm.commandline.unions import explain_union, name_type
 from gmm.commandline.yaml_files import load_yaml
 
 # How jsonargparse says that a name is unknown; the group is the name.
@@ -35,6 +37,8 @@ UNION_MISMATCH = re.compile(
     r'Parser key "[\w.]+":(?=\s+Does not validate against any of the Union)'
 )
 KEYS_OF_CLASS = ("class_path", "init_args")
+PLAIN = (bool, int, float, str)
+LONGEST_VALUE = 80  # characters of a value that an error shows
 LONGEST_ERROR = 400  # characters; unions of types can print a page
 
 
@@ -50,6 +54,17 @@ def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) 
         print(help_of(parser, parser.required_names, group))
         print("".join(f"{line}\n" for line in choices_of(parser, group)), end="")
         raise SystemExit(0)
+    refuse_repeated(words)
+    with name_config(words):
+        return parse_words(parser, words)
+
+
+def parse_words(parser: "VerbParser", words: Sequence[str]) -> dict[str, Any]:
+    """The arguments in words and configs; classes are looked for where one is not known.
+
+    Raises:
+        ValueError: If a word, key, value or class is wrong; one line, with the nearest right one.
+    """
     bases = base_classes(parser)
     words = with_whole_names(words, bases)
     try:
@@ -66,6 +81,14 @@ def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) 
     except argparse.ArgumentError as error:
         line = explain_class(str(error), bases)
         raise ValueError(line or shorten_error(str(error), option_names(parser))) from error
+
+
+def refuse_repeated(words: Sequence[str]) -> None:
+    """Raises ``ValueError`` for an option that is given twice, of which the last would count."""
+    options = [word.partition("=")[0] for word in words if word.startswith("--")]
+    for option in options:
+        if options.count(option) > 1 and option != "--config" and not option.endswith("+"):
+            raise ValueError(f"{option} is given {options.count(option)} times; give it once")
 
 
 def choices_of(parser: "VerbParser", group: str) -> list[str]:
@@ -101,10 +124,22 @@ def with_whole_names(words: Sequence[str], bases: dict[str, type]) -> list[str]:
 
 
 def build(parser: "VerbParser", words: Sequence[str]) -> dict[str, Any]:
-    """The arguments in words and configs, with every object built."""
+    """The arguments in words and configs, with every object built.
+
+    Raises:
+        ValueError: If a class or a group of settings cannot be built of its values.
+    """
     parsed = parser.parse_args(without_empty_configs(words))
-    refuse_null_groups(parser, parsed)
-    arguments = vars(parser.instantiate(parsed))
+    refuse_odd_groups(parser, parsed)
+    refuse_null_values(parser, parsed)
+    try:
+        arguments = vars(parser.instantiate(parsed))
+    except (TypeError, AttributeError, ArithmeticError, LookupError) as error:
+        # Of whoever checks less than jsonargparse lets through: what is wrong is a value.
+        raise ValueError(
+            f"a value of the options cannot be used ({type(error).__name__}: {error}); "
+            "--print_config shows them all"
+        ) from error
     return {name: value for name, value in arguments.items() if name != "config"}
 
 
@@ -133,12 +168,26 @@ def without_empty_configs(words: Sequence[str]) -> list[str]:
     return kept
 
 
-def refuse_null_groups(parser: "VerbParser", parsed: jsonargparse.Namespace) -> None:
-    """Raises ``ValueError`` where a config has null in the place of a group of options."""
+def refuse_odd_groups(parser: "VerbParser", parsed: jsonargparse.Namespace) -> None:
+    """Raises ``ValueError`` where a config has one value in the place of a group of options."""
     groups = {a.dest for a in parser._actions if type(a).__name__ == "_ActionConfigLoad"}
     for name in sorted(groups):
-        if name in parsed and parsed[name] is None:
-            raise ValueError(f"{name}=null: expected its options; leave it out for its defaults")
+        value = parsed.get(name, {})
+        if not isinstance(value, jsonargparse.Namespace | dict):
+            shown = "null" if value is None else clip(str(value), LONGEST_VALUE)
+            raise ValueError(f"{name}={shown}: expected its options; leave it out for its defaults")
+
+
+def refuse_null_values(parser: "VerbParser", parsed: jsonargparse.Namespace) -> None:
+    """Raises ``ValueError`` where a number, word or switch is null and there is no such value."""
+    for action in parser._actions:
+        hint = getattr(action, "_typehint", None)
+        kind = hint if isinstance(hint, type) else None
+        if kind in PLAIN and action.default is not None and parsed.get(action.dest, 0) is None:
+            raise ValueError(
+                f"{action.dest}=null: expected {name_type(kind.__name__)}; leave it out for its "
+                "default"
+            )
 
 
 def parser_of(prog: str, function: Callable[..., Any]) -> "VerbParser":
@@ -182,6 +231,8 @@ def shorten_error(message: str, options: list[str]) -> str:
         return value
     chosen = UNKNOWN_CLASS.search(message)
     union = UNION_MISMATCH.match(message)
+    if (line := explain_union(message)) and not (union and chosen):
+        return line
     # For a union, jsonargparse lists all that it tried; a class that was named is what was meant.
     text = f"{union[0]} {chosen[0]}" if union and chosen else message
     text = clip(" ".join(text.split()), LONGEST_ERROR)

@@ -28,6 +28,7 @@ def test_a_run_folder_is_complete_evidence(settings, tmp_path, cells):
     assert {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()} == {
         "config.yaml", "split.csv", "environment.json", "metrics.csv", "curves.png",
         "checkpoints/best.ckpt", "checkpoints/last.ckpt",
+        "checkpoints/best.ckpt.sha256", "checkpoints/last.ckpt.sha256",
     }  # fmt: skip
     environment = read_json(run / "environment.json")
     assert environment["seed"] == 5
@@ -125,7 +126,7 @@ def test_a_run_folder_may_be_moved(settings, tmp_path):
 def test_without_a_validation_part_the_last_epoch_is_kept(settings, tmp_path):
     split = SplitSettings(validation_share=0.0)
     found = fit(run=tmp_path / "run", split=split, **settings(epochs=2))
-    assert [path.name for path in (found.run / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert [path.name for path in (found.run / "checkpoints").glob("*.ckpt")] == ["last.ckpt"]
     assert found.accuracy is None
     assert "no validation part" in str(found)
     assert (found.run / "curves.png").exists()

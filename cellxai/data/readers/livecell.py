@@ -108,6 +108,7 @@ def image_faults(image: CocoImage, first: CocoImage, path: Path, label: Label) -
         path: Where its file should be.
         label: Where the class comes from.
     """
+    name = brief(str(image.file_name))
     if image is not first:
         yield Fault(image.where, f"{name} is {first.where} already; remove one")
     elif reason := explain_unreadable(path):

@@ -46,9 +46,11 @@ def draw_pictures(pictures: Pictures, entry: Mapping[str, Any]) -> dict[str, str
     strip = compare(subject, attributions, pictures.meanings, title, entry["explained"])
     draw_comparison(strip, folder / comparison)
     surrogate = first_surrogate(attributions)
+    lime = f"{subject.name}_lime.png"
     if surrogate is None:
+        (folder / lime).unlink(missing_ok=True)  # of other explainers, which were asked before
         return {"lime": None, "comparison": comparison}
-    lime, (method, coefficients) = f"{subject.name}_lime.png", surrogate
+    method, coefficients = surrogate
     panels = LimePanels(
         picture_of(subject), pictures.context.superpixels[0].cpu().numpy(), coefficients,
         f"{method} on {title}",

@@ -1,3 +1,4 @@
+import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -250,3 +251,44 @@ def test_the_help_of_a_group_names_what_its_options_may_be(capsys):
         with pytest.raises(SystemExit):
             arguments_of("program verb", pick, ["--help", group])
         assert line in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("pen: true", "pen=True: expected its options"),
+        ("pen: null", "pen=null: expected its options"),
+        ("pen: {width: null}", "pen.width=null: expected a number"),
+        ("pen: {width: .inf}", r"cannot be used \(OverflowError: cannot convert float infinity"),
+    ],
+)
+def test_a_value_that_settings_do_not_bear_is_one_line(tmp_path, text, said):
+    (tmp_path / "some.yaml").write_text(text)
+    with pytest.raises(ValueError, match=said) as caught:
+        arguments_of("program write", write_with, ["--config", str(tmp_path / "some.yaml")])
+    assert "\n" not in str(caught.value)
+
+
+@dataclasses.dataclass
+class Pen:
+    """What is written with.
+
+    Args:
+        width: In pixels.
+    """
+
+    width: float = 1.0
+
+    def __post_init__(self) -> None:
+        int(self.width)
+
+
+PEN = Pen()
+
+
+def write_with(pen: Pen = PEN) -> None:
+    """Writes.
+
+    Args:
+        pen: What with.
+    """

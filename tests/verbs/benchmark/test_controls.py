@@ -11,6 +11,7 @@ from cellxai.explain.metrics.complexity import Gini
 from cellxai.explain.results.score_arrays import read_results
 from cellxai.explain.results.store import Store
 from cellxai.explain.superpixels.methods import Grid
+from cellxai.files.digest import stop_vouching
 from cellxai.files.folder import read_csv
 from cellxai.verbs.benchmark import benchmark
 from cellxai.verbs.merge import merge
@@ -63,6 +64,7 @@ def test_results_of_before_controls_said_so_go_on_and_keep_theirs(run):
         gone = connection.execute("DELETE FROM settings WHERE name LIKE 'control %'")
         assert gone.rowcount == 2
     connection.close()
+    stop_vouching(run / "benchmark" / "results.sqlite")
     assert controls(run) == {"edges", "random"}
     assert benchmark(run, EXPLAINERS, {"Gini": Gini()}, REGIONS, images_per_class=1).computed == 0
     assert controls(run) == {"edges", "random"}

@@ -110,6 +110,14 @@ def test_a_surrogate_without_superpixels_gets_no_lime_picture(drawn_run):
     assert {entry["lime"] for entry in read_index(result)["images"]} == {None}
 
 
+def test_a_picture_of_explainers_that_were_asked_before_does_not_stay(drawn_run):
+    result = explain(drawn_run, {"edges": Edges()}, REGIONS)
+    stale = result.folder / f"{result.images[0]}_lime.png"
+    stale.touch()
+    explain(drawn_run, {"edges": Edges()}, REGIONS, seed=1)
+    assert not stale.exists()
+
+
 def test_an_explainer_that_cannot_run_is_named_and_stops_nothing(run):
     result = explain(run, {"none": Impossible(), "edges": Edges()}, REGIONS)
     assert result.doubts == {"none": "this network has no such layer"}
