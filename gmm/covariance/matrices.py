@@ -110,8 +110,8 @@ class Matrices(Covariance):
 
     @override
     def covariances(self, chol: Float[Tensor, "run kq d d"]) -> Float[Tensor, "run kq d d"]:
-        inverse = invert_triangular(chol, upper=True)
-        return inverse.mT @ inverse
+        # Reversing rows and columns turns the upper factor U Uᵀ into the lower one L Lᵀ.
+        return torch.cholesky_inverse(chol.flip(-2, -1)).flip(-2, -1)
 
     @override
     def log_determinant(
