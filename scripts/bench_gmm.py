@@ -4,6 +4,8 @@ Both start from the same parameters and do the same number of iterations whereve
 |Δ|: the difference of the mean log densities that they reach, in nats per sample. The other rows
 choose their own starts. ``--rows`` measures some rows only; ``--peers PYTHON`` also runs gmmx and
 pomegranate in float32 with the interpreter of another environment; a CUDA device adds its own rows.
+``--map FOLDER`` measures small and large problems of every type instead, and draws them; what is in
+the table of that folder is not measured again. ``--quick`` is that on tiny samples.
 """
 
 import argparse
@@ -23,6 +25,8 @@ import numpy as np
 import sklearn
 import torch
 from bench_gmm_cuda import cuda_rows
+from bench_gmm_data import data, initial
+from bench_gmm_map import QUICK, SHAPES, draw_map, worst_lines
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Reference
 from threadpoolctl import threadpool_limits
@@ -79,29 +83,6 @@ def fastest(work: Callable[[], Any]) -> tuple[float, Any]:
         result = work()
         seconds.append(time.perf_counter() - began)
     return min(seconds), result
-
-
-def data(n_samples: int, n_features: int, n_components: int, seed: int = 0) -> np.ndarray:
-    """Overlapping clusters, so that EM has something to do."""
-    random = np.random.default_rng(seed)
-    centres = random.normal(size=(n_components, n_features)) * 2
-    noise = random.normal(size=(n_samples, n_features))
-    return centres[random.integers(n_components, size=n_samples)] + noise
-
-
-def initial(x: np.ndarray, covariance_type: CovarianceType, seed: int) -> dict[str, Any]:
-    """The parameters after one iteration from random samples, as both libraries take them."""
-    settings: dict[str, Any] = {
-        "init_params": "random_from_data",
-        "random_state": seed,
-        "max_iter": 1,
-    }
-    fit = GaussianMixture(16, covariance_type=covariance_type, reg_covar=0.1, **settings).fit(x)
-    return {
-        "weights_init": fit.weights_,
-        "means_init": fit.means_,
-        "precisions_init": fit.precisions_,
-    }
 
 
 def fit_row(name: CovarianceType, iterations: int, least: str, n_samples: int = 100_000) -> Row:
@@ -245,15 +226,27 @@ ROWS: dict[str, Callable[[], Row]] = {
 }
 
 
+def print_map(folder: Path, threads: int, *, quick: bool) -> None:
+    """Draws the map of regimes and prints its worst cells."""
+    cells, picture = draw_map(folder, threads, QUICK if quick else SHAPES)
+    print("the worst cells:", *worst_lines(cells), f"written: {picture}", sep="\n")
+
+
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rows", nargs="*", choices=list(ROWS), default=list(ROWS))
     parser.add_argument("--peers", metavar="PYTHON", help="interpreter with gmmx and pomegranate")
+    parser.add_argument("--map", metavar="FOLDER", type=Path, help="draw the map of regimes there")
+    parser.add_argument("--quick", action="store_true", help="the map of tiny samples alone")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore", ConvergenceWarning)
+    if options.map:
+        with threadpool_limits(options.threads):
+            print_map(options.map, options.threads, quick=options.quick)
+        return
     print(
         f"{platform.machine()}, {options.threads} threads, Python {platform.python_version()}, "
         f"torch {torch.__version__}, scikit-learn {sklearn.__version__}, numpy {np.__version__}\n"

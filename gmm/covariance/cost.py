@@ -13,7 +13,7 @@ import torch
 
 MOST_BLOCKS = 8  # 9/16 of the operations of a whole square; 16 blocks would save another 1/32
 SMALLEST_BLOCK = {"cpu": 16, "cuda": 128}  # below, a matrix product is slow; CUDA's not measured
-SMALLEST_TRIANGLES = 2**22  # multiplications of whole squares that are worth more than one block
+SMALLEST_TRIANGLES = 2**22  # multiplications of whole squares that are worth cutting into blocks
 
 
 @dataclass(frozen=True)
@@ -160,6 +160,16 @@ def prefers_float32(task: Task) -> bool:
     return seconds(triangular(single), single) < min(others)
 
 
+def is_small(n_features: int, n_vectors: int) -> bool:
+    """Whether squares are cheaper than triangles: operations are launched for longer than they run.
+
+    Args:
+        n_features: d.
+        n_vectors: Vectors that triangles are multiplied with: samples times components.
+    """
+    return n_vectors * n_features**2 < SMALLEST_TRIANGLES
+
+
 def blocks(n_features: int, n_vectors: int, device: torch.device) -> list[tuple[int, int]]:
     """First and last feature of the blocks of rows in which triangles are computed.
 
@@ -168,7 +178,7 @@ def blocks(n_features: int, n_vectors: int, device: torch.device) -> list[tuple[
         n_vectors: Vectors that triangles are multiplied with: samples times components.
         device: Where.
     """
-    if n_vectors * n_features**2 < SMALLEST_TRIANGLES:
+    if is_small(n_features, n_vectors):
         return [(0, n_features)]
     least = SMALLEST_BLOCK["cpu" if device.type == "cpu" else "cuda"]
     width = max(least, -(-n_features // MOST_BLOCKS))

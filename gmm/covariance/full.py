@@ -32,6 +32,12 @@ class Full(Matrices):
         return per_component
 
     @override
+    def pool_products(
+        self, left: Float[Tensor, "run k d"], right: Float[Tensor, "run k d"]
+    ) -> Float[Tensor, "run k d d"]:
+        return left[..., :, None] * right[..., None, :]
+
+    @override
     def packs(self, task: Task) -> bool:
         return packs(task)
 

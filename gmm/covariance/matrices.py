@@ -12,6 +12,7 @@ from torch.distributions import Distribution, MultivariateNormal
 from typing_extensions import override
 
 from gmm.covariance.base import (
+    ROUNDING,
     Covariance,
     are_finite,
     coloured_products,
@@ -26,6 +27,9 @@ ADDED_SHARES = tuple(torch.finfo(torch.float64).eps * 4.0**step for step in rang
 # Of each feature's variance, to be added where a matrix is not positive definite: from the rounding
 # of one number to 1e-6, in steps small enough that four times the least is the most that is added.
 
+SAFELY = 1e4 * ROUNDING  # of the sum that a variance is the rest of
+SMALLEST_HALF = 32  # of a triangle that is inverted by halves
+
 
 class Matrices(Covariance):
     """One matrix for some components: a subclass says which of them share it, and is final."""
@@ -36,6 +40,12 @@ class Matrices(Covariance):
     @abstractmethod
     def pool(self, per_component: Float[Tensor, "run k *rest"]) -> Float[Tensor, "run kq *rest"]:
         """Sums over the components that share a matrix."""
+
+    @abstractmethod
+    def pool_products(
+        self, left: Float[Tensor, "run k d"], right: Float[Tensor, "run k d"]
+    ) -> Float[Tensor, "run kq d d"]:
+        """Outer products of two vectors of each component, summed as :meth:`pool` sums."""
 
     @override
     def second_moments(
@@ -60,10 +70,13 @@ class Matrices(Covariance):
         reg_covar: float,
     ) -> Float[Tensor, "run kq d d"]:
         n_features = means.shape[-1]
-        between = counts[..., None, None] * means[..., :, None] * means[..., None, :]
         total = second.unflatten(-1, (n_features, n_features))
-        within = drop_rounding(total - self.pool(between), total)
-        covariances = within / self.pool(counts)[..., None, None]
+        within = total - self.pool_products(counts[..., None] * means, means)
+        variances = within.diagonal(dim1=-2, dim2=-1)
+        # Where no variance is near to its own rounding error, no covariance has to be taken for 0.
+        if not (variances > SAFELY * total.diagonal(dim1=-2, dim2=-1)).all():
+            within = drop_rounding(within, total)
+        covariances = within.div_(self.pool(counts)[..., None, None])
         covariances.diagonal(dim1=-2, dim2=-1).add_(reg_covar)
         return covariances
 
@@ -230,5 +243,16 @@ def invert_triangular(
     factor: Float[Tensor, "*run d d"], *, upper: bool
 ) -> Float[Tensor, "*run d d"]:
     """The inverse of a triangular matrix."""
-    eye = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
-    return torch.linalg.solve_triangular(factor, eye, upper=upper)
+    if upper:
+        return invert_triangular(factor.mT, upper=False).mT
+    half = factor.shape[-1] // 2
+    if half < SMALLEST_HALF:
+        eye = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
+        return torch.linalg.solve_triangular(factor, eye, upper=False)
+    # By halves, which is a third of the operations of solving for every column of a unit matrix.
+    first = invert_triangular(factor[..., :half, :half], upper=False)
+    last = invert_triangular(factor[..., half:, half:], upper=False)
+    inverse = torch.zeros_like(factor)
+    inverse[..., :half, :half], inverse[..., half:, half:] = first, last
+    inverse[..., half:, :half] = -(last @ (factor[..., half:, :half] @ first))
+    return inverse

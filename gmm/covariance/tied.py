@@ -37,6 +37,12 @@ class Tied(Matrices):
         return per_component.sum(1, keepdim=True)
 
     @override
+    def pool_products(
+        self, left: Float[Tensor, "run k d"], right: Float[Tensor, "run k d"]
+    ) -> Float[Tensor, "run 1 d d"]:
+        return (left.mT @ right)[:, None]
+
+    @override
     def packs(self, task: Task) -> bool:
         return False
 

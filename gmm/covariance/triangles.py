@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmm.covariance.cost import blocks
+from gmm.covariance.cost import blocks, is_small
 from gmm.covariance.products import pad_rows
 
 ROWS_AT_ONCE = 64  # components of all runs: the working set must not grow with the batch
@@ -45,8 +45,40 @@ def distances(
     """
     run, k, d = means.shape
     factors = chol.expand(run, k, d, d).flatten(0, 1)
-    shifts = -(factors.double().mT @ means.flatten(0, 1)[..., None])[..., 0].to(chol.dtype)
-    parts = blocks(d, n_samples * run * k, chol.device)
+    shifts = -(factors.double().mT @ means.flatten(0, 1)[..., None]).to(chol.dtype)
+    n_vectors = n_samples * run * k
+    if is_small(d, n_vectors):
+        sum_rows = whole_triangles(factors, shifts)
+    else:
+        sum_rows = triangles_in_blocks(factors, shifts[..., 0], blocks(d, n_vectors, chol.device))
+    return lambda x: sum_rows(x).unflatten(0, (run, k))
+
+
+SumRows = Callable[[Float[Tensor, "d n"]], Float[Tensor, "row n"]]
+"""Samples to squared distances from all components of all runs."""
+
+
+def whole_triangles(factors: Float[Tensor, "row d d"], shifts: Float[Tensor, "row d 1"]) -> SumRows:
+    """For little work, to which another layout of the factors would add more than it saves."""
+
+    def evaluate(x: Float[Tensor, "d n"]) -> Float[Tensor, "row n"]:
+        sums = [
+            torch.baddbmm(shift, factor.mT, x.expand(len(factor), *x.shape)).square().sum(1)
+            for factor, shift in zip(
+                factors.split(ROWS_AT_ONCE), shifts.split(ROWS_AT_ONCE), strict=True
+            )
+        ]
+        return sums[0] if len(sums) == 1 else torch.cat(sums)
+
+    return evaluate
+
+
+def triangles_in_blocks(
+    factors: Float[Tensor, "row d d"],
+    shifts: Float[Tensor, "row d"],
+    parts: list[tuple[int, int]],
+) -> SumRows:
+    """For much work: the rows of one block of all components are one matrix product."""
     groups = [
         [cut_block(factor, shift, *part) for part in parts]
         for factor, shift in zip(
@@ -54,9 +86,9 @@ def distances(
         )
     ]
 
-    def evaluate(x: Float[Tensor, "d n"]) -> Float[Tensor, "run k n"]:
+    def evaluate(x: Float[Tensor, "d n"]) -> Float[Tensor, "row n"]:
         sums = [sum_squares(group, x) for group in groups]
-        return (sums[0] if len(sums) == 1 else torch.cat(sums)).unflatten(0, (run, k))
+        return sums[0] if len(sums) == 1 else torch.cat(sums)
 
     return evaluate
 
@@ -88,10 +120,11 @@ def weighted_products(
 ) -> Float[Tensor, "row d d"]:
     """Sums over samples of x xᵀ, weighted by each row of shares."""
     d, n = x.shape
-    parts = blocks(d, n * len(shares), x.device)
-    if len(parts) == 1 and len(shares) <= ROWS_AT_ONCE:
+    if is_small(d, n * len(shares)):
+        # Not one product, in which the rows of a run would depend on how many there are.
         return torch.bmm(x * shares[:, None], x.T.expand(len(shares), -1, -1))
     products = x.new_empty(len(shares), d, d)
+    parts = blocks(d, n * len(shares), x.device)
     for some, result in zip(shares.split(ROWS_AT_ONCE), products.split(ROWS_AT_ONCE), strict=True):
         for first, end in parts:
             weighted = (x[first:end, None] * some).flatten(0, 1)

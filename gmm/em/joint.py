@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmm.covariance import Covariance
-from gmm.covariance.cost import Task
 from gmm.covariance.products import pad_rows, unpad_rows
 from gmm.em.parameters import Estimate
+from gmm.em.ways import task_of
 from gmm.samples.statistics import Chunk, Statistics
 
 LogJoint = Callable[[Chunk], Float[Tensor, "run k n"]]
@@ -41,8 +41,7 @@ def log_joint(
     if covariance.shares_form:
         return _with_shared_form(parameters, covariance, dtype, n_samples)
     if packs is None:
-        task = Task(n_samples, *parameters.means.shape, dtype, parameters.means.device)
-        packs = covariance.packs(task.scoring())
+        packs = covariance.packs(task_of(parameters, n_samples, dtype, fitting=False))
     if packs:
         return _multiplied_out(parameters, covariance, dtype)
     return _residual(parameters, covariance, dtype, n_samples)

@@ -7,11 +7,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gmm.covariance import Covariance
-from gmm.covariance.cost import Task
 from gmm.em.few_samples import are_few, log_joint_of_few
 from gmm.em.joint import log_joint
 from gmm.em.parameters import Estimate
-from gmm.em.ways import choose_way
+from gmm.em.ways import choose_way, task_of
 from gmm.samples.statistics import Chunk, chunk_size
 
 
@@ -38,7 +37,7 @@ def map_joint(
         return iter([function(_bounded(log_joint_of_few(x.T, parameters, covariance)))])
     reference = parameters.centre
     parameters = parameters.translate(-reference)
-    task = Task(len(x), *parameters.means.shape, x.dtype, x.device, fitting=False)
+    task = task_of(parameters, len(x), x.dtype, fitting=False)
     way = choose_way(parameters, covariance, task)
     evaluate = log_joint(parameters, covariance, way.dtype, packs=way.packs, n_samples=len(x))
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gmm.em.objective import Maximum, Objective
 from gmm.em.parameters import Estimate
-from gmm.em.ways import need_again
+from gmm.em.ways import need_again, task_of
 from gmm.samples.in_memory import Samples
 from gmm.samples.statistics import Statistics, join_runs
 
@@ -239,9 +239,8 @@ def _step(samples: Samples, current: Estimate, objective: Objective) -> tuple[St
     maximum = objective.maximise(statistics)
     if samples.dtype == torch.float64:
         return statistics, maximum
-    again = need_again(
-        current, maximum.parameters, maximum.valid, objective.covariance, samples.dtype
-    )
+    task = task_of(current, samples.n_samples, samples.dtype)
+    again = need_again(current, maximum.parameters, maximum.valid, objective.covariance, task)
     if not again.any():
         return statistics, maximum
     double = objective.expectation(samples, current.select(again), double=True)

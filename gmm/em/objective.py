@@ -9,13 +9,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gmm.covariance import Covariance
-from gmm.covariance.cost import Task
 from gmm.em.deviations import move_to_reference, summarise_deviations
 from gmm.em.few_samples import are_few, log_joint_of_few
 from gmm.em.joint import leaves_form_out, log_joint_up_to_form, rounding_loss, shared_form
 from gmm.em.log_density import normalise
 from gmm.em.parameters import Estimate
-from gmm.em.ways import Way, choose_ways
+from gmm.em.ways import Way, choose_ways, task_of
 from gmm.samples.in_memory import InMemory, Samples
 from gmm.samples.statistics import (
     Chunk,
@@ -120,8 +119,7 @@ def expected_statistics(
     """
     if isinstance(samples, InMemory) and are_few(samples.n_samples, parameters):
         return _sum_few(samples.whole(covariance), parameters, covariance)
-    device = parameters.means.device
-    task = Task(samples.n_samples, *parameters.means.shape, samples.dtype, device)
+    task = task_of(parameters, samples.n_samples, samples.dtype)
     ways = choose_ways(parameters, covariance, task, double)
     if len(ways) == 1:
         return _sum_statistics(samples, parameters, covariance, ways[0][1])

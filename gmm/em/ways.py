@@ -21,6 +21,10 @@ FLOAT32_FARTHEST = 1e6
 # The same for distances and moments about each component's own mean, which lose digits by the
 # distance and not by its square: 2e-8 nats per feature and standard deviation, so 2e-5 there.
 
+SAMPLES_PER_FEATURE = 4
+# Fewer samples than so many times the features are computed in float64: whether float32 would do
+# takes the inverse of a matrix to see, which then costs more than it can save.
+
 
 @dataclass(frozen=True)
 class Way:
@@ -37,6 +41,15 @@ class Way:
     about_means: bool = False
 
 
+def task_of(
+    parameters: Estimate, n_samples: int, dtype: torch.dtype, *, fitting: bool = True
+) -> Task:
+    """A pass over so many samples with these mixtures, see :class:`~gmm.covariance.cost.Task`."""
+    n_runs, n_components, n_features = parameters.means.shape
+    device = parameters.means.device
+    return Task(n_samples, n_runs, n_components, n_features, dtype, device, fitting)
+
+
 def reach(parameters: Estimate, covariance: Covariance) -> Float[Tensor, " run"]:
     """Squared distance of the farthest component from the reference, per feature."""
     pull = covariance.precision_times(parameters.precisions_cholesky, parameters.means)
@@ -48,18 +61,16 @@ def is_near(parameters: Estimate, covariance: Covariance) -> Bool[Tensor, " run"
     return reach(parameters, covariance) < FLOAT32_REACH
 
 
-def need_float64(
-    parameters: Estimate, covariance: Covariance, dtype: torch.dtype
-) -> Bool[Tensor, " run"]:
+def need_float64(parameters: Estimate, covariance: Covariance, task: Task) -> Bool[Tensor, " run"]:
     """Which runs have to be computed in float64: those of which float32 would lose digits.
 
     Args:
         parameters: Mixtures about the reference.
         covariance: Their type.
-        dtype: Precision of the samples.
+        task: The pass, in the precision of the samples.
     """
     chol, means = parameters.precisions_cholesky, parameters.means
-    if dtype == torch.float64 or not covariance.in_float32:
+    if not can_be_single(covariance, task):
         return torch.ones_like(means[:, 0, 0], dtype=torch.bool)
     limit = FLOAT32_FARTHEST if covariance.far_in_float32 else FLOAT32_REACH
     # Not >=: a run of NaN is not one for float32 either.
@@ -67,12 +78,18 @@ def need_float64(
     return ~(near & (covariance.inflation(chol).amax(1) < FLOAT32_INFLATION))
 
 
+def can_be_single(covariance: Covariance, task: Task) -> bool:
+    """Whether some mixture of this kind could be computed in float32 with a gain."""
+    few = task.n_samples < SAMPLES_PER_FEATURE * task.n_features
+    return task.dtype == torch.float32 and covariance.in_float32 and not few
+
+
 def need_again(
     before: Estimate,
     after: Estimate,
     valid: Bool[Tensor, " run"],
     covariance: Covariance,
-    dtype: torch.dtype,
+    task: Task,
 ) -> Bool[Tensor, " run"]:
     """Which runs have to be summed again in float64, for what the sums have led to.
 
@@ -81,14 +98,14 @@ def need_again(
         after: Those that the sums led to.
         valid: Which of these are positive definite.
         covariance: Their type.
-        dtype: Precision of the samples.
+        task: The pass, in the precision of the samples.
     """
-    if dtype == torch.float64 or not covariance.in_float32:
+    if not can_be_single(covariance, task):
         return torch.zeros_like(valid)
-    again = need_float64(after, covariance, dtype) | ~valid
+    again = need_float64(after, covariance, task) | ~valid
     if covariance.far_in_float32:  # moments about the reference do not do for these
         again = again | (is_near(before, covariance) & ~is_near(after, covariance))
-    return again & ~need_float64(before, covariance, dtype) if again.any() else again
+    return again & ~need_float64(before, covariance, task) if again.any() else again
 
 
 def choose_ways(
@@ -105,7 +122,7 @@ def choose_ways(
         task: The pass, in the precision of the samples.
         double: Which runs are computed in float64 in any case.
     """
-    wide = need_float64(parameters, covariance, task.dtype) | double
+    wide = need_float64(parameters, covariance, task) | double
     if wide.all():
         return [(wide, _cheapest(covariance, replace(task, dtype=torch.float64)))]
     near = ~wide & is_near(parameters, covariance)
@@ -133,7 +150,7 @@ def choose_way(parameters: Estimate, covariance: Covariance, task: Task) -> Way:
         task: The pass, in the precision of the samples.
     """
     double = _cheapest(covariance, replace(task, dtype=torch.float64))
-    if need_float64(parameters, covariance, task.dtype).any():
+    if need_float64(parameters, covariance, task).any():
         return double
     if is_near(parameters, covariance).all():
         return _cheapest(covariance, task)

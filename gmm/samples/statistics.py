@@ -123,9 +123,11 @@ def summarise(
         packs: Whether products of features are written down for them; None for what is cheaper.
     """
     if packs is None:
-        n_features, n_samples = chunk.x.shape
-        task = Task(n_samples, *resp.shape[:2], n_features, chunk.x.dtype, chunk.x.device)
-        packs = chunk.covariance.packs(task.scoring())  # there is one product
+        (n_features, n_samples), (n_runs, n_components, _) = chunk.x.shape, resp.shape
+        task = Task(
+            n_samples, n_runs, n_components, n_features, chunk.x.dtype, chunk.x.device, False
+        )  # as if scoring: there is one product
+        packs = chunk.covariance.packs(task)
     weight, resp, log_density = weigh(chunk, resp, log_density)
     quadratics = chunk.quadratics if packs else None
     return Statistics(

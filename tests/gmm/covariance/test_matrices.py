@@ -23,11 +23,12 @@ def test_packed_products_are_unpacked_to_the_matrix(n_features):
 
 
 @pytest.mark.parametrize("upper", [True, False])
-def test_a_triangle_times_its_inverse_is_one(upper):
-    factor = torch.rand(2, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    factor = (factor.triu() if upper else factor.tril()) + torch.eye(4)
+@pytest.mark.parametrize("d", [1, 4, 63, 64, 65, 200])
+def test_a_triangle_times_its_inverse_is_one(upper, d):
+    factor = torch.rand(2, d, d, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    factor = (factor.triu() if upper else factor.tril()) / d + torch.eye(d)
     inverse = invert_triangular(factor, upper=upper)
-    torch.testing.assert_close(factor @ inverse, torch.eye(4).double().expand(2, 4, 4))
+    torch.testing.assert_close(factor @ inverse, torch.eye(d).double().expand(2, d, d))
     assert torch.equal(inverse, inverse.triu() if upper else inverse.tril())
 
 

@@ -7,10 +7,11 @@ from scipy.stats import multivariate_normal
 
 from gmm import GaussianMixture
 from gmm.covariance import COVARIANCES
+from gmm.covariance.matrices import Matrices
 from gmm.em import initialization, loop
 from gmm.em.likelihood import Likelihood
 from gmm.em.parameters import Parameters
-from gmm.em.ways import need_float64
+from gmm.em.ways import need_float64, task_of
 from gmm.samples.in_memory import InMemory
 
 
@@ -59,7 +60,8 @@ def test_only_the_runs_that_need_it_leave_float32():
         torch.cat([round_run, drawn.precisions_cholesky]),
     )
     about = start.translate(-samples.reference)
-    assert need_float64(about, covariance, torch.float32).tolist() == [False, True]
+    task = task_of(about, samples.n_samples, torch.float32)
+    assert need_float64(about, covariance, task).tolist() == [False, True]
     both = objective.expectation(samples, about)
     for run in (0, 1):
         alone = objective.expectation(samples, about.select(torch.tensor([run])))
@@ -68,6 +70,15 @@ def test_only_the_runs_that_need_it_leave_float32():
     valid = torch.ones(2, dtype=torch.bool)
     runs = loop.run(samples, start, valid, objective, max_iter=3)
     torch.testing.assert_close(runs.lower_bound[0], runs.lower_bound[1], rtol=1e-9, atol=0)
+
+
+def test_few_samples_are_computed_in_float64_without_a_look_at_the_conditioning(monkeypatch):
+    x = torch.from_numpy(fewer_than_features(50))
+    covariance, samples = COVARIANCES["full"], InMemory(x)
+    start = initialization.start(samples, 1, "kmeans", [0])
+    about = start.parameters(samples, Likelihood(covariance, 1e-3))[0].translate(-samples.reference)
+    monkeypatch.delattr(Matrices, "inflation")
+    assert need_float64(about, covariance, task_of(about, len(x), torch.float32)).all()
 
 
 def test_inflation_is_that_of_the_variance_and_has_no_unit(blobs):
