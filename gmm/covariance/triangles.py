@@ -115,6 +115,20 @@ def sum_squares(blocks: list[Block], x: Float[Tensor, "d n"]) -> Float[Tensor, "
     return total
 
 
+def square(factor: Float[Tensor, "*run d d"], *, upper: bool) -> Float[Tensor, "*run d d"]:
+    """A triangular matrix times its transpose, without most of the products with 0."""
+    d = factor.shape[-1]
+    if is_small(d, d):
+        return factor @ factor.mT
+    parts = blocks(d, d * factor.shape[:-2].numel(), factor.device)
+    product = torch.zeros_like(factor)
+    for first, end in parts:
+        rows = slice(0, end) if upper else slice(first, d)
+        columns = factor[..., rows, first:end]
+        product[..., rows, rows] += columns @ columns.mT
+    return product
+
+
 def weighted_products(
     x: Float[Tensor, "d n"], shares: Float[Tensor, "row n"]
 ) -> Float[Tensor, "row d d"]:

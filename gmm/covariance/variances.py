@@ -14,12 +14,12 @@ from gmm.covariance.base import (
     Covariance,
     are_finite,
     coloured_products,
-    drop_rounding,
     restore_factors,
     shown_attributes,
 )
 from gmm.covariance.cost import Task
 from gmm.covariance.products import multiply
+from gmm.covariance.rounding import drop_rounding
 
 
 class Variances(Covariance):
