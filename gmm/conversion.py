@@ -1,7 +1,7 @@
 """What users pass in becomes tensors to compute with, and what is learned becomes arrays again."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.random import RandomState
@@ -43,7 +43,7 @@ def validate_samples(estimator: Any, X: ArrayLike | Tensor, *, fitting: bool) ->
     return x
 
 
-def is_checked(estimator: Any, X: Any, *, fitting: bool) -> bool:
+def is_checked(X: Any, estimator: Any, *, fitting: bool) -> TypeGuard[np.ndarray]:
     """Whether all that :func:`validate_samples` does to X is to look at its width.
 
     So it is for a matrix of numbers, where nothing is known of names of features. scikit-learn's
@@ -72,7 +72,7 @@ def check_fitted(estimator: Any) -> None:
 
 def read_rows(estimator: Any, X: ArrayLike | Tensor, *, fitting: bool) -> Tensor:
     """One matrix of samples as a tensor of float32 or float64, see :func:`validate_samples`."""
-    if is_checked(estimator, X, fitting=fitting):
+    if is_checked(X, estimator, fitting=fitting):
         if fitting:
             estimator.n_features_in_ = X.shape[1]
         check_feature_count(X.shape[1], estimator.n_features_in_, type(estimator).__name__)

@@ -15,8 +15,6 @@ from gmm.covariance.completion import Completion, Incomplete
 from gmm.covariance.cost import Task
 from gmm.covariance.noise import Noisy
 
-ROUNDING = 64 * torch.finfo(torch.float64).eps  # of a sum of many products, relative to it
-
 _FITTING: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 # By estimator, the factors last seen to be some of its type: to look through them again takes
 # longer than one density. What is in them may change, and is read anew each time.
@@ -321,18 +319,6 @@ def coloured_products(
     shape = (chol.shape[0], n_components, n_features, n_features)
     factors = covariance.colour(chol, eye.expand(shape))
     return factors @ factors.mT
-
-
-def drop_rounding(
-    difference: Float[Tensor, "run ..."], minuend: Float[Tensor, "run ..."]
-) -> Float[Tensor, "run ..."]:
-    """The difference where it exceeds its rounding error, otherwise 0.
-
-    Equal samples away from the reference would otherwise have a variance of pure rounding, by which
-    a collapsed run would win.
-    """
-    # Not where, which would make a tensor of the 0 first.
-    return difference.masked_fill(difference.abs() <= ROUNDING * minuend.abs(), 0.0)
 
 
 def are_finite(values: Float[Tensor, "run ..."]) -> Bool[Tensor, " run"]:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gmm.covariance.base import drop_rounding
+from gmm.covariance.rounding import drop_rounding
 
 LEAST_EIGENVALUE = 1e-12  # relative to the greatest, below which a direction is rounding
 

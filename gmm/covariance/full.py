@@ -50,6 +50,7 @@ class Full(Matrices):
     @override
     def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "p n"]:
         # Every pair once, as x_i times its s-th cyclic successor: one product of two views.
+        x = x.contiguous()
         successors = torch.cat([x, x]).unfold(0, len(x), 1)[: len(x) // 2 + 1].mT
         # Where it is written is named, since torch would order the pairs otherwise, and copy them.
         room = None if x.requires_grad else x.new_empty(successors.shape)

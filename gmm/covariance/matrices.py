@@ -12,11 +12,9 @@ from torch.distributions import Distribution, MultivariateNormal
 from typing_extensions import override
 
 from gmm.covariance.base import (
-    ROUNDING,
     Covariance,
     are_finite,
     coloured_products,
-    drop_rounding,
     restore_factors,
     shown_attributes,
 )
@@ -24,14 +22,15 @@ from gmm.covariance.completion import Completion, Incomplete
 from gmm.covariance.matrix_completion import Forms, MatrixCompletion
 from gmm.covariance.noise import Noisy, NoisyMatrices
 from gmm.covariance.products import multiply
-from gmm.covariance.triangles import distances, weighted_products
+from gmm.covariance.rounding import ROUNDING, drop_rounding
+from gmm.covariance.triangles import distances, square, weighted_products
 
 ADDED_SHARES = tuple(torch.finfo(torch.float64).eps * 4.0**step for step in range(17))
 # Of each feature's variance, to be added where a matrix is not positive definite: from the rounding
 # of one number to 1e-6, in steps small enough that four times the least is the most that is added.
 
 SAFELY = 1e4 * ROUNDING  # of the sum that a variance is the rest of
-SMALLEST_HALF = 32  # of a triangle that is inverted by halves
+SMALLEST_HALF = 64  # of a triangle that is inverted by halves
 
 
 class Matrices(Covariance):
@@ -123,12 +122,12 @@ class Matrices(Covariance):
 
     @override
     def precisions(self, chol: Float[Tensor, "run kq d d"]) -> Float[Tensor, "run kq d d"]:
-        return chol @ chol.mT
+        return square(chol, upper=True)
 
     @override
     def covariances(self, chol: Float[Tensor, "run kq d d"]) -> Float[Tensor, "run kq d d"]:
-        inverse = invert_triangular(chol, upper=True)
-        return inverse.mT @ inverse
+        # Reversing rows and columns turns the upper factor U Uᵀ into the lower one L Lᵀ.
+        return torch.cholesky_inverse(chol.flip(-2, -1)).flip(-2, -1)
 
     @override
     def log_determinant(

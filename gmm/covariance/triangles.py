@@ -115,17 +115,30 @@ def sum_squares(blocks: list[Block], x: Float[Tensor, "d n"]) -> Float[Tensor, "
     return total
 
 
+def square(factor: Float[Tensor, "*run d d"], *, upper: bool) -> Float[Tensor, "*run d d"]:
+    """A triangular matrix times its transpose, without most of the products with 0."""
+    d = factor.shape[-1]
+    if is_small(d, d):
+        return factor @ factor.mT
+    parts = blocks(d, d * factor.shape[:-2].numel(), factor.device)
+    product = torch.zeros_like(factor)
+    for first, end in parts:
+        rows = slice(0, end) if upper else slice(first, d)
+        columns = factor[..., rows, first:end]
+        product[..., rows, rows] += columns @ columns.mT
+    return product
+
+
 def weighted_products(
     x: Float[Tensor, "d n"], shares: Float[Tensor, "row n"]
 ) -> Float[Tensor, "row d d"]:
     """Sums over samples of x xᵀ, weighted by each row of shares."""
     d, n = x.shape
     if is_small(d, n * len(shares)):
-        return (x * shares[:, None]) @ x.T
-    parts = blocks(d, n * len(shares), x.device)
-    if len(parts) == 1 and len(shares) <= ROWS_AT_ONCE:
+        # Not one product, in which the rows of a run would depend on how many there are.
         return torch.bmm(x * shares[:, None], x.T.expand(len(shares), -1, -1))
     products = x.new_empty(len(shares), d, d)
+    parts = blocks(d, n * len(shares), x.device)
     for some, result in zip(shares.split(ROWS_AT_ONCE), products.split(ROWS_AT_ONCE), strict=True):
         for first, end in parts:
             weighted = (x[first:end, None] * some).flatten(0, 1)

@@ -14,7 +14,6 @@ from gmm.covariance.base import (
     Covariance,
     are_finite,
     coloured_products,
-    drop_rounding,
     restore_factors,
     shown_attributes,
 )
@@ -22,6 +21,7 @@ from gmm.covariance.completion import Completion, Incomplete
 from gmm.covariance.cost import Task
 from gmm.covariance.noise import Noisy, NoisyMatrices, NoisyVariances
 from gmm.covariance.products import multiply
+from gmm.covariance.rounding import drop_rounding
 from gmm.covariance.variance_completion import VarianceCompletion
 
 

@@ -59,9 +59,18 @@ def log_joint_up_to_form(
 
     Responsibilities depend on nothing else, and it is linear in the samples.
     """
-    if not covariance.shares_form:
+    if not leaves_form_out(covariance, n_samples, parameters.n_features):
         return log_joint(parameters, covariance, dtype, packs=packs, n_samples=n_samples)
     return _straight(parameters, covariance, dtype)
+
+
+def leaves_form_out(covariance: Covariance, n_samples: int, n_features: int) -> bool:
+    """Whether :func:`log_joint_up_to_form` leaves a form out, and :func:`shared_form` adds it.
+
+    Its trace needs the precision matrix, a product of d × d × d, while that of a sample is one of
+    d × d.
+    """
+    return covariance.shares_form and n_samples > n_features
 
 
 def shared_form(

@@ -11,8 +11,7 @@ from gmm.em.few_samples import are_few, log_joint_of_few
 from gmm.em.joint import log_joint
 from gmm.em.parameters import Estimate
 from gmm.em.ways import choose_way, task_of
-from gmm.samples.in_memory import centre_chunk
-from gmm.samples.statistics import chunk_size
+from gmm.samples.statistics import Chunk, chunk_size
 
 
 def normalise(
@@ -43,7 +42,8 @@ def map_joint(
     evaluate = log_joint(parameters, covariance, way.dtype, packs=way.packs, n_samples=len(x))
 
     def evaluate_rows(rows: Float[Tensor, "part d"]) -> Tensor:
-        chunk = centre_chunk(rows, None, reference, covariance, way.dtype)
+        # Rows stay rows: what is read once is not worth turning round.
+        chunk = Chunk((rows - reference).to(way.dtype).T, covariance)
         return function(_bounded(evaluate(chunk)))
 
     k, d = parameters.n_components, parameters.n_features

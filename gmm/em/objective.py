@@ -11,7 +11,7 @@ from torch import Tensor
 from gmm.covariance import Covariance
 from gmm.em.deviations import move_to_reference, summarise_deviations
 from gmm.em.few_samples import are_few, log_joint_of_few
-from gmm.em.joint import log_joint_up_to_form, rounding_loss, shared_form
+from gmm.em.joint import leaves_form_out, log_joint_up_to_form, rounding_loss, shared_form
 from gmm.em.log_density import normalise
 from gmm.em.parameters import Estimate
 from gmm.em.ways import Way, choose_ways, task_of
@@ -156,7 +156,7 @@ def _sum_statistics(
     if way.about_means:
         statistics = move_to_reference(statistics, means.double())
     log_density = statistics.log_density
-    if covariance.shares_form:
+    if leaves_form_out(covariance, n, d):
         log_density = log_density + shared_form(parameters, covariance, statistics.second)
     if dtype != torch.float64 and (covariance.shares_form or way.packs):
         log_density = log_density + rounding_loss(parameters, covariance, dtype, statistics)

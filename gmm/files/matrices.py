@@ -9,8 +9,6 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Shaped
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from gmm.files.atomic import atomic
 from gmm.options import Missing
@@ -236,6 +234,8 @@ def _read_safetensors(path: Path) -> np.ndarray:
 
 def _map_safetensors(path: Path) -> tuple[Sequence[int], Any]:
     """The shape of a matrix, and an object that reads the rows that it is indexed with."""
+    from safetensors import SafetensorError, safe_open  # not before there is such a file
+
     try:
         with safe_open(path, framework="np") as file:
             names = list(file.keys())
@@ -273,6 +273,8 @@ def _write_csv(path: Path, columns: Mapping[str, np.ndarray]) -> None:
 
 
 def _write_safetensors(path: Path, columns: Mapping[str, np.ndarray]) -> None:
+    from safetensors.numpy import save_file
+
     save_file({TENSOR: np.column_stack(list(columns.values()))}, path)
 
 

@@ -174,3 +174,42 @@ def test_auto_is_one_millionth_unless_the_scale_of_the_samples_says_otherwise(bl
     for word in ("Auto", "1e-6", True, -1.0):
         with pytest.raises(ValueError, match=r"reg_covar=.*expected a number >= 0, or 'auto'"):
             GaussianMixture(reg_covar=word).fit(blobs)
+
+
+SHAPES = {  # samples, features, components
+    "two samples": (2, 3, 1),
+    "fewer than two samples a component": (5, 2, 3),
+    "one feature": (40, 1, 3),
+    "one component": (60, 5, 1),
+    "fewer samples than features": (12, 30, 2),
+    "few samples": (300, 10, 3),
+    "more than few": (700, 16, 4),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("weighted", [False, True], ids=["", "of weight 1"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_small_fit_and_its_answers_are_scikit_learns(covariance_type, shape, weighted):
+    n, d, k = shape
+    random = np.random.default_rng(n)
+    x = random.normal(size=(n, d)) + 3 * (np.arange(n)[:, None] % k)
+    settings = {
+        "covariance_type": covariance_type,
+        "reg_covar": 1e-2,
+        "weights_init": np.full(k, 1 / k),
+        "means_init": x[:k] + 0.1,
+        "precisions_init": spread_precisions(x.var(0) + 1, k)[covariance_type],
+        "max_iter": 20,
+    }
+    reference = Reference(k, **settings).fit(x)
+    ours = GaussianMixture(k, **settings).fit(x, sample_weight=np.ones(n) if weighted else None)
+    assert ours.n_iter_ == reference.n_iter_
+    close = {"rtol": 1e-9, "atol": 1e-9}
+    np.testing.assert_allclose(ours.lower_bounds_, reference.lower_bounds_, **close)
+    np.testing.assert_allclose(ours.means_, reference.means_, **close)
+    np.testing.assert_allclose(ours.covariances_, reference.covariances_, **close)
+    for some in (x, x[:1]):
+        np.testing.assert_allclose(ours.score_samples(some), reference.score_samples(some), **close)
+        np.testing.assert_allclose(ours.predict_proba(some), reference.predict_proba(some), **close)
+        np.testing.assert_array_equal(ours.predict(some), reference.predict(some))

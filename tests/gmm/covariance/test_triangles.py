@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmm.covariance import triangles
-from gmm.covariance.triangles import distances, weighted_products
+from gmm.covariance.triangles import distances, square, weighted_products
 
 SHAPES = {
     "run": st.integers(1, 3),
@@ -52,3 +52,13 @@ def test_distances_can_be_differentiated_twice():
     chol, means, x = random(0, 1, 2, 4, 4).triu(), random(1, 1, 2, 4), random(2, 4, 3)
     evaluate = distances(chol, means, 3)
     assert torch.autograd.gradgradcheck(evaluate, x.requires_grad_())
+
+
+@pytest.mark.parametrize("d", [1, 7, 130, 260])
+@pytest.mark.parametrize("upper", [True, False])
+def test_the_square_of_a_triangle_is_its_product_with_its_transpose(d, upper):
+    factor = random(0, 2, 3, d, d)
+    factor = factor.triu() if upper else factor.tril()
+    torch.testing.assert_close(square(factor, upper=upper), factor @ factor.mT)
+    turned = factor.mT  # another layout in memory
+    torch.testing.assert_close(square(turned, upper=not upper), turned @ factor)
