@@ -240,7 +240,8 @@ class Matrices(Covariance):
 
 def unpack(packed: Float[Tensor, "run kq p"], n_features: int) -> Float[Tensor, "run kq m"]:
     """All elements of symmetric matrices, from the products of :meth:`Full.quadratics`."""
-    return packed.index_select(-1, _places(n_features, packed.device))
+    places = _places(n_features, packed.device).expand(*packed.shape[:-1], -1)
+    return packed.gather(-1, places)  # an index does the same in eight times as long
 
 
 @cache
