@@ -11,7 +11,7 @@ from typing import Literal
 
 from cellxai.data.ids import ids_of_paths
 from cellxai.data.readers.coco import CocoImage, label_map_loader, read_coco
-from cellxai.data.records import Fault, Record, Scan, Source
+from cellxai.data.records import Fault, Record, Scan, Source, brief
 from gmm.files.regular import NO_FILE, explain_unreadable
 
 Label = Literal["file_name", "category"]
