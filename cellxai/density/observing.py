@@ -11,6 +11,7 @@ from cellxai.density.views.defaults import default_views, pixel_views
 from cellxai.density.views.looking import layers_of, look, rows_of
 from cellxai.files.folder import RunFolder
 from cellxai.trained.image_sets import NetworkFeatures, Outputs, PixelFeatures
+from cellxai.trained.rows import HeldRows
 from cellxai.trained.run import TrainedRun
 
 Views = Mapping[str, View]
@@ -31,7 +32,7 @@ def observe_run(trained: TrainedRun, views: Views) -> NetworkFeatures:
     def observe(images: Tensor) -> Outputs:
         seen = look(trained.classifier, layers, images)
         assert seen.features is not None
-        return Outputs(seen.logits, seen.features, rows_of(views, seen))
+        return Outputs(seen.logits, seen.features, HeldRows(rows_of(views, seen)))
 
     return NetworkFeatures(trained, observe)
 
@@ -57,6 +58,6 @@ def observe_pixels(folder: RunFolder, images: CellImages, views: Views) -> Pixel
     """Prepared images as views of raw pixels see them."""
 
     def observe(batch: Tensor) -> Outputs:
-        return Outputs(None, batch.flatten(1), rows_of(views, Seen(batch, {})))
+        return Outputs(None, batch.flatten(1), HeldRows(rows_of(views, Seen(batch, {}))))
 
     return PixelFeatures(folder, images, observe)

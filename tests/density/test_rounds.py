@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from cellxai.density.detectors import Mahalanobis, MaxSoftmax
+from cellxai.density.fitted_view import measure_by
 from cellxai.density.known_images import KnownImages
 from cellxai.density.roles import assign_by_part
 from cellxai.density.rounds import fit_detectors, fit_round
@@ -46,9 +47,11 @@ def test_a_changed_image_of_the_fit_is_judged_by_densities_that_have_not_seen_it
     expected = fitted.pipeline.judge_out_of_fold(images.rows, folds)
     assert torch.equal(found.log_p, expected.log_p)
     same = known.every.some(compared)  # unchanged, they have the surprise that calibrates
-    for name, view in fitted.pipeline.fitted_.items():
-        again = view.surprise_out_of_fold(same.rows[name], folds)
-        torch.testing.assert_close(again, view.surprises[compared])
+    views = fitted.pipeline.fitted_
+    of_folds = {name: view.of_folds for name, view in views.items()}
+    again = measure_by(of_folds, fitted.pipeline.views, same.rows, folds)
+    for name, view in views.items():
+        torch.testing.assert_close(again[name], view.surprises[compared])
 
 
 def test_detectors_are_copied_and_see_no_image_that_strangers_are_compared_with(image_set):
