@@ -10,7 +10,12 @@ from cellxai.density.views.base import Seen
 from cellxai.density.views.defaults import default_views, pixel_views
 from cellxai.density.views.looking import layers_of, look, rows_of
 from cellxai.files.folder import RunFolder
-from cellxai.trained.image_sets import NetworkFeatures, Outputs, PixelFeatures
+from cellxai.trained.image_sets import (
+    NetworkFeatures,
+    Outputs,
+    PixelFeatures,
+    has_untrained_features,
+)
 from cellxai.trained.rows import HeldRows
 from cellxai.trained.run import TrainedRun
 
@@ -18,11 +23,17 @@ Views = Mapping[str, View]
 
 
 def network_views(trained: TrainedRun, views: Views | None) -> Views:
-    """The views of a run's network: those given, or the usual ones."""
+    """The views of a run's network: those given, or the usual ones.
+
+    Where the last layer alone was trained, what it gives is not among the usual ones: it knows the
+    images of the training and every class, whereas nothing else does.
+    """
     if views is not None:
         return views
     planes, height, width = trained.transforms.shape
-    return default_views(trained.classifier, (height, width), planes)
+    usual = default_views(trained.classifier, (height, width), planes)
+    untrained = has_untrained_features(trained)
+    return {name: view for name, view in usual.items() if not (untrained and view.of_head)}
 
 
 def observe_run(trained: TrainedRun, views: Views) -> NetworkFeatures:

@@ -162,9 +162,7 @@ class NetworkFeatures(FeatureSource):
         super().__init__(trained.folder, trained.images)
         self.trained = trained
         self.look = look
-        # Of a frozen backbone without a hidden layer the features are what they were before.
-        frozen = (trained.folder.checkpoints / "backbone.ckpt").exists()
-        self.unseen = frozen and not any(True for _ in trained.classifier.head[:-1].parameters())
+        self.unseen = has_untrained_features(trained)
 
     def outputs(self, images: CellImages, part: str) -> Outputs:
         """See :meth:`FeatureSource.outputs`."""
@@ -174,6 +172,12 @@ class NetworkFeatures(FeatureSource):
         return Outputs(
             *(self.trained.outputs(part) if own else self.trained.outputs_of(images, part))
         )
+
+
+def has_untrained_features(trained: TrainedRun) -> bool:
+    """Whether the training changed the last layer alone, so that features are what they were."""
+    frozen = (trained.folder.checkpoints / "backbone.ckpt").exists()
+    return frozen and not any(True for _ in trained.classifier.head[:-1].parameters())
 
 
 class PixelFeatures(FeatureSource):
