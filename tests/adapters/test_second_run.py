@@ -1,5 +1,7 @@
 import csv
+import shutil
 from math import log
+from pathlib import Path
 
 import pytest
 import torch
@@ -38,6 +40,8 @@ def test_the_density_of_a_run_is_what_its_table_says(tiny_run):
     assert str(tiny_run) in describe_settings(source)
 
 
-def test_a_run_without_a_density_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="cellxai density --run"):
-        RunDensity(tmp_path).log_density(torch.zeros(1, 3, 8, 8))
+def test_a_run_without_a_density_is_named(tiny_run, tmp_path):
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    shutil.rmtree(run / "density", ignore_errors=True)
+    with pytest.raises(FileNotFoundError, match="cellxai density"):
+        RunDensity(run).log_density(torch.zeros(1, 3, 8, 8))
