@@ -156,7 +156,7 @@ def calibrate(
         True: (every[~trained], [view for view, memory in enumerate(remembered) if memory]),
     }
     panels = tuple(
-        Panel(tuple(views), images, surprises[images][:, views])
+        Panel(tuple(views), images, surprises[images[:, None], torch.tensor(views)])
         for images, views in groups.values()
         if views
     )
