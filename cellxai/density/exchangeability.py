@@ -24,10 +24,15 @@ def remembers(
         units: The group of each image, or the image itself.
     """
     logs = np.log(np.maximum(surprise, 1e-12))
-    means = [
-        np.array([logs[(units == unit) & part].mean() for unit in np.unique(units[part])])
-        for part in (trained, ~trained)
-    ]
+    means = [mean_of_units(logs[part], units[part]) for part in (trained, ~trained)]
     if not len(means[0]) or not len(means[1]):
         return False
     return bool(mannwhitneyu(means[1], means[0], alternative="greater").pvalue < REJECTED_BELOW)
+
+
+def mean_of_units(
+    values: Float[np.ndarray, " n"], units: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, " u"]:
+    """The mean of the values of each unit."""
+    numbers = np.unique(units, return_inverse=True)[1]
+    return np.bincount(numbers, values) / np.bincount(numbers)

@@ -1,25 +1,29 @@
-"""A view with what its density has learned, and the surprise of the images that taught it.
+"""Views with what their densities have learned, and the surprise of the images that taught them.
 
 No image is scored by a density that was fitted to it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cellxai.density.densities import Density, FittedDensity
+from cellxai.density.densities.shrunk_gaussian import with_small_axes
 from cellxai.density.exchangeability import remembers
 from cellxai.density.roles import split_folds
+from cellxai.density.taught_rows import (
+    IMAGES_AT_ONCE,
+    MOST_ROWS,
+    check_finite,
+    draw_taught,
+    hold_rows,
+)
 from cellxai.density.views import Places, View
 from cellxai.density.views.places import smooth
-from gmm.crossfitting import CrossFit, cross_fit
-
-MOST_ROWS = 50_000  # of places that a density is fitted to, equally many of each image
-IMAGES_AT_ONCE = 128
-Rows = Mapping[str, Float[Tensor, "n ..."]]
+from cellxai.trained.rows import RowSource
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class KnownRows:
         units: The group of each image, or a number of its own.
     """
 
-    rows: Rows
+    rows: RowSource
     folds: Int[Tensor, " n"]
     trained: Bool[Tensor, " n"]
     labels: Int[Tensor, " n"]
@@ -70,16 +74,6 @@ class FittedView:
         nats = self.density.surprise(rows.flatten(0, 2)).reshape(rows.shape[:3])
         return smooth(nats, self.view.smoothing)
 
-    def surprise_out_of_fold(
-        self, rows: Float[Tensor, "m ..."], folds: Int[Tensor, " m"]
-    ) -> Float[Tensor, " m"]:
-        """Surprise of changed images of the fit, each by a density of the other folds."""
-        surprises = torch.empty(len(rows), dtype=torch.float64)
-        for fold, density in enumerate(self.of_folds):
-            chosen = folds == fold
-            surprises[chosen] = measure(self.view, density, rows[chosen])
-        return surprises
-
 
 def measure(
     view: View, density: FittedDensity, rows: Float[Tensor, "m ..."]
@@ -92,77 +86,119 @@ def measure(
     return torch.cat(parts) if parts else rows.new_empty(0, dtype=torch.float64)
 
 
-def fit_view(name: str, view: View, known: KnownRows, seed: int) -> FittedView:
-    """Learns a view of known images, and what is usual in it.
+def measure_by(
+    densities: Mapping[str, tuple[FittedDensity, ...]],
+    views: Mapping[str, View],
+    rows: RowSource,
+    number_of: Int[Tensor, " n"],
+) -> dict[str, Float[Tensor, " n"]]:
+    """Surprise of each image in every view, by one of the view's densities; some images at a time.
+
+    Args:
+        densities: Of each view.
+        views: The views.
+        rows: What they see of the images.
+        number_of: Which density measures each image.
 
     Raises:
-        ValueError: If a row is not finite or there are fewer than two images.
+        ValueError: If a number that a view sees is not finite.
     """
-    rows = known.rows[name]
-    check_rows(name, rows)
-    every = torch.arange(len(rows))
-    whole = fit_images(view.density, rows, known.labels, every, seed)
-    fewest = len(rows) - int(known.folds.bincount().max())
+    surprises = {name: torch.empty(len(rows), dtype=torch.float64) for name in densities}
+    for number in number_of.unique().tolist():
+        for images in (number_of == number).nonzero()[:, 0].split(IMAGES_AT_ONCE):
+            seen = rows.of(images)
+            check_finite(seen, images, densities)
+            for name, of_view in densities.items():
+                surprises[name][images] = measure(views[name], of_view[number], seen[name])
+    return surprises
+
+
+def fit_views(views: Mapping[str, View], known: KnownRows, seed: int) -> dict[str, FittedView]:
+    """Learns views of known images, and what is usual in them.
+
+    Densities are fitted to what :mod:`cellxai.density.taught_rows` holds. The surprise of every
+    image is measured as the rows pass by, and no more of an image is kept.
+
+    Raises:
+        ValueError: If a row is not finite, or there are fewer than two images or folds.
+    """
+    n = len(known.rows)
+    if n < 2:
+        raise ValueError(f"{n} known image, expected at least two images")
+    taught = draw_taught(known.rows, seed)
+    held = hold_rows(known.rows, taught, views, seed)
+    learned = {
+        name: learn_view(view, held[name], known, taught, seed) for name, view in views.items()
+    }
+    of_folds = {name: fitted.of_folds for name, fitted in learned.items()}
+    surprises = measure_by(of_folds, views, known.rows, known.folds)
+    trained, units = known.trained.numpy(), known.units.numpy()
+    forget, remember = {}, {}
+    for name, fitted in learned.items():
+        if remembers(surprises[name].numpy(), trained, units):
+            own = taught[known.trained[taught]]
+            rows = held[name][known.trained[taught]]
+            remember[name] = learn_view(fitted.view, rows, known, own, seed)
+        else:
+            forget[name] = replace(fitted, surprises=surprises[name])
+    fitted = forget | calibrate_on_held_out(remember, known)
+    return {name: fitted[name] for name in views}
+
+
+def learn_view(
+    view: View,
+    rows: Float[Tensor, "m ..."],
+    known: KnownRows,
+    images: Int[Tensor, " m"],
+    seed: int,
+) -> FittedView:
+    """A view with densities of some images, all and those of all folds but one; no surprise yet.
+
+    Raises:
+        ValueError: If the images are of fewer than two folds.
+    """
+    folds, labels = known.folds[images], known.labels[images]
+    split_folds(folds)
+    whole = fit_images(view.density, rows, labels, seed)
+    fewest = len(images) - int(folds.bincount().max())
     like = view.density.like(whole, fewest)
     if like is not view.density:
-        whole = fit_images(like, rows, known.labels, every, seed)
-    crossed = cross_fit_view(view, like, known, rows, every, seed)
-    trained = known.trained
-    surprises = crossed.scores
-    if not remembers(surprises.numpy(), trained.numpy(), known.units.numpy()):
-        return FittedView(view, whole, False, surprises, crossed.models)
-    chosen = trained.nonzero()[:, 0]
-    density = fit_images(like, rows, known.labels, chosen, seed)
-    surprises = measure(view, density, rows)
-    surprises[chosen] = cross_fit_view(view, like, known, rows, chosen, seed).scores
+        whole = fit_images(like, rows, labels, seed)
+    of_folds = []
+    for fold in range(int(known.folds.max()) + 1):
+        others = folds != fold
+        of_fold = fit_images(like, rows[others], labels[others], seed)
+        of_folds.append(of_fold if len(known.rows) <= len(rows) else with_small_axes(of_fold))
+    return FittedView(view, whole, False, torch.empty(0, dtype=torch.float64), tuple(of_folds))
+
+
+def calibrate_on_held_out(
+    learned: Mapping[str, FittedView], known: KnownRows
+) -> dict[str, FittedView]:
+    """Views that the network remembers: held-out images are measured by all that it was taught."""
+    if not learned:
+        return {}
     n_folds = int(known.folds.max()) + 1
-    return FittedView(view, density, True, surprises, (density,) * n_folds)
-
-
-def cross_fit_view(
-    view: View,
-    like: Density,
-    known: KnownRows,
-    rows: Float[Tensor, "n ..."],
-    chosen: Int[Tensor, " m"],
-    seed: int,
-) -> CrossFit[FittedDensity]:
-    """The surprise of each chosen image by a density of the chosen images of other folds."""
-    return cross_fit(
-        len(chosen),
-        split_folds(known.folds[chosen]),
-        fit=lambda seen: fit_images(like, rows, known.labels, chosen[seen], seed),
-        score=lambda density, unseen: measure(view, density, rows[chosen[unseen]]),
-    )
+    densities = {name: (*fitted.of_folds, fitted.density) for name, fitted in learned.items()}
+    views = {name: fitted.view for name, fitted in learned.items()}
+    number_of = torch.where(known.trained, known.folds, n_folds)
+    surprises = measure_by(densities, views, known.rows, number_of)
+    return {
+        name: FittedView(
+            fitted.view, fitted.density, True, surprises[name], (fitted.density,) * n_folds
+        )
+        for name, fitted in learned.items()
+    }
 
 
 def fit_images(
     density: Density,
-    rows: Float[Tensor, "n ..."],
-    labels: Int[Tensor, " n"],
-    images: Int[Tensor, " m"],
+    rows: Float[Tensor, "m ..."],
+    labels: Int[Tensor, " m"],
     seed: int,
 ) -> FittedDensity:
-    """Fits a density to the rows of some images, drawn at random where there are many."""
-    chosen = rows[images].flatten(1, -2) if rows.ndim > 2 else rows[images][:, None]
-    n_rows = max(1, MOST_ROWS // len(images))
-    if chosen.shape[1] > n_rows:
-        generator = torch.Generator().manual_seed(seed)
-        order = torch.rand(chosen.shape[:2], generator=generator).argsort(1)[:, :n_rows]
-        chosen = chosen.gather(1, order[..., None].expand(-1, -1, chosen.shape[2]))
-    of_row = labels[images].repeat_interleave(chosen.shape[1])
+    """Fits a density to the rows of images; of many places as many of each image as it may take."""
+    chosen = rows if rows.ndim > 2 else rows[:, None]
+    chosen = chosen[:, : max(1, MOST_ROWS // len(rows))]
+    of_row = labels.repeat_interleave(chosen.shape[1])
     return density.fit(chosen.flatten(0, 1), of_row, seed)
-
-
-def check_rows(name: str, rows: Float[Tensor, "n ..."]) -> None:
-    """Refuses rows from which nothing can be learned.
-
-    Raises:
-        ValueError: If there are fewer than two images, or a number is not finite.
-    """
-    if len(rows) < 2:
-        raise ValueError(f"view {name!r} of {len(rows)} image, expected at least two images")
-    broken = ~rows.isfinite().flatten(1).all(1)
-    if broken.any():
-        row = int(broken.nonzero()[0])
-        raise ValueError(f"view {name!r} of image {row} is not finite; leave the image or view out")

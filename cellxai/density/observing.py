@@ -10,18 +10,30 @@ from cellxai.density.views.base import Seen
 from cellxai.density.views.defaults import default_views, pixel_views
 from cellxai.density.views.looking import layers_of, look, rows_of
 from cellxai.files.folder import RunFolder
-from cellxai.trained.image_sets import NetworkFeatures, Outputs, PixelFeatures
+from cellxai.trained.image_sets import (
+    NetworkFeatures,
+    Outputs,
+    PixelFeatures,
+    has_untrained_features,
+)
+from cellxai.trained.rows import HeldRows
 from cellxai.trained.run import TrainedRun
 
 Views = Mapping[str, View]
 
 
 def network_views(trained: TrainedRun, views: Views | None) -> Views:
-    """The views of a run's network: those given, or the usual ones."""
+    """The views of a run's network: those given, or the usual ones.
+
+    Where the last layer alone was trained, what it gives is not among the usual ones: it knows the
+    images of the training and every class, whereas nothing else does.
+    """
     if views is not None:
         return views
     planes, height, width = trained.transforms.shape
-    return default_views(trained.classifier, (height, width), planes)
+    usual = default_views(trained.classifier, (height, width), planes)
+    untrained = has_untrained_features(trained)
+    return {name: view for name, view in usual.items() if not (untrained and view.of_head)}
 
 
 def observe_run(trained: TrainedRun, views: Views) -> NetworkFeatures:
@@ -31,7 +43,7 @@ def observe_run(trained: TrainedRun, views: Views) -> NetworkFeatures:
     def observe(images: Tensor) -> Outputs:
         seen = look(trained.classifier, layers, images)
         assert seen.features is not None
-        return Outputs(seen.logits, seen.features, rows_of(views, seen))
+        return Outputs(seen.logits, seen.features, HeldRows(rows_of(views, seen)))
 
     return NetworkFeatures(trained, observe)
 
@@ -57,6 +69,6 @@ def observe_pixels(folder: RunFolder, images: CellImages, views: Views) -> Pixel
     """Prepared images as views of raw pixels see them."""
 
     def observe(batch: Tensor) -> Outputs:
-        return Outputs(None, batch.flatten(1), rows_of(views, Seen(batch, {})))
+        return Outputs(None, batch.flatten(1), HeldRows(rows_of(views, Seen(batch, {}))))
 
     return PixelFeatures(folder, images, observe)

@@ -16,6 +16,7 @@ TAIL_SHARE = 0.1  # share of the set, the most surprising, that the tail is fitt
 LEAST_TAIL = 3  # images needed for a tail
 LEAST_SCALE = 1e-9  # keeps a tail whose surprises are all equal from dividing by 0
 LEAST_SURPRISE = 1e-12  # has a logarithm
+MEAN_WEIGHT = 1e-6  # of the mean log p beside the smallest: it decides between equals alone
 CELLS_AT_ONCE = 4_000_000  # images × known images × views in memory: 32 MB of float64
 
 
@@ -83,10 +84,18 @@ def log_p_beside(known: Float[Tensor, "n v"], new: Float[Tensor, "m v"]) -> Floa
     return torch.where(others > edge, tail, (ranks.double() / (n + 1)).log())
 
 
-def smallest_log_p(
+def joint_log_p(log_p: Float[Tensor, "*any v"]) -> Float[Tensor, "*any"]:
+    """The smallest log p-value over views; among equals that with the smaller mean.
+
+    In each view one image has a given rank, so that images share their smallest one with others.
+    """
+    return log_p.amin(-1) + MEAN_WEIGHT * log_p.mean(-1)
+
+
+def joint_log_p_beside(
     known: Float[Tensor, "n v"], new: Float[Tensor, "m v"]
 ) -> tuple[Float[Tensor, "m n"], Float[Tensor, " m"]]:
-    """Smallest of :func:`log_p_within` over views, in ``m`` sets: all known images and a new one.
+    """:func:`joint_log_p` within ``m`` sets: all known images and a new one.
 
     Returns:
         That of the known images in each set, and that of the new image.
@@ -105,20 +114,21 @@ def smallest_log_p(
     of_new = torch.where(
         others > edge, tail_log_p(others, edge, scale, k / n), (rank.double() / n).log()
     )
-    return of_known.amin(2), of_new.amin(1)
+    return joint_log_p(of_known), joint_log_p(of_new)
 
 
 def conformal_p(known: Float[Tensor, "n v"], new: Float[Tensor, "m v"]) -> Float[Tensor, " m"]:
     """The p-value of each new image over all views.
 
-    The verdict's statistic is the smallest p-value over views (Tippett 1931); its p-value is the
-    rank of the new image's among those of the known ones, i / (n + 1). With n exchangeable known
-    images and an exchangeable new one, P(p ≤ α) ≤ α for every α, exactly.
+    The verdict's statistic is the smallest p-value over views (Tippett 1931), and the mean log
+    p-value decides between equals, which would count against each other. Its p-value is the rank of
+    the new image's among those of the known ones, i / (n + 1). With n exchangeable known images and
+    an exchangeable new one, P(p ≤ α) ≤ α for every α, exactly.
     """
     at_once = max(1, CELLS_AT_ONCE // max(1, known.numel()))
     p = [new.new_empty(0)]
     for chunk in new.split(at_once) if len(new) else ():
-        of_known, of_new = smallest_log_p(known, chunk)
+        of_known, of_new = joint_log_p_beside(known, chunk)
         as_rare = (of_known <= of_new[:, None]).sum(1)
         p.append((as_rare + 1).to(new) / (len(known) + 1))
     return torch.cat(p)

@@ -7,12 +7,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from cellxai.density.fitted_view import FittedView, KnownRows, Rows, fit_view
+from cellxai.density.fitted_view import FittedView, KnownRows, fit_views, measure_by
 from cellxai.density.p_values import LEAST_SURPRISE, log_surprise, tail_log_p, tail_of, tail_size
 from cellxai.density.persistence import read_pipeline, write_pipeline
 from cellxai.density.settings import PipelineSettings
+from cellxai.density.taught_rows import IMAGES_AT_ONCE
 from cellxai.density.verdicts import Calibration, Verdicts, calibrate
 from cellxai.density.views import View
+from cellxai.trained.rows import Rows, RowSource, as_source
 
 PIPELINE_FILE = "pipeline.safetensors"  # in the folder of a run's density
 
@@ -49,7 +51,7 @@ class DensityPipeline:
 
     def fit(
         self,
-        rows: Rows,
+        rows: Rows | RowSource,
         folds: Int[Tensor, " n"],
         labels: Int[Tensor, " n"],
         trained: Bool[Tensor, " n"] | None = None,
@@ -58,7 +60,7 @@ class DensityPipeline:
         """Learns what known images are like.
 
         Args:
-            rows: What each view sees of each image.
+            rows: What each view sees of each image; a source is asked for some images at a time.
             folds: Fold of each image, from 0.
             labels: Classes of the images.
             trained: Whether the network was trained on each image; ``None`` if on none of them.
@@ -70,15 +72,13 @@ class DensityPipeline:
         """
         n = len(folds)
         known = KnownRows(
-            rows,
+            as_source(rows),
             folds,
             torch.zeros(n, dtype=torch.bool) if trained is None else trained,
             labels,
             torch.arange(n) if units is None else units,
         )
-        self.fitted_ = {
-            name: fit_view(name, view, known, self.seed) for name, view in self.views.items()
-        }
+        self.fitted_ = fit_views(self.views, known, self.seed)
         surprises = torch.stack([fitted.surprises for fitted in self.fitted_.values()], 1)
         remembered = [fitted.remembered for fitted in self.fitted_.values()]
         self.calibration_ = calibrate(
@@ -86,28 +86,30 @@ class DensityPipeline:
         )
         return self
 
-    def surprises(self, rows: Rows) -> Float[Tensor, "m v"]:
+    def surprises(self, rows: Rows | RowSource) -> Float[Tensor, "m v"]:
         """Surprise of images in every view, by densities of all images of the fit."""
-        return torch.stack(
-            [fitted.surprise(rows[name]) for name, fitted in self.fitted_.items()], 1
-        )
+        source = as_source(rows)
+        parts = [torch.empty(0, len(self.fitted_), dtype=torch.float64)]
+        for images in torch.arange(len(source)).split(IMAGES_AT_ONCE) if len(source) else ():
+            seen = source.of(images)
+            of_views = [fitted.surprise(seen[name]) for name, fitted in self.fitted_.items()]
+            parts.append(torch.stack(of_views, 1))
+        return torch.cat(parts)
 
-    def judge(self, rows: Rows) -> Verdicts:
+    def judge(self, rows: Rows | RowSource) -> Verdicts:
         """The verdicts on images that nothing was fitted to."""
         with torch.no_grad():
             return self.calibration_.judge(self.surprises(rows))
 
-    def judge_out_of_fold(self, rows: Rows, folds: Int[Tensor, " m"]) -> Verdicts:
+    def judge_out_of_fold(self, rows: Rows | RowSource, folds: Int[Tensor, " m"]) -> Verdicts:
         """The verdicts on changed images of the fit, by densities of the other folds.
 
         Only after :meth:`fit`: the densities of the folds are not saved.
         """
         with torch.no_grad():
-            surprises = [
-                fitted.surprise_out_of_fold(rows[name], folds)
-                for name, fitted in self.fitted_.items()
-            ]
-        return self.calibration_.judge(torch.stack(surprises, 1))
+            of_folds = {name: fitted.of_folds for name, fitted in self.fitted_.items()}
+            surprises = measure_by(of_folds, self.views, as_source(rows), folds)
+        return self.calibration_.judge(torch.stack(list(surprises.values()), 1))
 
     def judge_known(self) -> Verdicts:
         """The verdicts on the images of the fit, each by densities that were not fitted to it."""

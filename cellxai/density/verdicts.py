@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from cellxai.density.p_values import conformal_p, log_p_beside, log_p_within
+from cellxai.density.p_values import conformal_p, joint_log_p, log_p_beside, log_p_within
 from cellxai.density.promises import Promise
 
 ROUNDING = 1e-9  # a p-value and a level that are the same fraction may differ in their last bit
@@ -114,7 +114,7 @@ class Calibration:
         answers = []
         for panel in self.heard:
             in_views = log_p_within(panel.surprises)
-            smallest = in_views.amin(1)
+            smallest = joint_log_p(in_views)
             as_rare = torch.searchsorted(smallest.sort().values, smallest, right=True)
             answers.append((panel.images, as_rare.double() / len(smallest), in_views))
         return self._join(answers, self.n_images)
@@ -156,7 +156,7 @@ def calibrate(
         True: (every[~trained], [view for view, memory in enumerate(remembered) if memory]),
     }
     panels = tuple(
-        Panel(tuple(views), images, surprises[images][:, views])
+        Panel(tuple(views), images, surprises[images[:, None], torch.tensor(views)])
         for images, views in groups.values()
         if views
     )

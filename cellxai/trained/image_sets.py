@@ -1,7 +1,7 @@
 """Sets of images with their features: the parts of a run, and other data sets beside them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,9 +14,11 @@ from cellxai.data.loading.datamodule import CellImages, to_batch
 from cellxai.data.pixels.corruptions import corrupt_records
 from cellxai.data.records import Fault, Record, Source
 from cellxai.files.folder import RunFolder
+from cellxai.trained.rows import HeldRows, JoinedRows, Rows, RowSource, SomeRows
 from cellxai.trained.run import TrainedRun
 
 BATCH_SIZE = 32
+HELD_BYTES = 2**28  # of what views see of a set; more of it is looked at anew when it is needed
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,12 @@ class Outputs:
     Args:
         logits: ``None`` without a classifier.
         features: Penultimate features, or raw pixels.
-        rows: What views see of them, by name.
+        rows: What views see of them.
     """
 
     logits: Float[Tensor, "n k"] | None
     features: Float[Tensor, "n f"]
-    rows: Mapping[str, Float[Tensor, "n ..."]] = field(default_factory=dict)
+    rows: RowSource = field(default_factory=lambda: HeldRows({}))
 
 
 Look = Callable[[Float[Tensor, "b 3 h w"]], Outputs]
@@ -47,7 +49,7 @@ class ImageSet:
         features: Penultimate features or raw pixels, in float64.
         logits: What the classifier says of them, in float64; ``None`` without a classifier.
         faults: What could not be read and was left out.
-        rows: What views see of them, by name, in float32.
+        rows: What views see of them, in float32.
     """
 
     records: tuple[Record, ...]
@@ -55,7 +57,7 @@ class ImageSet:
     features: Float[Tensor, "n f"]
     logits: Float[Tensor, "n k"] | None
     faults: tuple[Fault, ...] = ()
-    rows: Mapping[str, Float[Tensor, "n ..."]] = field(default_factory=dict)
+    rows: RowSource = field(default_factory=lambda: HeldRows({}))
 
     def some(self, places: Int[Tensor, " m"]) -> "ImageSet":
         """Some of the images, in the order given."""
@@ -65,7 +67,7 @@ class ImageSet:
             pictures=self.pictures[places],
             features=self.features[places],
             logits=None if self.logits is None else self.logits[places],
-            rows={name: rows[places] for name, rows in self.rows.items()},
+            rows=SomeRows(self.rows, places),
         )
 
 
@@ -78,7 +80,7 @@ def join_sets(sets: Sequence[ImageSet]) -> ImageSet:
         torch.cat([images.features for images in sets]),
         torch.cat(logits) if logits else None,
         tuple(fault for images in sets for fault in images.faults),
-        {name: torch.cat([images.rows[name] for images in sets]) for name in sets[0].rows},
+        JoinedRows([images.rows for images in sets]),
     )
 
 
@@ -160,9 +162,7 @@ class NetworkFeatures(FeatureSource):
         super().__init__(trained.folder, trained.images)
         self.trained = trained
         self.look = look
-        # Of a frozen backbone without a hidden layer the features are what they were before.
-        frozen = (trained.folder.checkpoints / "backbone.ckpt").exists()
-        self.unseen = frozen and not any(True for _ in trained.classifier.head[:-1].parameters())
+        self.unseen = has_untrained_features(trained)
 
     def outputs(self, images: CellImages, part: str) -> Outputs:
         """See :meth:`FeatureSource.outputs`."""
@@ -172,6 +172,12 @@ class NetworkFeatures(FeatureSource):
         return Outputs(
             *(self.trained.outputs(part) if own else self.trained.outputs_of(images, part))
         )
+
+
+def has_untrained_features(trained: TrainedRun) -> bool:
+    """Whether the training changed the last layer alone, so that features are what they were."""
+    frozen = (trained.folder.checkpoints / "backbone.ckpt").exists()
+    return frozen and not any(True for _ in trained.classifier.head[:-1].parameters())
 
 
 class PixelFeatures(FeatureSource):
@@ -199,14 +205,46 @@ class PixelFeatures(FeatureSource):
 @torch.inference_mode()
 def look_at_all(look: Look, pixels: UInt8[Tensor, "n c h w"], device: torch.device) -> Outputs:
     """What is computed of prepared images, a batch at a time, on the CPU."""
-    parts = [look(to_batch(batch).to(device)) for batch in pixels.split(BATCH_SIZE)]
-    logits = [part.logits.cpu() for part in parts if part.logits is not None]
-    names = parts[0].rows if parts else ()
+    logits, features, rows, n_bytes = [], [], [], 0
+    for batch in pixels.split(BATCH_SIZE) if len(pixels) else ():
+        part = look(to_batch(batch).to(device))
+        features.append(part.features.cpu())
+        if part.logits is not None:
+            logits.append(part.logits.cpu())
+        n_bytes += part.rows.n_bytes if isinstance(part.rows, HeldRows) else 0
+        rows = [*rows, part.rows] if n_bytes <= HELD_BYTES else []
     return Outputs(
         torch.cat(logits) if logits else None,
-        torch.cat([part.features.cpu() for part in parts]) if parts else torch.empty(0, 0),
-        {name: torch.cat([part.rows[name].cpu() for part in parts]) for name in names},
+        torch.cat(features) if features else torch.empty(0, 0),
+        JoinedRows(rows) if n_bytes <= HELD_BYTES else LookedRows(look, pixels, device),
     )
+
+
+class LookedRows(RowSource):
+    """What views see of prepared images, looked at anew each time: a forward pass, and no memory.
+
+    Args:
+        look: What views see of a batch.
+        pixels: The images.
+        device: Where to look at them.
+    """
+
+    def __init__(self, look: Look, pixels: UInt8[Tensor, "n c h w"], device: torch.device) -> None:
+        self.look = look
+        self.pixels = pixels
+        self.device = device
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @torch.inference_mode()
+    def of(self, images: Int[Tensor, " m"]) -> Rows:
+        """See :meth:`RowSource.of`."""
+        parts = [
+            self.look(to_batch(self.pixels[batch]).to(self.device)).rows
+            for batch in images.split(BATCH_SIZE)
+        ]
+        return JoinedRows(parts).of(torch.arange(len(images)))
 
 
 def to_picture(planes: Tensor) -> np.ndarray:

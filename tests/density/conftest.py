@@ -13,6 +13,7 @@ from cellxai.density.rounds import Round, fit_round
 from cellxai.density.settings import PipelineSettings
 from cellxai.density.views import Logits, Penultimate
 from cellxai.trained.image_sets import ImageSet
+from cellxai.trained.rows import HeldRows
 
 SETTINGS = PipelineSettings(percent=10.0)
 VIEWS = {"all": Penultimate(), "two": Logits()}
@@ -28,7 +29,7 @@ def image_set() -> Callable[..., ImageSet]:
         records = tuple(Record(f"{name}{i}", Path("x"), "ab"[i % 2]) for i in range(n))
         pictures = torch.zeros(n, 1, 2, 2, dtype=torch.uint8)
         rows = {"all": features.float(), "two": features[:, :2].float()}
-        return ImageSet(records, pictures, features, None, (), rows)
+        return ImageSet(records, pictures, features, None, (), HeldRows(rows))
 
     return make
 

@@ -29,7 +29,10 @@ def test_parts_follow_one_another(known):
     assert known.parts == ("train",) * 10 + ("test",) * 4
     assert [record.id for record in known.records[9:11]] == ["t9", "u0"]
     assert torch.equal(known.every.features[10:], known.sets["test"].features)
-    assert torch.equal(known.every.rows["two"][10:], known.sets["test"].rows["two"])
+    assert torch.equal(
+        known.every.rows.of(torch.arange(10, 14))["two"],
+        known.sets["test"].rows.of(torch.arange(4))["two"],
+    )
     assert known.labels.tolist() == [0, 1] * 7
     assert known.every.logits is None
 

@@ -6,9 +6,10 @@ from hypothesis import given
 
 from cellxai.density.p_values import (
     conformal_p,
+    joint_log_p,
+    joint_log_p_beside,
     log_p_beside,
     log_p_within,
-    smallest_log_p,
     tail_log_p,
     tail_of,
     tail_size,
@@ -44,16 +45,18 @@ def test_over_all_choices_of_the_new_image_the_p_values_are_those_of_exchangeabl
         assert sum(value <= k / len(rows) + 1e-12 for value in p) <= k
 
 
-def test_without_ties_every_rank_comes_once():
-    rows = draw(25, 1)  # the smallest rank of several views is often a tie
+@pytest.mark.parametrize("n_views", [1, 7])
+def test_every_rank_comes_once_though_views_share_their_smallest_ranks(n_views):
+    rows = draw(25, n_views)
+    assert n_views == 1 or len(log_p_within(rows).amin(1).unique()) < 25
     p = [float(conformal_p(rows[torch.arange(25) != i], rows[[i]])[0]) for i in range(25)]
     np.testing.assert_allclose(sorted(p), np.arange(1, 26) / 25)
 
 
 def test_known_images_and_the_new_one_are_treated_alike():
     rows = draw(12, 3)
-    of_known, of_new = smallest_log_p(rows[:11], rows[[11]])
-    torch.testing.assert_close(torch.cat([of_known[0], of_new]), log_p_within(rows).amin(1))
+    of_known, of_new = joint_log_p_beside(rows[:11], rows[[11]])
+    torch.testing.assert_close(torch.cat([of_known[0], of_new]), joint_log_p(log_p_within(rows)))
 
 
 def test_the_p_value_of_a_view_is_a_share_and_beyond_the_tenth_that_of_the_tail():
@@ -95,3 +98,8 @@ def test_many_images_at_once_have_the_p_values_of_one_by_one(monkeypatch):
     monkeypatch.setattr("cellxai.density.p_values.CELLS_AT_ONCE", 1)
     assert torch.equal(conformal_p(known, new), whole)
     assert len(conformal_p(known, new[:0])) == 0
+
+
+def test_the_mean_decides_between_equals_alone():
+    log_p = views_of([[-2.0, -1.0], [-2.0, -1.5], [-1.999, -1.9], [-torch.inf, 0.0]])
+    assert joint_log_p(log_p).argsort().tolist() == [3, 1, 0, 2]

@@ -10,7 +10,8 @@ from cellxai.data.pixels.corruptions import Darken
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.readers.folder import ImageFolder
 from cellxai.files.folder import RunFolder
-from cellxai.trained.image_sets import PixelFeatures, join_sets, to_picture
+from cellxai.trained.image_sets import Outputs, PixelFeatures, join_sets, to_picture
+from cellxai.trained.rows import HeldRows
 
 
 @pytest.fixture
@@ -71,3 +72,23 @@ def test_a_grey_picture_has_no_axis_of_colours():
     np.testing.assert_array_equal(to_picture(planes[:1]), planes[0])
     assert to_picture(planes).shape == (2, 4, 3)
     assert to_picture(planes)[1, 2].tolist() == planes[:, 1, 2].tolist()
+
+
+def test_rows_that_are_too_many_to_hold_are_looked_at_anew(source, monkeypatch):
+    looked = []
+
+    def look(batch: torch.Tensor) -> Outputs:
+        looked.append(len(batch))
+        return Outputs(None, batch.flatten(1), HeldRows({"mean": batch.mean((2, 3))}))
+
+    source.look = look
+    held = source.part("train").rows
+    n = len(looked)
+    chosen = torch.tensor([7, 0, 3])
+    expected = held.of(chosen)["mean"]
+    assert len(looked) == n
+    monkeypatch.setattr("cellxai.trained.image_sets.HELD_BYTES", 100)
+    train = source.part("train")
+    torch.testing.assert_close(train.some(chosen).rows.of(torch.arange(3))["mean"], expected)
+    assert looked[-1] == 3
+    assert len(train.rows) == 12

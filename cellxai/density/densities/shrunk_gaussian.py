@@ -1,6 +1,6 @@
 """One Gaussian with a shrunken covariance: the density that a view has unless told otherwise."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -32,9 +32,11 @@ class FittedGaussian(FittedDensity):
     def surprise(self, rows: Float[Tensor, "n f"]) -> Float[Tensor, " n"]:
         """Half the squared Mahalanobis distance, see :meth:`FittedDensity.surprise`."""
         deviations = (rows.double() - self.mean) / self.scale
-        along = deviations @ self.axes.T
-        rest = deviations.square().sum(1) - along.square().sum(1)
+        along = deviations @ self.axes.to(deviations).T
         inside = (along.square() / self.variances).sum(1)
+        if len(self.axes) == len(self.mean):
+            return inside / 2
+        rest = deviations.square().sum(1) - along.square().sum(1)
         return (inside + rest.clamp(min=0) / self.variance) / 2
 
     def state(self) -> State:
@@ -55,11 +57,11 @@ class ShrunkGaussian(Density):
         self, rows: Float[Tensor, "n f"], labels: Int[Tensor, " n"] | None, seed: int
     ) -> FittedGaussian:
         """See :meth:`Density.fit`."""
-        rows = rows.double()
-        centre, scale = robust_scales(rows)
-        points = pull_in((rows - centre) / scale)
+        points = rows.to(torch.float64, copy=True)  # changed in place: there may be many
+        centre, scale = robust_scales(points)
+        points = pull_in(points.sub_(centre).div_(scale))
         mean = points.mean(0)
-        deviations = points - mean
+        deviations = points.sub_(mean)
         share, m = shrinkage(deviations), deviations.square().mean()
         variances, axes = principal_variances(deviations)
         floor = share * m + LEAST_VARIANCE
@@ -74,6 +76,13 @@ class ShrunkGaussian(Density):
     def like(self, fitted: FittedDensity, n_rows: int) -> "ShrunkGaussian":
         """See :meth:`Density.like`."""
         return self
+
+
+def with_small_axes(density: FittedDensity) -> FittedDensity:
+    """The same density; a Gaussian with its axes in float32, half of what it holds."""
+    if isinstance(density, FittedGaussian):
+        return replace(density, axes=density.axes.float())
+    return density
 
 
 def principal_variances(

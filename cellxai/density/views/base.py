@@ -39,11 +39,13 @@ class View(ABC):
 
     Attributes:
         needs_network: Whether it looks at what a network makes of an image, and not at pixels.
+        of_head: Whether it looks at what the last layer of the network gives.
         layers: Dotted names of the layers that it looks at.
         meaning: What is strange about an image that surprises it, in a few words.
     """
 
     needs_network: ClassVar[bool] = True
+    of_head: ClassVar[bool] = False
     layers: Sequence[str] = ()
     meaning: str = ""
 

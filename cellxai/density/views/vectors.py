@@ -67,6 +67,7 @@ class Penultimate(VectorView):
 class Logits(VectorView):
     """The logits."""
 
+    of_head = True
     meaning = "class: no usual answer of the classifier"
 
     def rows(self, seen: Seen) -> Float[Tensor, "b k"]:

@@ -207,7 +207,8 @@ def draw_mixture_of_pixels(
 ) -> None:
     """The images of each component of a mixture of pixels, and images drawn from it."""
     pictures = [to_picture(picture) for images in known for picture in images.pictures]
-    rows = torch.cat([images.rows[view] for images in known]).double()
+    seen = [images.rows.of(torch.arange(len(images.rows)))[view] for images in known]
+    rows = torch.cat(seen).double()
     if len(density.mixtures) == 1:
         components = density.mixtures[0].predict(density.projection.points(rows))
         draw_clusters(pictures, components.numpy(), folder / "clusters.png")

@@ -8,6 +8,7 @@ from cellxai.density.comparison import DetectorResult
 from cellxai.density.densities.mixture import FittedMixture
 from cellxai.density.rounds import DENSITY, Round
 from cellxai.density.scored_sets import ScoredSet
+from cellxai.density.views import View
 from cellxai.evaluation.intervals import wilson
 from cellxai.verbs.density.findings import DensityFindings
 
@@ -31,9 +32,20 @@ def find_warnings(
         *view_warnings(findings.final),
         *training_warnings(findings.sets, findings.final),
         *separation_warnings(findings.detector_results),
+        *head_warnings(findings.unseen, findings.final.pipeline.views),
         *class_warnings(findings.unseen, left_out_class),
         *dropped_warnings(findings, earlier),
     )
+
+
+def head_warnings(unseen: bool, views: Mapping[str, View]) -> Iterable[str]:
+    """Of views of a head that was trained on images which pass for unseen."""
+    for name, view in views.items():
+        if unseen and view.of_head:
+            yield (
+                f"view {name!r} looks at the last layer, which was trained on the training images "
+                "and on every class, whereas all other views are taken for untrained; leave it out"
+            )
 
 
 def promise_warnings(final: Round) -> Iterable[str]:

@@ -4,6 +4,7 @@ import torch
 from sklearn.covariance import LedoitWolf
 
 from cellxai.density.densities import ShrunkGaussian
+from cellxai.density.densities.shrunk_gaussian import with_small_axes
 from cellxai.density.densities.standardisation import pull_in, robust_scales
 
 
@@ -60,3 +61,23 @@ def test_the_surprise_is_differentiable_and_restored_exactly():
     assert torch.autograd.gradcheck(found.surprise, (new,))
     again = density.restore(found.state())
     assert torch.equal(again.surprise(new.detach()), found.surprise(new.detach()))
+
+
+@pytest.mark.parametrize(("n", "f"), [(60, 5), (12, 40)])
+def test_a_fit_leaves_its_rows_alone_and_with_small_axes_measures_alike(n, f):
+    rows, new = draw(n, f), draw(7, f, seed=1)
+    before = rows.clone()
+    found = ShrunkGaussian().fit(rows, None, 0)
+    assert torch.equal(rows, before)
+    small = with_small_axes(found)
+    assert small.axes.dtype == torch.float32
+    torch.testing.assert_close(small.surprise(new), found.surprise(new), rtol=1e-4, atol=0)
+
+
+def test_scales_of_many_features_are_those_of_each_alone():
+    rows = draw(30, 300)
+    rows[:, 7] = 1.0
+    centre, scale = robust_scales(rows)
+    for column in (0, 7, 255, 256, 299):
+        torch.testing.assert_close(centre[column], robust_scales(rows[:, [column]])[0][0])
+        torch.testing.assert_close(scale[column], robust_scales(rows[:, [column]])[1][0])

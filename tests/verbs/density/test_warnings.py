@@ -7,9 +7,9 @@ from small_density import SETTINGS, FirstFeature, figures
 from cellxai.data.pixels.corruptions import Darken
 from cellxai.density.comparison import DetectorResult
 from cellxai.density.densities import Mixture
-from cellxai.density.views import Penultimate
+from cellxai.density.views import Logits, Penultimate
 from cellxai.verbs.density.verb import density
-from cellxai.verbs.density.warnings import kept_warnings, separation_warnings
+from cellxai.verbs.density.warnings import head_warnings, kept_warnings, separation_warnings
 
 
 def test_too_few_images_for_a_promise_or_a_mixture_are_warned_of(run):
@@ -67,3 +67,10 @@ def test_a_broken_promise_is_warned_of_and_a_kept_one_not():
     assert not list(kept_warnings([row | {"low": "0.03"}], 4.0))
     (line,) = kept_warnings([], 4.0)
     assert "no image is left that had no say" in line
+
+
+def test_a_trained_head_among_untrained_views_is_warned_of():
+    views = {"all": Penultimate(), "k": Logits()}
+    assert not list(head_warnings(False, views))
+    (line,) = head_warnings(True, views)
+    assert "view 'k' looks at the last layer" in line
