@@ -72,12 +72,13 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/quickstart"))
     parser.add_argument("--out", type=Path, default=Path("runs/quickstart/foreign"))
     parser.add_argument("--images", type=int, default=60, help="new scenes")
+    parser.add_argument("--kinds", nargs="+", choices=FOREIGN_KINDS, default=FOREIGN_KINDS)
     parser.add_argument("--samples", type=int, default=200, help="of explainers that draw samples")
     parser.add_argument("--explainers", nargs="*", default=[], help="by short name; default: all")
     chosen = parser.parse_args()
     trained = load_run(chosen.run, "cpu")
     density, _ = familiarity_of(trained)
-    planted = plant_objects(trained, chosen.images)
+    planted = plant_objects(trained, chosen.images, chosen.kinds)
     detection = detection_lines(density, planted)
     maps = explain(density, planted, choose_explainers(chosen.samples, chosen.explainers))
     rows = [result_row(name, of_explainer, planted) for name, of_explainer in maps.items()]
@@ -90,10 +91,12 @@ def main() -> None:
     print(page)
 
 
-def plant_objects(trained: TrainedRun, n_images: int) -> PlantedImages:
+def plant_objects(
+    trained: TrainedRun, n_images: int, choice: Sequence[ForeignKind] = FOREIGN_KINDS
+) -> PlantedImages:
     """Scenes like those of a run on synthetic cells, the kinds of objects in turn."""
     scenes = [fresh_scene(trained, index) for index in range(n_images)]
-    kinds: list[ForeignKind] = [FOREIGN_KINDS[i % len(FOREIGN_KINDS)] for i in range(n_images)]
+    kinds = [choice[i % len(choice)] for i in range(n_images)]
     spoiled = [with_foreign(scene, kind) for scene, kind in zip(scenes, kinds, strict=True)]
     return PlantedImages(
         tuple(kinds),
