@@ -39,6 +39,7 @@ from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.metrics.localisation import pointing_game, region_auc
 from cellxai.explain.standard import every_explainer
+from cellxai.explain.status import worst_status
 from cellxai.explain.superpixels.methods import Slic
 from cellxai.figures.density import ExplainedAnomaly, draw_anomalies
 from cellxai.files.folder import atomic, write_csv
@@ -172,7 +173,8 @@ def result_row(name: str, maps: Sequence[Attribution], planted: PlantedImages) -
     low, high = wilson(round(float(hits.sum())), len(hits)) or (np.nan, np.nan)
     return {
         "explainer": name,
-        "status": maps[0].status,
+        "status": worst_status([attribution.status for attribution in maps]),
+        "maps": str(len(hits)),
         "pointing": f"{float(hits.mean()):.3f}",
         "low": f"{low:.3f}",
         "high": f"{high:.3f}",
@@ -184,13 +186,13 @@ def result_row(name: str, maps: Sequence[Attribution], planted: PlantedImages) -
 
 def markdown(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
     """The table as Markdown."""
-    yield "| explainer | pointing game (95 %) | chance | pixel AUC | s/image | status |"
-    yield "|---|---|---|---|---|---|"
+    yield "| explainer | maps | pointing game (95 %) | chance | pixel AUC | s/image | status |"
+    yield "|---|---|---|---|---|---|---|"
     for row in rows:
-        yield (
-            f"| {row['explainer']} | {row['pointing']} ({row['low']} to {row['high']}) | "
-            f"{row['chance']} | {row['auc']} | {row['seconds']} | {row['status']} |"
-        )
+        interval = f"{row['pointing']} ({row['low']} to {row['high']})"
+        cells = [row["explainer"], row["maps"], interval]
+        cells += [row[name] for name in ("chance", "auc", "seconds", "status")]
+        yield f"| {' | '.join(cells)} |"
 
 
 def draw(

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cellxai.adapters.familiarity import familiarity_of
+from cellxai.adapters.familiarity import Familiarity, familiarity_of
 from cellxai.explain.score import (
     Logit,
     LogOdds,
@@ -52,9 +52,17 @@ class ScoredRun:
         """The score that is explained where that class is."""
         return target if self.of_classes else 0
 
-    def explained(self, target: str) -> str:
-        """What is explained where that class is, in words, with its units."""
+    def explained(self, target: str, image: Float[Tensor, "1 c h w"] | None = None) -> str:
+        """What is explained where that class is, in words, with its units.
+
+        Args:
+            target: The class.
+            image: The image, of which a density says which view it surprises most.
+        """
         units = f" ({self.score.units})" if self.score.units else ""
+        if image is not None and isinstance(self.model.model, Familiarity):
+            (view,) = self.model.model.most_surprised(image)
+            return f"{self.name} of the image{units} in the most surprised view, {view}"
         name = self.name.removesuffix(" of the label")
         return f"{name} of {target if self.of_classes else 'the image'}{units}"
 
