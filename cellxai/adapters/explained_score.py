@@ -52,19 +52,16 @@ class ScoredRun:
         """The score that is explained where that class is."""
         return target if self.of_classes else 0
 
-    def explained(self, target: str, image: Float[Tensor, "1 c h w"] | None = None) -> str:
-        """What is explained where that class is, in words, with its units.
-
-        Args:
-            target: The class.
-            image: The image, of which a density says which view it surprises most.
-        """
+    def explained(self, target: str) -> str:
+        """What is explained where that class is, in words, with its units."""
         units = f" ({self.score.units})" if self.score.units else ""
-        if image is not None and isinstance(self.model.model, Familiarity):
-            (view,) = self.model.model.most_surprised(image)
-            return f"{self.name} of the image{units} in the most surprised view, {view}"
         name = self.name.removesuffix(" of the label")
         return f"{name} of {target if self.of_classes else 'the image'}{units}"
+
+    def view_of(self, image: Float[Tensor, "1 c h w"]) -> str:
+        """The view of the density that an image surprises most; empty of other scores."""
+        density = self.model.model
+        return density.most_surprised(image)[0] if isinstance(density, Familiarity) else ""
 
     def probability(self, logits: Float[Tensor, " k"]) -> float:
         """Probability of the predicted class: its sigmoid where labels do not compete."""

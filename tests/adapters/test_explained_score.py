@@ -86,8 +86,8 @@ def test_the_density_of_an_image_is_explained_down_to_its_pixels(trained, image)
         "log p-value of the image (nats)",
         0,
     )
-    named = "log p-value of the image (nats) in the most surprised view, last"
-    assert scored.explained("astro", image) == named
+    assert scored.view_of(image) == "last"
+    assert attach_score(trained, "logit").view_of(image) == ""
     context = context_of(image, Grid(16), BlurBaseline())
     column = torch.tensor([0])
     gradient = Saliency().attribute(scored.model, image, column, context)

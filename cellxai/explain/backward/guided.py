@@ -33,7 +33,7 @@ from cellxai.explain.backward.rules import (
 )
 from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
 from cellxai.explain.cost import frozen
-from cellxai.explain.status import worst_status
+from cellxai.explain.status import Status, worst_status
 
 
 class GuidedBackprop(Explainer):
@@ -98,11 +98,11 @@ class GuidedGradCam(Explainer):
             return unsupported_attribution(images, doubt.reason)
         guided = GuidedBackprop().attribute(model, images, targets, context)
         values = guided.values * coarse.upsample(images, "nearest").clamp(min=0)
-        doubts = [(guided.status, guided.reason)] + (
-            [(doubt.status, doubt.reason)] if doubt else []
-        )
-        reason = "; ".join(filter(None, [reason for _, reason in doubts]))
-        return Attribution(values, status=worst_status([s for s, _ in doubts]), reason=reason)
+        if doubt is None:
+            return Attribution(values, status=guided.status, reason=guided.reason)
+        reason = "; ".join(filter(None, [guided.reason, doubt.reason]))
+        statuses: list[Status] = [guided.status, doubt.status]
+        return Attribution(values, status=worst_status(statuses), reason=reason)
 
 
 def attribute_with_relu_rule(
