@@ -39,6 +39,7 @@ from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.catalogue import every_explainer
 from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.metrics.localisation import pointing_game, region_auc
+from cellxai.explain.status import worst_status
 from cellxai.explain.superpixels.methods import Slic
 from cellxai.figures.density import ExplainedAnomaly, draw_anomalies
 from cellxai.files.folder import atomic, write_csv
@@ -72,12 +73,13 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/quickstart"))
     parser.add_argument("--out", type=Path, default=Path("runs/quickstart/foreign"))
     parser.add_argument("--images", type=int, default=60, help="new scenes")
+    parser.add_argument("--kinds", nargs="+", choices=FOREIGN_KINDS, default=FOREIGN_KINDS)
     parser.add_argument("--samples", type=int, default=200, help="of explainers that draw samples")
     parser.add_argument("--explainers", nargs="*", default=[], help="by short name; default: all")
     chosen = parser.parse_args()
     trained = load_run(chosen.run, "cpu")
     density, _ = familiarity_of(trained)
-    planted = plant_objects(trained, chosen.images)
+    planted = plant_objects(trained, chosen.images, chosen.kinds)
     detection = detection_lines(density, planted)
     maps = explain(density, planted, choose_explainers(chosen.samples, chosen.explainers))
     rows = [result_row(name, of_explainer, planted) for name, of_explainer in maps.items()]
@@ -90,10 +92,12 @@ def main() -> None:
     print(page)
 
 
-def plant_objects(trained: TrainedRun, n_images: int) -> PlantedImages:
+def plant_objects(
+    trained: TrainedRun, n_images: int, choice: Sequence[ForeignKind] = FOREIGN_KINDS
+) -> PlantedImages:
     """Scenes like those of a run on synthetic cells, the kinds of objects in turn."""
     scenes = [fresh_scene(trained, index) for index in range(n_images)]
-    kinds: list[ForeignKind] = [FOREIGN_KINDS[i % len(FOREIGN_KINDS)] for i in range(n_images)]
+    kinds = [choice[i % len(choice)] for i in range(n_images)]
     spoiled = [with_foreign(scene, kind) for scene, kind in zip(scenes, kinds, strict=True)]
     return PlantedImages(
         tuple(kinds),
@@ -169,7 +173,8 @@ def result_row(name: str, maps: Sequence[Attribution], planted: PlantedImages) -
     low, high = wilson(round(float(hits.sum())), len(hits)) or (np.nan, np.nan)
     return {
         "explainer": name,
-        "status": maps[0].status,
+        "status": worst_status([attribution.status for attribution in maps]),
+        "maps": str(len(hits)),
         "pointing": f"{float(hits.mean()):.3f}",
         "low": f"{low:.3f}",
         "high": f"{high:.3f}",
@@ -181,13 +186,13 @@ def result_row(name: str, maps: Sequence[Attribution], planted: PlantedImages) -
 
 def markdown(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
     """The table as Markdown."""
-    yield "| explainer | pointing game (95 %) | chance | pixel AUC | s/image | status |"
-    yield "|---|---|---|---|---|---|"
+    yield "| explainer | maps | pointing game (95 %) | chance | pixel AUC | s/image | status |"
+    yield "|---|---|---|---|---|---|---|"
     for row in rows:
-        yield (
-            f"| {row['explainer']} | {row['pointing']} ({row['low']} to {row['high']}) | "
-            f"{row['chance']} | {row['auc']} | {row['seconds']} | {row['status']} |"
-        )
+        interval = f"{row['pointing']} ({row['low']} to {row['high']})"
+        cells = [row["explainer"], row["maps"], interval]
+        cells += [row[name] for name in ("chance", "auc", "seconds", "status")]
+        yield f"| {' | '.join(cells)} |"
 
 
 def draw(

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cellxai.adapters.familiarity import familiarity_of
+from cellxai.adapters.familiarity import Familiarity, familiarity_of
 from cellxai.explain.score import (
     Logit,
     LogOdds,
@@ -57,6 +57,11 @@ class ScoredRun:
         units = f" ({self.score.units})" if self.score.units else ""
         name = self.name.removesuffix(" of the label")
         return f"{name} of {target if self.of_classes else 'the image'}{units}"
+
+    def view_of(self, image: Float[Tensor, "1 c h w"]) -> str:
+        """The view of the density that an image surprises most; empty of other scores."""
+        density = self.model.model
+        return density.most_surprised(image)[0] if isinstance(density, Familiarity) else ""
 
     def probability(self, logits: Float[Tensor, " k"]) -> float:
         """Probability of the predicted class: its sigmoid where labels do not compete."""

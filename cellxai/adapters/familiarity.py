@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cellxai.classifier.module import CellClassifier
@@ -13,6 +13,7 @@ from cellxai.density.pipeline import PIPELINE_FILE, DensityPipeline
 from cellxai.density.verdicts import Verdicts
 from cellxai.density.views import Places
 from cellxai.density.views.looking import layers_of, look, rows_of
+from cellxai.explain.backward.default_layer import default_layer
 from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
 from cellxai.explain.score import ModelWrapper, Score, Scored
 from cellxai.files.folder import RunFolder
@@ -70,6 +71,32 @@ class Familiarity(ModelWrapper):
         """The verdicts on images that nothing was fitted to."""
         return self.pipeline.judge(
             rows_of(self.pipeline.views, look(self.model, self._layers, images))
+        )
+
+    @torch.no_grad()
+    def most_surprised(self, images: Float[Tensor, "b 3 h w"]) -> list[str]:
+        """Name of the view that each image surprises most: that of :meth:`forward`."""
+        tails = self.pipeline.log_tails(
+            rows_of(self.pipeline.views, look(self.model, self._layers, images))
+        )
+        names = list(tails)
+        return [names[int(place)] for place in torch.stack(list(tails.values())).argmin(0)]
+
+    def decisive_layers(self, images: Float[Tensor, "b 3 h w"]) -> list[nn.Module | str]:
+        """The layer of the view that each image surprises most, or why there is none.
+
+        Of a view of the last features it is where the classifier's own Grad-CAM looks.
+        """
+        return [self._layer_of(name, images) for name in self.most_surprised(images)]
+
+    def _layer_of(self, name: str, images: Float[Tensor, "b 3 h w"]) -> nn.Module | str:
+        view = self.pipeline.views[name]
+        if view.layers:
+            return self.model.get_submodule(view.layers[0])
+        if view.needs_network:
+            return default_layer(self.model, images)
+        return (
+            f"the view that the image surprises most, {name}, looks at pixels and through no layer"
         )
 
     @property
@@ -153,4 +180,9 @@ class SurpriseMap(Explainer):
         with torch.no_grad():
             nats = familiarity.surprise_map(images)
         wide = F.interpolate(nats[:, None].to(images), images.shape[-2:], mode="bilinear")[:, 0]
-        return Attribution(wide.mean((1, 2), keepdim=True) - wide)
+        views = familiarity.most_surprised(images)
+        elsewhere = [name for name in views if name not in familiarity.views_of_places]
+        reason = f"surprised most: {', '.join(dict.fromkeys(elsewhere))}, which have no places; "
+        reason += "the map is that of the most surprised view with places"
+        values = wide.mean((1, 2), keepdim=True) - wide
+        return Attribution(values, reason=reason if elsewhere else "")

@@ -116,12 +116,16 @@ class DensityPipeline:
         return self.calibration_.judge_known()
 
     def log_familiarity(self, rows: Rows) -> Float[Tensor, " m"]:
-        """Log p-value of the most surprised view by its tail alone; differentiable everywhere.
+        """Log p-value of the most surprised view, see :meth:`log_tails`; differentiable."""
+        return torch.stack(list(self.log_tails(rows).values())).amin(0)
+
+    def log_tails(self, rows: Rows) -> dict[str, Float[Tensor, " m"]]:
+        """Log p-value in each view that has a say, by its tail alone; differentiable everywhere.
 
         For images more surprising than nine in ten known ones it is that of the verdict; others
         have a number above the logarithm of a tenth, instead of a rank, which has no gradient.
         """
-        answers = []
+        answers = {}
         names = list(self.fitted_)
         for panel in self.calibration_.heard:
             logs = log_surprise(panel.surprises)
@@ -130,8 +134,8 @@ class DensityPipeline:
             for place, edge, scale in zip(panel.views, edges, scales, strict=True):
                 surprise = self.fitted_[names[place]].surprise(rows[names[place]])
                 log_of = surprise.clamp(min=LEAST_SURPRISE).log()
-                answers.append(tail_log_p(log_of, edge, scale, k / (len(logs) + 1)))
-        return torch.stack(answers).amin(0)
+                answers[names[place]] = tail_log_p(log_of, edge, scale, k / (len(logs) + 1))
+        return answers
 
     def save(self, path: Path, weights: str = "") -> None:
         """Writes the pipeline into one ``.safetensors`` file, atomically.

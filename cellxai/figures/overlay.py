@@ -4,6 +4,7 @@ Green speaks for the explained class and orange-red against it; ``colours`` has 
 """
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -67,6 +68,9 @@ def boundary_segments(labels: Regions) -> Float[np.ndarray, "m 2 2"]:
     return np.concatenate([upright, level]).astype(float)
 
 
+LABEL_LETTERS = 28  # of a line under the scale: longer ones run into each other
+
+
 def draw_signed_scale(
     figure: Figure,
     panels: Sequence[Axes],
@@ -87,7 +91,7 @@ def draw_signed_scale(
     scale = ScalarMappable(Normalize(-1, 1), SIGNED)
     shape = {"orientation": "horizontal", "fraction": 0.03, "aspect": aspect, "pad": 0.02}
     bar = figure.colorbar(scale, ax=panels, ticks=list(labels), **shape)
-    bar.ax.set_xticklabels(list(labels.values()))
+    bar.ax.set_xticklabels([fill(label, LABEL_LETTERS) for label in labels.values()])
     # The outer labels would stick out of the picture if they stood centred under their ticks.
     for label, place in zip(bar.ax.get_xticklabels(), labels, strict=True):
         label.set_horizontalalignment("left" if place < 0 else "right" if place > 0 else "center")

@@ -22,6 +22,7 @@ from cellxai.verbs.explain import Question, explain_run
 from cellxai.verbs.fit import fit
 from cellxai.verbs.report import report
 from cellxai.verbs.synthesize import synthesize
+from gmm.commandline.colour import WARNING
 
 OUT_OF_FOCUS, OTHER_OBJECTIVE = "out of focus", "other objective"
 OTHER_MAGNIFICATION = 5.0  # a cell fills the frame
@@ -159,7 +160,9 @@ def quickstart(
     plan = Plan(run, n_images, magnification, split, transforms, model, training, seed)
     for number, (title, do_step) in enumerate(plan.steps.items(), 1):
         console.print(f"{number}/{len(plan.steps)} {title}", style="bold")
-        console.print(f"    {do_step()}", markup=False)
+        for line in str(do_step()).splitlines():
+            style = "yellow" if line.startswith(WARNING) else ""
+            console.print(f"    {line}", style=style, markup=False)
     page = RunFolder(run).report
     return Quickstart(page, read_accuracy(run), time.perf_counter() - start)
 

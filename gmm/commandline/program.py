@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gmm.commandline.colour import paint_warnings
 from gmm.commandline.mistakes import explain_mistake
 
 MISTAKE = 2  # the exit code of a mistake on the command line, as argparse has it
@@ -99,7 +100,7 @@ def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
             )
         return MISTAKE if mistake else FAILURE
     if result is not None:
-        print(result)
+        print(paint_warnings(str(result), sys.stdout))
     return getattr(result, "exit_code", 0)
 
 

@@ -77,7 +77,6 @@ def test_a_density_that_the_run_has_not_is_named(tiny_run, tmp_path):
 
 
 def test_the_density_of_an_image_is_explained_down_to_its_pixels(trained, image):
-    # Grad-CAM looks at the last convolution, which a view of the pixels does not see.
     density_of_run(trained, PipelineSettings(views={"last": Penultimate()}))
     scored = attach_score(trained, "density")
     with torch.no_grad():
@@ -87,6 +86,8 @@ def test_the_density_of_an_image_is_explained_down_to_its_pixels(trained, image)
         "log p-value of the image (nats)",
         0,
     )
+    assert scored.view_of(image) == "last"
+    assert attach_score(trained, "logit").view_of(image) == ""
     context = context_of(image, Grid(16), BlurBaseline())
     column = torch.tensor([0])
     gradient = Saliency().attribute(scored.model, image, column, context)

@@ -7,7 +7,7 @@ residual block. Its map leaves out all that the class gets on other ways.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
 from cellxai.explain.backward.layout import Layout, find_layout
+from cellxai.explain.score import ModelWrapper
 
 Edge = tuple[Any, int]
 """A tensor in torch's graph: the node that made it, and which of its outputs it is."""
@@ -50,6 +51,24 @@ class LayerRun:
         is_linear = isinstance(self.layer, nn.Linear)
         rows = self.shape[1:-1].numel() if is_linear else self.n_positions
         return isinstance(self.layer, nn.Conv2d | nn.Linear) and rows > 1
+
+
+@runtime_checkable
+class NamesLayers(Protocol):
+    """A model that knows which layer decides about an image, as a density of many layers does."""
+
+    def decisive_layers(self, images: Float[Tensor, "b c h w"]) -> Sequence[nn.Module | str]:
+        """The layer that decides about each image, or why there is none."""
+        ...
+
+
+def default_layers(model: nn.Module, images: Float[Tensor, "b c h w"]) -> Sequence[nn.Module | str]:
+    """For each image the layer that its model names, else :func:`default_layer`."""
+    inner = model.model if isinstance(model, ModelWrapper) else model
+    for candidate in (model, inner):
+        if isinstance(candidate, NamesLayers):
+            return candidate.decisive_layers(images)
+    return [default_layer(model, images)] * len(images)
 
 
 def default_layer(model: nn.Module, images: Float[Tensor, "b c h w"]) -> nn.Module | str:

@@ -1,14 +1,18 @@
 """Grad-CAM at the last layer with positions that all paths to the scores go through."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cellxai.explain.backward.default_layer import default_layer
+from cellxai.explain.backward.default_layer import default_layers
 from cellxai.explain.backward.gradients import with_gradient
 from cellxai.explain.backward.layout import find_layout
-from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
+from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.status import Doubt, doubt_of_images
 
 
 class GradCam(Explainer):
@@ -39,28 +43,66 @@ class GradCam(Explainer):
         Raises:
             ValueError: If the named layer does not exist, does not run or is not spatial.
         """
-        coarse = self.coarse_map(model, images, targets, context.batch_size)
-        if isinstance(coarse, str):
-            return unsupported_attribution(images, coarse)
-        shape = images.shape[-2:]
-        return Attribution(F.interpolate(coarse[:, None], shape, mode="bilinear")[:, 0])
+        coarse = self.coarse_maps(model, images, targets, context.batch_size)
+        values = coarse.upsample(images, "bilinear")
+        if coarse.doubt is None:
+            return Attribution(values)
+        return Attribution(values, status=coarse.doubt.status, reason=coarse.doubt.reason)
 
-    def coarse_map(
+    def coarse_maps(
         self,
         model: Model,
         images: Float[Tensor, "b c h w"],
         targets: Int[Tensor, " b"],
         batch_size: int,
-    ) -> Float[Tensor, "b rows columns"] | str:
-        """The map in the resolution of the layer, or why there is none."""
+    ) -> "CoarseMaps":
+        """The map of each image in the resolution of its layer, or why it has none."""
         if not isinstance(model, nn.Module):
-            return "Grad-CAM needs the layers of a torch.nn.Module"
-        layer = named_layer(model, self.layer) if self.layer else default_layer(model, images)
-        if isinstance(layer, str):
-            return layer
-        batches = zip(images.split(batch_size), targets.split(batch_size), strict=True)
-        maps = [map_of_layer(model, layer, self.layer or "", *batch) for batch in batches]
-        return torch.cat(maps)
+            return CoarseMaps(["Grad-CAM needs the layers of a torch.nn.Module"] * len(images))
+        if self.layer:
+            layers = [named_layer(model, self.layer)] * len(images)
+        else:
+            layers = default_layers(model, images)
+        maps: list[Tensor | str] = [layer if isinstance(layer, str) else "" for layer in layers]
+        for layer in dict.fromkeys(layer for layer in layers if isinstance(layer, nn.Module)):
+            places = [place for place, other in enumerate(layers) if other is layer]
+            for chosen in torch.tensor(places, device=images.device).split(batch_size):
+                name = self.layer or ""
+                answer = map_of_layer(model, layer, name, images[chosen], targets[chosen])
+                if self.layer and isinstance(answer, str):
+                    raise ValueError(answer)
+                for row, place in enumerate(chosen.tolist()):
+                    maps[place] = answer if isinstance(answer, str) else answer[row]
+        return CoarseMaps(maps)
+
+
+@dataclass(frozen=True)
+class CoarseMaps:
+    """Maps in the resolution of layers, which may be another for each image.
+
+    Args:
+        maps: One [rows columns] for each image, or why it has none.
+    """
+
+    maps: Sequence[Tensor | str]
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """That some images have no map: *unsupported* where none has one."""
+        reasons = [entry if isinstance(entry, str) else "" for entry in self.maps]
+        lacking = torch.tensor([bool(reason) for reason in reasons])
+        return doubt_of_images(lacking, next(filter(None, reasons), ""), "unsupported")
+
+    def upsample(self, images: Float[Tensor, "b c h w"], mode: str) -> Float[Tensor, "b h w"]:
+        """The maps as large as their images; NaN where there is none."""
+        shape = images.shape[-2:]
+        wide = [
+            torch.full_like(image[0], torch.nan)
+            if isinstance(entry, str)
+            else F.interpolate(entry[None, None], shape, mode=mode)[0, 0]
+            for image, entry in zip(images, self.maps, strict=True)
+        ]
+        return torch.stack(wide)
 
 
 def named_layer(model: nn.Module, name: str) -> nn.Module:
@@ -81,18 +123,17 @@ def map_of_layer(
     name: str,
     images: Float[Tensor, "b c h w"],
     targets: Int[Tensor, " b"],
-) -> Float[Tensor, "b rows columns"]:
+) -> Float[Tensor, "b rows columns"] | str:
     """Channels of the layer's output, weighted by their mean gradient and summed.
 
-    Raises:
-        ValueError: If the layer does not run, or its output has no rows and columns.
+    Or why there are none: the layer does not run, or its output has no rows and columns.
     """
     leaf = with_gradient(images)
     outputs, scores = run_with_outputs(model, layer, leaf)
     output = outputs[-1] if outputs else None
     layout = find_layout(output, leaf) if isinstance(output, Tensor) else None
     if output is None or layout is None or layout.n_positions(output.shape) < 2:
-        raise ValueError(_without_places(name, output))
+        return _without_places(name, output)
     with torch.enable_grad():
         of_targets = scores.gather(1, targets[:, None]).sum()
     (gradient,) = torch.autograd.grad(of_targets, output)

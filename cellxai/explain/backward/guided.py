@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
 from cellxai.explain.backward.activations import (
     count_activations,
@@ -34,6 +33,7 @@ from cellxai.explain.backward.rules import (
 )
 from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
 from cellxai.explain.cost import frozen
+from cellxai.explain.status import Status, worst_status
 
 
 class GuidedBackprop(Explainer):
@@ -92,12 +92,17 @@ class GuidedGradCam(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
-        coarse = GradCam(self.layer).coarse_map(model, images, targets, context.batch_size)
-        if isinstance(coarse, str):
-            return unsupported_attribution(images, coarse)
+        coarse = GradCam(self.layer).coarse_maps(model, images, targets, context.batch_size)
+        doubt = coarse.doubt
+        if doubt and doubt.status == "unsupported":
+            return unsupported_attribution(images, doubt.reason)
         guided = GuidedBackprop().attribute(model, images, targets, context)
-        cam = F.interpolate(coarse[:, None].clamp(min=0), images.shape[-2:])[:, 0]
-        return Attribution(guided.values * cam, status=guided.status, reason=guided.reason)
+        values = guided.values * coarse.upsample(images, "nearest").clamp(min=0)
+        if doubt is None:
+            return Attribution(values, status=guided.status, reason=guided.reason)
+        reason = "; ".join(filter(None, [guided.reason, doubt.reason]))
+        statuses: list[Status] = [guided.status, doubt.status]
+        return Attribution(values, status=worst_status(statuses), reason=reason)
 
 
 def attribute_with_relu_rule(

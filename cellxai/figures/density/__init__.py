@@ -9,12 +9,14 @@ from cellxai.figures.density.selection import SweepCurves, draw_selection
 from cellxai.figures.density.severity import SeverityScore, draw_severity
 from cellxai.figures.density.sheet import ScoredImage, draw_scored_images
 from cellxai.figures.density.threshold import ThresholdReliability, draw_threshold_reliability
+from cellxai.figures.density.views import SetOfViews, draw_views
 
 __all__ = [
     "DetectorScore",
     "ExplainedAnomaly",
     "PlaneMixture",
     "ScoredImage",
+    "SetOfViews",
     "SeverityScore",
     "SweepCurves",
     "ThresholdReliability",
@@ -28,4 +30,5 @@ __all__ = [
     "draw_selection",
     "draw_severity",
     "draw_threshold_reliability",
+    "draw_views",
 ]

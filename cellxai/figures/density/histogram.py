@@ -1,14 +1,15 @@
-"""Log-densities of sets of images against the threshold, one histogram under the other."""
+"""The verdict on sets of images and how far they are from the threshold, histogram by histogram."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from cellxai.figures.colours import SERIES, VERMILLION
+from cellxai.figures.colours import BLUE, VERMILLION
 from cellxai.figures.density.axis import (
     Axis,
     choose_axis,
@@ -24,15 +25,21 @@ ROOMY_SETS = 8  # up to which each has its full height
 
 
 def draw_histogram(
-    scores: Mapping[str, Float[np.ndarray, " _"]], threshold: float, path: Path, percent: float
+    scores: Mapping[str, Float[np.ndarray, " _"]],
+    flagged: Mapping[str, Bool[np.ndarray, " _"]],
+    threshold: float,
+    path: Path,
+    percent: float,
 ) -> None:
     """Draws one histogram per set under each other, on one axis, with the threshold.
 
     Args:
-        scores: Log-densities in nats by name of the set; the first ``MOST_SETS`` are drawn.
-        threshold: In nats; -inf where too few calibration images are there to flag any.
+        scores: Log p-values of the most surprised view, in nats, by name of the set; the first
+            ``MOST_SETS`` are drawn.
+        flagged: The verdict on each of these images.
+        threshold: In nats; -inf where too few known images are there to flag any.
         path: The PNG to write.
-        percent: Share of the calibration images below the threshold, in percent.
+        percent: Share of the known images that it was set to flag, in percent.
 
     Raises:
         ValueError: If there is no set.
@@ -45,13 +52,13 @@ def draw_histogram(
     each = 1.15 if len(drawn) <= ROOMY_SETS else 0.85
     with drawing(path, 9.6, 1.2 + each * len(drawn)) as figure:
         panels = figure.subplots(len(drawn), 1, sharex=True, squeeze=False)[:, 0]
-        for number, (axes, (name, values)) in enumerate(zip(panels, drawn.items(), strict=True)):
+        for axes, (name, values) in zip(panels, drawn.items(), strict=True):
             if np.isfinite(threshold):  # below the bars
                 axes.axvspan(axis.edges[0], 0, color=VERMILLION, alpha=0.07, linewidth=0)
-            _draw_bars(axes, values - origin, axis, SERIES[number % len(SERIES)])
+            _draw_bars(axes, values - origin, flagged[name], axis)
             if np.isfinite(threshold):
                 axes.axvline(0, color=VERMILLION, linewidth=1.4)
-            axes.set_title(set_line(name, values, threshold))
+            axes.set_title(set_line(name, values, flagged[name]))
         panels[-1].set_xlabel(offset_label(threshold))
         figure.supylabel("images", fontsize=9)
         cut = f"\nthe first {len(drawn)} of {len(scores)} sets" if len(drawn) < len(scores) else ""
@@ -61,30 +68,29 @@ def draw_histogram(
 def title_line(threshold: float, percent: float) -> str:
     """The threshold and where it comes from."""
     if not np.isfinite(threshold):
-        return f"No threshold: too few calibration images for {percent:g} %"
-    quantile = f"the {percent:g} % quantile of the calibration images"
-    return f"Threshold {format_nats(threshold)}: {quantile}"
+        return f"No threshold: too few known images for {percent:g} %"
+    kept = f"more surprising than {100 - percent:g} % of the known images"
+    return f"Flagged, in orange: {kept} (log p below {format_nats(threshold)})"
 
 
-def set_line(name: str, scores: Float[np.ndarray, " n"], threshold: float) -> str:
-    """``test: 40 images, 2 below (5.0 %)``; a score of NaN counts as below.
-
-    Not "flagged": a verdict may ask for the reconstruction error as well.
-    """
+def set_line(name: str, scores: Float[np.ndarray, " n"], flagged: Bool[np.ndarray, " n"]) -> str:
+    """``test: 40 images, 2 flagged (5.0 %)``."""
     name = shorten(name, 60)
     if len(scores) == 0:
         return f"{name}: no images"
-    n_below = int((~(scores >= threshold)).sum())
-    share = 100 * n_below / len(scores)
+    n_flagged = int(flagged.sum())
     images = "1 image" if len(scores) == 1 else f"{len(scores)} images"
-    line = f"{name}: {images}, {n_below} below ({share:.1f} %)"
+    line = f"{name}: {images}, {n_flagged} flagged ({100 * n_flagged / len(scores):.1f} %)"
     n_outside = int((~np.isfinite(scores)).sum())
     return f"{line}, {n_outside} of them without a finite score" if n_outside else line
 
 
-def _draw_bars(axes: Axes, offsets: Float[np.ndarray, " n"], axis: Axis, colour: str) -> None:
-    finite = offsets[np.isfinite(offsets)]
-    axes.hist(finite, bins=axis.edges.tolist(), color=colour, edgecolor="white", linewidth=0.4)
+def _draw_bars(
+    axes: Axes, offsets: Float[np.ndarray, " n"], flagged: Bool[np.ndarray, " n"], axis: Axis
+) -> None:
+    kinds = [offsets[chosen & np.isfinite(offsets)] for chosen in (~flagged, flagged)]
+    style: dict[str, Any] = {"edgecolor": "white", "linewidth": 0.4, "stacked": True}
+    axes.hist(kinds, bins=axis.edges.tolist(), color=[BLUE, VERMILLION], **style)
     put_scale(axes, axis)
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     axes.spines["left"].set_visible(False)

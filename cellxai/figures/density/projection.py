@@ -14,7 +14,8 @@ from cellxai.figures.style import drawing, shorten
 
 OUTSIDE_PERCENT = (1, 5, 25, 50, 75)  # of the fitted images, one contour each
 GRID = 200  # points along each side at which the density is computed
-REACH = 1.5  # of the fitted images' extent, from its middle: what lies further stands at the edge
+BULK = (0.01, 0.99)  # quantiles of the fitted images between which their extent is measured
+REACH = 1.5  # extents from the middle: what lies further stands at the edge
 MOST_SETS = 16  # the legend has no room for more
 MARKERS = "osD^v"  # after six sets the colours repeat and the shape changes
 GREYS = LinearSegmentedColormap.from_list("greys", ["#f3f5f7", "#c3ccd6"])
@@ -73,20 +74,24 @@ class Frame:
 
 
 def choose_frame(sets: Mapping[str, Points]) -> Frame:
-    """Shows every fitted image, and other sets of which half lies within ``REACH``.
+    """Shows the fitted images and other sets of which half lies within ``REACH``.
+
+    Single images far from the bulk of the fit stand at the edge: one of them could squeeze all
+    others into a line.
 
     Args:
         sets: Points by set, those of the fit first.
     """
     fitted = next(iter(sets.values()))
-    low, high = fitted.min(0), fitted.max(0)
+    low, high = np.quantile(fitted, BULK, axis=0)
     extent = np.maximum(high - low, 1e-3 * (high - low).max() or 1.0)
     middle = (low + high) / 2
-    shown = [fitted]
-    for points in sets.values():
-        near = (np.abs(points - middle) <= REACH * extent).all(1)
-        if near.sum() >= 0.5 * len(points):
-            shown.append(points[near])
+    near = [points[(np.abs(points - middle) <= REACH * extent).all(1)] for points in sets.values()]
+    shown = [
+        close
+        for close, points in zip(near, sets.values(), strict=True)
+        if points is fitted or len(close) >= 0.5 * len(points)
+    ]
     low, high = np.concatenate(shown).min(0), np.concatenate(shown).max(0)
     return Frame((low + high) / 2, 0.56 * np.maximum(high - low, extent))
 

@@ -8,34 +8,29 @@ from typing import Any
 
 from cellxai.files.folder import RunFolder
 from cellxai.report.density.detectors import Detectors, read_detectors
+from cellxai.report.density.finding import ImageSet, describe_finding, make_card
 from cellxai.report.density.threshold import Promise, read_promise
 from cellxai.report.pieces import Card, Picture, Section
-from cellxai.report.printed_numbers import percent
-from cellxai.report.saved_files import attempt, embed, embed_if_drawn, fill, read_json, read_rows
+from cellxai.report.saved_files import (
+    attempt,
+    dig,
+    embed,
+    embed_if_drawn,
+    fill,
+    read_json,
+    read_rows,
+)
 
 N_UNUSUAL = 3  # of each set
-MOST_NAMED = 3  # sets in a sentence
-MOST_TRUSTED = ("test", "out of fold", "validation")
 SHEET = "Sheet of the most and the least surprising images, each with its log p-value."
 PICTURES = {
+    "views": "Share of every set of images that surprises each view, and the share flagged.",
     "projection": "Images of every set along the two principal axes of the last features.",
     "selection": "The criteria of choice over the number of components and the covariance type.",
     "anomalies": "Unusual images, and which of their pixels make them so.",
     "clusters": "Images of each component of the mixture.",
     "generated": "Images drawn from the mixture, each above the most similar image of the fit.",
 }
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """One set of images; ``median`` in nats, shares in [0, 1], ``view`` surprised most often."""
-
-    name: str
-    n_images: int
-    share_flagged: float
-    median: float
-    auroc: float | None
-    view: str
 
 
 @dataclass(frozen=True)
@@ -56,8 +51,9 @@ class Density:
 
     Args:
         sets: One row per set of images.
-        sentences: What the figures say.
-        views: What was looked at, in words.
+        sentence: What was asked, what was found, and which view found it.
+        card: The same for the top of the page.
+        views: Names of the views, each with what it sees.
         calibration: What the thresholds promise, in words.
         warnings: Warnings of the fit.
         histogram: Log p-values of every set.
@@ -70,8 +66,9 @@ class Density:
     """
 
     sets: tuple[ImageSet, ...]
-    sentences: tuple[str, ...]
-    views: str
+    sentence: str
+    card: Card | None
+    views: tuple[tuple[str, str], ...]
     calibration: str
     warnings: tuple[str, ...]
     histogram: Picture
@@ -99,25 +96,7 @@ def density_section(folder: RunFolder, command: str) -> Section:
 
 
 def _make_cards(density: Density) -> tuple[Card, ...]:
-    if not density.sets:
-        return ()
-    shown, others = _known_and_others(density.sets)
-    parts = [f"of {shown.name} images", *_flagged_shares(others)]
-    return (Card("Unfamiliar", percent(shown.share_flagged), "; ".join(parts)),)
-
-
-def _flagged_shares(sets: list[ImageSet]) -> list[str]:
-    """``58.3 % of other objective`` for the first sets."""
-    shown = sets[:MOST_NAMED]
-    return [f"{percent(image_set.share_flagged)} of {image_set.name}" for image_set in shown]
-
-
-def _known_and_others(sets: tuple[ImageSet, ...]) -> tuple[ImageSet, list[ImageSet]]:
-    """The known images that say most, and the sets that should not be known."""
-    by_name = {image_set.name: image_set for image_set in sets}
-    shown = next((by_name[name] for name in MOST_TRUSTED if name in by_name), sets[0])
-    known = {"train", *MOST_TRUSTED, shown.name}
-    return shown, [image_set for image_set in sets if image_set.name not in known]
+    return (density.card,) if density.card else ()
 
 
 def _read_density(folder: RunFolder, source: Path) -> Density:
@@ -127,13 +106,15 @@ def _read_density(folder: RunFolder, source: Path) -> Density:
     nominal = float(saved["percent"])
     (promise, unkept), (detectors, unread) = read_promise(folder, nominal), read_detectors(folder)
     sets = tuple(
-        _read_set(name, saved_set, saved["auroc"]) for name, saved_set in saved["sets"].items()
+        _read_set(name, saved_set, saved["auroc"], saved["views"])
+        for name, saved_set in saved["sets"].items()
     )
     problem = problem if scores.exists() else "density/scores.csv is missing"
     return Density(
         sets,
-        (*_sentences(sets), *([promise.verdict] if promise else ())),
-        ", ".join(map(str, saved["views"])),
+        describe_finding(sets, nominal / 100, promise),
+        make_card(sets, nominal / 100, promise, len(saved["warnings"])),
+        tuple((name, str(dig(view, "meaning") or "")) for name, view in saved["views"].items()),
         "; ".join(str(promised["line"]) for promised in saved["promises"]),
         tuple(map(str, saved["warnings"])),
         _read_histogram(folder, tuple(map(str, saved["sets"]))),
@@ -146,22 +127,8 @@ def _read_density(folder: RunFolder, source: Path) -> Density:
     )
 
 
-def _sentences(sets: tuple[ImageSet, ...]) -> tuple[str, ...]:
-    """What is flagged in each set, and which view most images of others surprise."""
-    if not sets:
-        return ()
-    shown, others = _known_and_others(sets)
-    parts = _flagged_shares(others)
-    known = f"{percent(shown.share_flagged)} of {shown.n_images} {shown.name} images are flagged"
-    n_more = len(others) - MOST_NAMED
-    more = f" ({n_more} more sets in the table)" if n_more > 0 else ""
-    first = f"{known}, and {', '.join(parts)}{more}." if parts else f"{known}."
-    found = [f"{image_set.name} by {image_set.view}" for image_set in others[:MOST_NAMED]]
-    return (first, f"Found: {', '.join(found)}.") if found else (first,)
-
-
 def _read_histogram(folder: RunFolder, sets: tuple[str, ...]) -> Picture:
-    alt = f"Histograms of the log p-value of {', '.join(sets)}, with the threshold."
+    alt = f"Histograms of the log p-value of {', '.join(sets)}; flagged images in colour."
     return embed(folder.root, folder.density / "histogram.png", alt)
 
 
@@ -173,11 +140,14 @@ def _read_pictures(folder: RunFolder) -> dict[str, Picture]:
     return {name: picture for name, picture in drawn.items() if picture is not None}
 
 
-def _read_set(name: str, saved: Mapping[str, Any], auroc: Mapping[str, float]) -> ImageSet:
+def _read_set(
+    name: str, saved: Mapping[str, Any], auroc: Mapping[str, float], views: Mapping[str, Any]
+) -> ImageSet:
     share, median = float(saved["share_flagged"]), float(saved["median"])
     area = float(auroc[name]) if name in auroc else None
     view = next(iter(saved["most_surprised"]), "")
-    return ImageSet(name, int(saved["n_images"]), share, median, area, view)
+    meaning = str(dig(views, view, "meaning") or "")
+    return ImageSet(name, int(saved["n_images"]), share, median, area, view, meaning)
 
 
 def _read_unusual(path: Path) -> tuple[Unusual, ...]:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from cellxai.files.folder import RunFolder
 from cellxai.report.pieces import Picture
-from cellxai.report.printed_numbers import interval, percent
 from cellxai.report.saved_files import attempt, embed_if_drawn, read_rows
 
 ALT = "Measured against nominal share of flagged known images, with 95 % intervals."
@@ -46,17 +45,6 @@ class Promise:
     rows: tuple[MeasuredThreshold, ...]
     used: MeasuredThreshold
     picture: Picture | None
-
-    @property
-    def verdict(self) -> str:
-        """What the row in use says, in a sentence."""
-        row = self.used
-        finding = (
-            f"Set to flag {percent(row.nominal)} of known images, the threshold flags "
-            f"{percent(row.share)} of {row.n_images} that it has not seen (95 % interval "
-            f"{interval(row.interval, 1)})"
-        )
-        return f"{finding}: {'as promised' if row.kept else 'not what was promised'}."
 
 
 def read_promise(folder: RunFolder, nominal_percent: float) -> tuple[Promise | None, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cellxai.files.folder import RunFolder
 from cellxai.report.evaluation.calibration import Calibration, read_calibration
+from cellxai.report.evaluation.conformal_sets import ConformalSets, read_conformal_sets
 from cellxai.report.pieces import Card, Picture, Section
 from cellxai.report.printed_numbers import percent
 from cellxai.report.saved_files import (
@@ -109,6 +110,7 @@ class Evaluation:
         floors: The network, then what it has to beat; empty in old results.
         curves: ROC and precision-recall; ``None`` where they were not drawn.
         calibration: Whether confidences are true; ``None`` in old results.
+        conformal: Sets of possible classes; ``None`` in old results.
         sheet: The worst mistakes as pictures; ``None`` without any.
         mistakes: At most ``MOST_MISTAKES`` of the part to quote first, the most confident first.
         n_mistakes: How many there are in all.
@@ -121,6 +123,7 @@ class Evaluation:
     floors: tuple[Floor, ...]
     curves: Picture | None
     calibration: Calibration | None
+    conformal: ConformalSets | None
     sheet: Picture | None
     mistakes: tuple[Mistake, ...]
     n_mistakes: int
@@ -168,6 +171,7 @@ def _read_evaluation(folder: RunFolder, source: Path) -> Evaluation:
         _floors(saved.get("baseline"), parts[0]),
         embed_if_drawn(folder.root, folder.evaluation / "roc.png", curves),
         read_calibration(folder, saved, parts[0].name),
+        read_conformal_sets(saved),
         embed_if_drawn(folder.root, folder.evaluation / "mistakes.png", sheet),
         tuple(mistakes[:MOST_MISTAKES]),
         len(mistakes),

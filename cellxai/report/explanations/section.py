@@ -130,7 +130,8 @@ def _summary(entry: Mapping[str, Any]) -> str:
         f"predicted {entry['predicted']} with probability {percent(float(entry['probability']))}"
     )
     explained = entry.get("explained") or f"class {entry['target']}"
-    summary = f"{label}{prediction}; explained: {explained}; {entry['part']} image"
+    view = f", most surprised view: {entry['view']}" if entry.get("view") else ""
+    summary = f"{label}{prediction}; explained: {explained}{view}; {entry['part']} image"
     nats = entry.get("baseline_off_data_nats")
     if nats is None:
         return summary

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from cellxai.data.records import Fault
 from cellxai.density.comparison import DetectorResult, compare
@@ -69,12 +69,17 @@ class DensityFindings:
         }
 
     @property
-    def shares_flagged(self) -> dict[str, float]:
-        """The share of the images of each name that is flagged."""
+    def flagged(self) -> dict[str, Bool[np.ndarray, " _"]]:
+        """The verdicts on the images of each name."""
         return {
-            name: float(np.concatenate([scored.flagged for scored in sets]).mean())
+            name: np.concatenate([scored.flagged for scored in sets])
             for name, sets in self.sets_by_name.items()
         }
+
+    @property
+    def shares_flagged(self) -> dict[str, float]:
+        """The share of the images of each name that is flagged."""
+        return {name: float(flagged.mean()) for name, flagged in self.flagged.items()}
 
 
 def find_density(

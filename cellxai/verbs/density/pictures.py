@@ -16,10 +16,12 @@ from cellxai.density.p_values import log_p_within
 from cellxai.density.projection import fit_projection
 from cellxai.density.rounds import DENSITY
 from cellxai.density.scored_sets import UNFAMILIAR, ScoredSet
+from cellxai.density.verdicts import join_verdicts
 from cellxai.density.views import Pixels
 from cellxai.figures.density import (
     DetectorScore,
     ScoredImage,
+    SetOfViews,
     SeverityScore,
     SweepCurves,
     ThresholdReliability,
@@ -32,6 +34,7 @@ from cellxai.figures.density import (
     draw_selection,
     draw_severity,
     draw_threshold_reliability,
+    draw_views,
 )
 from cellxai.trained.image_sets import ImageSet, to_picture
 from cellxai.verbs.density.findings import DensityFindings
@@ -51,7 +54,12 @@ def draw_density(
         earlier.unlink()
     pipeline = findings.final.pipeline
     percent = pipeline.settings.percent
-    draw_histogram(findings.log_p, find_threshold(findings), folder / "histogram.png", percent)
+    draw_histogram(
+        findings.log_p, findings.flagged, find_threshold(findings), folder / "histogram.png",
+        percent,
+    )  # fmt: skip
+    sets = [compare_views(name, members) for name, members in findings.sets_by_name.items()]
+    draw_views(sets, list(pipeline.views), folder / "views.png", percent)
     draw_extremes(folder / "extremes.png", findings.sets)
     draw_plane(folder / "projection.png", findings)
     for of_view in sweeps_of(findings.final).values():
@@ -78,6 +86,12 @@ def find_threshold(findings: DensityFindings) -> float:
         return float("-inf")
     smallest = log_p_within(panel.surprises).amin(1).sort().values
     return float(smallest[promise.rank - 1])
+
+
+def compare_views(name: str, members: Sequence[ScoredSet]) -> SetOfViews:
+    """A set of images as every view sees it."""
+    verdicts = join_verdicts([scored.verdicts for scored in members])
+    return SetOfViews(name, verdicts.log_p.exp().numpy(), verdicts.flagged.numpy())
 
 
 def draw_extremes(path: Path, sets: Sequence[ScoredSet]) -> None:

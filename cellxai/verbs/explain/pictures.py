@@ -41,7 +41,8 @@ class Pictures:
 def draw_pictures(pictures: Pictures, entry: Mapping[str, Any]) -> dict[str, str | None]:
     """Draws what belongs to one image; returns the names of the files for its entry."""
     folder, subject, attributions = pictures.folder, pictures.subject, pictures.attributions
-    title = f"{describe_image(entry)}; explained: {entry['explained']}"
+    view = f", most surprised view: {entry['view']}" if entry["view"] else ""
+    title = f"{describe_image(entry)}; explained: {entry['explained']}{view}"
     comparison = f"{subject.name}_comparison.png"
     strip = compare(subject, attributions, pictures.meanings, title, entry["explained"])
     draw_comparison(strip, folder / comparison)

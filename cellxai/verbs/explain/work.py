@@ -102,6 +102,7 @@ class Work:
             "part": subject.part,
             "target": target if self.scored.of_classes else self.scored.name,
             "explained": self.scored.explained(target),
+            "view": self.scored.view_of(subject.image),
             "baseline_off_data_nats": self.nats_off_data(subject.image, context.baseline),
             "explainers": {
                 name: index_row(attribution) for name, attribution in attributions.items()

@@ -78,7 +78,7 @@ def test_a_single_relu_among_others_is_degraded_with_the_measured_difference(
 
 
 def test_guided_grad_cam_is_the_product_of_its_parts(relu_net, images, targets, context):
-    coarse = GradCam("3").coarse_map(relu_net, images, targets, 4).clamp(min=0)
+    coarse = torch.stack(GradCam("3").coarse_maps(relu_net, images, targets, 4).maps).clamp(min=0)
     upsampled = nn.functional.interpolate(coarse[:, None], (16, 16))[:, 0]
     guided = GuidedBackprop().attribute(relu_net, images, targets, context).values
     values = GuidedGradCam("3").attribute(relu_net, images, targets, context).values

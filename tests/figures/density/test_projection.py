@@ -50,6 +50,13 @@ def test_a_set_far_away_does_not_squeeze_the_images_of_the_fit():
     np.testing.assert_allclose(far.half, near.half, rtol=0.3)
 
 
+def test_one_image_far_from_the_bulk_of_the_fit_does_not_squeeze_the_others():
+    bulk = np.random.default_rng(1).normal(0, 2, (300, 2))
+    frame = choose_frame({"train": np.r_[bulk, [[1500.0, 0.0]]]})
+    assert frame.inside(bulk).all()
+    assert (frame.half < 15).all()
+
+
 def test_a_set_beside_the_images_of_the_fit_is_shown():
     beside = FITTED + np.array([6.0, 0.0])
     assert choose_frame({"train": FITTED, "phc_u373": beside}).inside(beside).all()

@@ -43,6 +43,17 @@ def test_outlines_have_the_colours_that_the_caption_says(tmp_path, drawn):
     assert {"lowers the logit", "0", "raises the logit"} <= set(drawn.texts)
 
 
+def test_long_ends_of_the_scale_are_broken_and_do_not_touch(tmp_path, drawn):
+    maps = {"a": GENERATOR.normal(size=(12, 16)), "b": GENERATOR.normal(size=(12, 16))}
+    strip = Comparison("x", IMAGE, maps, score="log p-value of the image (nats)")
+    draw_comparison(strip, tmp_path / "strip.png")
+    labels = drawn.panels[-1].get_xticklabels()
+    assert "log p-value" in labels[0].get_text()
+    boxes = [label.get_window_extent() for label in labels]
+    assert boxes[0].x1 < boxes[1].x0
+    assert boxes[1].x1 < boxes[2].x0
+
+
 def test_the_scale_speaks_of_evidence_only_where_maps_are_evidence(tmp_path, drawn):
     maps = {name: GENERATOR.normal(size=(12, 16)) for name in ("LIME", "Saliency", "edges")}
     meanings = {"Saliency": "how much a pixel matters", "edges": "knows nothing", "LIME": ""}

@@ -22,10 +22,14 @@ def change_summary(run: Path, **values) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values), encoding="utf-8")
 
 
-def test_the_first_sentences_say_what_is_flagged_and_which_view_found_it(run):
-    sentences = read_section(run).sentences
-    assert sentences[0] == "0.0 % of 12 test images are flagged, and 100.0 % of phc_u373."
-    assert sentences[1] == "Found: phc_u373 by blocks.0."
+def test_the_section_names_in_words_what_the_view_that_found_them_sees(run):
+    section = density_section(RunFolder(run), "cellxai density")
+    assert "of phc_u373 (AUROC 1.000), found by blocks.0 (texture and focus)." in (
+        section.content.sentence
+    )
+    assert section.content.sentence in section_of(run, "density")
+    assert section.cards[0].value == "100.0 %"
+    assert section.cards[0].detail.endswith("; 1 warning in the section below")
 
 
 def test_many_sets_are_counted_in_the_sentence_and_listed_in_the_table(run):
@@ -38,9 +42,9 @@ def test_many_sets_are_counted_in_the_sentence_and_listed_in_the_table(run):
     test = {"n_images": 12, "share_flagged": 0.25, "median": -22.0, "most_surprised": {"pixels": 9}}
     sets = {"out of fold": test, **{f"blur {number}": blurred for number in range(5)}}
     change_summary(run, sets=sets, auroc={})
-    first = read_section(run).sentences[0]
-    assert first.startswith("25.0 % of 12 out of fold images are flagged, and 50.0 % of blur 0,")
-    assert first.endswith("50.0 % of blur 2 (2 more sets in the table).")
+    sentence = read_section(run).sentence
+    assert "it flags 50.0 % of blur 0, found by pixels, and 50.0 % of blur 1" in sentence
+    assert sentence.endswith("50.0 % of blur 2, found by pixels (2 more sets in the table).")
     assert all(
         f'<th scope="row">blur {number}</th>' in section_of(run, "density") for number in range(5)
     )
@@ -67,7 +71,9 @@ def test_a_broken_table_costs_one_line_and_leaves_the_rest(run, name, content):
     assert "Share flagged as unfamiliar" in text
 
 
-@pytest.mark.parametrize("name", ["projection", "selection", "anomalies", "clusters", "generated"])
+@pytest.mark.parametrize(
+    "name", ["views", "projection", "selection", "anomalies", "clusters", "generated"]
+)
 def test_every_picture_that_was_drawn_is_on_the_page(run, name):
     before = section_of(run, "density").count("<img")
     shutil.copy(run / "density" / "extremes.png", run / "density" / f"{name}.png")

@@ -48,6 +48,12 @@ def test_a_density_of_one_view_judges_the_baseline_by_that_view(run):
         image = load_file(result.folder / "maps" / f"{entry['id']}.safetensors")["image"][None]
         fall = density.log_density(image) - density.log_density(torch.zeros_like(image))
         assert entry["baseline_off_data_nats"] == pytest.approx(fall.item(), abs=0.01, rel=1e-3)
+    assert {entry["view"] for entry in read_index(result)["images"]} == {""}
+    result = explain(run, {"edges": Edges()}, REGIONS, score="density")
+    assert {entry["view"] for entry in read_index(result)["images"]} == {"early"}
+    report(run)
+    page = (run / "report" / "index.html").read_text()
+    assert "log p-value of the image (nats), most surprised view: early" in page
 
 
 @pytest.mark.parametrize(("fit", "shown"), [(None, None), (0.123456, 0.1235), (float("nan"), None)])
