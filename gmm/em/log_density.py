@@ -43,14 +43,14 @@ def map_joint(
     way = choose_way(parameters, covariance, task)
     evaluate = log_joint(parameters, covariance, way.dtype, packs=way.packs, n_samples=len(x))
 
-    def evaluate_rows(rows: Float[Tensor, "part d"]) -> Tensor:
+    def evaluate_rows(rows: Tensor) -> Tensor:
         # Rows stay rows: what is read once is not worth turning round.
         centred = rows if reference is None else rows - reference
         return function(_bounded(evaluate(Chunk(centred.to(way.dtype).T, covariance))))
 
     k, d = parameters.n_components, parameters.n_features
     size = chunk_size(covariance, k, d, way.dtype, x.device, way.packs)
-    return map(evaluate_rows, x.split(size))
+    return map(evaluate_rows, [x] if len(x) <= size else x.split(size))
 
 
 def _bounded(joint: Float[Tensor, "run k n"]) -> Float[Tensor, "run k n"]:
@@ -98,11 +98,12 @@ def entropy(
     mapped: MapJoint = map_joint,
 ) -> Float[Tensor, "run n"]:
     """Entropy of the responsibilities of each sample in nats: 0 where one component is certain."""
+    parts = mapped(_entropies, x, parameters, covariance)
+    return torch.cat(list(parts), -1)
 
-    def entropies(joint: Float[Tensor, "run k n"]) -> Float[Tensor, "run n"]:
-        return torch.special.entr(joint.softmax(1)).sum(1)
 
-    return torch.cat(list(mapped(entropies, x, parameters, covariance)), -1)
+def _entropies(joint: Float[Tensor, "run k n"]) -> Float[Tensor, "run n"]:
+    return torch.special.entr(joint.softmax(1)).sum(1)
 
 
 def labels(

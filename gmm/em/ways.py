@@ -54,8 +54,9 @@ def task_of(
 
 def reach(parameters: Estimate, covariance: Covariance) -> Float[Tensor, " run"]:
     """Squared distance of the farthest component from the reference, per feature."""
-    pull = covariance.precision_times(parameters.precisions_cholesky, parameters.means)
-    return (pull * parameters.means).sum(-1).amax(1) / parameters.n_features
+    means = parameters.means[..., None]
+    distances = covariance.squared_distances(parameters.precisions_cholesky, means)
+    return distances.amax((1, 2)) / parameters.n_features
 
 
 def is_near(parameters: Estimate, covariance: Covariance) -> Bool[Tensor, " run"]:
@@ -152,7 +153,7 @@ def choose_way(parameters: Estimate, covariance: Covariance, task: Task) -> Way:
         task: The pass, in the precision of the samples.
     """
     double = _cheapest(covariance, replace(task, dtype=torch.float64))
-    if need_float64(parameters, covariance, task).any():
+    if not can_be_single(covariance, task) or need_float64(parameters, covariance, task).any():
         return double
     if is_near(parameters, covariance).all():
         return _cheapest(covariance, task)
@@ -172,7 +173,8 @@ def needs_centre(parameters: Estimate, covariance: Covariance, task: Task) -> bo
     """
     if task.dtype != torch.float64 or covariance.couples_features:
         return True
-    return not bool((reach(parameters, covariance) < FLOAT64_REACH).all())
+    # Not >=: mixtures of NaN are not near.
+    return not reach(parameters, covariance).amax().item() < FLOAT64_REACH
 
 
 def _cheapest(covariance: Covariance, task: Task) -> Way:
