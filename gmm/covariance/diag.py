@@ -23,6 +23,10 @@ class Diag(Variances):
         return n_components * n_features
 
     @override
+    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "d n"]:
+        return x.square()
+
+    @override
     def pool(self, squares: Float[Tensor, "*lead d"]) -> Float[Tensor, "*lead d"]:
         return squares
 

@@ -199,7 +199,7 @@ class LowRank(Covariance):
     ) -> Callable[[Float[Tensor, "d n"]], Float[Tensor, "run k n"]]:
         means = means.to(chol.dtype)
 
-        def evaluate(x: Float[Tensor, "d n"]) -> Float[Tensor, "run k n"]:
+        def evaluate(x: Tensor) -> Tensor:
             # Run by run, so that the working set does not grow with the batch.
             runs = zip(chol.split(1), means[..., None].split(1), strict=True)
             return torch.cat([self.squared_distances(factor, x - mean) for factor, mean in runs])

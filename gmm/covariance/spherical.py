@@ -1,5 +1,6 @@
 """``spherical``: one variance per component."""
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from typing_extensions import override
@@ -21,6 +22,13 @@ class Spherical(Variances):
     @override
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_components
+
+    @override
+    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "1 n"]:
+        if x.requires_grad or not x.mT.is_contiguous():
+            return x.square().sum(0, keepdim=True)
+        # One pass over samples in rows, without a copy of them; for columns it takes far longer.
+        return torch.linalg.vector_norm(x, dim=0, keepdim=True).square()
 
     @override
     def pool(self, squares: Float[Tensor, "*lead d"]) -> Float[Tensor, "*lead 1"]:

@@ -61,7 +61,7 @@ SumRows = Callable[[Float[Tensor, "d n"]], Float[Tensor, "row n"]]
 def whole_triangles(factors: Float[Tensor, "row d d"], shifts: Float[Tensor, "row d 1"]) -> SumRows:
     """For little work, to which another layout of the factors would add more than it saves."""
 
-    def evaluate(x: Float[Tensor, "d n"]) -> Float[Tensor, "row n"]:
+    def evaluate(x: Tensor) -> Tensor:
         sums = [
             torch.baddbmm(shift, factor.mT, x.expand(len(factor), *x.shape)).square().sum(1)
             for factor, shift in zip(
@@ -86,7 +86,7 @@ def triangles_in_blocks(
         )
     ]
 
-    def evaluate(x: Float[Tensor, "d n"]) -> Float[Tensor, "row n"]:
+    def evaluate(x: Tensor) -> Tensor:
         sums = [sum_squares(group, x) for group in groups]
         return sums[0] if len(sums) == 1 else torch.cat(sums)
 

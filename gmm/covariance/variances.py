@@ -47,10 +47,6 @@ class Variances(Covariance):
         return 2 * n_features + n_components
 
     @override
-    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "m n"]:
-        return self.pool(x.square().T).T
-
-    @override
     def second_moments(
         self,
         x: Float[Tensor, "d n"],

@@ -144,11 +144,11 @@ def start(samples: InMemory, n_components: int, method: InitMethod, seeds: Seque
     weights = once if samples.weights is None else samples.weights
     if method == "random":
         return Random(seeds, len(x), n_components, x.device)
-    centred = x - samples.reference.to(x.dtype)
+    centred = samples.rows(x.dtype)
     if method == "scaled_kmeans":
         centred = centred / deviations(centred, weights)
     if method in ("kmeans", "scaled_kmeans"):
-        clusters = kmeans(centred, n_components, generators(seeds), weights)
+        clusters = kmeans(centred, n_components, generators(seeds), samples.weights)
         return Assigned(clusters, n_components, once)
     choose = {"k-means++": spread_samples, "random_from_data": distinct_samples}[method]
     chosen = choose(centred, n_components, generators(seeds), weights)

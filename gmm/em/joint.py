@@ -119,13 +119,14 @@ def _linear(
 
 
 def _multiplied_out(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
-    straight = _straight_rows(parameters, covariance, dtype)
+    offset, slope = _linear(parameters, covariance)
     form = covariance.quadratic_coefficients(parameters.precisions_cholesky) / -2
-    curvature = _rows(form, dtype)
+    level, incline, curvature = _rows([offset[..., None], slope, form], dtype)
 
-    def evaluate(chunk: Chunk) -> Float[Tensor, "run k n"]:
+    def evaluate(chunk: Chunk) -> Tensor:
         assert chunk.quadratics is not None
-        joint = torch.addmm(straight(chunk), curvature, chunk.quadratics)
+        straight = torch.addmm(level, incline, chunk.x)
+        joint = torch.addmm(straight, curvature, chunk.quadratics)
         return unpad_rows(joint, parameters.weights.shape)
 
     return evaluate
@@ -133,21 +134,18 @@ def _multiplied_out(parameters: Estimate, covariance: Covariance, dtype: torch.d
 
 def _straight(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
     """The part that is linear in the samples."""
-    straight = _straight_rows(parameters, covariance, dtype)
-    return lambda chunk: unpad_rows(straight(chunk), parameters.weights.shape)
+    offset, slope = _linear(parameters, covariance)
+    level, incline = _rows([offset[..., None], slope], dtype)
+    shape = parameters.weights.shape
+    return lambda chunk: unpad_rows(torch.addmm(level, incline, chunk.x), shape)
 
 
-def _straight_rows(
-    parameters: Estimate, covariance: Covariance, dtype: torch.dtype
-) -> Callable[[Chunk], Float[Tensor, "padded n"]]:
-    level, incline = (_rows(part, dtype) for part in _linear(parameters, covariance))
-    return lambda chunk: torch.addmm(level, incline, chunk.x)
-
-
-def _rows(coefficients: Float[Tensor, "run k *m"], dtype: torch.dtype) -> Float[Tensor, "padded m"]:
-    """The coefficients of all components of all runs, one row each."""
-    n_rows = coefficients.shape[:2].numel()
-    return pad_rows(coefficients.reshape(n_rows, -1).to(dtype))
+def _rows(
+    parts: list[Float[Tensor, "run k _"]], dtype: torch.dtype
+) -> tuple[Float[Tensor, "padded _"], ...]:
+    """Coefficients of all components of all runs, one row each."""
+    rows = pad_rows(torch.cat(parts, -1).flatten(0, 1).to(dtype))
+    return rows.split([part.shape[-1] for part in parts], 1)
 
 
 def _with_shared_form(

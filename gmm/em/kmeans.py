@@ -37,7 +37,7 @@ def spread_samples(
         chosen = (numbers[:, 0, :1] * len(x)).long()
     else:
         chosen = draw_in_proportion(mass.expand(len(sources), -1), numbers[:, 0, :1])
-    lengths = x.square().sum(-1)
+    lengths = squared_lengths(x)
     nearest = squared_distances(x, x[chosen], lengths)[:, 0]
     for k in range(1, n_clusters):
         weighted = nearest if mass is None else nearest * mass
@@ -122,10 +122,10 @@ def kmeans(
 
 
 def mean_variance(x: Float[Tensor, "n d"], mass: Float[Tensor, " n"] | None) -> float:
-    """The variance of a feature, averaged over the features."""
-    if mass is None:
-        return float(x.var(0, correction=0).mean())
-    return float((mass @ (x - mass @ x / mass.sum()).square()).mean() / mass.sum())
+    """The variance of a feature of centred samples, averaged over the features."""
+    shares = torch.ones_like(x[:, 0]) if mass is None else mass
+    total, lengths, mean = shares.sum(), squared_lengths(x), shares @ x
+    return float((shares @ lengths - mean.square().sum() / total) / total) / x.shape[1]
 
 
 def assign(x: Float[Tensor, "n d"], centres: Float[Tensor, "run k d"]) -> Int[Tensor, "run n"]:
@@ -189,8 +189,13 @@ def squared_distances(
     lengths: Float[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "run k n"]:
     """‖x - c‖²; ``lengths`` are ‖x‖², where they are known."""
-    lengths = x.square().sum(-1) if lengths is None else lengths
+    lengths = squared_lengths(x) if lengths is None else lengths
     return relative_distances(x, centres).add_(lengths).clamp_(min=0)
+
+
+def squared_lengths(x: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+    """‖x‖², in one pass and without a copy of the samples."""
+    return torch.linalg.vector_norm(x, dim=-1).square()
 
 
 def relative_distances(

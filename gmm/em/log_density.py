@@ -10,7 +10,7 @@ from gmm.covariance import Covariance
 from gmm.em.few_samples import are_few, log_joint_of_few
 from gmm.em.joint import log_joint
 from gmm.em.parameters import Estimate
-from gmm.em.ways import choose_way, task_of
+from gmm.em.ways import choose_way, needs_centre, task_of
 from gmm.samples.statistics import Chunk, chunk_size
 
 
@@ -35,20 +35,22 @@ def map_joint(
     parameters = parameters.to(dtype=torch.float64, device=x.device)
     if are_few(len(x), parameters):
         return iter([function(_bounded(log_joint_of_few(x.T, parameters, covariance)))])
-    reference = parameters.centre
-    parameters = parameters.translate(-reference)
     task = task_of(parameters, len(x), x.dtype, fitting=False)
+    reference = None
+    if needs_centre(parameters, covariance, task):
+        reference = parameters.centre
+        parameters = parameters.translate(-reference)
     way = choose_way(parameters, covariance, task)
     evaluate = log_joint(parameters, covariance, way.dtype, packs=way.packs, n_samples=len(x))
 
-    def evaluate_rows(rows: Float[Tensor, "part d"]) -> Tensor:
+    def evaluate_rows(rows: Tensor) -> Tensor:
         # Rows stay rows: what is read once is not worth turning round.
-        chunk = Chunk((rows - reference).to(way.dtype).T, covariance)
-        return function(_bounded(evaluate(chunk)))
+        centred = rows if reference is None else rows - reference
+        return function(_bounded(evaluate(Chunk(centred.to(way.dtype).T, covariance))))
 
     k, d = parameters.n_components, parameters.n_features
     size = chunk_size(covariance, k, d, way.dtype, x.device, way.packs)
-    return map(evaluate_rows, x.split(size))
+    return map(evaluate_rows, [x] if len(x) <= size else x.split(size))
 
 
 def _bounded(joint: Float[Tensor, "run k n"]) -> Float[Tensor, "run k n"]:
@@ -96,11 +98,12 @@ def entropy(
     mapped: MapJoint = map_joint,
 ) -> Float[Tensor, "run n"]:
     """Entropy of the responsibilities of each sample in nats: 0 where one component is certain."""
+    parts = mapped(_entropies, x, parameters, covariance)
+    return torch.cat(list(parts), -1)
 
-    def entropies(joint: Float[Tensor, "run k n"]) -> Float[Tensor, "run n"]:
-        return torch.special.entr(joint.softmax(1)).sum(1)
 
-    return torch.cat(list(mapped(entropies, x, parameters, covariance)), -1)
+def _entropies(joint: Float[Tensor, "run k n"]) -> Float[Tensor, "run n"]:
+    return torch.special.entr(joint.softmax(1)).sum(1)
 
 
 def labels(

@@ -108,7 +108,7 @@ class VariationalBayes(Objective[Posterior]):
         means = believed.first / believed.counts[..., None]
         spread = self.covariance.estimate(believed.counts, means, believed.second, 0.0)
 
-        def per_element(values: Float[Tensor, "run kq"]) -> Float[Tensor, "run kq ..."]:
+        def per_element(values: Tensor) -> Tensor:
             return values[(..., *[None] * prior.covariance.ndim)]
 
         scatter = (

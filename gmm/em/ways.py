@@ -21,6 +21,8 @@ FLOAT32_FARTHEST = 1e6
 # The same for distances and moments about each component's own mean, which lose digits by the
 # distance and not by its square: 2e-8 nats per feature and standard deviation, so 2e-5 there.
 
+FLOAT64_REACH = 1000.0  # the same in float64, which loses 1e-13 nats per feature of a sample there
+
 SAMPLES_PER_FEATURE = 4
 # Fewer samples than so many times the features are computed in float64: whether float32 would do
 # takes the inverse of a matrix to see, which then costs more than it can save.
@@ -52,8 +54,9 @@ def task_of(
 
 def reach(parameters: Estimate, covariance: Covariance) -> Float[Tensor, " run"]:
     """Squared distance of the farthest component from the reference, per feature."""
-    pull = covariance.precision_times(parameters.precisions_cholesky, parameters.means)
-    return (pull * parameters.means).sum(-1).amax(1) / parameters.n_features
+    means = parameters.means[..., None]
+    distances = covariance.squared_distances(parameters.precisions_cholesky, means)
+    return distances.amax((1, 2)) / parameters.n_features
 
 
 def is_near(parameters: Estimate, covariance: Covariance) -> Bool[Tensor, " run"]:
@@ -150,11 +153,28 @@ def choose_way(parameters: Estimate, covariance: Covariance, task: Task) -> Way:
         task: The pass, in the precision of the samples.
     """
     double = _cheapest(covariance, replace(task, dtype=torch.float64))
-    if need_float64(parameters, covariance, task).any():
+    if not can_be_single(covariance, task) or need_float64(parameters, covariance, task).any():
         return double
     if is_near(parameters, covariance).all():
         return _cheapest(covariance, task)
     return Way(task.dtype, packs=False) if prefers_float32(task) else double
+
+
+def needs_centre(parameters: Estimate, covariance: Covariance, task: Task) -> bool:
+    """Whether densities are computed about the centre of the mixtures, and not about the origin.
+
+    They have to be where the origin is so far that digits are lost. Elsewhere it is one more pass
+    over the samples and a copy of them, which only types without matrices have done without it.
+
+    Args:
+        parameters: Mixtures as they are.
+        covariance: Their type.
+        task: The pass, in the precision of the samples.
+    """
+    if task.dtype != torch.float64 or covariance.couples_features:
+        return True
+    # Not >=: mixtures of NaN are not near.
+    return not reach(parameters, covariance).amax().item() < FLOAT64_REACH
 
 
 def _cheapest(covariance: Covariance, task: Task) -> Way:

@@ -1,7 +1,7 @@
 """What EM reads at every iteration: weighted samples, in chunks, about a fixed reference."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +20,8 @@ MOST_KEPT_BYTES = 2**28
 MOST_WHOLE_NUMBERS = 2**17
 # Samples that are kept as one chunk if they fit into one, with the products of their features: at
 # most some 30 MiB, for the 64 features that pay most.
+
+MOST_WHOLE_VARIANCES = 2**20  # the same where products are no more numbers than samples
 
 
 class Samples(ABC):
@@ -131,11 +133,12 @@ class InMemory(Samples):
     def chunks(
         self, covariance: Covariance, size: int, dtype: torch.dtype = torch.float64
     ) -> Iterator[Chunk]:
-        if len(self.x) <= size and self.x.numel() <= MOST_WHOLE_NUMBERS:
+        most = MOST_WHOLE_NUMBERS if covariance.couples_features else MOST_WHOLE_VARIANCES
+        if len(self.x) <= size and self.x.numel() <= most:
             yield self.whole(covariance, dtype)
             return
         for first, columns in zip(
-            range(0, len(self.x), size), self._columns(size, dtype), strict=True
+            range(0, len(self.x), size), self._columns(covariance, size, dtype), strict=True
         ):
             weights = None
             if self.weights is not None:
@@ -146,7 +149,7 @@ class InMemory(Samples):
         """All samples as one chunk, kept with the products of their features."""
         if (covariance, dtype) not in self._whole:
             self._whole.clear()  # only what is read now
-            columns = centre(self.x, self.reference, dtype)
+            (columns,) = self._columns(covariance, len(self.x), dtype)
             weights = None if self.weights is None else self.weights.to(dtype)
             self._whole[covariance, dtype] = Chunk(columns, covariance, weights)
         return self._whole[covariance, dtype]
@@ -159,22 +162,41 @@ class InMemory(Samples):
     def agree(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
         return values
 
-    def _columns(self, size: int, dtype: torch.dtype) -> Iterable[Float[Tensor, "d part"]]:
+    def rows(self, dtype: torch.dtype) -> Float[Tensor, "n d"]:
+        """The samples about the reference, centred before they are rounded; kept if few."""
+        if dtype not in self._kept:
+            centred = (self.x - self.reference).to(dtype)
+            if not self._keeps(dtype):
+                return centred
+            self._keep(dtype, [centred])
+        return self._kept[dtype][0]
+
+    def _columns(
+        self, covariance: Covariance, size: int, dtype: torch.dtype
+    ) -> Iterable[Float[Tensor, "d part"]]:
         """The samples about the reference as columns, ``size`` at a time, kept if they are few."""
+        if not covariance.couples_features and self._keeps(dtype):
+            return [rows.T for rows in self.rows(dtype).split(size)]
         parts = (centre(rows, self.reference, dtype) for rows in self.x.split(size))
-        if self.x.numel() * dtype.itemsize > MOST_KEPT_BYTES:
+        if not self._keeps(dtype):
             return parts
         if (size, dtype) not in self._kept:
-            self._kept.clear()  # only what is read now
-            self._kept[size, dtype] = list(parts)
+            self._keep((size, dtype), list(parts))
         return self._kept[size, dtype]
+
+    def _keeps(self, dtype: torch.dtype) -> bool:
+        return self.x.numel() * dtype.itemsize <= MOST_KEPT_BYTES
+
+    def _keep(self, key: Hashable, parts: list[Tensor]) -> None:
+        self._kept.clear()  # only what is read now
+        self._kept[key] = parts
 
     @cached_property
     def _whole(self) -> dict[tuple[Covariance, torch.dtype], Chunk]:
         return {}
 
     @cached_property
-    def _kept(self) -> dict[tuple[int, torch.dtype], list[Tensor]]:
+    def _kept(self) -> dict[Hashable, list[Tensor]]:
         return {}
 
 

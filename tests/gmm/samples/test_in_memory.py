@@ -40,21 +40,31 @@ def test_samples_are_centred_before_they_lose_digits():
     assert columns.tolist() == [[0.25, -0.25]]
 
 
-def test_few_samples_are_centred_once_and_many_each_time(x, monkeypatch):
-    calls = []
+@pytest.mark.parametrize("kind", ["full", "diag"])
+def test_few_samples_are_centred_once_and_many_each_time(x, kind, monkeypatch):
+    def reads_again():
+        samples = InMemory(x.clone())
+        first, again = (read_and_clear(samples, COVARIANCES[kind]) for _ in range(2))
+        return not torch.equal(first, again)
 
-    def spy(*arguments):
-        calls.append(1)
-        return centre(*arguments)
-
-    monkeypatch.setattr(in_memory, "centre", spy)
-    samples = InMemory(x)
-    for _ in range(3):
-        list(samples.chunks(DIAG, 450))
-    assert len(calls) == 1
+    assert not reads_again()
     monkeypatch.setattr(in_memory, "MOST_WHOLE_NUMBERS", 0)
+    monkeypatch.setattr(in_memory, "MOST_WHOLE_VARIANCES", 0)
+    assert not reads_again()
     monkeypatch.setattr(in_memory, "MOST_KEPT_BYTES", 100)
-    many = InMemory(x)
-    for _ in range(3):
-        list(many.chunks(DIAG, 450))
-    assert len(calls) == 1 + 3
+    assert reads_again()
+
+
+def read_and_clear(samples, covariance):
+    """The samples in chunks, which are overwritten afterwards where they came from."""
+    columns = torch.cat([chunk.x for chunk in samples.chunks(covariance, 450)], 1)
+    samples.x.zero_()
+    return columns
+
+
+def test_a_start_and_the_fit_read_the_same_centred_samples(x):
+    samples = InMemory(x)
+    rows = samples.rows(torch.float64)
+    torch.testing.assert_close(rows, x - x.mean(0))
+    (chunk,) = samples.chunks(DIAG, len(x))
+    assert chunk.x.data_ptr() == rows.data_ptr()
