@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
+MOST_LISTED = 24  # more words than these are no help
 # How jsonargparse says that a value has another type: all types that it tried, and the value.
 WRONG_VALUE = re.compile(
     r'Parser key "(?P<key>[\w.]+)":(?P<tried>.*)(?:Got value|Given value): (?P<value>[^\n]*)\s*$',
@@ -31,10 +32,7 @@ def explain_value(message: str) -> str | None:
     ]
     if not all(words):
         return None
-    return f"--{wrong['key']}: got {wrong['value'].strip()}, expected {' or '.join(words)}"
-
-
-MOST_LISTED = 24  # more words than these are no help
+    return f"{wrong['key']}={wrong['value'].strip()}: expected {' or '.join(words)}"
 
 
 def explain_mistake(problem: str, word: str, valid: Iterable[str], most: int = 3) -> str:

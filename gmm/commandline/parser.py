@@ -227,11 +227,9 @@ def option_names(parser: jsonargparse.ArgumentParser) -> list[str]:
 
 def shorten_error(message: str, options: list[str]) -> str:
     """An error of jsonargparse as one line that names the nearest valid names."""
-    if value := explain_value(message):
-        return value
     chosen = UNKNOWN_CLASS.search(message)
     union = UNION_MISMATCH.match(message)
-    if (line := explain_union(message)) and not (union and chosen):
+    if not (union and chosen) and (line := explain_union(message) or explain_value(message)):
         return line
     # For a union, jsonargparse lists all that it tried; a class that was named is what was meant.
     text = f"{union[0]} {chosen[0]}" if union and chosen else message

@@ -79,7 +79,9 @@ class Database:
         self._shared: sqlite3.Connection | None = None
         path.parent.mkdir(parents=True, exist_ok=True)
         refuse_links(path)
-        if not has_pending_writes(path):
+        if not path.exists():
+            stop_vouching(path)  # of one that its user has removed to start anew
+        elif not has_pending_writes(path):
             check_digest(path, "copy it again from where it was written, or restore a backup")
         with self.reading() as connection:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -11,7 +11,7 @@ from flipped_bits import flip_bits
 
 from cellxai.explain.results.rows import Answer, Measure, ScoreRow
 from cellxai.explain.results.store import Store
-from cellxai.files.digest import stop_vouching
+from cellxai.files.digest import stop_vouching, vouch
 
 ROW = ScoreRow("a.png", "lime", "gini", 0, 0.25, math.nan, "ok", "", 1000, 0, 2.5)
 ROWS = [replace(ROW, seed=seed, value=1 / (seed + 1)) for seed in range(40)]
@@ -115,3 +115,12 @@ def test_on_a_full_disk_nobody_is_told_to_move_the_file_away(path):
     assert "free some space and start again, what was written is kept" in last
     assert "move" not in last
     assert len(Store(path).rows()) > len(ROWS)
+
+
+def test_a_database_that_was_removed_is_begun_anew_whatever_vouched_for_it(tmp_path):
+    path = tmp_path / "results.sqlite"
+    Store(path)
+    vouch(path)
+    path.unlink()
+    for _ in range(2):
+        Store(path)
