@@ -97,7 +97,7 @@ def plant_objects(
 ) -> PlantedImages:
     """Scenes like those of a run on synthetic cells, the kinds of objects in turn."""
     scenes = [fresh_scene(trained, index) for index in range(n_images)]
-    kinds = [choice[i % len(choice)] for i in range(n_images)]
+    kinds: list[ForeignKind] = [choice[i % len(choice)] for i in range(n_images)]
     spoiled = [with_foreign(scene, kind) for scene, kind in zip(scenes, kinds, strict=True)]
     return PlantedImages(
         tuple(kinds),
