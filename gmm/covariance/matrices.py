@@ -19,6 +19,7 @@ from gmm.covariance.base import (
     shown_attributes,
 )
 from gmm.covariance.completion import Completion, Incomplete
+from gmm.covariance.halves import factorise_lower, invert_triangular
 from gmm.covariance.matrix_completion import Forms, MatrixCompletion
 from gmm.covariance.noise import Noisy, NoisyMatrices
 from gmm.covariance.products import multiply
@@ -30,7 +31,6 @@ ADDED_SHARES = tuple(torch.finfo(torch.float64).eps * 4.0**step for step in rang
 # of one number to 1e-6, in steps small enough that four times the least is the most that is added.
 
 SAFELY = 1e4 * ROUNDING  # of the sum that a variance is the rest of
-SMALLEST_HALF = 64  # of a triangle that is inverted by halves
 
 
 class Matrices(Covariance):
@@ -87,8 +87,7 @@ class Matrices(Covariance):
     def factorise(
         self, covariances: Float[Tensor, "run kq d d"]
     ) -> tuple[Float[Tensor, "run kq d d"], Bool[Tensor, " run"]]:
-        # cholesky_ex: one collapsed run must not raise for its siblings.
-        lower, info = torch.linalg.cholesky_ex(covariances)
+        lower, info = factorise_lower(covariances)
         chol = invert_triangular(lower, upper=False).mT.contiguous()
         return chol, (info == 0).all(-1) & are_finite(chol)
 
@@ -100,7 +99,7 @@ class Matrices(Covariance):
         share = torch.zeros_like(variances[..., :1])
         for next_share in ADDED_SHARES:
             widened = covariances + (share * variances).diag_embed()
-            failing = torch.linalg.cholesky_ex(widened).info[..., None] > 0
+            failing = factorise_lower(widened)[1][..., None] > 0
             if not failing.any():
                 break
             share = share.where(~failing, next_share)
@@ -259,22 +258,3 @@ def pairs(n_features: int, device: torch.device) -> tuple[Int[Tensor, " p"], Int
     index = torch.arange(n_features * (n_features + 1) // 2, device=device)
     first = index % n_features
     return first, (first + index // n_features) % n_features
-
-
-def invert_triangular(
-    factor: Float[Tensor, "*run d d"], *, upper: bool
-) -> Float[Tensor, "*run d d"]:
-    """The inverse of a triangular matrix."""
-    if upper:
-        return invert_triangular(factor.mT, upper=False).mT
-    half = factor.shape[-1] // 2
-    if half < SMALLEST_HALF:
-        eye = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
-        return torch.linalg.solve_triangular(factor, eye, upper=False)
-    # By halves, which is a third of the operations of solving for every column of a unit matrix.
-    first = invert_triangular(factor[..., :half, :half], upper=False)
-    last = invert_triangular(factor[..., half:, half:], upper=False)
-    inverse = torch.zeros_like(factor)
-    inverse[..., :half, :half], inverse[..., half:, half:] = first, last
-    inverse[..., half:, :half] = -(last @ (factor[..., half:, :half] @ first))
-    return inverse

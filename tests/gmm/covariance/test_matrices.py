@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from gmm.covariance import COVARIANCES
-from gmm.covariance.matrices import invert_triangular, pairs, unpack
+from gmm.covariance.halves import invert_triangular
+from gmm.covariance.matrices import pairs, unpack
 
 CPU = torch.device("cpu")
 

@@ -39,6 +39,16 @@ def test_log_density_is_that_of_torch_distributions(mixture):
     torch.testing.assert_close(log_density.log_density(*mixture), expected, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize("offset", [20.0, 1e6])
+def test_densities_are_the_same_however_far_the_origin_is(mixture, offset, monkeypatch):
+    monkeypatch.setattr(few_samples, "MOST_NUMBERS", 0)
+    x, parameters, covariance = mixture
+    expected = log_density.log_density(x, parameters, covariance)
+    moved = parameters.translate(torch.full_like(x[0], offset))
+    values = log_density.log_density(x + offset, moved, covariance)
+    torch.testing.assert_close(values, expected, rtol=1e-9, atol=1e-7)
+
+
 def test_responsibilities_follow_bayes_rule_and_labels_are_the_largest(mixture):
     expected = by_definition(*mixture).softmax(-1).transpose(0, 1)
     found = log_density.responsibilities(*mixture)
