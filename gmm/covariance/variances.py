@@ -55,6 +55,7 @@ class Variances(Covariance):
         chol: Float[Tensor, "run ..."] | None = None,
     ) -> Float[Tensor, "run k m"]:
         squares = self.quadratics(x) if quadratics is None else quadratics
+        assert squares is not None
         return multiply(resp, squares.T)
 
     @override

@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import pytest
 
 from cellxai.explain.baselines import BlurBaseline
@@ -42,6 +45,8 @@ def test_another_score_has_a_folder_and_a_model_of_its_own(tiny_run):
     assert not plain.setup.model(image).equal(odds.setup.model(image))
 
 
-def test_a_density_that_was_never_fitted_is_an_error(tiny_run):
+def test_a_density_that_was_never_fitted_is_an_error(tiny_run, tmp_path):
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    shutil.rmtree(run / "density", ignore_errors=True)  # of another test
     with pytest.raises(FileNotFoundError, match="cellxai density"):
-        assign(ask(tiny_run, score="density"), WHOLE)
+        assign(ask(run, score="density"), WHOLE)
