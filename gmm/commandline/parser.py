@@ -54,7 +54,6 @@ def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) 
         print(help_of(parser, parser.required_names, group))
         print("".join(f"{line}\n" for line in choices_of(parser, group)), end="")
         raise SystemExit(0)
-    refuse_repeated(words)
     with name_config(words):
         return parse_words(parser, words)
 
@@ -84,11 +83,15 @@ def parse_words(parser: "VerbParser", words: Sequence[str]) -> dict[str, Any]:
 
 
 def refuse_repeated(words: Sequence[str]) -> None:
-    """Raises ``ValueError`` for an option that is given twice, of which the last would count."""
-    options = [word.partition("=")[0] for word in words if word.startswith("--")]
-    for option in options:
-        if options.count(option) > 1 and option != "--config" and not option.endswith("+"):
-            raise ValueError(f"{option} is given {options.count(option)} times; give it once")
+    """Raises ``ValueError`` for an option with two values, of which the last would count."""
+    given: dict[str, str] = {}
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        option, equals, value = word.partition("=")
+        if not option.startswith("--") or option == "--config" or option.endswith("+"):
+            continue
+        value = value if equals else following
+        if given.setdefault(option, value) != value:
+            raise ValueError(f"{option} is given twice, {given[option]} and {value}; give it once")
 
 
 def choices_of(parser: "VerbParser", group: str) -> list[str]:

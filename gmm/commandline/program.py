@@ -75,10 +75,11 @@ def run(
 def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
     """Parses the words of one verb, calls it, prints its result."""
     try:
-        from gmm.commandline.parser import arguments_of
+        from gmm.commandline.parser import arguments_of, refuse_repeated
         from gmm.commandline.trust import take_allowed, trust_own_words
 
         words, names = take_allowed(words)
+        refuse_repeated(words)
         trust_own_words(words, names)
         function = verb.load()
         result = function(**arguments_of(prog, function, verb.name_subject(words)))

@@ -63,8 +63,8 @@ def test_score_density_prints_the_least_typical_images(start, run, tiny_run):
     cells = str(tiny_run.parent / "cells")
     told = start("score_density", "--run", str(run), "--unfamiliar", cells)
     rows = [row for row in read_csv(run / "density" / "scores.csv") if row["set"] != "train"]
-    least = min(rows, key=lambda row: float(row["log_density"]))
-    assert f"{least['id']} ({least['set']}): {least['log_density']} nats" in told
+    least = min(rows, key=lambda row: float(row["log_p"]))
+    assert f"{least['id']} ({least['set']}): p = {least['p']}, {least['view']}" in told
 
 
 @pytest.mark.parametrize("words", [(), ("--shuffled-labels",)])

@@ -62,7 +62,7 @@ def test_changed_tables_are_read_row_by_row(images):
             assert all(len(str(fault)) < 1000 for fault in scan.faults)
             for record in scan.records:
                 assert record.load_mask is None or record.load_mask().ndim == 2
-    assert n_read > 3000  # of 12000: most changes cost one row
+    assert n_read > 1000  # of 12000: many changes open a quote, which takes the rows behind it
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 import pytest
 
-from gmm.commandline.parser import arguments_of
+from gmm.commandline.parser import arguments_of, refuse_repeated
 
 
 def paint(colour: str, layers: int = 1) -> None:
@@ -33,6 +33,10 @@ def test_a_value_of_the_command_line_is_not_blamed_on_a_config(tmp_path):
     assert "c.yaml" not in message("--config", str(config), "--layers", "many")
 
 
-def test_an_option_that_is_given_twice_is_refused(tmp_path):
-    line = message("--colour", "red", "--colour=blue")
-    assert line == "--colour is given 2 times; give it once"
+def test_an_option_with_two_values_is_refused():
+    for words in (["--colour", "red", "--colour=blue"], ["--colour=red", "--colour", "blue"]):
+        with pytest.raises(ValueError, match="--colour is given twice, red and blue; give it once"):
+            refuse_repeated(words)
+    refuse_repeated(
+        ["--colour", "red", "--layers", "2", "--colour=red", "--config", "a", "--config", "b"]
+    )

@@ -159,8 +159,8 @@ def test_what_is_sent_in_an_iteration_does_not_depend_on_the_samples(found):
         for result in results:
             half, whole = (result[name]["sent"] for name in ("half", "all"))
             assert half[-5:] == whole[-5:]
-            # Weight, bound, and K (1 + D + D (D + 1) / 2) for the two symmetric halves of D².
-            assert whole[-5:] == [1 + 1 + 3 * (1 + 4 + 10)] * 5
+            # Weight, bound, and K (1 + D + D²) sums.
+            assert whole[-5:] == [1 + 1 + 3 * (1 + 4 + 16)] * 5
             # Besides the iterations, one sum: the samples that a start is looked for in.
             assert len(whole) == 6
 
