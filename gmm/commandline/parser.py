@@ -85,7 +85,7 @@ def parse_words(parser: "VerbParser", words: Sequence[str]) -> dict[str, Any]:
 def refuse_repeated(words: Sequence[str]) -> None:
     """Raises ``ValueError`` for an option with two values, of which the last would count."""
     given: dict[str, str] = {}
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         option, equals, value = word.partition("=")
         if not option.startswith("--") or option == "--config" or option.endswith("+"):
             continue
