@@ -68,6 +68,9 @@ NOT_RUN = {
     "configs/benchmark/": "minutes; tests/verbs/benchmark runs each config in small",
     "configs/fit/wbc": "real data",
     "configs/fit/shuffled": "minutes, as configs/fit/folder.yaml",
+    "runs/wbc_frozen": "a run on real data",
+    "runs/sartorius_mobilenet": "a run on real data",
+    "runs/qs": "the quickstart with other seeds, of which one is run in small",
     "runs/shortcut": "the runs of scripts/shortcut_test.py, which take an hour",
 }
 RUN_BARE = ("quickstart", "models")  # verbs that need no option
