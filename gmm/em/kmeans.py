@@ -136,13 +136,6 @@ def assign(x: Float[Tensor, "n d"], centres: Float[Tensor, "run k d"]) -> Int[Te
     return nearest[0] if len(nearest) == 1 else torch.cat(nearest, -1)
 
 
-def updated_centres(
-    x: Float[Tensor, "n d"], centres: Float[Tensor, "run k d"], mass: Float[Tensor, " n"] | None
-) -> Float[Tensor, "run k d"]:
-    """One round of Lloyd: means of the samples nearest to each centre."""
-    return means_of_clusters(x, assign(x, centres), centres, mass)
-
-
 def means_of_clusters(
     x: Float[Tensor, "n d"],
     labels: Int[Tensor, "run n"],

@@ -136,25 +136,28 @@ def write_table(path: Path, rows: Sequence[ScoreRow], classes: Sequence[str]) ->
             temporary.write_bytes(content)
 
 
-def fill_q_values(path: Path, rows: Sequence[ScoreRow], classes: Sequence[str]) -> list[ScoreRow]:
+def fill_q_values(
+    path: Path, wanted: Collection[tuple[str, str]], classes: Sequence[str]
+) -> list[ScoreRow]:
     """Writes the q-values of the images of one call, and returns their rows with them.
 
     They belong to the images that are asked about together. Other rows of the table keep theirs.
 
     Args:
         path: The table.
-        rows: The rows of the call.
+        wanted: Keys of the images of the call.
         classes: Names of the classes.
     """
-    judged = [row for row in rows if row.known_p]
+    every = read_scores(path)
+    judged = [row for row in every if row.key in wanted and row.known_p]
     shares = false_discovery_control([float(row.known_p) for row in judged]) if judged else ()
     filled = {
         row.key: replace(row, q_value=f"{share:.6f}")
         for row, share in zip(judged, shares, strict=True)
     }
-    every = [filled.get(row.key, row) for row in read_scores(path)]
+    every = [filled.get(row.key, row) for row in every]
     write_table(path, every, classes)
-    return [filled.get(row.key, row) for row in rows]
+    return [row for row in every if row.key in wanted]
 
 
 def append_rows(path: Path, rows: Sequence[ScoreRow], classes: Sequence[str]) -> None:

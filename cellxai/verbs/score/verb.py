@@ -22,7 +22,6 @@ from cellxai.verbs.score.table import (
     append_rows,
     fill_q_values,
     mend_table,
-    read_scores,
 )
 from cellxai.verbs.score.wells import read_wells, write_wells
 
@@ -144,8 +143,7 @@ def score(
         keys = {record.id: key_of_file(record.path) for record in records}
         n_before = score_missing(folder / TABLE, scorer, records, keys, batch_size)
         wanted = set(keys.values())
-        rows = [row for row in read_scores(folder / TABLE) if row.key in wanted]
-        rows = fill_q_values(folder / TABLE, rows, scorer.classes)
+        rows = fill_q_values(folder / TABLE, wanted, scorer.classes)
         n_wells = write_wells(folder / WELLS, rows, wells, scorer.classes)
         draw_sheet(folder / "sheet.png", rows, scorer.transforms, n_shown)
     return replace(summarise_rows(folder, rows, n_before, scorer), n_wells=n_wells)

@@ -9,9 +9,9 @@ from gmm.em.kmeans import (
     assign,
     draw_in_proportion,
     kmeans,
+    means_of_clusters,
     spread_samples,
     squared_distances,
-    updated_centres,
 )
 
 
@@ -63,8 +63,10 @@ def test_draws_follow_the_mass_and_never_hit_a_zero():
 def test_an_empty_cluster_moves_to_the_farthest_sample():
     x = torch.tensor([[0.0], [1.0], [9.0]])
     centres = torch.tensor([[[0.4], [1e6]]])
-    assert updated_centres(x, centres, torch.ones(3))[0, 1] == 9
-    assert updated_centres(x, centres, torch.tensor([1.0, 1.0, 0.0]))[0, 1] == 1
+    assert means_of_clusters(x, assign(x, centres), centres, torch.ones(3))[0, 1] == 9
+    assert (
+        means_of_clusters(x, assign(x, centres), centres, torch.tensor([1.0, 1.0, 0.0]))[0, 1] == 1
+    )
 
 
 def test_distances_are_those_of_the_definition():

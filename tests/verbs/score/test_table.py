@@ -117,7 +117,7 @@ def test_q_values_are_those_of_benjamini_and_hochberg_among_the_rows_of_the_call
                                probabilities=shares)  # fmt: skip
     mend_table(path, [], CLASSES)
     append_rows(path, [*rows, of_another_call], CLASSES)
-    filled = fill_q_values(path, rows, CLASSES)
+    filled = fill_q_values(path, {row.key for row in rows}, CLASSES)
     # Each p · m / rank, and the least of those at the same rank or a higher one.
     by_hand = [0.04 * 4 / 3, 0.001 * 4, 0.04 * 4 / 3, 0.9]
     assert [float(row.q_value) for row in filled] == pytest.approx(by_hand, abs=1e-6)
