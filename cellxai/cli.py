@@ -6,6 +6,8 @@ from pathlib import Path
 
 from gmm.commandline import Verb, run
 
+PROGRAM = "cellxai"
+TABLES = Path(__file__).parent / "verbs" / "help.json"
 ABOUT = "what is an image classifier looking at, can that be believed, and does it know this image?"
 
 VERBS = {
@@ -35,7 +37,7 @@ def main() -> None:
     """Entry point of the console script; of processes that train together only one prints."""
     if os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) != "0":
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
-    sys.exit(run("cellxai", ABOUT, VERBS, without_moved_data(sys.argv[1:])))
+    sys.exit(run(PROGRAM, ABOUT, VERBS, without_moved_data(sys.argv[1:]), TABLES))
 
 
 def without_moved_data(words: list[str]) -> list[str]:

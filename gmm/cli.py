@@ -1,9 +1,12 @@
 """The command line ``gmm``: which verb is which function."""
 
 import sys
+from pathlib import Path
 
 from gmm.commandline.program import Verb, run
 
+PROGRAM = "gmm"
+TABLES = Path(__file__).parent / "verbs" / "help.json"
 ABOUT = "batched Gaussian mixtures over matrices in .npy, .csv and .safetensors"
 
 VERBS = {
@@ -21,7 +24,7 @@ VERBS = {
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(run("gmm", ABOUT, VERBS))
+    sys.exit(run(PROGRAM, ABOUT, VERBS, tables=TABLES))
 
 
 if __name__ == "__main__":

@@ -61,11 +61,17 @@ def import_siblings(base: type) -> None:
                 importlib.import_module(module.name)
 
 
-def class_names(base: type) -> list[str]:
-    """Short names of the public classes under a base class, as far as they are imported."""
-    names = [name for child in base.__subclasses__() for name in class_names(child)]
+def class_names(base: type, package: str | None = None) -> list[str]:
+    """Short names of the public classes under a base class, as far as they are imported.
+
+    Args:
+        base: The class.
+        package: Only classes of this package; ``None`` for all.
+    """
+    names = [name for child in base.__subclasses__() for name in class_names(child, package)]
     public = not inspect.isabstract(base) and not base.__name__.startswith("_")
-    return sorted({*names, base.__name__} if public else names)
+    inside = package is None or f"{base.__module__}.".startswith(f"{package}.")
+    return sorted({*names, base.__name__} if public and inside else names)
 
 
 def class_paths(base: type) -> dict[str, str]:

@@ -1,41 +1,32 @@
-"""The help of a verb: a line for each option, or for each group where there are many options."""
+"""The help of a verb: its options, or a line for each group where there are many options."""
 
-import argparse
-import re
 import shutil
 import textwrap
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import jsonargparse
 
 from gmm.commandline.mistakes import explain_mistake
+from gmm.commandline.options import Option, OptionTable
 
 FOLDED = ".…"
-SCREEN = 35  # options; where there are more, groups are folded, and shown when asked for by name
+SCREEN = 25  # options; where there are more, groups are folded, and shown when asked for by name
+WIDEST_NAMES = 28  # columns of the names; the meaning of a longer one begins in the next line
+NARROWEST = 40  # columns: a terminal that says less cannot be read anyway
+MOST_CHOICES = 8  # that the help of a verb lists; the help of the group lists all
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the help.
+class Entry:
+    """One entry of the help.
 
     Args:
-        option: Dotted name, with its dashes.
-        text: Its meaning, in a sentence.
-        default: The end of the line.
+        name: What is typed.
+        text: What it means, with what it may be and its default.
     """
 
-    option: str
+    name: str
     text: str
-    default: str = ""
-
-    @property
-    def group(self) -> str:
-        """The first part of the name where it has several, and otherwise the empty string."""
-        first, dot, _ = self.option.removeprefix("--").partition(".")
-        return first if dot else ""
 
 
 def group_asked(words: Sequence[str]) -> str | None:
@@ -47,91 +38,81 @@ def group_asked(words: Sequence[str]) -> str | None:
     return None
 
 
-def help_of(parser: jsonargparse.ArgumentParser, required: Container[str], group: str = "") -> str:
-    """The help of a verb, or of one of its groups, cut or wrapped at the width of the terminal.
+def help_of(prog: str, table: OptionTable, group: str = "") -> str:
+    """The help of a verb, or of one of its groups, wrapped at the width of the terminal.
 
     Raises:
         ValueError: If it has no such group.
     """
-    rows = [row for action in parser._actions if (row := option_row(action, required))]
-    width = shutil.get_terminal_size((100, 40)).columns
+    width = max(shutil.get_terminal_size((100, 40)).columns, NARROWEST)
     if group:
-        return help_of_group(group, rows, width)
-    head = textwrap.fill(f"{parser.prog}: {parser.description}", width)
-    if len(rows) <= SCREEN:
-        return "\n".join([head, "", *lines_of(rows, width), ""])
-    folded = fold(rows, {name: str(group.title) for name, group in (parser.groups or {}).items()})
-    first = next(row.group for row in folded if row.option.endswith(FOLDED))
-    more = f"{parser.prog} --help {first} lists the options of that group"
-    return "\n".join([head, "", *lines_of(folded, width), "", more, ""])
+        return help_of_group(group, table.options, width)
+    head = textwrap.fill(f"{prog}: {table.summary}", width)
+    if len(table.options) <= SCREEN:
+        entries = [describe(option) for option in table.options]
+        long = [option.name for option in table.options if len(option.choices) > MOST_CHOICES]
+        more = f"{prog} --help {long[0]} lists all that it may be" if long else ""
+    else:
+        entries = fold(table.options, table.titles)
+        first = next(entry.name for entry in entries if entry.name.endswith(FOLDED))
+        group = first.strip("-").removesuffix(FOLDED)
+        more = f"{prog} --help {group} lists the options of that group"
+    end = ["", textwrap.fill(more, width)] if more else []
+    return "\n".join([head, "", *lines_of(entries, width), *end, ""])
 
 
-def fold(rows: Sequence[Row], titles: Mapping[str, str]) -> list[Row]:
-    """The rows, with one row in the place of each group of several."""
-    sizes = Counter(row.group for row in rows if row.group)
-    folded: dict[str, Row] = {}
-    for row in rows:
-        if sizes[row.group] > 1:
-            size = f" [{sizes[row.group]} options]"
-            text = first_sentence(titles.get(row.group, ""))
-            folded.setdefault(row.group, Row(f"--{row.group}{FOLDED}", text, size))
+def fold(options: Sequence[Option], titles: Mapping[str, str]) -> list[Entry]:
+    """The entries of options, with one entry in the place of each group of several."""
+    sizes = Counter(option.group for option in options if option.group)
+    folded: dict[str, Entry] = {}
+    for option in options:
+        if sizes[option.group] > 1:
+            text = f"{titles.get(option.group, '')} [{sizes[option.group]} options]"
+            folded.setdefault(option.group, Entry(f"--{option.group}{FOLDED}", text.strip()))
         else:
-            folded[row.option] = row
+            folded[option.name] = describe(option)
     return list(folded.values())
 
 
-def help_of_group(group: str, rows: Sequence[Row], width: int) -> str:
-    """The options of a group, with their whole meaning."""
-    chosen = [row for row in rows if f"{row.option}.".startswith(f"--{group}.")]
+def help_of_group(group: str, options: Sequence[Option], width: int) -> str:
+    """The options of a group, with all that they may be."""
+    chosen = [option for option in options if f"{option.name}.".startswith(f"{group}.")]
     if not chosen:
-        groups = sorted({row.group for row in rows if row.group})
+        groups = sorted({option.group or option.name for option in options})
         raise ValueError(explain_mistake(f"--help {group}: no such group", group, groups))
-    meanings = (textwrap.indent(textwrap.fill(row.text, width - 4), "    ") for row in chosen)
-    entries = [
-        f"{row.option}{row.default}\n{meaning}"
-        for row, meaning in zip(chosen, meanings, strict=True)
-    ]
-    return "\n".join([*entries, ""])
+    lines: list[str] = []
+    for option in chosen:
+        lines.append(f"--{option.name}{default_of(option)}")
+        own = ", or your own" if option.is_open else ""
+        choices = f"one of: {', '.join(option.choices)}{own}" if option.choices else ""
+        for text in (option.text, choices):
+            lines += [f"    {line}" for line in textwrap.wrap(text, width - 4)]
+    return "\n".join([*lines, ""])
 
 
-def lines_of(rows: Sequence[Row], width: int) -> list[str]:
-    """Options, meanings and defaults in columns, the meanings cut where they are too long."""
-    column = max(len(row.option) for row in rows) + 4
-    return [
-        f"  {row.option:<{column - 2}}"
-        f"{clip(row.text, width - column - len(row.default))}{row.default}"
-        for row in rows
-    ]
+def describe(option: Option) -> Entry:
+    """The entry of one option: its meaning, what it may be, its default."""
+    more = ", …" if len(option.choices) > MOST_CHOICES else ""
+    choices = f" {{{', '.join(option.choices[:MOST_CHOICES])}{more}}}" if option.choices else ""
+    return Entry(f"--{option.name}", f"{option.text}{choices}{default_of(option)}")
 
 
-def option_row(action: argparse.Action, required: Container[str]) -> Row | None:
-    """The line of one option in the help; None for an action that is not an option."""
-    option = (action.option_strings[-1] if action.option_strings else action.dest).rstrip("+")
-    if option.endswith(".help") or action.help == argparse.SUPPRESS or action.dest == "help":
-        return None
-    if type(action).__name__ == "_ActionConfigLoad":  # the header of a group, not an option
-        return None
-    text = " ".join((action.help or "").replace("%%", "%").split())
-    default = action.default
-    if default is None or default is argparse.SUPPRESS or isinstance(default, type):
-        shown = " (required)" if action.dest in required else ""
-    else:
-        shown = f" [{default_text(default)}]"
-    return Row(option, first_sentence(text).replace("``", ""), shown)
+def default_of(option: Option) -> str:
+    """The default of an option, as its entry ends with it."""
+    if option.default is None:
+        return " (required)" if option.required else ""
+    return f" [{option.default}]"
 
 
-def clip(text: str, width: int) -> str:
-    """The text, shortened to a width where it is longer."""
-    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
-
-
-def first_sentence(text: str) -> str:
-    """The text up to its first full stop that ends a sentence."""
-    return re.split(r"(?<=[.;])\s", text, maxsplit=1)[0].rstrip(".;")
-
-
-def default_text(default: Any) -> str:
-    """A default as a user would type it; an object is shown by its class alone."""
-    if isinstance(default, (jsonargparse.Namespace, Mapping)) and "class_path" in default:
-        return str(default["class_path"]).rpartition(".")[2]
-    return " ".join(str(default).split())
+def lines_of(entries: Sequence[Entry], width: int) -> list[str]:
+    """Names and meanings in two columns; no line is longer than the width, and nothing is cut."""
+    column = min(max(len(entry.name) for entry in entries), WIDEST_NAMES) + 4
+    lines: list[str] = []
+    for entry in entries:
+        meaning = textwrap.wrap(entry.text, width - column) or [""]
+        if len(entry.name) + 4 <= column:
+            lines.append(f"  {entry.name:<{column - 2}}{meaning.pop(0)}".rstrip())
+        else:
+            lines.append(f"  {entry.name}")
+        lines += [" " * column + line for line in meaning]
+    return lines

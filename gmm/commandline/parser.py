@@ -7,21 +7,22 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import jsonargparse
 from jsonargparse import ActionConfigFile  # pyright: ignore[reportPrivateImportUsage]
 
 from gmm.commandline.class_names import (
     base_classes,
-    class_names,
     class_paths,
     explain_class,
     import_siblings,
 )
 from gmm.commandline.config_names import name_config
-from gmm.commandline.help import clip, group_asked, help_of
+from gmm.commandline.help import group_asked, help_of
 from gmm.commandline.mistakes import explain_mistake, explain_value
+from gmm.commandline.tables import table_of
+from gmm.commandline.text import clip
 from gmm.commandline.unions import explain_union, name_type
 from gmm.commandline.yaml_files import load_yaml
 
@@ -51,8 +52,7 @@ def arguments_of(prog: str, function: Callable[..., Any], words: Sequence[str]) 
     """
     parser = parser_of(prog, function)
     if group := group_asked(words):  # help without a group is jsonargparse's to print
-        print(help_of(parser, parser.required_names, group))
-        print("".join(f"{line}\n" for line in choices_of(parser, group)), end="")
+        print(help_of(prog, table_of(parser, parser.required_names), group))
         raise SystemExit(0)
     with name_config(words):
         return parse_words(parser, words)
@@ -92,27 +92,6 @@ def refuse_repeated(words: Sequence[str]) -> None:
         value = value if equals else following
         if given.setdefault(option, value) != value:
             raise ValueError(f"{option} is given twice, {given[option]} and {value}; give it once")
-
-
-def choices_of(parser: "VerbParser", group: str) -> list[str]:
-    """What the options of a group may be: the words of each that has few, the classes of others."""
-    lines: list[str] = []
-    inside = [a for a in parser._actions if f"{a.dest}.".startswith(f"{group}.")]
-    for action in inside:
-        hint = getattr(action, "_typehint", None)
-        words = [str(word) for part in (hint, *get_args(hint)) for word in literals_of(part)]
-        if words:
-            lines.append(f"--{action.dest} is one of: {', '.join(words)}")
-    for name, base in base_classes(parser).items():
-        if f"{name}.".startswith(f"{group}."):
-            import_siblings(base)
-            lines.append(f"--{name} is one of: {', '.join(class_names(base))}, or your own")
-    return lines
-
-
-def literals_of(hint: Any) -> tuple[Any, ...]:
-    """The values of a ``Literal``; none of any other type."""
-    return get_args(hint) if get_origin(hint) is Literal else ()
 
 
 def with_whole_names(words: Sequence[str], bases: dict[str, type]) -> list[str]:
@@ -215,7 +194,7 @@ class VerbParser(jsonargparse.ArgumentParser):
 
     def format_help(self) -> str:
         """The summary and a line for each option or group of options."""
-        return help_of(self, self.required_names)
+        return help_of(self.prog, table_of(self, self.required_names))
 
 
 def option_names(parser: jsonargparse.ArgumentParser) -> list[str]:

@@ -9,10 +9,14 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gmm.commandline.colour import paint_warnings
+from gmm.commandline.help import group_asked, help_of
 from gmm.commandline.mistakes import explain_mistake
+from gmm.commandline.options import OptionTable, read_tables, unknown_option
+from gmm.commandline.waiting import waiting
 
 MISTAKE = 2  # the exit code of a mistake on the command line, as argparse has it
 FAILURE = 1
@@ -46,9 +50,16 @@ class Verb:
 
 
 def run(
-    program: str, about: str, verbs: Mapping[str, Verb], argv: Sequence[str] | None = None
+    program: str,
+    about: str,
+    verbs: Mapping[str, Verb],
+    argv: Sequence[str] | None = None,
+    tables: Path | None = None,
 ) -> int:
     """Runs one verb and returns the exit code.
+
+    With the file of its option tables (``write_tables``), ``--help`` and an option that a verb does
+    not have are answered at once; what the verb needs is imported for the rest alone.
 
     A verb's result is printed; its ``exit_code`` is returned if it has one, otherwise 0. A mistake
     of the user (``ValueError``, ``OSError``, more memory than there is) gives 2 and one line, and
@@ -69,20 +80,48 @@ def run(
             f"{program}: {explain_mistake(f'unknown verb {name!r}', name, verbs)}", file=sys.stderr
         )
         return MISTAKE
-    return call(f"{program} {name}", verbs[name], words[1:], debug)
+    prog = f"{program} {name}"
+    if tables is not None:
+        try:
+            answer = answer_at_once(prog, read_tables(tables)[name], words[1:])
+        except ValueError as mistake:
+            print(f"{prog}: {mistake}", file=sys.stderr)
+            return MISTAKE
+        if answer is not None:
+            print(answer)
+            return 0
+    return call(prog, verbs[name], words[1:], debug)
+
+
+def answer_at_once(prog: str, table: OptionTable, words: Sequence[str]) -> str | None:
+    """The help of a verb or a group if it is asked for; ``None`` where the verb is to be called.
+
+    Raises:
+        ValueError: If the verb has no such group, or no option of a name among the words.
+    """
+    group = group_asked(words)
+    if group is not None:
+        return help_of(prog, table, group)
+    name = unknown_option(table, words)
+    if name is None:
+        return None
+    known = [f"--{option.name}" for option in table.options]
+    raise ValueError(explain_mistake(f"no option is named --{name}", f"--{name}", known))
 
 
 def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
     """Parses the words of one verb, calls it, prints its result."""
     try:
-        from gmm.commandline.parser import arguments_of, refuse_repeated
-        from gmm.commandline.trust import take_allowed, trust_own_words
+        with waiting(f"{prog}: loading …"):
+            from gmm.commandline.parser import arguments_of, refuse_repeated
+            from gmm.commandline.trust import take_allowed, trust_own_words
 
-        words, names = take_allowed(words)
-        refuse_repeated(words)
-        trust_own_words(words, names)
-        function = verb.load()
-        result = function(**arguments_of(prog, function, verb.name_subject(words)))
+            words, names = take_allowed(words)
+            refuse_repeated(words)
+            trust_own_words(words, names)
+            function = verb.load()
+            arguments = arguments_of(prog, function, verb.name_subject(words))
+        result = function(**arguments)
     except SystemExit as exit_request:  # --help and --print_config
         return exit_request.code if isinstance(exit_request.code, int) else 0
     except KeyboardInterrupt as interruption:

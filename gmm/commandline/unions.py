@@ -2,7 +2,7 @@
 
 import re
 
-from gmm.commandline.help import clip
+from gmm.commandline.text import clip
 
 KEY = re.compile(r'Parser key "([\w.]+)"')
 TYPES = re.compile(r"Subtypes: \[(.*)\]\s+Errors:")

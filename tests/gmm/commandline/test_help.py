@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from gmm.commandline.help import Row, default_text, first_sentence, fold, group_asked, lines_of
+from gmm.commandline.help import Entry, fold, group_asked, lines_of
+from gmm.commandline.options import Option
 from gmm.commandline.parser import arguments_of, parser_of
+from gmm.commandline.tables import default_text, first_sentence
 
 
 @dataclass(frozen=True)
@@ -63,19 +65,21 @@ def test_the_group_asked_for_is_the_word_after_help(words, group):
 
 
 def test_only_groups_of_several_options_are_folded_and_the_order_stays():
-    rows = [Row("--a.x", "X"), Row("--b.y", "Y"), Row("--c", "C"), Row("--a.z", "Z")]
-    folded = fold(rows, {"a": "All of it. And more."})
-    assert [(row.option, row.text, row.default) for row in folded] == [
-        ("--a.…", "All of it", " [2 options]"), ("--b.y", "Y", ""), ("--c", "C", ""),
+    options = [Option("a.x", "X"), Option("b.y", "Y"), Option("c", "C", "1"), Option("a.z", "Z")]
+    folded = fold(options, {"a": "All of it"})
+    assert folded == [
+        Entry("--a.…", "All of it [2 options]"), Entry("--b.y", "Y"), Entry("--c", "C [1]"),
     ]  # fmt: skip
 
 
-def test_lines_are_cut_at_the_width_and_defaults_stay_whole():
-    rows = [Row("--rate", "word " * 30, " [0.1]"), Row("--momentum", "Share", " [0.9]")]
-    lines = lines_of(rows, 50)
-    assert [len(line) for line in lines] == [50, 25]
-    assert lines[0].endswith("… [0.1]")
-    assert lines[0].index("word") == lines[1].index("Share")
+def test_meanings_are_wrapped_under_their_column_and_no_word_is_lost():
+    entries = [Entry("--rate", "word " * 30 + "[0.1]"), Entry("--" + "long" * 10, "Share [0.9]")]
+    lines = lines_of(entries, 50)
+    assert max(map(len, lines)) <= 50
+    assert " ".join(" ".join(lines).split()) == " ".join(f"{e.name} {e.text}" for e in entries)
+    column = lines[0].index("word")
+    assert {len(line) - len(line.lstrip()) for line in lines[1:-2]} == {column}
+    assert lines[-1].index("Share") == column
 
 
 def test_a_sentence_ends_at_its_stop_and_not_inside_a_number():
