@@ -84,9 +84,15 @@ def write_tables(tables: Mapping[str, OptionTable], path: Path) -> None:
 
 
 def tables_as_text(tables: Mapping[str, OptionTable]) -> str:
-    """The tables as JSON."""
-    content = {verb: asdict(table) for verb, table in tables.items()}
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    """The tables as JSON, a line for each option."""
+    return "{\n" + ",\n".join(_table_as_text(*item) for item in tables.items()) + "\n}\n"
+
+
+def _table_as_text(verb: str, table: OptionTable) -> str:
+    head = {"summary": table.summary, "titles": dict(table.titles)}
+    options = (f"  {json.dumps(asdict(option), ensure_ascii=False)}" for option in table.options)
+    start = json.dumps({verb: head}, ensure_ascii=False)[1:-2]
+    return start + ', "options": [\n' + ",\n".join(options) + "\n ]}"
 
 
 def read_tables(path: Path) -> dict[str, OptionTable]:

@@ -13,9 +13,16 @@ class Terminal(io.StringIO):
 
 def test_a_terminal_is_clean_again_also_after_an_error(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
-    with pytest.raises(ValueError, match="odd"), waiting("loading …"):
-        assert sys.stderr.getvalue() == "loading …"
-        raise ValueError("odd")
+    while_it_lasted = []
+
+    def work() -> None:
+        with waiting("loading …"):
+            while_it_lasted.append(sys.stderr.getvalue())
+            raise ValueError("odd")
+
+    with pytest.raises(ValueError, match="odd"):
+        work()
+    assert while_it_lasted == ["loading …"]
     assert sys.stderr.getvalue() == "loading …\r         \r"
 
 
