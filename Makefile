@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help quickstart test test-slow bench-gmm bench-train bench-lime check lint lock clean
+.PHONY: help quickstart test test-slow browser bench-gmm bench-train bench-lime check lint lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 14
@@ -25,6 +25,10 @@ test: $(INSTALLED)  ## the fast tests
 
 test-slow: $(INSTALLED)  ## the tests that take minutes
 	$(BIN)/pytest -n auto --dist worksteal -m slow
+
+browser:  ## installs Chromium (Debian, Ubuntu), in which the slow tests open the page
+	@command -v chromium >/dev/null || { run=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$run apt-get update -qq && $$run apt-get install -y -qq chromium >/dev/null; }
 
 bench-gmm: $(INSTALLED)  ## gmm against scikit-learn: the table of docs/benchmarks.md (6 minutes)
 	$(BIN)/python scripts/bench_gmm.py --threads 2

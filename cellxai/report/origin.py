@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cellxai.files.folder import RunFolder
-from cellxai.report.pieces import Card
 from cellxai.report.printed_numbers import DASH, decimal, duration
-from cellxai.report.saved_files import attempt, dig, read_json, read_yaml
+from cellxai.report.saved_files import attempt, dig, read_json, read_rows, read_yaml
 
+MOST_CLASSES = 8  # named in the head of the page
 N_FINGERPRINT = 20  # letters that the page shows
 
 
@@ -17,19 +17,19 @@ class Origin:
     """What made the run.
 
     Args:
-        facts: Name and value, for the head of the page.
+        subject: What was trained on what, in one line for the head of the page.
+        facts: Name and value, for the end of the page.
         versions: Name and version of each package.
         command: The command as it was typed; empty if not recorded.
         config: The text of ``config.yaml``.
-        cards: Its figures for the top of the page.
         problems: Files that could not be read, one line each.
     """
 
+    subject: str
     facts: tuple[tuple[str, str], ...]
     versions: tuple[tuple[str, str], ...]
     command: str
     config: str
-    cards: tuple[Card, ...]
     problems: tuple[str, ...]
 
 
@@ -38,11 +38,11 @@ def read_origin(folder: RunFolder) -> Origin:
     config, config_problem = attempt(folder.config, lambda: read_yaml(folder.config))
     saved, saved_problem = attempt(folder.environment, lambda: read_json(folder.environment))
     return Origin(
+        subject=_subject(config, saved, folder),
         facts=_facts(config, saved),
         versions=_pairs(dig(saved, "versions")),
         command=_command(dig(saved, "command")),
         config=folder.config.read_text(encoding="utf-8", errors="replace"),
-        cards=_cards(saved),
         problems=tuple(problem for problem in (config_problem, saved_problem) if problem),
     )
 
@@ -58,6 +58,7 @@ def _facts(config: Any, saved: Any) -> tuple[tuple[str, str], ...]:
         ("data", f"{data} ({settings})" if settings else data),
         ("data fingerprint", _short(dig(saved, "data", "fingerprint"))),
         ("made", dig(saved, "created")),
+        ("training took", _duration(dig(saved, "seconds"))),
         ("device", dig(saved, "device")),
         ("seed", dig(saved, "seed") if dig(config, "seed") is None else dig(config, "seed")),
         ("revision of the code", dig(saved, "git_revision")),
@@ -65,13 +66,20 @@ def _facts(config: Any, saved: Any) -> tuple[tuple[str, str], ...]:
     return tuple((name, str(value)) for name, value in facts if value not in (None, "", DASH))
 
 
-def _cards(saved: Any) -> tuple[Card, ...]:
-    seconds = dig(saved, "seconds")
-    if not isinstance(seconds, int | float):
-        return ()
-    return (
-        Card("Training took", duration(seconds), f"on {dig(saved, 'device') or 'this machine'}"),
-    )
+def _subject(config: Any, saved: Any, folder: RunFolder) -> str:
+    """``tf_efficientnetv2_b0, trained on 600 synthetic images of 3 classes: astro, cort``."""
+    network = dig(config, "model", "backbone", "init_args", "name") or "An image classifier"
+    rows, _ = attempt(folder.split, lambda: read_rows(folder.split))
+    if not rows:
+        return f"{network}, trained by cellxai."
+    classes = sorted({str(row.get("label")) for row in rows})
+    named = f": {', '.join(classes)}" if len(classes) <= MOST_CLASSES else ""
+    kind = "synthetic images" if dig(saved, "data", "synthetic") else "images"
+    return f"{network}, trained on {len(rows)} {kind} of {len(classes)} classes{named}."
+
+
+def _duration(seconds: Any) -> str | None:
+    return duration(seconds) if isinstance(seconds, int | float) else None
 
 
 def _short(fingerprint: Any) -> str:

@@ -7,17 +7,18 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cellxai.files.folder import RunFolder
+from cellxai.report.answers import answer_questions, collect_doubts
 from cellxai.report.benchmark.section import benchmark_section, benchmarks_of_scores
 from cellxai.report.data.section import data_section
 from cellxai.report.density.section import density_section
 from cellxai.report.evaluation.section import evaluation_section
 from cellxai.report.explanations.section import explanation_section
 from cellxai.report.origin import Origin
-from cellxai.report.pieces import Section
+from cellxai.report.pieces import Picture, Section
 from cellxai.report.printed_numbers import decimal, duration, figure, interval, nats, percent
+from cellxai.report.saved_files import embed_if_drawn
+from cellxai.report.scripts import page_script, script_hash
 from cellxai.report.training.section import training_section
-
-CARD_ORDER = ("evaluation", "density", "benchmark", "explanations", "data")
 
 
 def read_sections(folder: RunFolder) -> tuple[Section, ...]:
@@ -39,16 +40,24 @@ def _command(verb: str, folder: RunFolder) -> str:
 
 def render(folder: RunFolder, origin: Origin, sections: tuple[Section, ...]) -> str:
     """The page as HTML. Everything that comes from the run folder is escaped."""
-    by_section = {section.anchor: section.cards for section in sections}
-    cards = [card for key in CARD_ORDER for card in by_section[key]] + list(origin.cards)
     page = _environment().get_template("page.html.jinja")
     return page.render(
         name=folder.root.resolve().name,
         rerun=f"cellxai fit --config {shlex.quote(str(folder.config))}",
         origin=origin,
         sections=sections,
-        cards=cards,
+        answers=answer_questions(sections),
+        doubts=collect_doubts(sections),
+        picture=first_picture(folder),
+        script=page_script(),
+        script_hash=script_hash(),
     )
+
+
+def first_picture(folder: RunFolder) -> Picture | None:
+    """What the page opens with: the explained images under their methods, if there are any."""
+    alt = "Explained images, one per row, with the map of every method."
+    return embed_if_drawn(folder.root, folder.explain / "grid.png", alt)
 
 
 @cache

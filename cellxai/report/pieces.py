@@ -1,4 +1,4 @@
-"""What every section of the page is made of: the section itself, cards, pictures."""
+"""What every section of the page is made of: the section itself, cards, doubts, pictures."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,19 @@ class Card:
     name: str
     value: str
     detail: str
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why a result should not be taken at its word.
+
+    Args:
+        text: What is doubtful, with its figures.
+        command: What to call about it; empty where no command helps.
+    """
+
+    text: str
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,7 @@ class Section:
         content: What the template draws; ``None`` where there is nothing to draw.
         problem: Why a file that is there cannot be shown, in one line.
         cards: Its figures for the top of the page.
+        doubts: Why its figures should not be taken at their word.
         variant: What distinguishes it from other sections of its key; empty for the first.
     """
 
@@ -60,6 +74,7 @@ class Section:
     content: Any = None
     problem: str = ""
     cards: tuple[Card, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
     variant: str = ""
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from cellxai.files.folder import read_csv
-from cellxai.report.pieces import Card, Picture, Section
+from cellxai.report.pieces import Card, Doubt, Picture, Section
 
 CsvRow = Mapping[str, str]
 
@@ -50,6 +50,7 @@ def fill(
     source: Path,
     read: Callable[[], Any],
     cards: Callable[[Any], tuple[Card, ...]] = lambda content: (),
+    doubts: Callable[[Any], tuple[Doubt, ...]] = lambda content: (),
 ) -> Section:
     """A section with what ``source`` holds, or with the problem why it cannot be shown.
 
@@ -58,10 +59,12 @@ def fill(
         source: The file that the section lives on.
         read: Reads the content.
         cards: Makes the cards of the content.
+        doubts: Says why the content should not be taken at its word.
     """
     content, problem = attempt(source, read)
-    made = () if content is None else cards(content)
-    return replace(empty, content=content, problem=problem, cards=made)
+    if content is None:
+        return replace(empty, problem=problem)
+    return replace(empty, content=content, cards=cards(content), doubts=doubts(content))
 
 
 def read_json(path: Path) -> Any:

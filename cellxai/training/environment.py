@@ -63,6 +63,7 @@ def describe_data(
         "n_images": len(records),
         "classes": dict(sorted(Counter(record.label for record in records).items())),
         "fingerprint": hash_records(records),
+        "synthetic": all(record.load_cause is not None for record in records),
         "faults": [str(fault) for fault in faults],
         "notes": [str(note) for note in notes],
     }

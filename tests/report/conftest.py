@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from cellxai.explain.results.score_arrays import Results
 from cellxai.explain.tables.export import write_results
@@ -278,6 +279,7 @@ def write_explanations(root: Path) -> None:
         maps = dict.fromkeys(EXPLAINERS, values)
         notes = dict.fromkeys(EXPLAINERS, "500 forwards, 6.1 s, ok")
         draw_comparison(Comparison(title, image, maps, notes), folder / f"{name}.png")
+        write_saved_maps(folder / "maps" / f"{name}.safetensors", image, superpixels, maps)
         cost = {"status": "ok", "reason": "", "forwards": 500, "backwards": 0, "seconds": 6.1}
         costs = {key: cost | {"surrogate_r2": None} for key in EXPLAINERS}
         costs["lime"]["surrogate_r2"] = 0.71
@@ -292,6 +294,19 @@ def write_explanations(root: Path) -> None:
         )
     settings = {"superpixels": "slic, 60 segments", "baseline": "blur, sigma 8 px"}
     write_json(folder / "index.json", settings | {"images": entries})
+
+
+def write_saved_maps(
+    path: Path, image: np.ndarray, superpixels: np.ndarray, maps: dict[str, np.ndarray]
+) -> None:
+    """Writes what ``explain`` keeps beside its pictures; each method's map is another one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        f"map/{name}": ((-1) ** number * (number + 1) * values).astype(np.float32)
+        for number, (name, values) in enumerate(maps.items())
+    }
+    pixels = np.ascontiguousarray(image.transpose(2, 0, 1).astype(np.float32))
+    save_file(tensors | {"image": pixels, "superpixels": superpixels.astype(np.int32)}, path)
 
 
 @pytest.fixture(scope="session")

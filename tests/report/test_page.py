@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -33,17 +35,22 @@ def test_the_page_of_a_finished_run_has_every_section_and_lacks_nothing(finished
     assert "cannot be shown" not in page.html
 
 
-def test_the_page_is_one_file_that_fetches_nothing_and_runs_nothing(finished_run):
+def test_the_page_is_one_file_that_fetches_nothing_and_runs_its_own_script_alone(finished_run):
     page = Page(report(finished_run).path)
     pictures = page.all("img")
     assert len(pictures) == 9 + 2 * 3
     assert all(picture["src"].startswith("data:image/png;base64,") for picture in pictures)
     assert all(picture["alt"] for picture in pictures)
-    assert not {"script", "link", "iframe", "object", "form"} & {tag for tag, _ in page.tags}
+    assert not {"link", "iframe", "object", "form"} & {tag for tag, _ in page.tags}
     assert "http:" not in page.html
     assert "https:" not in page.html
     policy = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
-    assert policy == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+    (script,) = re.findall("<script>(.*?)</script>", page.html, re.DOTALL)
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    assert policy == [
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    ]
     assert "url(" not in page.html
 
 
@@ -118,7 +125,7 @@ def test_labels_ids_and_notes_are_text_and_never_markup(run):
     made = report(run)
     page = Page(made.path)
     assert made.problems == ()
-    assert "script" not in {tag for tag, _ in page.tags}
+    assert [script.get("type") for script in page.all("script")] == ["application/json", None]
     assert all(picture["src"].startswith("data:") for picture in page.all("img"))
     assert "&lt;script&gt;" in page.section("data")
     assert "&lt;script&gt;" in page.section("explanations")

@@ -131,6 +131,12 @@ class Family:
     lines: tuple[FamilyLine, ...]
     pictures: tuple[Picture, ...]
 
+    @property
+    def is_untested(self) -> bool:
+        """Whether no method could be compared with the controls."""
+        methods = [line for line in self.lines if not line.control]
+        return all(line.beats_controls not in ("yes", "no") for line in methods)
+
 
 def read_score(row: CsvRow) -> MetricScore:
     """A line of ``table.csv``."""

@@ -15,9 +15,11 @@ from cellxai.report.benchmark.families import (
     read_score,
 )
 from cellxai.report.benchmark.words import parse_number
-from cellxai.report.pieces import Card, Picture, Section
+from cellxai.report.pieces import Card, Doubt, Picture, Section
 from cellxai.report.saved_files import CsvRow, attempt, embed, fill, read_json, read_rows
 
+MUST_BEAT = ("truth", "faithfulness", "sanity")
+"""Families in which a method that explains anything beats a map that knows nothing."""
 MOST_OPEN = 2  # families that are seen without a click, where there are more than three
 
 
@@ -104,7 +106,7 @@ def _section(folder: RunFolder, source: Path, command: str) -> Section:
         "test over the images says so, with Holm's correction, at 5 %.",
         command,
     )
-    return fill(empty, source, lambda: _read_benchmark(folder, source), _make_cards)
+    return fill(empty, source, lambda: _read_benchmark(folder, source), _make_cards, _find_doubts)
 
 
 def _make_cards(benchmark: Benchmark) -> tuple[Card, ...]:
@@ -112,6 +114,24 @@ def _make_cards(benchmark: Benchmark) -> tuple[Card, ...]:
     value = f"{len(family.winners)} of {family.n_methods}"
     detail = f"in {family.name}, {family.ranked}"
     return (Card("Explainers that beat the controls", value, detail),)
+
+
+def _find_doubts(benchmark: Benchmark) -> tuple[Doubt, ...]:
+    """Families in which no method is better than a map that knows nothing."""
+    untold = [family.name for family in benchmark.families if family.is_untested]
+    lost = [f for f in benchmark.families if not f.winners and not f.is_untested]
+    doubts = [
+        Doubt(
+            f"No explainer beats the controls in {family.name}, {family.ranked}: there its maps "
+            "say no more than maps that know nothing of the model."
+        )
+        for family in lost
+        if family.name in MUST_BEAT
+    ]
+    if untold:
+        what = f"Too few images to tell explainers from controls in {', '.join(untold)}"
+        doubts.append(Doubt(f"{what}: ask for more with --images_per_class."))
+    return tuple(doubts)
 
 
 def _read_benchmark(folder: RunFolder, source: Path) -> Benchmark:

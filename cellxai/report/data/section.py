@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from cellxai.files.folder import RunFolder
-from cellxai.report.pieces import Card, Section
+from cellxai.report.pieces import Card, Doubt, Section
 from cellxai.report.printed_numbers import decimal
 from cellxai.report.saved_files import attempt, dig, fill, read_json, read_rows
 
@@ -41,13 +41,17 @@ def data_section(folder: RunFolder) -> Section:
         "to expect on new images.",
         f"cellxai fit --config {shlex.quote(str(folder.config))}",
     )
-    return fill(empty, folder.split, lambda: _read_counts(folder), _make_cards)
+    return fill(empty, folder.split, lambda: _read_counts(folder), _make_cards, _find_doubts)
 
 
 def _make_cards(counts: Counts) -> tuple[Card, ...]:
     parts = zip(counts.totals, counts.parts, strict=False)
     detail = " · ".join(f"{n_images} {part}" for n_images, part in parts)
     return (Card("Images", decimal(counts.totals[-1], 0), detail),)
+
+
+def _find_doubts(counts: Counts) -> tuple[Doubt, ...]:
+    return tuple(Doubt(warning) for warning in counts.warnings)
 
 
 def _read_counts(folder: RunFolder) -> Counts:

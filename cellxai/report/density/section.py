@@ -10,7 +10,7 @@ from cellxai.files.folder import RunFolder
 from cellxai.report.density.detectors import Detectors, read_detectors
 from cellxai.report.density.finding import ImageSet, describe_finding, make_card
 from cellxai.report.density.threshold import Promise, read_promise
-from cellxai.report.pieces import Card, Picture, Section
+from cellxai.report.pieces import Card, Doubt, Picture, Section
 from cellxai.report.saved_files import (
     attempt,
     dig,
@@ -92,11 +92,15 @@ def density_section(folder: RunFolder, command: str) -> Section:
         "is wrong.",
         command,
     )
-    return fill(empty, source, lambda: _read_density(folder, source), _make_cards)
+    return fill(empty, source, lambda: _read_density(folder, source), _make_cards, _find_doubts)
 
 
 def _make_cards(density: Density) -> tuple[Card, ...]:
     return (density.card,) if density.card else ()
+
+
+def _find_doubts(density: Density) -> tuple[Doubt, ...]:
+    return tuple(Doubt(warning) for warning in density.warnings)
 
 
 def _read_density(folder: RunFolder, source: Path) -> Density:

@@ -8,7 +8,8 @@ from typing import Any
 from cellxai.files.folder import RunFolder
 from cellxai.report.evaluation.calibration import Calibration, read_calibration
 from cellxai.report.evaluation.conformal_sets import ConformalSets, read_conformal_sets
-from cellxai.report.pieces import Card, Picture, Section
+from cellxai.report.evaluation.doubts import doubt_accuracy
+from cellxai.report.pieces import Card, Doubt, Picture, Section
 from cellxai.report.printed_numbers import percent
 from cellxai.report.saved_files import (
     attempt,
@@ -141,7 +142,7 @@ def evaluation_section(folder: RunFolder, command: str) -> Section:
         "the share that is found.",
         command,
     )
-    return fill(empty, source, lambda: _read_evaluation(folder, source), _make_cards)
+    return fill(empty, source, lambda: _read_evaluation(folder, source), _make_cards, _find_doubts)
 
 
 def _make_cards(evaluation: Evaluation) -> tuple[Card, ...]:
@@ -151,6 +152,12 @@ def _make_cards(evaluation: Evaluation) -> tuple[Card, ...]:
         low, high = part.interval
         detail += f"; 95 % interval {percent(low, 0)} to {percent(high, 0)}"
     return (Card("Accuracy", percent(part.accuracy), detail),)
+
+
+def _find_doubts(evaluation: Evaluation) -> tuple[Doubt, ...]:
+    part = evaluation.parts[0]
+    floors = {floor.name: floor.accuracy for floor in evaluation.floors[1:]}
+    return doubt_accuracy(part.name, part.n_images, part.accuracy, part.interval, floors)
 
 
 def _read_evaluation(folder: RunFolder, source: Path) -> Evaluation:

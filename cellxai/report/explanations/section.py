@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from cellxai.files.folder import RunFolder
-from cellxai.report.pieces import Card, Picture, Section
+from cellxai.report.explanations.browser_data import browser_data
+from cellxai.report.pieces import Card, Doubt, Picture, Section
 from cellxai.report.printed_numbers import percent
 from cellxai.report.saved_files import MALFORMED, describe_error, embed, fill, read_json
+
+MOST_DRAWN = 6  # images whose drawn pictures are on the page where the browser has them all
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,17 @@ class Explanations:
     """What the template draws.
 
     Args:
-        images: In the order of the index.
+        images: In the order of the index; after the first ``MOST_DRAWN``, only what the browser
+            cannot show.
+        browser: Every image and map as data for the script of the page; ``None`` without any.
+        n_left_out: Images whose drawn pictures are not embedded, for the browser has them.
         superpixels: How the superpixels were made.
         baseline: What replaced hidden pixels.
     """
 
     images: tuple[ExplainedImage, ...]
+    browser: Markup | None
+    n_left_out: int
     superpixels: str
     baseline: str
 
@@ -71,7 +81,9 @@ def explanation_section(folder: RunFolder, command: str) -> Section:
         "biologist would point at; where methods disagree, at least one of them misleads.",
         command,
     )
-    return fill(empty, source, lambda: _read_explanations(folder, source), _make_cards)
+    return fill(
+        empty, source, lambda: _read_explanations(folder, source), _make_cards, _find_doubts
+    )
 
 
 def _make_cards(explanations: Explanations) -> tuple[Card, ...]:
@@ -80,11 +92,30 @@ def _make_cards(explanations: Explanations) -> tuple[Card, ...]:
     return (Card("Explainers", str(len(names)), detail),)
 
 
+def _find_doubts(explanations: Explanations) -> tuple[Doubt, ...]:
+    """Explainers that are not what their name says, with the first reason given."""
+    reasons: dict[str, str] = {}
+    for image in explanations.images:
+        for explainer in image.explainers:
+            if explainer.status != "ok":
+                reasons.setdefault(f"{explainer.name} is {explainer.status}", explainer.reason)
+    return tuple(
+        Doubt(f"{what} on this network: {reason or 'no reason was kept'}.")
+        for what, reason in reasons.items()
+    )
+
+
 def _read_explanations(folder: RunFolder, source: Path) -> Explanations:
     saved = read_json(source)
-    images = tuple(_read_or_say_why(folder, entry) for entry in saved["images"])
+    entries = saved["images"]
+    browser = browser_data(folder, entries)
+    drawn = entries if browser is None else entries[:MOST_DRAWN]
     return Explanations(
-        images, _describe_setting(saved["superpixels"]), _describe_setting(saved["baseline"])
+        tuple(_read_or_say_why(folder, entry) for entry in drawn),
+        browser,
+        len(entries) - len(drawn),
+        _describe_setting(saved["superpixels"]),
+        _describe_setting(saved["baseline"]),
     )
 
 

@@ -109,4 +109,4 @@ def test_each_score_that_was_explained_has_its_own_section(run):
     ]  # fmt: skip
     assert "Benchmark of the log odds: can the explanation be believed?</h2>" in page
     assert '<a href="#benchmark-density">Benchmark of the density</a>' in page
-    assert page.count("Explainers that beat the controls") == 1
+    assert page.count("explainers that beat the controls") == 1

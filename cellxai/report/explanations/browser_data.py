@@ -1,0 +1,190 @@
+"""The saved maps as numbers that the page can draw itself: any image under any methods.
+
+A map is a grey PNG of 8 bits, whose level says the evidence on a scale of its own; superpixels are
+a PNG whose red and green hold the label. The script of the page lays them over the image.
+"""
+
+import io
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from markupsafe import Markup
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+
+from cellxai.files.folder import RunFolder
+from cellxai.report.saved_files import MALFORMED, read_rows
+
+LARGEST_SIDE = 256  # pixels on the page; larger maps are thinned out
+LARGEST_FILE = 2**30  # bytes of a file of maps that is read
+ROBUST_PERCENTILE = 99.0  # full colour, as in the drawn pictures
+NO_EVIDENCE, FULL = 128, 127  # levels: 128 is none, 1 and 255 are the full scale of either sign
+MOST_IMAGES = 60  # with their maps; of more, the page would be too large to mail
+PREFIX = "map/"
+
+
+@dataclass(frozen=True)
+class Known:
+    """What other verbs found out about an image, by its id.
+
+    Args:
+        possible: The conformal set of classes, where ``evaluate`` wrote one.
+        log_p: Log p-value of being known, in nats, where ``density`` scored it.
+        unfamiliar: Whether the density flags it.
+    """
+
+    possible: str | None = None
+    log_p: float | None = None
+    unfamiliar: bool | None = None
+
+
+def browser_data(folder: RunFolder, entries: list[Mapping[str, Any]]) -> Markup | None:
+    """The images with their maps as JSON for a script element; ``None`` if no map can be read.
+
+    Args:
+        folder: The run folder.
+        entries: What ``explain/index.json`` says of each image.
+    """
+    known = read_known(folder)
+    images = []
+    for entry in entries[:MOST_IMAGES]:
+        try:
+            path = folder.explain / "maps" / f"{entry['id']}.safetensors"
+            images.append(describe_image(entry, path, folder.root, known))
+        except (*MALFORMED, SafetensorError):
+            continue  # its drawn pictures are on the page, or the reason why not
+    if not images:
+        return None
+    return as_script_data({"images": images, "n_all": len(entries)})
+
+
+def describe_image(
+    entry: Mapping[str, Any], path: Path, root: Path, known: Mapping[str, Known]
+) -> dict[str, Any]:
+    """One image: what is known of it, its pixels, its superpixels and every map."""
+    name = str(entry["id"])
+    pixels, labels, maps = read_maps_file(path, root)
+    of_image = known.get(name, Known())
+    return {
+        "id": name,
+        "label": entry.get("label"),
+        "predicted": str(entry["predicted"]),
+        "probability": float(entry["probability"]),
+        "part": str(entry["part"]),
+        "explained": str(entry.get("explained") or entry["target"]),
+        "possible": of_image.possible,
+        "log_p": of_image.log_p,
+        "unfamiliar": of_image.unfamiliar,
+        "width": pixels.shape[1],
+        "height": pixels.shape[0],
+        "pixels": png(pixels),
+        "superpixels": png(label_image(thin(labels))),
+        "maps": {
+            method: describe_map(values, labels, entry["explainers"][method])
+            for method, values in maps.items()
+            if method in entry["explainers"]
+        },
+    }
+
+
+def read_maps_file(
+    path: Path, root: Path
+) -> tuple[UInt8[np.ndarray, "h w *c"], Int[np.ndarray, "y x"], dict[str, np.ndarray]]:
+    """Pixels for the page, superpixels and maps of one image.
+
+    Raises:
+        ValueError: If the file leads out of the run folder, is too large, or its maps have not the
+            size of the image.
+    """
+    if not path.resolve().is_relative_to(root.resolve()) or path.stat().st_size > LARGEST_FILE:
+        raise ValueError(f"{path.name} lies outside the run folder or is too large")
+    with safe_open(path, framework="np") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    image, labels = tensors["image"], tensors["superpixels"]
+    maps = {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)}
+    sizes = {labels.shape, *(values.shape for values in maps.values())}
+    if image.ndim != 3 or sizes != {image.shape[1:]}:
+        raise ValueError(f"{path.name}: maps of {sizes} on an image of {image.shape}")
+    return to_pixels(image), labels, maps
+
+
+def to_pixels(image: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w *c"]:
+    """The image as grey or RGB; of other planes, their mean."""
+    bytes_ = (np.nan_to_num(image).clip(0, 1) * 255).round().astype(np.uint8)
+    if len(bytes_) == 3 and (bytes_ != bytes_[0]).any():
+        return np.stack([thin(plane) for plane in bytes_], axis=-1)
+    return thin(bytes_.mean(axis=0).round().astype(np.uint8))
+
+
+def thin(plane: np.ndarray) -> np.ndarray:
+    """Every n-th row and column, so that no side has more than ``LARGEST_SIDE`` pixels."""
+    step = -(-max(plane.shape) // LARGEST_SIDE)
+    return plane[step // 2 :: step, step // 2 :: step] if step > 1 else plane
+
+
+def describe_map(
+    values: Float[np.ndarray, "h w"], labels: Int[np.ndarray, "h w"], row: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A map's levels, the evidence of its full colour, and the sum over each superpixel."""
+    finite = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+    strengths = np.abs(finite)
+    full = float(np.percentile(strengths, ROBUST_PERCENTILE)) or float(strengths.max())
+    levels = np.zeros_like(finite) if full == 0 else (finite / full).clip(-1, 1)
+    sums = np.bincount(labels.ravel().clip(0), weights=finite.ravel())
+    return {
+        "levels": png((NO_EVIDENCE + FULL * thin(levels)).round().astype(np.uint8)),
+        "full": float(f"{full:.4g}"),
+        "sums": [float(f"{total:.3g}") for total in sums],
+        "status": str(row["status"]),
+        "reason": str(row.get("reason") or ""),
+    }
+
+
+def label_image(labels: Int[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Labels as colours: red the lower, green the upper 8 bits."""
+    planes = (labels % 256, labels // 256 % 256, np.zeros_like(labels))
+    return np.stack(planes, axis=-1).astype(np.uint8)
+
+
+def png(pixels: UInt8[np.ndarray, "h w *c"]) -> str:
+    """Pixels as the ``data:`` address of a PNG, without loss."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + b64encode(buffer.getvalue()).decode()
+
+
+def read_known(folder: RunFolder) -> dict[str, Known]:
+    """What evaluation and density say of each image; nothing where a file is missing or broken."""
+    predictions = rows(folder.evaluation / "predictions.csv")
+    possible = {row["id"]: row.get("possible_classes") for row in predictions}
+    scored = {row["id"]: row for row in rows(folder.density / "scores.csv") if "log_p" in row}
+    return {
+        name: Known(
+            possible.get(name),
+            float(scored[name]["log_p"]) if name in scored else None,
+            scored[name]["unfamiliar"] == "1" if name in scored else None,
+        )
+        for name in {*possible, *scored}
+    }
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a table; none where it cannot be read, which its own section says."""
+    try:
+        return read_rows(path) if path.exists() else []
+    except MALFORMED:
+        return []
+
+
+def as_script_data(value: object) -> Markup:
+    """JSON that may stand in a script element, whatever a name in it tries."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
