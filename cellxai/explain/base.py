@@ -24,8 +24,10 @@ Truth = Mapping[str, Shaped[Tensor, "b ..."]]
 """What is known of a batch of images beforehand, by name.
 
 Regions are boolean [b h w]: ``cells`` (where they are), ``cause`` (what made the label), ``cue`` (a
-planted shortcut). ``parts`` are boolean [b p h w]: what can be taken out of each scene; ``effects``
-[b p] is by how much the score truly falls without each, NaN where an image has fewer than p.
+planted shortcut); or [b c h w] where it is known in which plane they lie. ``parts`` are boolean
+[b p h w]: what can be taken out of each scene; ``effects`` [b p] is by how much the score truly
+falls without each, NaN where an image has fewer than p. ``part_planes`` [b p] is the plane that
+each part lies in, −1 for all of them; it may be left out where the image has no planes.
 """
 
 MOST_PIXELS = 32 * 224 * 224
