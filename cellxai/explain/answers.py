@@ -140,6 +140,11 @@ def check_answer(
             f"{name} returned values of shape {list(answer.values.shape)}, expected [b h w] = "
             f"{[b, h, w]}, one signed number per pixel of each image"
         )
+    if answer.plane_values is not None and answer.plane_values.shape != images.shape:
+        raise ValueError(
+            f"{name} returned plane_values of shape {list(answer.plane_values.shape)}, expected "
+            f"{list(images.shape)}, one number per plane and pixel of each image"
+        )
     per_image = ("superpixel_values", "surrogate_r2", "ranking_stability", "completeness_gap")
     for part in per_image:
         numbers = getattr(answer, part)

@@ -24,8 +24,10 @@ Truth = Mapping[str, Shaped[Tensor, "b ..."]]
 """What is known of a batch of images beforehand, by name.
 
 Regions are boolean [b h w]: ``cells`` (where they are), ``cause`` (what made the label), ``cue`` (a
-planted shortcut). ``parts`` are boolean [b p h w]: what can be taken out of each scene; ``effects``
-[b p] is by how much the score truly falls without each, NaN where an image has fewer than p.
+planted shortcut); or [b c h w] where it is known in which plane they lie. ``parts`` are boolean
+[b p h w]: what can be taken out of each scene; ``effects`` [b p] is by how much the score truly
+falls without each, NaN where an image has fewer than p. ``part_planes`` [b p] is the plane that
+each part lies in, −1 for all of them; it may be left out where the image has no planes.
 """
 
 MOST_PIXELS = 32 * 224 * 224
@@ -91,6 +93,10 @@ class Attribution:
             endlessly many samples would give, for methods that stop by it.
         completeness_gap: Sum of the map minus the change of the target's score from baseline to
             image, for methods that promise 0.
+        plane_values: The map by plane of the image, which sums to ``values`` over the planes; None
+            for methods that do not tell planes apart.
+        superpixel_plane_values: Coefficient of each superpixel in each plane, padded as
+            ``superpixel_values``, their sum over the planes.
         cost: Filled in by :func:`cellxai.explain.cost.attribute_with_cost`.
         status: ``degraded`` where the method runs but is not what its name says on this model,
             ``unsupported`` where it cannot run at all and the map is NaN.
@@ -102,6 +108,8 @@ class Attribution:
     surrogate_r2: Float[Tensor, " b"] | None = None
     ranking_stability: Float[Tensor, " b"] | None = None
     completeness_gap: Float[Tensor, " b"] | None = None
+    plane_values: Float[Tensor, "b c h w"] | None = None
+    superpixel_plane_values: Float[Tensor, "b c s"] | None = None
     cost: Cost = field(default_factory=Cost)
     status: Status = "ok"
     reason: str = ""
@@ -117,10 +125,12 @@ class Explainer(ABC):
             but what methods have to beat.
         meaning: What its maps say where it is no evidence for or against the target, as pictures
             put it; empty for signed evidence.
+        no_planes: Why its maps never tell planes apart; empty for a method that can.
     """
 
     is_control: ClassVar[bool] = False
     meaning: ClassVar[str] = ""
+    no_planes: str = ""
 
     @abstractmethod
     def attribute(
@@ -214,6 +224,11 @@ def context_of(
     labels = renumber(superpixels.segment(images, instances))
     most_images = max(MOST_PIXELS // images[0, 0].numel(), 1)
     return Context(labels, baseline.fill(images, labels), seed, min(batch_size, most_images))
+
+
+def attribution_of_planes(plane_values: Float[Tensor, "b c h w"]) -> Attribution:
+    """The attribution of a map by plane: the map itself is its sum over the planes."""
+    return Attribution(plane_values.sum(1), plane_values=plane_values)
 
 
 def unsupported_attribution(images: Float[Tensor, "b c h w"], reason: str) -> Attribution:

@@ -15,7 +15,7 @@ OF_CONTROLS = "a control: it knows nothing of the model"
 
 
 class RandomAttribution(Explainer):
-    """Independent standard normal numbers."""
+    """Independent standard normal numbers, parted at random among the planes."""
 
     is_control = True
     meaning = OF_CONTROLS
@@ -29,12 +29,21 @@ class RandomAttribution(Explainer):
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
         shape = images.shape[-2:]
-        maps = [torch.randn(shape, generator=generator_of(x, context.seed)) for x in images]
-        return Attribution(torch.stack(maps).to(images))
+        generators = [generator_of(image, context.seed) for image in images]
+        values = torch.stack([torch.randn(shape, generator=drawn) for drawn in generators])
+        noise = torch.stack(
+            [torch.randn(images.shape[1:], generator=drawn) for drawn in generators]
+        )
+        values, noise = values.to(images), noise.to(images)
+        own = noise - noise.mean(1, keepdim=True)
+        return Attribution(values, plane_values=own + (values / images.shape[1])[:, None])
 
 
 class Edges(Explainer):
-    """Magnitude of the Sobel gradient of the grey image: never negative."""
+    """Magnitude of the Sobel gradient of the grey image: never negative.
+
+    Parted among the planes as each plane's own magnitude is.
+    """
 
     is_control = True
     meaning = OF_CONTROLS
@@ -47,7 +56,11 @@ class Edges(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
-        return Attribution(sobel_magnitude(images.detach().mean(1)))
+        values = sobel_magnitude(images.detach().mean(1))
+        own = torch.stack([sobel_magnitude(plane) for plane in images.detach().unbind(1)], 1)
+        total = own.sum(1, keepdim=True)
+        shares = torch.where(total > 0, own / total, 1 / images.shape[1])
+        return Attribution(values, plane_values=shares * values[:, None])
 
 
 class CentreGaussian(Explainer):
@@ -59,6 +72,7 @@ class CentreGaussian(Explainer):
 
     is_control = True
     meaning = OF_CONTROLS
+    no_planes = "is the same bell in every plane"
 
     def __init__(self, width: float = 0.25) -> None:
         if not width > 0:
@@ -95,7 +109,9 @@ class ImageItself(Explainer):
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
         grey = images.detach().mean(1)
-        return Attribution(grey - grey.mean((1, 2), keepdim=True))
+        own = images.detach() - images.detach().mean((2, 3), keepdim=True)
+        values = grey - grey.mean((1, 2), keepdim=True)
+        return Attribution(values, plane_values=own / images.shape[1])
 
 
 def sobel_magnitude(images: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:

@@ -64,7 +64,10 @@ def _without(attribution: Attribution, unknown: Bool[Tensor, " b"], fault: str) 
     if doubt is None or fault in attribution.reason:
         return attribution
     values = attribution.values.masked_fill(unknown[:, None, None], torch.nan)
-    return with_doubts(replace(attribution, values=values), [doubt])
+    planes = attribution.plane_values
+    if planes is not None:
+        planes = planes.masked_fill(unknown[:, None, None, None], torch.nan)
+    return with_doubts(replace(attribution, values=values, plane_values=planes), [doubt])
 
 
 def with_doubts(attribution: Attribution, doubts: Sequence[Doubt]) -> Attribution:

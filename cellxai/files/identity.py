@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 N_SHORT = 16  # hex digits: 64 bits, short enough for a line of text
+ADDED_LATER = {"by_plane": False}  # arguments, unsaid where all is as before they were added
 N_IN_ID = 8  # hex digits that stand for a path in the id of an image; ids are kept in run folders
 
 
@@ -93,7 +94,9 @@ def describe_settings(settings: object) -> str:
                 f"{name} keeps no attribute '{argument}', so its results cannot be told from "
                 f"others; set self.{argument} = {argument} in __init__"
             )
-        arguments.append(f"{argument}={describe_settings(getattr(settings, argument))}")
+        value = getattr(settings, argument)
+        if argument not in ADDED_LATER or value != ADDED_LATER[argument]:
+            arguments.append(f"{argument}={describe_settings(value)}")
     return f"{name}({', '.join(arguments)})"
 
 

@@ -117,14 +117,16 @@ def mean_over_baselines(
         batch_size: Images per forward pass at most.
     """
     exact = torch.promote_types(images.dtype, torch.float32)  # sums of bfloat16 lose their ends
-    values, hidden = torch.zeros_like(images[:, 0], dtype=exact), ""
+    by_plane, hidden = torch.zeros_like(images, dtype=exact), ""
+    values = torch.zeros_like(images[:, 0], dtype=exact)
     baseline_scores = torch.zeros_like(images[:, 0, 0, 0], dtype=exact)
     with frozen(model):
         try:
             for owners, starts in batches_of_pairs(baselines, max(batch_size // 2, 1)):
                 ends, labels = images[owners], targets[owners]
                 maps, hidden = maps_of_pairs(model, ends, starts, labels)
-                values.index_add_(0, owners, maps.to(values))
+                by_plane.index_add_(0, owners, maps.to(by_plane))
+                values.index_add_(0, owners, maps.sum(1).to(values))
                 of_baselines = target_scores(model, starts, labels, batch_size)
                 baseline_scores.index_add_(0, owners, of_baselines.to(exact))
         except NoRuleError as error:
@@ -132,7 +134,10 @@ def mean_over_baselines(
         scores = target_scores(model, images, targets, batch_size)
     n = len(baselines[0])
     change = (scores - baseline_scores / n).to(images.dtype)
-    judged = judge_completeness(Attribution((values / n).to(images.dtype)), change)
+    attribution = Attribution(
+        (values / n).to(images.dtype), plane_values=(by_plane / n).to(images.dtype)
+    )
+    judged = judge_completeness(attribution, change)
     return with_doubts(judged, [Doubt("degraded", hidden)] if hidden else [])
 
 
@@ -158,8 +163,8 @@ def maps_of_pairs(
     images: Float[Tensor, "b c h w"],
     baselines: Float[Tensor, "b c h w"],
     targets: Int[Tensor, " b"],
-) -> tuple[Float[Tensor, "b h w"], str]:
-    """Multipliers times Δpixel, summed over the channels; the model must be frozen.
+) -> tuple[Float[Tensor, "b c h w"], str]:
+    """Multipliers times Δpixel, by plane; the model must be frozen.
 
     And which functions are hidden from the rules, in words; empty for none.
 
@@ -173,4 +178,4 @@ def maps_of_pairs(
     with torch.enable_grad():
         of_images = scores[: len(images)].gather(1, targets[:, None]).sum()
     (multipliers,) = torch.autograd.grad(of_images, pairs)
-    return (multipliers[: len(images)] * (images - baselines)).sum(1), hidden
+    return multipliers[: len(images)] * (images - baselines), hidden

@@ -28,6 +28,8 @@ class GradCam(Explainer):
             through. A transformer of tokens has none, and is *unsupported*.
     """
 
+    no_planes = "weighs the channels of a layer, which are no planes of the image"
+
     def __init__(self, layer: str | None = None) -> None:
         self.layer = layer
 

@@ -8,7 +8,7 @@ from captum import attr
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.base import Attribution, Context, Explainer, Model, attribution_of_planes
 from cellxai.explain.completeness import judge_completeness
 
 OF_SENSITIVITY = "how much a pixel matters, not in which direction"
@@ -32,7 +32,7 @@ class Saliency(Explainer):
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
         maps = attr.Saliency(model).attribute
-        return Attribution(summed_over_channels(maps, images, targets, context.batch_size))
+        return attribution_of_planes(maps_by_plane(maps, images, targets, context.batch_size))
 
 
 class InputXGradient(Explainer):
@@ -50,7 +50,7 @@ class InputXGradient(Explainer):
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
         maps = attr.InputXGradient(model).attribute
-        return Attribution(summed_over_channels(maps, images, targets, context.batch_size))
+        return attribution_of_planes(maps_by_plane(maps, images, targets, context.batch_size))
 
 
 class IntegratedGradients(Explainer):
@@ -93,9 +93,11 @@ class IntegratedGradients(Explainer):
             ),
             strict=True,
         )
-        values = torch.cat(maps).detach().sum(1).to(images.dtype)
+        by_plane = torch.cat(maps).detach()
+        values = by_plane.sum(1).to(images.dtype)
         change = values.sum((1, 2)) - torch.cat(gaps).detach().to(images.dtype)
-        return judge_completeness(Attribution(values), change, TOLERATED_GAP)
+        attribution = Attribution(values, plane_values=by_plane.to(images.dtype))
+        return judge_completeness(attribution, change, TOLERATED_GAP)
 
 
 def with_gradient(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
@@ -103,13 +105,13 @@ def with_gradient(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     return images.detach().clone().requires_grad_()
 
 
-def summed_over_channels(
+def maps_by_plane(
     attribute: Callable[..., Any],
     images: Float[Tensor, "b c h w"],
     targets: Int[Tensor, " b"],
     batch_size: int,
-) -> Float[Tensor, "b rows columns"]:
-    """The maps that a gradient method of Captum gives, batch by batch, in its own resolution.
+) -> Float[Tensor, "b c h w"]:
+    """The maps by plane that a gradient method of Captum gives, batch by batch.
 
     Args:
         attribute: Captum's method. It takes the images and ``target``, and returns a tensor; its
@@ -120,4 +122,4 @@ def summed_over_channels(
     """
     batches = zip(images.split(batch_size), targets.split(batch_size), strict=True)
     maps = [attribute(with_gradient(batch), target=labels) for batch, labels in batches]
-    return torch.cat(maps).detach().sum(1)
+    return torch.cat(maps).detach()

@@ -8,6 +8,7 @@ functions with a gradient of their own hide from the rules is found in torch's g
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from cellxai.explain.backward.activations import (
     name_of,
 )
 from cellxai.explain.backward.gradcam import GradCam
-from cellxai.explain.backward.gradients import summed_over_channels
+from cellxai.explain.backward.gradients import maps_by_plane
 from cellxai.explain.backward.rules import (
     Backward,
     Call,
@@ -31,7 +32,14 @@ from cellxai.explain.backward.rules import (
     own_rule,
     run_under,
 )
-from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
+from cellxai.explain.base import (
+    Attribution,
+    Context,
+    Explainer,
+    Model,
+    attribution_of_planes,
+    unsupported_attribution,
+)
 from cellxai.explain.cost import frozen
 from cellxai.explain.status import Status, worst_status
 
@@ -97,12 +105,14 @@ class GuidedGradCam(Explainer):
         if doubt and doubt.status == "unsupported":
             return unsupported_attribution(images, doubt.reason)
         guided = GuidedBackprop().attribute(model, images, targets, context)
-        values = guided.values * coarse.upsample(images, "nearest").clamp(min=0)
+        cam = coarse.upsample(images, "nearest").clamp(min=0)
+        by_plane = None if guided.plane_values is None else guided.plane_values * cam[:, None]
+        attribution = replace(guided, values=guided.values * cam, plane_values=by_plane)
         if doubt is None:
-            return Attribution(values, status=guided.status, reason=guided.reason)
+            return attribution
         reason = "; ".join(filter(None, [guided.reason, doubt.reason]))
         statuses: list[Status] = [guided.status, doubt.status]
-        return Attribution(values, status=worst_status(statuses), reason=reason)
+        return replace(attribution, status=worst_status(statuses), reason=reason)
 
 
 def attribute_with_relu_rule(
@@ -129,14 +139,15 @@ def attribute_with_relu_rule(
         except NoRuleError as error:
             return unsupported_attribution(images, f"the method has {error}")
         if not calls.others and not calls.hidden:
-            return Attribution(values)
+            return attribution_of_planes(values)
         usual = gradient_under(Rules({}, own_rule), model, images, targets, batch_size)
-    share = ((values - usual).norm() / usual.norm().clamp(min=torch.finfo(usual.dtype).tiny)).item()
+    own, plain = values.sum(1), usual.sum(1)
+    share = ((own - plain).norm() / plain.norm().clamp(min=torch.finfo(plain.dtype).tiny)).item()
     reason = (
         f"{calls.in_words()} and keep their plain gradient; "
         f"the map differs from the gradient's by {share:.0%}"
     )
-    return Attribution(values, status="degraded", reason=reason)
+    return replace(attribution_of_planes(values), status="degraded", reason=reason)
 
 
 class ActivationCalls:
@@ -200,8 +211,8 @@ def gradient_under(
     targets: Int[Tensor, " b"],
     batch_size: int,
     calls: ActivationCalls | None = None,
-) -> Float[Tensor, "b h w"]:
-    """Gradient of the target score under the rules, summed over the channels.
+) -> Float[Tensor, "b c h w"]:
+    """Gradient of the target score under the rules, by plane.
 
     Args:
         rules: Other backward passes.
@@ -220,4 +231,4 @@ def gradient_under(
             of_targets = scores.gather(1, target[:, None]).sum()
         return torch.autograd.grad(of_targets, batch)[0]
 
-    return summed_over_channels(gradient, images, targets, batch_size)
+    return maps_by_plane(gradient, images, targets, batch_size)

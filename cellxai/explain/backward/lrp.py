@@ -1,6 +1,6 @@
 """Layer-wise relevance propagation (LRP) on any convolutional network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -8,10 +8,22 @@ from torch import Tensor, nn
 
 from cellxai.explain.backward.gradients import with_gradient
 from cellxai.explain.backward.lrp_rules import RelevancePass
-from cellxai.explain.backward.lrp_spreads import GAMMA, CompositeName, composite_of
+from cellxai.explain.backward.lrp_spreads import (
+    GAMMA,
+    CompositeName,
+    composite_of,
+    flat_spread,
+)
 from cellxai.explain.backward.rules import NoRuleError, run_under
 from cellxai.explain.backward.seen_graph import name_hidden
-from cellxai.explain.base import Attribution, Context, Explainer, Model, unsupported_attribution
+from cellxai.explain.base import (
+    Attribution,
+    Context,
+    Explainer,
+    Model,
+    attribution_of_planes,
+    unsupported_attribution,
+)
 from cellxai.explain.completeness import NEGLIGIBLE, judge_completeness
 from cellxai.explain.cost import frozen
 from cellxai.explain.score import Scored
@@ -57,6 +69,8 @@ class LRP(Explainer):
         self.composite: CompositeName = composite
         self.gamma = gamma
         self.box = (low, high)
+        if composite_of(composite, gamma).at_pixels is flat_spread:
+            self.no_planes = "spreads over all planes alike at the pixels"
 
     def attribute(
         self,
@@ -82,7 +96,9 @@ class LRP(Explainer):
             torch.cat([getattr(part, name) for part in maps])
             for name in ("values", "promised", "missed")
         )
-        attribution = Attribution(values)
+        attribution = attribution_of_planes(values)
+        if self.no_planes:
+            attribution = replace(attribution, plane_values=None)
         judged = judge_completeness(attribution, promised, TOLERATED_LOSS, law="conservation")
         doubts = doubts_of_score(promised, missed)
         doubts += [Doubt("degraded", hidden) for hidden in [passes[0].hidden] if hidden]
@@ -117,12 +133,12 @@ class RelevanceMap:
     """The maps of a batch, and what the law of conservation says of them.
 
     Args:
-        values: The maps.
+        values: The maps by plane.
         promised: What each should sum to.
         missed: Score minus that sum: 0 where the score is linear in the logits.
     """
 
-    values: Float[Tensor, "b h w"]
+    values: Float[Tensor, "b c h w"]
     promised: Float[Tensor, " b"]
     missed: Float[Tensor, " b"]
 
@@ -133,7 +149,7 @@ def relevance_map(
     targets: Int[Tensor, " b"],
     relevance_pass: RelevancePass,
 ) -> RelevanceMap:
-    """Relevance of each pixel, summed over the channels; the model must be frozen.
+    """Relevance of each pixel in each plane; the model must be frozen.
 
     A score above the logits hands to each logit its value times the slope of the score: of log-odds
     that is what Montavon et al. (2019) do where classes compete. It adds up to the score where this
@@ -151,7 +167,7 @@ def relevance_map(
     relevance = slopes * at_score.detach()
     (of_pixels,) = torch.autograd.grad(outputs, leaves, relevance)
     missed = of_targets.detach() - relevance.sum(1)
-    return RelevanceMap(of_pixels.sum(1), relevance.sum(1).to(images.dtype), missed)
+    return RelevanceMap(of_pixels, relevance.sum(1).to(images.dtype), missed)
 
 
 def _outputs_and_scores(

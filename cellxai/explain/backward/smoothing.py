@@ -58,7 +58,8 @@ class SmoothGrad(Explainer):
         tunnel = attr.NoiseTunnel(attr.Saliency(model if exact else model_of_noisy))
         singles = zip(images.split(1), targets.split(1), strict=True)
         maps = [self._map(tunnel, image, target, context) for image, target in singles]
-        return Attribution(torch.cat(maps).detach().sum(1).to(images.dtype))
+        by_plane = torch.cat(maps).detach()
+        return Attribution(by_plane.sum(1).to(images.dtype), plane_values=by_plane.to(images.dtype))
 
     def _map(
         self,
@@ -110,19 +111,22 @@ class GradientShap(Explainer):
         """See :meth:`Explainer.attribute`."""
         singles = zip(images, context.baseline, targets, strict=True)
         with frozen(model):
-            maps = [self._map(model, *single, context) for single in singles]
+            totals = torch.stack([self._total(model, *single, context) for single in singles])
             change = change_of_score(model, images, context.baseline, targets, context.batch_size)
-        return judge_completeness(Attribution(torch.stack(maps)), change, TOLERATED_GAP)
+        attribution = Attribution(
+            totals.sum(1) / self.n_samples, plane_values=totals / self.n_samples
+        )
+        return judge_completeness(attribution, change, TOLERATED_GAP)
 
-    def _map(
+    def _total(
         self,
         model: Model,
         image: Float[Tensor, "c h w"],
         baseline: Float[Tensor, "c h w"],
         target: Int[Tensor, ""],
         context: Context,
-    ) -> Float[Tensor, "h w"]:
-        """A batch of samples at a time: the memory grows with neither samples nor images."""
+    ) -> Float[Tensor, "c h w"]:
+        """Sum over the samples, a batch at a time: memory grows with neither samples nor images."""
         generator = generator_of(image, context.seed)
         total = torch.zeros_like(image)
         for numbers in torch.arange(self.n_samples).split(context.batch_size):
@@ -135,7 +139,7 @@ class GradientShap(Explainer):
                 of_target = model(points.clone())[:, target].sum()
             (gradients,) = torch.autograd.grad(of_target, points)
             total += (gradients * directions).sum(0)
-        return total.sum(0) / self.n_samples
+        return total
 
 
 def noisy_lines(

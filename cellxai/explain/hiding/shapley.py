@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.by_plane import attribute_by_plane
 from cellxai.explain.completeness import change_of_score
 from cellxai.explain.hiding.by_superpixel import Captum, attribute_by_superpixel, with_finite_check
 
@@ -20,14 +21,17 @@ class ShapleyValueSampling(Explainer):
 
     Args:
         n_permutations: Random orders; each takes one forward per superpixel.
+        by_plane: Whether each superpixel has a coefficient in each plane, which counts as one
+            superpixel: players are superpixel × plane.
     """
 
-    def __init__(self, n_permutations: int = 25) -> None:
+    def __init__(self, n_permutations: int = 25, by_plane: bool = False) -> None:
         if n_permutations < 1:
             raise ValueError(
                 f"n_permutations={n_permutations} gives no order; pass n_permutations>=1"
             )
         self.n_permutations = n_permutations
+        self.by_plane = by_plane
 
     def attribute(
         self,
@@ -37,6 +41,17 @@ class ShapleyValueSampling(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
+        if self.by_plane:
+            return attribute_by_plane(self._attribute, model, images, targets, context)
+        return self._attribute(model, images, targets, context)
+
+    def _attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
         method = attr.ShapleyValueSampling(with_finite_check(model))
         attribute = partial(method.attribute, n_samples=self.n_permutations)
         attribution = attribute_by_superpixel(attribute, images, targets, context)
@@ -51,12 +66,15 @@ class KernelShap(Explainer):
     Args:
         n_samples: Random coalitions; each takes one forward. *Degraded* where they are not more
             than the superpixels, as the regression then has no unique answer.
+        by_plane: Whether each superpixel has a coefficient in each plane, which counts as one
+            superpixel: players are superpixel × plane.
     """
 
-    def __init__(self, n_samples: int = 1000) -> None:
+    def __init__(self, n_samples: int = 1000, by_plane: bool = False) -> None:
         if n_samples < 3:
             raise ValueError(f"n_samples={n_samples} fits nothing; pass n_samples>=3")
         self.n_samples = n_samples
+        self.by_plane = by_plane
 
     def attribute(
         self,
@@ -66,6 +84,17 @@ class KernelShap(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
+        if self.by_plane:
+            return attribute_by_plane(self._attribute, model, images, targets, context)
+        return self._attribute(model, images, targets, context)
+
+    def _attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
         attribute = _kernel_shap(with_finite_check(model), self.n_samples)
         attribution = attribute_by_superpixel(attribute, images, targets, context)
         attribution = with_gap(attribution, model, images, targets, context)

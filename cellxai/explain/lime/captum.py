@@ -15,6 +15,7 @@ from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.by_plane import attribute_by_plane
 from cellxai.explain.hiding.by_superpixel import Captum, attribute_by_superpixel, with_finite_check
 from cellxai.explain.lime.designs import Bernoulli
 from cellxai.explain.lime.surrogate import locality_weights
@@ -30,13 +31,18 @@ class CaptumLime(Explainer):
     Args:
         n_samples: Perturbed images per explained image.
         kernel_width: Width of the exponential kernel on the cosine distance.
+        by_plane: Whether each superpixel has a coefficient in each plane, which counts as one
+            superpixel: players are superpixel × plane.
     """
 
-    def __init__(self, n_samples: int = 1000, kernel_width: float = 0.25) -> None:
+    def __init__(
+        self, n_samples: int = 1000, kernel_width: float = 0.25, by_plane: bool = False
+    ) -> None:
         if n_samples < 2:
             raise ValueError(f"n_samples={n_samples} fits no surrogate; pass n_samples>=2")
         self.n_samples = n_samples
         self.kernel_width = kernel_width
+        self.by_plane = by_plane
 
     def attribute(
         self,
@@ -46,6 +52,17 @@ class CaptumLime(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
+        if self.by_plane:
+            return attribute_by_plane(self._attribute, model, images, targets, context)
+        return self._attribute(model, images, targets, context)
+
+    def _attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
         surrogate = RidgeSurrogate()
         attribute = self._captum(with_finite_check(model), surrogate, context.seed)
         attribution = attribute_by_superpixel(attribute, images, targets, context)

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.by_plane import attribute_by_plane
 from cellxai.explain.lime.designs import Bernoulli, Design
 from cellxai.explain.lime.doubts import doubt_of_drift, doubts_of
 from cellxai.explain.lime.feature_selection import FeatureSelection, select
@@ -57,6 +58,8 @@ class Lime(Explainer):
         design: Which superpixels the samples show; null for the package's draws.
         stop: Ends sampling when the ranking is stable; null for always ``n_samples``.
         bf16: Computes the model in mixed precision, and tells how far that moves the scores.
+        by_plane: Whether each superpixel has a coefficient in each plane, which counts as one
+            superpixel: players are superpixel × plane.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Lime(Explainer):
         design: Design | None = None,
         stop: Stop | None = None,
         bf16: bool = False,
+        by_plane: bool = False,
     ) -> None:
         for name, value, least in (("n_samples", n_samples, 2), ("n_features", n_features, 1)):
             if value < least:
@@ -83,6 +87,7 @@ class Lime(Explainer):
         self.design = design
         self.stop = stop
         self.bf16 = bf16
+        self.by_plane = by_plane
 
     def attribute(
         self,
@@ -92,6 +97,17 @@ class Lime(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
+        if self.by_plane:
+            return attribute_by_plane(self._attribute, model, images, targets, context)
+        return self._attribute(model, images, targets, context)
+
+    def _attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
         explanation = self.explain(model, images, targets[:, None], context)
         coefficients = explanation.surrogate.coefficients[:, 0].to(images)
         looks = [samples.stability for samples in explanation.samples]
@@ -111,7 +127,7 @@ class Lime(Explainer):
         classes: Int[Tensor, "b t"],
         context: Context,
     ) -> LimeExplanation:
-        """Surrogates of several classes of each image, from the same samples.
+        """Surrogates of several classes of each image by superpixel, from the same samples.
 
         Args:
             model: Images in [0, 1] to scores, in evaluation mode.

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model
+from cellxai.explain.by_plane import attribute_by_plane
 from cellxai.explain.lime.designs import SAMPLES_PER_SUPERPIXEL
 from cellxai.explain.lime.doubts import (
     doubt_of_few_samples,
@@ -51,16 +52,23 @@ class LimeReference(Explainer):
         n_features: Superpixels that keep a coefficient; with 6 or fewer the package selects them
             one by one, otherwise by largest weight. The others get 0.
         kernel_width: Width of the exponential kernel on the cosine distance.
+        by_plane: Whether each superpixel has a coefficient in each plane, which counts as one
+            superpixel: players are superpixel × plane.
     """
 
     def __init__(
-        self, n_samples: int = 1000, n_features: int = 100_000, kernel_width: float = 0.25
+        self,
+        n_samples: int = 1000,
+        n_features: int = 100_000,
+        kernel_width: float = 0.25,
+        by_plane: bool = False,
     ) -> None:
         if n_samples < 2:
             raise ValueError(f"n_samples={n_samples} fits no surrogate; pass n_samples>=2")
         self.n_samples = n_samples
         self.n_features = n_features
         self.kernel_width = kernel_width
+        self.by_plane = by_plane
 
     def attribute(
         self,
@@ -70,6 +78,17 @@ class LimeReference(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
+        if self.by_plane:
+            return attribute_by_plane(self._attribute, model, images, targets, context)
+        return self._attribute(model, images, targets, context)
+
+    def _attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
         batch = zip(images, targets.tolist(), context.superpixels, context.baseline, strict=True)
         surrogates = [
             self._surrogate(model, image, target, labels, fill, context)

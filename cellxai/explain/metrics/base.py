@@ -121,7 +121,7 @@ class InRegion(AgainstTruth):
 
     def applies_to(self, truth: Truth) -> bool:
         """Whether the region is known and not empty in every image."""
-        return self.region in truth and bool(truth[self.region].any((1, 2)).all())
+        return self.region in truth and bool(truth[self.region].flatten(1).any(1).all())
 
 
 def applies(criterion: Criterion, truth: Truth) -> bool:

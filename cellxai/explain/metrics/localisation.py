@@ -3,7 +3,8 @@
 With ``region="cells"`` this is *overlap with cells*: a mask says where cells are, not what the
 model used. With ``region="cause"`` it is the planted cause of the label. Either way, read the score
 beside its chance level. Maps on superpixels have many tied pixels: they count as if their order
-were drawn at random, so that neither the order of the pixels nor luck is rewarded.
+were drawn at random, so that neither the order of the pixels nor luck is rewarded. Where a region
+has planes, the map has to lie in the right plane, too (:mod:`cellxai.explain.metrics.planes`).
 """
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 from cellxai.explain.base import Attribution, Case, Truth
 from cellxai.explain.metrics.base import InRegion, Metric
 from cellxai.explain.metrics.correlation import midranks
+from cellxai.explain.metrics.planes import matched_to_region
 
 
 class RelevanceMass(Metric, InRegion):
@@ -35,7 +37,7 @@ class RelevanceMass(Metric, InRegion):
 
     def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """See :func:`relevance_mass`."""
-        return relevance_mass(attribution.values, case.truth[self.region])
+        return relevance_mass(*matched_to_region(attribution, case.truth[self.region]))
 
     def chance(self, truth: Truth) -> Float[Tensor, " b"]:
         """The region's share of the image."""
@@ -60,9 +62,9 @@ class RankAccuracy(Metric, InRegion):
 
     def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """See :meth:`Metric.measure`."""
-        region = case.truth[self.region]
+        values, region = matched_to_region(attribution, case.truth[self.region])
         area_px = region.sum((1, 2))
-        return top_in_region(attribution.values, region, area_px) / area_px
+        return top_in_region(values, region, area_px) / area_px
 
     def chance(self, truth: Truth) -> Float[Tensor, " b"]:
         """The region's share of the image."""
@@ -87,7 +89,7 @@ class PointingGame(Metric, InRegion):
 
     def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """See :func:`pointing_game`."""
-        return pointing_game(attribution.values, case.truth[self.region])
+        return pointing_game(*matched_to_region(attribution, case.truth[self.region]))
 
     def chance(self, truth: Truth) -> Float[Tensor, " b"]:
         """The region's share of the image."""
@@ -116,19 +118,19 @@ class TopKIou(Metric, InRegion):
 
     def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """See :meth:`Metric.measure`."""
-        region = case.truth[self.region]
+        values, region = matched_to_region(attribution, case.truth[self.region])
         k = self._k(region)
-        both = top_in_region(attribution.values, region, k)
+        both = top_in_region(values, region, k)
         return both / (k + region.sum((1, 2)) - both)
 
     def chance(self, truth: Truth) -> Float[Tensor, " b"]:
         """Expectation over all choices of as many pixels; their overlap is hypergeometric."""
         region = truth[self.region]
         k, n = int(self._k(region)[0]), region[0].numel()
-        expected = [expected_iou(k, int(area), n) for area in region.sum((1, 2))]
+        expected = [expected_iou(k, int(area), n) for area in region.flatten(1).sum(1)]
         return torch.tensor(expected, device=region.device)
 
-    def _k(self, region: Bool[Tensor, "b h w"]) -> Int[Tensor, " b"]:
+    def _k(self, region: Bool[Tensor, "b *c h w"]) -> Int[Tensor, " b"]:
         k = max(round(self.share * region[0].numel()), 1)
         return torch.full((len(region),), k, device=region.device)
 
@@ -153,16 +155,16 @@ class RegionAuc(Metric, InRegion):
 
     def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """See :func:`region_auc`."""
-        return region_auc(attribution.values, case.truth[self.region])
+        return region_auc(*matched_to_region(attribution, case.truth[self.region]))
 
     def chance(self, truth: Truth) -> Float[Tensor, " b"]:
         """One half, whatever the region's area."""
         return torch.full_like(share_of_image(truth[self.region]), 0.5)
 
 
-def share_of_image(region: Bool[Tensor, "b h w"]) -> Float[Tensor, " b"]:
-    """The region's share of the image: what a map that knows nothing hits."""
-    return region.float().mean((1, 2))
+def share_of_image(region: Bool[Tensor, "b *c h w"]) -> Float[Tensor, " b"]:
+    """The region's share of the image, or of all its planes: what knows nothing hits."""
+    return region.float().flatten(1).mean(1)
 
 
 def relevance_mass(

@@ -20,12 +20,18 @@ from cellxai.explain.metrics.base import (
 )
 from cellxai.explain.metrics.correlation import spearman
 from cellxai.explain.metrics.localisation import region_auc
+from cellxai.explain.metrics.planes import (
+    evidence_in_planes,
+    matched_to_region,
+    spread_over_planes,
+)
 
 
 class RemovalCorrelation(Metric, AgainstTruth):
     """Rank correlation over the parts: the evidence in each with its true effect.
 
-    Evidence is the sum of the map over the part's pixels. NaN for an image with fewer than two
+    Evidence is the sum of the map over the part's pixels, in the plane of the part where that is
+    known (``part_planes``). NaN for an image with fewer than two
     parts, or whose parts all have the same effect.
     """
 
@@ -37,7 +43,12 @@ class RemovalCorrelation(Metric, AgainstTruth):
 
     def measure(self, case: Case, attribution: Attribution) -> Float[Tensor, " b"]:
         """See :meth:`Metric.measure`."""
-        evidence = evidence_in(attribution.values, case.truth["parts"])
+        parts = case.truth["parts"]
+        if "part_planes" in case.truth:
+            by_plane = spread_over_planes(attribution, case.images.shape[1])
+            evidence = evidence_in_planes(by_plane, parts, case.truth["part_planes"])
+        else:
+            evidence = evidence_in(attribution.values, parts)
         return spearman(evidence, case.truth["effects"]).to(case.images)
 
     def chance(self, truth: Truth) -> Float[Tensor, " b"]:
@@ -77,14 +88,18 @@ class ShortcutContrast(ExplainerMetric, InRegion):
     ) -> Float[Tensor, " b"]:
         """See :meth:`ExplainerMetric.measure`; NaN where the other model's map is degenerate."""
         other = self.other.beside(case.model, case.images.device)
-        without = case.with_model(other).ask(explainer).values.detach()
-        cue = case.truth[self.region]
-        contrast = region_auc(attribution.values, cue) - region_auc(without, cue)
-        return contrast.masked_fill(is_degenerate(without), torch.nan)
+        without = case.with_model(other).ask(explainer)
+        under, under_other = (
+            region_auc(*matched_to_region(answer, case.truth[self.region]))
+            for answer in (attribution, without)
+        )
+        degenerate = is_degenerate(without.values.detach())
+        return (under - under_other.detach()).masked_fill(degenerate, torch.nan)
 
     def chance(self, truth: Truth) -> Float[Tensor, " b"]:
         """0: what knows nothing of the models cannot tell them apart."""
-        return torch.zeros_like(truth[self.region][:, 0, 0], dtype=torch.float32)
+        region = truth[self.region]
+        return torch.zeros(len(region), device=region.device)
 
 
 def evidence_in(
