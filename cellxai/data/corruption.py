@@ -48,22 +48,37 @@ class SeededCorruption:
 
 
 def corrupt_image(
-    image: UInt[np.ndarray, "h w *c"], image_id: str, steps: Sequence[SeededCorruption]
-) -> UInt[np.ndarray, "height width *c"]:
+    image: UInt[np.ndarray, "h w *c"] | Float32[np.ndarray, "h w *c"],
+    image_id: str,
+    steps: Sequence[SeededCorruption],
+) -> UInt[np.ndarray, "height width *c"] | Float32[np.ndarray, "height width *c"]:
     """An image after all steps in their order, in the type of pixels that it came in.
 
     Raises:
         ValueError: If a step returns anything but an image of as many planes; names the step.
     """
     for position, step in enumerate(steps):
-        white = 255 if image.dtype == np.uint8 else max(int(image.max()), 1)
+        white = white_of(image)
         # No identity (cellxai.files.identity): the sum only seeds, and another one would change all
         # corrupted images.
         random = np.random.default_rng([step.seed, crc32(image_id.encode()), position])
         changed = step.corruption.corrupt(image.astype(np.float32) / np.float32(white), random)
         check_planes(step.corruption, changed, image.shape)
-        image = np.rint(changed.clip(0, 1) * white).astype(image.dtype)
+        scaled = changed.clip(0, 1) * white
+        image = (scaled if image.dtype.kind == "f" else np.rint(scaled)).astype(image.dtype)
     return image
+
+
+def white_of(image: UInt[np.ndarray, "h w *c"] | Float32[np.ndarray, "h w *c"]) -> int | float:
+    """The level that is white to a corruption: 255 of 8 bits, else the brightest pixel.
+
+    Of fractions, too: what is darker than 0 there becomes 0.
+    """
+    if image.dtype == np.uint8:
+        return 255
+    if image.dtype.kind == "f":
+        return float(image.max()) if image.max() > 0 else 1.0
+    return max(int(image.max()), 1)
 
 
 def check_planes(

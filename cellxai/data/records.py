@@ -32,6 +32,8 @@ class Record:
         corruptions: What is done to the file's pixels when they are read, in this order.
         load_image: Reads the pixels where ``path`` is a file of many images; ``None`` where it is
             an image file.
+        series: Number of the image in a file of several, from 0; ``None`` where the settings say.
+        time: Number of the time point, likewise.
     """
 
     id: str
@@ -42,6 +44,8 @@ class Record:
     load_cause: MaskLoader | None = None
     corruptions: tuple[SeededCorruption, ...] = ()
     load_image: ImageLoader | None = None
+    series: int | None = None
+    time: int | None = None
 
 
 @dataclass(frozen=True)

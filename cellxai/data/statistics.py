@@ -51,7 +51,7 @@ def read_statistics(
     def measure(record: Record) -> PixelStatistics | Fault:
         try:
             with room_to_decode(record):
-                stored = transforms.as_8_bits(read_pixels(record))
+                stored = transforms.as_8_bits(read_pixels(record, transforms.stack))
                 return pixel_statistics(convert_colour(stored, "grey"))
         except ImageFault as fault:
             return Fault(f"image {record.id}", str(fault))

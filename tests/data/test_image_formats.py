@@ -5,6 +5,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from written_tiff import write_tiff
 
@@ -174,7 +175,6 @@ def test_16_bit_colour_that_opencv_cannot_decode_for_certain_is_refused(
 
 
 def test_kinds_of_16_bit_tiff(tmp_path):
-    tifffile = pytest.importorskip("tifffile", reason="writes TIFF files of unusual kinds")
     path = tmp_path / "deep.tif"
     tifffile.imwrite(path, DEEP, byteorder=">")
     np.testing.assert_array_equal(read_image(path), DEEP)
@@ -186,12 +186,13 @@ def test_kinds_of_16_bit_tiff(tmp_path):
     assert "signed pixels of 16 bits" in fault_of(path)
     planes = np.ascontiguousarray(DEEP_COLOUR.transpose(2, 0, 1))
     tifffile.imwrite(path, planes, photometric="rgb", planarconfig="separate")
-    assert "stored in an unusual way" in fault_of(path)
+    np.testing.assert_array_equal(read_image(path), DEEP_COLOUR)
 
 
-def test_floating_point_pixels_are_refused(tmp_path):
-    Image.fromarray(GREY.astype(np.float32)).save(tmp_path / "float.tif")
-    assert "32-bit" in fault_of(tmp_path / "float.tif")
+def test_fractions_that_pillow_writes_are_read_as_they_are(tmp_path):
+    fractions = RNG.normal(size=(12, 16)).astype(np.float32)
+    Image.fromarray(fractions).save(tmp_path / "float.tif")
+    np.testing.assert_array_equal(read_image(tmp_path / "float.tif"), fractions)
 
 
 @pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32])
@@ -201,17 +202,16 @@ def test_pixels_with_a_sign_are_refused(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    ("n_channels", "photometric", "extra", "n_read"),
-    [(2, 1, [0], 1), (2, 1, [], 1), (5, 2, [0, 0], 3), (4, 2, [0], 3), (5, 2, [2, 0], 4)],
+    ("n_channels", "photometric", "extra"),
+    [(2, 1, [0]), (2, 1, []), (5, 2, [0, 0]), (4, 2, [0]), (5, 2, [2, 0])],
 )
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_channels_that_would_not_be_read_are_refused(
-    tmp_path, n_channels, photometric, extra, n_read, kind
-):
-    path = tmp_path / "many.tif"
-    write_tiff(path, np.stack([GREY] * n_channels, -1).astype(kind), photometric, extra)
-    fault = fault_of(path)
-    assert f"{n_channels} channels in one file, of which {n_read}" in fault or "no image" in fault
+def test_every_channel_but_alpha_is_a_plane(tmp_path, n_channels, photometric, extra, kind):
+    pixels = RNG.integers(0, 256, (12, 16, n_channels)).astype(kind)
+    write_tiff(tmp_path / "many.tif", pixels, photometric, extra)
+    first = n_channels - len(extra)
+    kept = [i for i in range(n_channels) if i < first or extra[i - first] == 0]
+    np.testing.assert_array_equal(read_image(tmp_path / "many.tif"), pixels[..., kept])
 
 
 @pytest.mark.parametrize(("n_channels", "photometric", "alpha"), [(2, 1, 2), (4, 2, 1), (4, 2, 2)])
@@ -222,15 +222,8 @@ def test_alpha_is_no_channel_that_is_missed(tmp_path, n_channels, photometric, a
     np.testing.assert_array_equal(read_image(tmp_path / "alpha.tif"), expected)
 
 
-def test_a_stack_of_imagej_with_one_header_is_refused(tmp_path):
-    text = "ImageJ=1.53t\nimages=50\nslices=50\n"
-    Image.fromarray(GREY).save(tmp_path / "stack.tif", tiffinfo={270: text})
-    assert "50 pictures" in fault_of(tmp_path / "stack.tif")
-
-
-@pytest.mark.parametrize("suffix", ["tif", "png"])
-def test_several_pictures_in_one_file_are_refused(tmp_path, suffix):
-    path = tmp_path / f"stack.{suffix}"
+def test_a_png_of_several_pictures_is_refused(tmp_path):
+    path = tmp_path / "stack.png"
     others = [Image.fromarray(GREY + 1), Image.fromarray(GREY + 2)]
     Image.fromarray(GREY).save(path, save_all=True, append_images=others)
     assert "3 pictures" in fault_of(path)

@@ -10,24 +10,27 @@ unseen.)
 import inspect
 import json
 import math
+import pkgutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import cv2
 import numpy as np
-import PIL
 from jaxtyping import UInt8
 
-from cellxai.data import image_formats
-from cellxai.data.pixels import sixteen_bit
+from cellxai.data import formats, image_formats
+from cellxai.data.pixels import fractions, sixteen_bit
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record
 from cellxai.files.config import as_config
 from cellxai.files.folder import atomic, write_json
 from cellxai.files.identity import hash_content, hash_json, hash_source
 
+DECODERS = ("pillow", "opencv-python-headless", "tifffile", "imagecodecs")
 # Drawn anew in every epoch, so they leave no trace in a prepared image.
 DRAWN = ("crop", "horizontal_flip", "vertical_flip", "brightness", "augmentations")
 
@@ -53,7 +56,7 @@ def cache_key(records: Sequence[Record], transforms: Transforms) -> str:
         "code": sorted(
             hash_code(kind) for kind in {type(transforms), *corruption_classes(records)}
         ),
-        "decoders": [PIL.__version__, cv2.__version__],
+        "decoders": [version(name) for name in DECODERS],
     }
     for name in DRAWN:
         parts["transforms"].pop(name, None)
@@ -64,7 +67,9 @@ def describe_record(record: Record) -> list[Any]:
     """What decides the pixels that are read of a record; a corruption is seeded by the id."""
     seeded = [record.id, as_config(record.corruptions)]
     is_plain_file = record.load_image is None and not record.corruptions
-    return [*describe_file(record.path), *([] if is_plain_file else seeded)]
+    place = [record.series, record.time]
+    part = [] if place == [None, None] else [place]
+    return [*describe_file(record.path), *([] if is_plain_file else seeded), *part]
 
 
 def corruption_classes(records: Sequence[Record]) -> set[type]:
@@ -88,7 +93,7 @@ def hash_code(kind: type) -> str:
         ValueError: If one of them is written in no file, so that its changes would go unseen.
     """
     modules = {inspect.getmodule(parent) for parent in kind.mro() if parent is not object}
-    modules |= {image_formats, sixteen_bit}
+    modules |= {image_formats, sixteen_bit, fractions, *decoding_modules()}
     sources = sorted(hash_source(module) for module in modules if module)
     if "" in sources:
         raise ValueError(
@@ -96,6 +101,12 @@ def hash_code(kind: type) -> str:
             "cannot be told from others; write it into a file, or pass loading.cache=null"
         )
     return hash_json(sources)
+
+
+def decoding_modules() -> list[ModuleType]:
+    """The modules that read the families of formats."""
+    names = [module.name for module in pkgutil.iter_modules(formats.__path__)]
+    return [import_module(f"{formats.__name__}.{name}") for name in names]
 
 
 def open_cached(folder: Path, key: str) -> Kept | None:

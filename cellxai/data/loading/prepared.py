@@ -79,7 +79,7 @@ def read_prepared(record: Record, transforms: Transforms) -> UInt8[np.ndarray, "
     """What the network sees of one image, or why it sees nothing."""
     try:
         with room_to_decode(record):
-            return transforms.prepare(read_pixels(record))
+            return transforms.prepare(read_pixels(record, transforms.stack))
     except ImageFault as fault:
         return str(fault)
 

@@ -7,15 +7,10 @@ import numpy as np
 from jaxtyping import Int, Int32
 from PIL import Image
 
-from cellxai.data import tiff_tags
-from cellxai.data.image_formats import (
-    ImageFault,
-    bits_per_channel,
-    count_pixels,
-    load_strictly,
-    name_faults,
-    read_content,
-)
+from cellxai.data.formats import pillow_tags
+from cellxai.data.formats.faults import ImageFault, name_faults
+from cellxai.data.formats.pillow_files import bits_per_channel, load_strictly, read_content
+from cellxai.data.image_formats import count_pixels
 from cellxai.data.memory_budget import room_for
 from cellxai.data.records import MaskLoader
 
@@ -32,7 +27,7 @@ def read_mask(path: Path) -> Int32[np.ndarray, "h w"]:
         if len(image.getbands()) != 1:
             raise ImageFault(f"a mask in {image.mode}, expected one plane of labels, 0 outside")
         labels = np.array(image)
-        if labels.dtype == np.uint8 and tiff_tags.has_sign(image):
+        if labels.dtype == np.uint8 and pillow_tags.has_sign(image):
             labels = labels.view(np.int8)  # Pillow does not look at the sign of 8 bits
         if labels.min(initial=0) < 0:  # Pillow reads 32 bits as signed, whatever they are
             raise ImageFault(f"a label below 0 or above {2**31 - 1}, expected 0 outside cells")
@@ -41,7 +36,7 @@ def read_mask(path: Path) -> Int32[np.ndarray, "h w"]:
 
 def check_labels(image: Image.Image, content: bytes) -> None:
     """Refuses, from its header, what is not a map of whole numbers of up to 32 bits."""
-    if tiff_tags.has_fractions(image) or image.mode == "F":
+    if pillow_tags.has_fractions(image) or image.mode == "F":
         raise ImageFault("a mask of fractions, expected whole numbers; save it as 16 or 32 bits")
     bits = bits_per_channel(image, content)
     if bits > 32:

@@ -3,9 +3,10 @@
 from typing import Literal
 
 import numpy as np
-from jaxtyping import UInt8, UInt16
+from jaxtyping import Float32, UInt8, UInt16
 
 from cellxai.data.image_formats import ImageFault
+from cellxai.data.pixels.fractions import fractions_to_8_bits
 
 SixteenBit = Literal["percentile", "full", "refuse"]
 RULES = ("percentile", "full", "refuse")
@@ -13,7 +14,7 @@ MID_GREY = 128  # an image of one level has no contrast to show, and is neither 
 
 
 def to_8_bits(
-    image: UInt16[np.ndarray, "h w *c"],
+    image: UInt16[np.ndarray, "h w *c"] | Float32[np.ndarray, "h w *c"],
     rule: SixteenBit,
     percentiles: tuple[float, float],
     full_scale: int,
@@ -23,6 +24,8 @@ def to_8_bits(
     Raises:
         ImageFault: If the rule is ``refuse``, or a pixel is above the full scale.
     """
+    if image.dtype.kind == "f":
+        return fractions_to_8_bits(image, rule, percentiles, full_scale)
     if rule == "refuse":
         raise ImageFault(
             "16-bit pixels, and sixteen_bit=refuse; pass percentile or full, or convert the file"

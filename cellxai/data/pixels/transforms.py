@@ -9,7 +9,7 @@ from typing import Literal
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Int32, UInt, UInt8
+from jaxtyping import Float, Float32, Int32, UInt, UInt8
 from torch import Tensor
 
 # Before the import, or Albumentations asks a server for its newest version: nothing here may
@@ -17,6 +17,7 @@ from torch import Tensor
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations as A
 
+from cellxai.data.formats.stack import Stack
 from cellxai.data.pixels.augmentation import Augmentation, augment_with
 from cellxai.data.pixels.sixteen_bit import RULES, SixteenBit, to_8_bits
 
@@ -65,6 +66,7 @@ class Transforms:
             unequal contrast. By the tensor pipeline of grey images only.
         brightness: Largest shift up or down, as a share of the full scale of 255.
         augmentations: Steps of your own in training, in this order.
+        stack: Which picture is taken of a file of several: axes, slices, time point, series.
 
     Raises:
         ValueError: If a size is not positive, the crop is larger than the image, a probability or
@@ -83,6 +85,7 @@ class Transforms:
     random_clahe: float = 0.0
     brightness: float = 0.1
     augmentations: list[Augmentation] = field(default_factory=list)
+    stack: Stack = Stack()
 
     def __post_init__(self) -> None:
         if min(self.image_size) < 1:
@@ -110,7 +113,7 @@ class Transforms:
         return (1 if self.colour == "grey" else 3, *self.image_size)
 
     def prepare(
-        self, image: UInt[np.ndarray, "h w"] | UInt[np.ndarray, "h w 3"]
+        self, image: UInt[np.ndarray, "h w *p"] | Float32[np.ndarray, "h w *p"]
     ) -> UInt8[np.ndarray, "height width c"]:
         """Steps 1 to 3: the image that validation sees, one plane for grey and three for RGB.
 
@@ -124,8 +127,8 @@ class Transforms:
         return resized.reshape(*self.image_size, -1)
 
     def as_8_bits(
-        self, image: UInt[np.ndarray, "h w"] | UInt[np.ndarray, "h w 3"]
-    ) -> UInt8[np.ndarray, "h w"] | UInt8[np.ndarray, "h w 3"]:
+        self, image: UInt[np.ndarray, "h w *p"] | Float32[np.ndarray, "h w *p"]
+    ) -> UInt8[np.ndarray, "h w *p"]:
         """An image as it is if it has 8 bits, and by the rule for 16 bits otherwise.
 
         Raises:

@@ -48,8 +48,6 @@ OTHER_IMAGES = frozenset(
         ".h5",
         ".hdf5",
         ".zarr",
-        ".tf8",
-        ".btf",
     }
 )  # fmt: skip - what microscopes and other programs write
 

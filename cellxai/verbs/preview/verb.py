@@ -156,7 +156,7 @@ def draw_preview(
 
 def contrast_of(record: Record, transforms: Transforms) -> ContrastRow:
     """An image as the network would see it, without and with CLAHE, whatever the settings say."""
-    original = read_pixels(record)
+    original = read_pixels(record, transforms.stack)
     before, after = (replace(transforms, clahe=clahe).prepare(original) for clahe in (False, True))
     return ContrastRow(record.label, record.id, before, after)
 
@@ -184,7 +184,7 @@ def choose_images(records: Sequence[Record], n_images: int, seed: int) -> list[R
 
 def batch_row(record: Record, transforms: Transforms, seed: int, place: int) -> BatchRow:
     """The pictures of one image; ``place`` stands for its index in a training set."""
-    original = transforms.as_8_bits(read_pixels(record))
+    original = transforms.as_8_bits(read_pixels(record, transforms.stack))
     prepared = transforms.prepare(original)
     augmented = [
         transforms.augment(prepared, augmentation_seed(seed, epoch, place))

@@ -28,9 +28,9 @@ def decoded(monkeypatch) -> list[str]:
     """Names of the files that were decoded."""
     names: list[str] = []
 
-    def spy(record):
+    def spy(record, stack):
         names.append(record.path.name)
-        return read_pixels(record)
+        return read_pixels(record, stack)
 
     monkeypatch.setattr(prepared, "read_pixels", spy)
     return names

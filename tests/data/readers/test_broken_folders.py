@@ -133,7 +133,7 @@ BROKEN = {
         lambda r: Image.new("L", (9, 9)).save(
             r / "a/3.tif", save_all=True, append_images=[Image.new("L", (9, 9), 5)]
         ),
-        "2 pictures in one file", 4,
+        "2 pages, and the file does not say what they are", 4,
     ),
     "folder: not UTF-8": (
         folder, lambda r: empty_file(Path(os.fsdecode(os.fsencode(r / "a") + b"/\xfc.png"))),

@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image
 
 BITS_PER_SAMPLE, PHOTOMETRIC, DESCRIPTION = 258, 262, 270
-SAMPLES_PER_PIXEL, EXTRA_SAMPLES, SAMPLE_FORMAT = 277, 338, 339
+SAMPLES_PER_PIXEL, PLANAR, EXTRA_SAMPLES, SAMPLE_FORMAT = 277, 284, 338, 339
+APART = 2  # of PlanarConfiguration: the samples of a pixel lie in planes of their own
 SIGNED, FLOATING = 2, 3  # of SampleFormat
 ALPHA = (1, 2)  # of ExtraSamples: premultiplied or not; 0 is "unspecified data"
 CHANNELS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}  # of PhotometricInterpretation
@@ -31,6 +32,12 @@ def count_imagej_pictures(image: Image.Image) -> int:
     """Pictures of a file as ImageJ writes it, which has one header for a large stack; else 1."""
     match = IMAGEJ_PICTURES.match(str(read_tag(image, DESCRIPTION) or ""))
     return int(match[1]) if match else 1
+
+
+def has_own_axes(image: Image.Image) -> bool:
+    """Whether tifffile wrote the file with planes apart, which it calls RGB whatever they are."""
+    said = str(read_tag(image, DESCRIPTION) or "")
+    return read_tag(image, PLANAR) == APART and said.startswith('{"shape"')
 
 
 def has_sign(image: Image.Image) -> bool:
