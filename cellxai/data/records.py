@@ -32,6 +32,8 @@ class Record:
         corruptions: What is done to the file's pixels when they are read, in this order.
         load_image: Reads the pixels where ``path`` is a file of many images; ``None`` where it is
             an image file.
+        cell_classes: Class of each cell, that of label 1 first, where the annotations name one;
+            empty where they do not.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Record:
     load_cause: MaskLoader | None = None
     corruptions: tuple[SeededCorruption, ...] = ()
     load_image: ImageLoader | None = None
+    cell_classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
