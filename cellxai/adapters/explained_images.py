@@ -105,27 +105,29 @@ def find_subjects(
 
     A name is the id of an image of the run, of any part, or else a file, a folder of images or a
     pattern such as ``photos/*.png``. A file of the run's own is taken as the run knows it, with
-    its label and masks; any other is prepared like the run's own.
+    its label and masks, and stands for all of its cells where records are cells; any other is
+    prepared like the run's own.
 
     Raises:
         ValueError: If no image is named, none can be read, or a name is neither an id nor a file;
             the message names the nearest ids.
     """
     files = {name: find_files(name) for name in names}
+    by_file: dict[Path, list[str]] = {}
     if all(files.values()) and not has_images(trained):
-        known, by_file = {}, {}  # they are named by their files, and need none of the run's
+        known = {}  # they are named by their files, and need none of the run's
     else:
         known = index_by_id(trained)
-        by_file = {
-            trained.images.records(p)[i].path.resolve(): name for name, (p, i) in known.items()
-        }
+        for name, (part, index) in known.items():
+            file = trained.images.records(part)[index].path.resolve()
+            by_file.setdefault(file, []).append(name)
     wanted: dict[str | Path, None] = {}  # in order, each once
     for name in names:
         if name in known:
             wanted[name] = None
             continue
         for path in files[name] or refuse_unknown(trained, name, [*known]):
-            wanted[by_file.get(path.resolve(), path)] = None
+            wanted |= dict.fromkeys(by_file.get(path.resolve(), [path]))
     if not wanted:
         raise ValueError(
             "images=[] names none; pass ids of the run, files, folders or patterns, or leave it "

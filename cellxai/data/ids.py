@@ -37,6 +37,15 @@ def ids_of_paths(paths: Sequence[PurePath]) -> list[str]:
     ]
 
 
+def id_of_part(image_id: str, part: str) -> str:
+    """The id ``image__part`` of a part of an image; a long one is cut and told by a hash."""
+    text = f"{image_id}__{part}"
+    if len(text) <= LONGEST_ID:
+        return text
+    room = LONGEST_ID - len(part) - N_IN_ID - 3
+    return f"{image_id[:room]}-{hash_path(PurePath(image_id))}__{part}"
+
+
 def _readable_id(path: PurePath) -> str:
     parts = [part for part in path.parent.parts if part != path.anchor]
     text = re.sub(r"[^A-Za-z0-9_.-]+", "-", "__".join([*parts, path.stem]))

@@ -34,6 +34,8 @@ class Record:
             an image file.
         series: Number of the image in a file of several, from 0; ``None`` where the settings say.
         time: Number of the time point, likewise.
+        cell_classes: Class of each cell, that of label 1 first, where the annotations name one;
+            empty where they do not.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Record:
     load_image: ImageLoader | None = None
     series: int | None = None
     time: int | None = None
+    cell_classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

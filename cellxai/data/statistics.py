@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Num
 
-from cellxai.data.image_formats import ImageFault, read_pixels
+from cellxai.data.image_formats import ImageFault
 from cellxai.data.memory_budget import room_to_decode
 from cellxai.data.pixels.transforms import Transforms, convert_colour
+from cellxai.data.record_pixels import read_8_bits
 from cellxai.data.records import Fault, Record
 from cellxai.files.progress_bar import progress
 
@@ -51,7 +52,7 @@ def read_statistics(
     def measure(record: Record) -> PixelStatistics | Fault:
         try:
             with room_to_decode(record):
-                stored = transforms.as_8_bits(read_pixels(record, transforms.stack))
+                stored = read_8_bits(record, transforms)
                 return pixel_statistics(convert_colour(stored, "grey"))
         except ImageFault as fault:
             return Fault(f"image {record.id}", str(fault))

@@ -40,6 +40,15 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def describe_file(path: Path) -> tuple[str, int | None, int | None]:
+    """Path, bytes and nanosecond of the last change; ``None`` where there is no such file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return str(path.absolute()), None, None
+    return str(path.absolute()), status.st_size, status.st_mtime_ns
+
+
 def hash_path(path: PurePath) -> str:
     """Eight hex digits that stand for a path in the id of an image."""
     return hash_content(path.as_posix().encode("utf-8", "backslashreplace"))[:N_IN_ID]

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from cellxai.data.frames.reading import ImagePart
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.records import Fault, Record
 from cellxai.data.splits import PARTS
@@ -76,11 +77,25 @@ def describe_split(images: CellImages, path: Path) -> dict[str, Any]:
 
 
 def hash_records(records: Sequence[Record]) -> str:
-    """SHA-256 of the ids, the labels and the bytes of all images, in the order of the ids."""
+    """SHA-256 of the ids, the labels and the bytes of all images, in the order of the ids.
+
+    Of a part of an image also what part it is: cells of other masks are other images.
+    """
+    # A file of many cells is read once.
+    files = {path: hash_file(path) for path in {record.path for record in records}}
     ordered = sorted(records, key=lambda record: record.id)
     return hash_content(
-        *(f"{record.id}\0{record.label}\0{hash_file(record.path)}\n" for record in ordered)
+        *(
+            f"{record.id}\0{record.label}\0{files[record.path]}{describe_part(record)}\n"
+            for record in ordered
+        )
     )
+
+
+def describe_part(record: Record) -> str:
+    """Which part of its file a record is; empty where it is all of it."""
+    part = record.load_image
+    return f"\0{part.identity}" if isinstance(part, ImagePart) else ""
 
 
 def git_revision() -> str | None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cellxai.data.loading import prepared
+from cellxai.data import record_pixels
 from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.splits import SplitSettings
 from cellxai.files.folder import RunFolder, read_csv, read_json
@@ -28,7 +28,7 @@ def test_a_cache_changes_no_weight_and_leaves_nothing_to_decode(settings, tmp_pa
     cached = LoadingSettings(cache=tmp_path / "cache")
     plain = fit(run=tmp_path / "plain", **settings(epochs=2)).run
     first = fit(run=tmp_path / "first", loading=cached, **settings(epochs=2)).run
-    monkeypatch.setattr(prepared, "read_pixels", None)
+    monkeypatch.setattr(record_pixels, "read_pixels", None)
     second = fit(run=tmp_path / "second", loading=cached, **settings(epochs=2)).run
     assert same(last(first), last(plain))
     assert same(last(second), last(plain))

@@ -22,13 +22,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from cellxai.data import formats, image_formats
+from cellxai.data import formats, image_formats, record_pixels
+from cellxai.data.cells import cut, find
+from cellxai.data.frames import reading
+from cellxai.data.frames.reading import identity_of
 from cellxai.data.pixels import fractions, sixteen_bit
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record
 from cellxai.files.config import as_config
 from cellxai.files.folder import atomic, write_json
-from cellxai.files.identity import hash_content, hash_json, hash_source
+from cellxai.files.identity import describe_file, hash_content, hash_json, hash_source
 
 DECODERS = ("pillow", "opencv-python-headless", "tifffile", "imagecodecs")
 # Drawn anew in every epoch, so they leave no trace in a prepared image.
@@ -69,21 +72,13 @@ def describe_record(record: Record) -> list[Any]:
     is_plain_file = record.load_image is None and not record.corruptions
     place = [record.series, record.time]
     part = [] if place == [None, None] else [place]
+    part += [] if (identity := identity_of(record)) is None else [identity]
     return [*describe_file(record.path), *([] if is_plain_file else seeded), *part]
 
 
 def corruption_classes(records: Sequence[Record]) -> set[type]:
     """The classes of the corruptions of any of the records."""
     return {type(step.corruption) for record in records for step in record.corruptions}
-
-
-def describe_file(path: Path) -> tuple[str, int | None, int | None]:
-    """Path, bytes and nanosecond of the last change; ``None`` where there is no such file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return str(path.absolute()), None, None
-    return str(path.absolute()), status.st_size, status.st_mtime_ns
 
 
 def hash_code(kind: type) -> str:
@@ -94,6 +89,7 @@ def hash_code(kind: type) -> str:
     """
     modules = {inspect.getmodule(parent) for parent in kind.mro() if parent is not object}
     modules |= {image_formats, sixteen_bit, fractions, *decoding_modules()}
+    modules |= {record_pixels, reading, cut, find}
     sources = sorted(hash_source(module) for module in modules if module)
     if "" in sources:
         raise ValueError(

@@ -10,10 +10,11 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from cellxai.data.image_formats import ImageFault, read_pixels
+from cellxai.data.image_formats import ImageFault
 from cellxai.data.loading.cache import Kept, cache_key, open_cached, write_cached
 from cellxai.data.memory_budget import room_to_decode
 from cellxai.data.pixels.transforms import Transforms
+from cellxai.data.record_pixels import prepare_record
 from cellxai.data.records import Fault, Record
 from cellxai.files.progress_bar import progress
 
@@ -79,7 +80,7 @@ def read_prepared(record: Record, transforms: Transforms) -> UInt8[np.ndarray, "
     """What the network sees of one image, or why it sees nothing."""
     try:
         with room_to_decode(record):
-            return transforms.prepare(read_pixels(record, transforms.stack))
+            return prepare_record(record, transforms)
     except ImageFault as fault:
         return str(fault)
 

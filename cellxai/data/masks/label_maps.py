@@ -1,6 +1,9 @@
 """Label maps: read from an image file, or drawn from the pixels of each object."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from cellxai.data.formats.pillow_files import bits_per_channel, load_strictly, r
 from cellxai.data.image_formats import count_pixels
 from cellxai.data.memory_budget import room_for
 from cellxai.data.records import MaskLoader
+from cellxai.files.identity import describe_file
 
 
 def read_mask(path: Path) -> Int32[np.ndarray, "h w"]:
@@ -43,9 +47,26 @@ def check_labels(image: Image.Image, content: bytes) -> None:
         raise ImageFault(f"a mask of {bits} bits, expected 8, 16 or 32; save it as one of them")
 
 
-def mask_loader(path: Path) -> MaskLoader:
+@dataclass(frozen=True)
+class KnownMask:
+    """A label map that is read when called, and what tells it from others before it is read.
+
+    Args:
+        read: Reads it.
+        identify: Text that is another one where the map may be another one.
+    """
+
+    read: MaskLoader
+    identify: Callable[[], str]
+
+    def __call__(self) -> Int32[np.ndarray, "h w"]:
+        """The labels, 0 where there is no cell."""
+        return self.read()
+
+
+def mask_loader(path: Path) -> KnownMask:
     """Reads a label map when called."""
-    return lambda: read_mask(path)
+    return KnownMask(partial(read_mask, path), lambda: json.dumps(describe_file(path)))
 
 
 def draw_label_map(

@@ -3,7 +3,7 @@
 import codecs
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,8 +13,9 @@ from jaxtyping import Int
 
 from cellxai.data.image_formats import MAX_PIXELS
 from cellxai.data.masks.coco_segmentation import parse_segmentation, pixels_of_part
-from cellxai.data.masks.label_maps import draw_label_map
+from cellxai.data.masks.label_maps import KnownMask, draw_label_map
 from cellxai.data.records import Fault, MaskLoader, brief
+from cellxai.files.identity import hash_content
 from gmm.files.regular import NO_FILE, explain_unreadable
 
 MOST_BYTES = 2**31  # the largest file of LIVECell has a third
@@ -30,6 +31,7 @@ class CocoImage:
         shape: Height and width in pixels.
         categories: Names of the categories of its objects.
         objects: The parts of each object, in the order of the file.
+        classes: Names of their categories, in the same order.
         complete: Whether every object could be read.
     """
 
@@ -38,6 +40,7 @@ class CocoImage:
     shape: tuple[int, int]
     categories: set[str] = field(default_factory=set)
     objects: list[list[np.ndarray]] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
     complete: bool = True
 
 
@@ -169,15 +172,21 @@ def add_object(entry: Any, images: Mapping[Any, CocoImage], names: Mapping[Any, 
     image.categories.add(names[category])
     try:
         image.objects.append(parse_segmentation(entry.get("segmentation"), image.shape))
+        image.classes.append(names[category])
     except ValueError as error:
         image.complete = False
         raise ValueError(f"in {brief(str(image.file_name))}: {error}") from None
 
 
-def label_map_loader(objects: Iterable[list[np.ndarray]], shape: tuple[int, int]) -> MaskLoader:
+def label_map_loader(objects: Sequence[list[np.ndarray]], shape: tuple[int, int]) -> MaskLoader:
     """Draws the objects when called: the first gets label 1, later ones lie on top."""
 
     def pixels_of(parts: list[np.ndarray]) -> Int[np.ndarray, " p"]:
         return np.concatenate([pixels_of_part(part, shape) for part in parts])
 
-    return lambda: draw_label_map(map(pixels_of, objects), shape)
+    def identify() -> str:
+        parts = (part for parts in objects for part in parts)
+        kinds = [[(str(part.dtype), part.shape) for part in parts] for parts in objects]
+        return hash_content(str((shape, kinds)), *parts)
+
+    return KnownMask(lambda: draw_label_map(map(pixels_of, objects), shape), identify)

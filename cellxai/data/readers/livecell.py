@@ -73,6 +73,7 @@ class LiveCell(Source):
             label=class_of(image, self.label),
             group=well_of(image.file_name) if self.groups == "well" else None,
             load_mask=label_map_loader(image.objects, image.shape) if image.complete else None,
+            cell_classes=tuple(image.classes),
         )
 
 

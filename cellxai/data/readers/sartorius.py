@@ -10,9 +10,10 @@ from jaxtyping import Int64
 from cellxai.data.csv_rows import TableRow, read_rows, table_faults, table_notes
 from cellxai.data.ids import LONGEST_ID, is_safe_id
 from cellxai.data.image_formats import MAX_PIXELS
-from cellxai.data.masks.label_maps import draw_label_map, mask_loader
+from cellxai.data.masks.label_maps import KnownMask, draw_label_map, mask_loader
 from cellxai.data.masks.rle import parse_rle, pixels_of
 from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source, brief
+from cellxai.files.identity import hash_content
 from gmm.files.regular import NO_FILE, explain_unreadable
 
 CELL_TYPES = ("astro", "cort", "shsy5y")
@@ -185,7 +186,10 @@ def label_map_loader(cells: list[TableRow], shape: tuple[int, int]) -> MaskLoade
     def pixels_of_row(row: TableRow) -> Int64[np.ndarray, " p"]:
         return pixels_of(parse_rle(row["annotation"], shape[0] * shape[1]))
 
-    return lambda: draw_label_map(map(pixels_of_row, cells), shape)
+    return KnownMask(
+        lambda: draw_label_map(map(pixels_of_row, cells), shape),
+        lambda: hash_content(str(shape), *(f"{row['annotation']}\n" for row in cells)),
+    )
 
 
 def group_of(row: TableRow) -> str | None:

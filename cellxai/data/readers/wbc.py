@@ -13,7 +13,7 @@ from jaxtyping import Int32
 
 from cellxai.data.csv_rows import TableRow, read_rows, table_faults, table_notes
 from cellxai.data.image_formats import ImageFault
-from cellxai.data.masks.label_maps import read_mask
+from cellxai.data.masks.label_maps import KnownMask, mask_loader, read_mask
 from cellxai.data.records import Fault, MaskLoader, Record, Scan, Source, brief
 from gmm.files.regular import NO_FILE, explain_unreadable
 
@@ -119,4 +119,4 @@ def cell_loader(path: Path) -> MaskLoader:
             raise ImageFault(f"{path}: grey level {others[0]}, expected {GREY_LEVELS.tolist()}")
         return np.searchsorted(GREY_LEVELS, levels).astype(np.int32)
 
-    return load
+    return KnownMask(load, mask_loader(path).identify)

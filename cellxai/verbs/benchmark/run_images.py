@@ -105,6 +105,11 @@ def scene_root(record: Record) -> Path:
     Raises:
         ValueError: If it was another that wrote it.
     """
+    if record.load_image is not None:
+        raise ValueError(
+            f"truth: {record.id} is a part of an image, and scenes are known of whole ones; pass "
+            "truth=null"
+        )
     root = record.path.parent.parent
     if not (root / "synthesize.json").is_file():
         raise ValueError(

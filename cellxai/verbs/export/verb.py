@@ -107,7 +107,7 @@ def export(
 def images_to_check(trained: TrainedRun) -> tuple[Float[Tensor, "b 3 h w"], list[Path]]:
     """Some images of the judged part, from its whole length, and their files.
 
-    Noise, and no files, where the data set of the run is not at hand.
+    Noise, and no files, where the data set of the run is not at hand; no files of cells, either.
     """
     try:
         records = trained.images.records(trained.judged_part)
@@ -117,7 +117,10 @@ def images_to_check(trained: TrainedRun) -> tuple[Float[Tensor, "b 3 h w"], list
         return torch.rand(N_CHECKED, 3, *size, generator=noise).to(trained.device), []
     places = range(0, len(records), max(1, len(records) // N_CHECKED))[:N_CHECKED]
     images = torch.cat([trained.pixels(trained.judged_part, place) for place in places])
-    return images, [records[place].path for place in places]
+    chosen = [records[place] for place in places]
+    if any(record.load_image or record.corruptions for record in chosen):
+        return images, []  # their files hold more than they are, or other pixels
+    return images, [record.path for record in chosen]
 
 
 def write_weights(network: ScoringNetwork, path: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cellxai.data.image_formats import read_pixels
 from cellxai.data.pixels.transforms import Transforms, augmentation_seed
+from cellxai.data.record_pixels import prepare_record, read_8_bits
 from cellxai.data.records import Fault, Record, Source
 from cellxai.data.statistics import PixelStatistics, read_statistics
 from cellxai.figures.dataset.batch import BatchRow, draw_batch
@@ -156,8 +156,9 @@ def draw_preview(
 
 def contrast_of(record: Record, transforms: Transforms) -> ContrastRow:
     """An image as the network would see it, without and with CLAHE, whatever the settings say."""
-    original = read_pixels(record, transforms.stack)
-    before, after = (replace(transforms, clahe=clahe).prepare(original) for clahe in (False, True))
+    before, after = (
+        prepare_record(record, replace(transforms, clahe=clahe)) for clahe in (False, True)
+    )
     return ContrastRow(record.label, record.id, before, after)
 
 
@@ -184,8 +185,8 @@ def choose_images(records: Sequence[Record], n_images: int, seed: int) -> list[R
 
 def batch_row(record: Record, transforms: Transforms, seed: int, place: int) -> BatchRow:
     """The pictures of one image; ``place`` stands for its index in a training set."""
-    original = transforms.as_8_bits(read_pixels(record, transforms.stack))
-    prepared = transforms.prepare(original)
+    original = read_8_bits(record, transforms)
+    prepared = prepare_record(record, transforms)
     augmented = [
         transforms.augment(prepared, augmentation_seed(seed, epoch, place))
         for epoch in range(N_EPOCHS_SHOWN)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from cellxai.data import record_pixels
 from cellxai.data.image_formats import read_pixels
 from cellxai.data.loading import prepared
 from cellxai.data.loading.cache import cache_key
@@ -32,7 +33,7 @@ def decoded(monkeypatch) -> list[str]:
         names.append(record.path.name)
         return read_pixels(record, stack)
 
-    monkeypatch.setattr(prepared, "read_pixels", spy)
+    monkeypatch.setattr(record_pixels, "read_pixels", spy)
     return names
 
 

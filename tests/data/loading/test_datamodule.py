@@ -7,8 +7,8 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from PIL import Image
 
+from cellxai.data import record_pixels
 from cellxai.data.image_formats import read_image
-from cellxai.data.loading import prepared
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.pixels.tensor_augment import TensorImages
@@ -227,7 +227,7 @@ def test_a_cache_serves_later_runs_without_a_file_to_decode(records, parts, tmp_
         return CellImages(records, parts, ("a", "b"), TRANSFORMS, 4, 7, loading)
 
     first = epoch_of(fresh(), 1)
-    monkeypatch.setattr(prepared, "read_pixels", None)
+    monkeypatch.setattr(record_pixels, "read_pixels", None)
     again = epoch_of(fresh(), 1)
     assert torch.equal(first[0], again[0])
     assert torch.equal(first[1], again[1])
