@@ -1,20 +1,45 @@
 """One record per image: what every reader of a data set returns."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from reprlib import Repr
 
 import numpy as np
-from jaxtyping import Int32, UInt8
+from jaxtyping import Int32, UInt
 
 from cellxai.data.corruption import SeededCorruption
 
 SHORT = Repr()
 SHORT.maxstring = SHORT.maxother = 120  # characters: a path is longer than what reprlib leaves
 MaskLoader = Callable[[], Int32[np.ndarray, "h w"]]
-ImageLoader = Callable[[], UInt8[np.ndarray, "h w"]]
+ImageLoader = Callable[[], UInt[np.ndarray, "h w *p"]]
+
+
+class Columns(Mapping[str, str]):
+    """What a table says of an image beside its class: plate, well, dose; it cannot be changed.
+
+    Unlike a mapping proxy it can be hashed, as records are, and sent to another process.
+    """
+
+    def __init__(self, cells: Mapping[str, str] | Sequence[tuple[str, str]] = ()) -> None:
+        self._cells = tuple(dict(cells).items())
+
+    def __getitem__(self, name: str) -> str:
+        return dict(self._cells)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict(self._cells))
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._cells))
+
+    def __repr__(self) -> str:
+        return f"Columns({dict(self._cells)!r})"
 
 
 @dataclass(frozen=True)
@@ -30,12 +55,17 @@ class Record:
         load_cause: Reads the planted cause map, non-zero on the pixels that make the class;
             ``None`` for real images, where the cause is not known.
         corruptions: What is done to the file's pixels when they are read, in this order.
-        load_image: Reads the pixels where ``path`` is a file of many images; ``None`` where it is
-            an image file.
+        load_image: Reads the pixels where ``path`` is a file of many images, or one of several
+            that make an image; ``None`` where it is an image file.
         series: Number of the image in a file of several, from 0; ``None`` where the settings say.
         time: Number of the time point, likewise.
         cell_classes: Class of each cell, that of label 1 first, where the annotations name one;
             empty where they do not.
+        columns: What else a table says of the image, by the names of its columns; a cell may be
+            empty.
+        more_files: The files that ``load_image`` reads beside ``path``, in order.
+        planes: Names of the planes that ``load_image`` gives, in order; empty where nobody named
+            them.
     """
 
     id: str
@@ -49,6 +79,14 @@ class Record:
     series: int | None = None
     time: int | None = None
     cell_classes: tuple[str, ...] = ()
+    columns: Columns = field(default_factory=Columns)
+    more_files: tuple[Path, ...] = ()
+    planes: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that decides the pixels."""
+        return (self.path, *self.more_files)
 
 
 @dataclass(frozen=True)

@@ -1,94 +1,15 @@
 """Which image trains, which one validates, which one tests: by image, never by cell."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from cellxai.data.csv_rows import read_rows
-from cellxai.data.dealing import deal_folds, deal_parts, units_per_class
+from cellxai.data.dealing import deal_folds, deal_parts, unit_name, units_per_class
+from cellxai.data.grouping import check_columns, group_records, strata_of, with_columns
 from cellxai.data.records import Fault, Record, Scan
+from cellxai.data.split_settings import LEAVE_ONE_OUT, PARTS, SplitSettings
 from cellxai.files.folder import write_csv
-
-PARTS = ("train", "validation", "test")
-RARE_CLASSES = ("refuse", "leave_out")
-
-
-@dataclass(frozen=True)
-class SplitSettings:
-    """How a data set is parted: by shares, into folds, or as a file says. Groups stay whole.
-
-    Args:
-        validation_share: Share of the images that choose the epoch and the thresholds.
-        test_share: Share of the images that are looked at once, at the end; not used with folds.
-        seed: Another seed parts the images differently.
-        file: A ``split.csv`` with columns ``id`` and ``part`` to use as it is; shares, folds and
-            seed are then not used.
-        n_folds: Folds of a cross-validation, each of which is tested in one run; ``None`` for a
-            single split.
-        fold: The fold that is tested here, from 0; all others train and validate.
-        rare_classes: What becomes of a class with too few images or groups to be in every part, or
-            in every fold: ``refuse`` ends with its name, ``leave_out`` reports it and goes on.
-        keep_copies_together: Whether images that show the same (turned, resized, recompressed, as
-            `cellxai check` finds them) are one group. All images are read once more for it.
-
-    Raises:
-        ValueError: If a share is outside [0, 1), nothing is left to train on, there is no such
-            fold, or a file parts the images and copies are to be kept together.
-    """
-
-    validation_share: float = 0.2
-    test_share: float = 0.2
-    seed: int = 0
-    file: Path | None = None
-    n_folds: int | None = None
-    fold: int = 0
-    rare_classes: Literal["refuse", "leave_out"] = "refuse"
-    keep_copies_together: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("validation_share", "test_share"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: expected a share in [0, 1)")
-        if self.n_folds is not None and self.n_folds < 2:
-            raise ValueError(f"n_folds={self.n_folds}: expected at least 2, or null for no folds")
-        if not 0 <= self.fold < (self.n_folds or 1):
-            folds = "0 without n_folds" if self.n_folds is None else f"0…{self.n_folds - 1}"
-            raise ValueError(f"fold={self.fold}: expected {folds}")
-        if self.validation_share + self.tested_share >= 1:
-            tested = f"n_folds={self.n_folds}" if self.n_folds else f"test_share={self.test_share}"
-            raise ValueError(
-                f"validation_share={self.validation_share} and {tested} "
-                "leave nothing to train on; pass shares that sum to less than 1"
-            )
-        if self.rare_classes not in RARE_CLASSES:
-            expected = " or ".join(RARE_CLASSES)
-            raise ValueError(f"rare_classes={self.rare_classes!r}: expected {expected}")
-
-        if self.keep_copies_together and self.file is not None:
-            raise ValueError(
-                f"split.keep_copies_together=true and split.file={self.file}: the file says which "
-                "image is where; pass one of the two"
-            )
-
-    @property
-    def tested_share(self) -> float:
-        """The share of the images that one run tests."""
-        return 1 / self.n_folds if self.n_folds else self.test_share
-
-    @property
-    def shares(self) -> dict[str, float]:
-        """The share of each part that gets any image, the training part first."""
-        train = 1 - self.validation_share - self.tested_share
-        shares = zip(PARTS, (train, self.validation_share, self.tested_share), strict=True)
-        return {part: share for part, share in shares if share > 0}
-
-    @property
-    def units_needed(self) -> int:
-        """Groups, or images without a group, that put a class into every part of every fold."""
-        if self.n_folds == 2 and self.validation_share:
-            return 4  # the half that is not tested has to be shared out again
-        return self.n_folds or len(self.shares)
 
 
 def split_records(records: Sequence[Record], settings: SplitSettings) -> dict[str, str]:
@@ -110,12 +31,68 @@ def split_records(records: Sequence[Record], settings: SplitSettings) -> dict[st
 
 def deal_records(records: Sequence[Record], settings: SplitSettings) -> dict[str, str]:
     """The parts by shares; with folds, what is not tested is shared out again."""
+    strata = strata_of(records, settings.stratify_by)
     if settings.n_folds is None:
-        return deal_parts(records, settings.shares, settings.seed)
-    folds = deal_folds(records, settings.n_folds, settings.seed)
+        return deal_parts(records, settings.shares, settings.seed, strata)
+    folds = folds_of(records, settings, strata)
     learnt_from = [record for record in records if folds[record.id] != settings.fold]
     shares = {part: share for part, share in settings.shares.items() if part != "test"}
-    return dict.fromkeys(folds, "test") | deal_parts(learnt_from, shares, settings.seed)
+    dealt = deal_parts(learnt_from, shares, settings.seed, strata)
+    return dict.fromkeys(folds, "test") | dealt
+
+
+def folds_of(
+    records: Sequence[Record], settings: SplitSettings, strata: Mapping[str, str]
+) -> dict[str, int]:
+    """The fold of each image by its id.
+
+    Raises:
+        ValueError: If the fold to be tested is none of the groups that are left out.
+    """
+    if isinstance(settings.n_folds, int):
+        return deal_folds(records, settings.n_folds, settings.seed, strata)
+    groups = groups_left_out(records, settings)
+    if settings.fold >= len(groups):
+        raise ValueError(
+            f"split.fold={settings.fold}: expected 0…{len(groups) - 1}, for there are "
+            f"{len(groups)} groups to leave out"
+        )
+    fold_of = {group: fold for fold, group in enumerate(groups)}
+    return {record.id: fold_of[unit_name(record)] for record in records}
+
+
+def groups_left_out(records: Sequence[Record], settings: SplitSettings) -> list[str]:
+    """The groups by name, each of which is a fold: in the order of the folds.
+
+    Raises:
+        ValueError: If there is no group.
+    """
+    if all(record.group is None for record in records):
+        raise ValueError(
+            f"split.n_folds={settings.n_folds}: the data has no groups to leave out; name columns "
+            "in split.group_by, or pass a number of folds"
+        )
+    return sorted({unit_name(record) for record in records})
+
+
+def group_scan(scan: Scan, settings: SplitSettings) -> Scan:
+    """The data set with the groups that the split names.
+
+    Raises:
+        ValueError: If a column is not there, is blank somewhere, or gives too few groups to part.
+    """
+    records = group_records(scan.records, settings.group_by)
+    check_columns("split.stratify_by", settings.stratify_by, records)
+    groups = {unit_name(record) for record in records}
+    needed = settings.units_needed
+    if records and settings.group_by and settings.file is None and len(groups) < needed:
+        first = ", ".join(sorted({str(record.group) for record in records}))
+        raise ValueError(
+            f"split.group_by={[*settings.group_by]}: {len(groups)} group(s) ({first}) of "
+            f"{len(records)} images, expected at least {needed}, for a group is in one part alone; "
+            "group by a finer column, set a share to 0, or pass fewer folds"
+        )
+    return replace(scan, records=tuple(records))
 
 
 def keep_common(scan: Scan, settings: SplitSettings) -> Scan:
@@ -157,12 +134,21 @@ def check_enough(records: Sequence[Record], settings: SplitSettings) -> None:
     for label, n_units in units_per_class(records).items():
         if n_units < needed:
             kind = "images" if all(record.group is None for record in records) else "groups"
-            parts = f"{settings.n_folds} folds" if settings.n_folds else ", ".join(settings.shares)
-            fewer = "pass fewer folds" if settings.n_folds else "set a share to 0"
+            by = f" by {', '.join(settings.group_by)}" if settings.group_by else ""
+            parts, fewer = describe_parts(settings)
             raise ValueError(
-                f"class {label!r} has too few {kind}: {n_units}, expected at least {needed}, one "
-                f"for each of {parts}; add images, {fewer}, or pass rare_classes=leave_out"
+                f"class {label!r} has too few {kind}{by}: {n_units}, expected at least {needed}, "
+                f"one for each of {parts}; add images, {fewer}, or pass rare_classes=leave_out"
             )
+
+
+def describe_parts(settings: SplitSettings) -> tuple[str, str]:
+    """What a class has to be in, and how that becomes less."""
+    if settings.n_folds == LEAVE_ONE_OUT:
+        return "what is left out and what is learnt from", "pass a number of folds"
+    if settings.n_folds:
+        return f"{settings.n_folds} folds", "pass fewer folds"
+    return ", ".join(settings.shares), "set a share to 0"
 
 
 def check_train(records: Sequence[Record], parts: Mapping[str, str]) -> None:
@@ -212,17 +198,16 @@ def refuse_ids(path: Path, ids: Sequence[str], reason: str) -> None:
 def write_split(path: Path, records: Sequence[Record], parts: Mapping[str, str]) -> None:
     """Writes id, label, group and part of each image; :class:`SplitSettings` reads it back.
 
-    No paths: the file then says the same on every machine.
+    What else a table says of the images follows. No paths: the file then says the same on every
+    machine.
     """
-    write_csv(
-        path,
-        [
-            {
-                "id": record.id,
-                "label": record.label,
-                "group": record.group or "",
-                "part": parts[record.id],
-            }
-            for record in records
-        ],
-    )
+    rows = [
+        {
+            "id": record.id,
+            "label": record.label,
+            "group": record.group or "",
+            "part": parts[record.id],
+        }
+        for record in records
+    ]
+    write_csv(path, with_columns(rows, records))

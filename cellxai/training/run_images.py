@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from cellxai.data.csv_rows import read_rows
+from cellxai.data.grouping import group_records
 from cellxai.data.loading.copied_images import with_copies_grouped
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.records import Fault, Scan, note_blank_groups
-from cellxai.data.splits import keep_common, read_split, split_records
+from cellxai.data.splits import group_scan, keep_common, read_split, split_records
 from cellxai.training.run_settings import RunSettings
 
 
@@ -16,9 +17,9 @@ def load_images(settings: RunSettings) -> tuple[CellImages, Scan]:
     """The images of a run in parts, not read yet, and the data set that they are from.
 
     Raises:
-        ValueError: If fewer than two classes are left.
+        ValueError: If fewer than two classes are left, or the split does not fit the data.
     """
-    scan = keep_common(settings.data.scan(), settings.split)
+    scan = keep_common(group_scan(settings.data.scan(), settings.split), settings.split)
     if len(scan.classes) < 2:
         raise ValueError(
             f"found {len(scan.records)} sound images of {len(scan.classes)} class(es) and "
@@ -44,14 +45,16 @@ def load_known_images(settings: RunSettings, split: Path) -> tuple[CellImages, t
     """
     scan = settings.data.scan()
     listed = {row["id"] for row in read_rows(split, ("id", "part"))}
-    known = tuple(record for record in scan.records if record.id in listed)
+    known = group_records(
+        [record for record in scan.records if record.id in listed], settings.split.group_by
+    )
     new = tuple(
         Fault(f"image {record.id}", f"not in {split}: new since the training")
         for record in scan.records
         if record.id not in listed
     )
     parts = read_split(split, known)
-    return part_images(settings, replace(scan, records=known), parts), new
+    return part_images(settings, replace(scan, records=tuple(known)), parts), new
 
 
 def part_images(settings: RunSettings, scan: Scan, parts: Mapping[str, str]) -> CellImages:

@@ -15,7 +15,8 @@ from cellxai.classifier.module import ModelSettings
 from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault, Record, Source
-from cellxai.data.splits import SplitSettings
+from cellxai.data.split_settings import LEAVE_ONE_OUT
+from cellxai.data.splits import SplitSettings, group_scan, groups_left_out, keep_common
 from cellxai.data.statistics import fit_discriminant, read_statistics
 from cellxai.evaluation import baseline, intervals
 from cellxai.evaluation.intervals import bootstrap, sampling_units, wilson
@@ -91,6 +92,7 @@ def crossvalidate(
 ) -> CrossValidation:
     """Trains and judges one classifier a fold, and every image once; a killed call continues.
 
+    With ``--split.n_folds leave_one_out --split.group_by [plate]`` each plate is a fold.
     Every fold is a run folder, RUN/fold-0 and so on, that all other verbs take. Its test images
     are judged by its classifier; together they are all images. Broken images, and classes with
     fewer images than folds, are left out and named.
@@ -98,8 +100,8 @@ def crossvalidate(
     Args:
         data: Where the images are; --data.help CLASS lists a reader's options.
         run: Folder of the folds and of what they say together.
-        split: Number of folds and the share that validates; every fold is tested, so ``fold`` must
-            stay 0.
+        split: Number of folds, or ``leave_one_out``, and the share that validates; every fold is
+            tested, so ``fold`` must stay 0.
         transforms: What happens to an image before the network.
         model: The network.
         training: How it is trained.
@@ -111,14 +113,17 @@ def crossvalidate(
             the folder holds another run.
     """
     settings = RunSettings(data, run, split, transforms, model, training, loading, seed)
-    n_folds, console = number_of_folds(split), Console(stderr=True, highlight=False, soft_wrap=True)
+    check_folds(split)
+    names, console = fold_names(data, split), Console(stderr=True, highlight=False, soft_wrap=True)
     predictions: list[dict[str, str]] = []
-    for fold in range(n_folds):
+    for fold, name in enumerate(names):
         fitted = fit_fold(settings, fold)
-        console.print(f"{fold + 1}/{n_folds} {fitted}", markup=False)
+        console.print(f"{fold + 1}/{len(names)} {name}{fitted}", markup=False)
         predictions += [{"fold": str(fold), **row} for row in tested_images(fold_folder(run, fold))]
-    records = {record.id: record for record in data.scan().records}
+    records = {record.id: record for record in group_scan(data.scan(), split).records}
     report, rows = judge_folds(run, [records[row["id"]] for row in predictions], predictions)
+    for figures, name in zip(report["folds"], names, strict=True):
+        figures |= {"left_out": name.removesuffix(": ")} if name else {}
     write_csv(run / "crossvalidation.csv", rows)
     write_json(run / "crossvalidation.json", report)
     return CrossValidation(run, report)
@@ -138,8 +143,8 @@ def fold_folder(run: Path, fold: int) -> RunFolder:
     return RunFolder(run / f"fold-{fold}")
 
 
-def number_of_folds(split: SplitSettings) -> int:
-    """How many folds there are.
+def check_folds(split: SplitSettings) -> None:
+    """Refuses a split that does not test every image once.
 
     Raises:
         ValueError: If there are no folds, a file parts the images, or one fold is chosen.
@@ -151,7 +156,18 @@ def number_of_folds(split: SplitSettings) -> int:
         )
     if split.fold:
         raise ValueError(f"split.fold={split.fold}: every fold is tested; expected 0, or use fit")
-    return split.n_folds
+
+
+def fold_names(data: Source, split: SplitSettings) -> list[str]:
+    """What each fold leaves out, for the line of its result; empty where folds are drawn.
+
+    Raises:
+        ValueError: If there is nothing to leave out.
+    """
+    if split.n_folds != LEAVE_ONE_OUT:
+        return [""] * int(split.n_folds or 0)
+    scan = keep_common(group_scan(data.scan(), split), split)
+    return [f"{group}: " for group in groups_left_out(scan.records, split)]
 
 
 def tested_images(folder: RunFolder) -> list[dict[str, str]]:

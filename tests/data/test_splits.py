@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellxai.data.records import Record, Scan
-from cellxai.data.splits import SplitSettings, keep_common, split_records, write_split
+from cellxai.data.records import Columns, Record, Scan
+from cellxai.data.splits import (
+    SplitSettings,
+    group_scan,
+    groups_left_out,
+    keep_common,
+    split_records,
+    write_split,
+)
+from cellxai.files.folder import read_csv
 
 
 def images(label: str, n: int, group: str | None = None) -> list[Record]:
@@ -236,3 +244,170 @@ def test_a_split_file_that_does_not_fit_is_refused_with_the_ids(tmp_path, rows, 
     (tmp_path / "split.csv").write_text(f"id,part\n{rows}\n")
     with pytest.raises(ValueError, match=message):
         split_records(images("a", 3), SplitSettings(file=tmp_path / "split.csv"))
+
+
+def on_plates(n_plates: int, wells: int, doses: int = 1, n_classes: int = 2) -> list[Record]:
+    """Images of each class in each well: plate and dose by columns, no group."""
+    return [
+        Record(
+            f"{label}-{plate}-{well}", Path("x.png"), f"class{label}",
+            columns=Columns({"plate": f"P{plate}", "well": f"{well}", "dose": f"{well % doses}"}),
+        )
+        for label in range(n_classes)
+        for plate in range(n_plates)
+        for well in range(wells)
+    ]  # fmt: skip
+
+
+def parted(records, settings) -> dict[str, str]:
+    return split_records(group_scan(Scan(tuple(records)), settings).records, settings)
+
+
+@given(n_plates=st.integers(1, 6), wells=st.integers(1, 6), seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=15)
+def test_no_group_of_two_columns_is_ever_parted(n_plates, wells, seed):
+    records = on_plates(n_plates, wells)
+    split = SplitSettings(seed=seed, group_by=("plate", "well"))
+    if n_plates * wells < 3:
+        with pytest.raises(ValueError, match=r"split.group_by=\['plate', 'well'\]: \d group"):
+            parted(records, split)
+        return
+    parts = parted(records, split)
+    of_group = {(r.columns["plate"], r.columns["well"], parts[r.id]) for r in records}
+    assert len(of_group) == n_plates * wells
+    assert parts == split_records(
+        [Record(r.id, r.path, r.label, f"plate={r.columns['plate']}, well={r.columns['well']}")
+         for r in records],
+        SplitSettings(seed=seed),
+    )  # fmt: skip
+
+
+def test_one_plate_cannot_be_parted_by_plate():
+    with pytest.raises(ValueError, match=r"1 group\(s\) \(P0\) of 12 images, expected at least 3"):
+        parted(on_plates(1, 6), SplitSettings(group_by=("plate",)))
+    records = [r for r in on_plates(4, 6) if r.label == "class1" or r.columns["plate"] == "P0"]
+    with pytest.raises(ValueError, match=r"class 'class0' has too few groups by plate: 1"):
+        parted(records, SplitSettings(group_by=("plate",)))
+
+
+@given(
+    sizes=st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=5), min_size=2, max_size=3),
+    shares=st.sampled_from([(0.2, 0.2), (0.1, 0.3), (0.25, 0.0), (0.4, 0.4)]),
+    seed=st.integers(0, 99),
+)
+@settings(deadline=None, max_examples=15)
+def test_each_part_has_its_share_of_each_stratum_within_one_image(sizes, shares, seed):
+    # With 10 images more, the seat that a class has for certain is one of each stratum's own.
+    records = [
+        Record(
+            f"{label}-{dose}-{i}", Path("x.png"), str(label), columns=Columns({"dose": str(dose)})
+        )
+        for label, of_class in enumerate(sizes)
+        for dose, n in enumerate(of_class)
+        for i in range(n + 10)
+    ]
+    split = SplitSettings(*shares, seed=seed, stratify_by=("label", "dose"))
+    parts = split_records(records, split)
+    found = Counter((r.label, r.columns["dose"], parts[r.id]) for r in records)
+    for label, of_class in enumerate(sizes):
+        for part, share in split.shares.items():
+            for dose, n in enumerate(of_class):
+                assert abs(found[str(label), str(dose), part] - share * (n + 10)) < 1
+            n_class = sum(found[str(label), str(dose), part] for dose in range(len(of_class)))
+            assert abs(n_class - share * (sum(of_class) + 10 * len(of_class))) <= 1.5
+
+
+@given(
+    sizes=st.lists(st.lists(st.integers(1, 9), min_size=2, max_size=5), min_size=2, max_size=3),
+    n_folds=st.integers(2, 5),
+    seed=st.integers(0, 99),
+)
+@settings(deadline=None, max_examples=10)
+def test_folds_have_equal_strata_and_equal_classes(sizes, n_folds, seed):
+    records = [
+        Record(
+            f"{label}-{dose}-{i}", Path("x.png"), str(label), columns=Columns({"dose": str(dose)})
+        )
+        for label, of_class in enumerate(sizes)
+        for dose, n in enumerate(of_class)
+        for i in range(n + 4)
+    ]
+    options = {"validation_share": 0.1, "seed": seed, "stratify_by": ("dose",)}
+    every = folds(records, n_folds, **options)
+    for names in (("label",), ("label", "dose")):
+        tested = [
+            Counter(key_of(record, names) for record in records if parts[record.id] == "test")
+            for parts in every
+        ]
+        for stratum in {key_of(record, names) for record in records}:
+            counted = [count[stratum] for count in tested]
+            assert max(counted) - min(counted) <= 1
+
+
+def of_doses(sizes: list[list[int]], n_more: int) -> list[Record]:
+    """Images by class and dose, ``n_more`` of each beside those asked for."""
+    return [
+        Record(f"{label}-{dose}-{i}", Path("x"), str(label), columns=Columns({"dose": str(dose)}))
+        for label, of_class in enumerate(sizes)
+        for dose, n in enumerate(of_class)
+        for i in range(n + n_more)
+    ]
+
+
+def key_of(record: Record, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple({"label": record.label, **record.columns}[name] for name in names)
+
+
+def test_whole_plates_are_dealt_in_proportion_to_strata():
+    split = SplitSettings(group_by=("plate",), stratify_by=("dose",))
+    parts = parted(on_plates(10, 8, doses=4), split)
+    of_plate = {image.split("-")[1]: part for image, part in parts.items()}
+    assert Counter(of_plate.values()) == {"train": 6, "validation": 2, "test": 2}
+
+
+@given(n_plates=st.integers(3, 6), seed=st.integers(0, 9))
+@settings(deadline=None, max_examples=6)
+def test_each_plate_is_left_out_once(n_plates, seed):
+    # A class that one plate lacks is no hindrance, since the others teach it.
+    records = [
+        r for r in on_plates(n_plates, 4)
+        if (r.label, r.columns["plate"]) != ("class1", "P0")
+    ]  # fmt: skip
+    options = {"n_folds": "leave_one_out", "group_by": ("plate",), "seed": seed}
+    for fold in range(n_plates):
+        parts = parted(records, SplitSettings(**options, fold=fold))
+        tested = {r.columns["plate"] for r in records if parts[r.id] == "test"}
+        assert tested == {f"P{fold}"}
+        others = {(r.columns["plate"], parts[r.id]) for r in records} - {(f"P{fold}", "test")}
+        assert len(others) == n_plates - 1
+        assert {part for _, part in others} == {"train", "validation"}
+    with pytest.raises(ValueError, match=f"split.fold={n_plates}: expected 0…{n_plates - 1}"):
+        parted(records, SplitSettings(**options, fold=n_plates))
+
+
+def test_there_must_be_something_to_leave_out():
+    split = SplitSettings(n_folds="leave_one_out")
+    with pytest.raises(ValueError, match="no groups to leave out; name columns in"):
+        parted(on_plates(3, 3), split)
+    with pytest.raises(ValueError, match=r"1 group\(s\) \(P0\)"):
+        parted(on_plates(1, 3), SplitSettings(n_folds="leave_one_out", group_by=("plate",)))
+    assert groups_left_out(images("b", 1, "q") + images("a", 2, "p"), split) == [
+        "group p",
+        "group q",
+    ]
+
+
+def test_a_file_and_strata_are_not_both_taken(tmp_path):
+    with pytest.raises(ValueError, match=r"split.stratify_by=\['dose'\] and split.file="):
+        SplitSettings(file=tmp_path / "split.csv", stratify_by=("dose",))
+
+
+def test_columns_are_written_beside_the_parts_and_read_back_without_harm(tmp_path):
+    records = on_plates(4, 3)
+    parts = split_records(records, SplitSettings())
+    write_split(tmp_path / "split.csv", records, parts)
+    rows = read_csv(tmp_path / "split.csv")
+    assert list(rows[0]) == ["id", "label", "group", "part", "plate", "well", "dose"]
+    assert split_records(records, SplitSettings(file=tmp_path / "split.csv")) == parts
+    write_split(tmp_path / "old.csv", images("a", 3), {f"a-{i}": "train" for i in range(3)})
+    assert (tmp_path / "old.csv").read_bytes().startswith(b"id,label,group,part\r\na-0,a,,train")

@@ -1,5 +1,6 @@
 """Every image is judged once by a classifier that has not seen it, and the figures say so."""
 
+import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from cellxai.classifier.backbone import Backbone, FeatureNetwork
 from cellxai.classifier.module import HeadSettings, ModelSettings
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.readers.folder import ImageFolder
+from cellxai.data.readers.table import Manifest
+from cellxai.data.records import Source
 from cellxai.data.splits import SplitSettings
 from cellxai.files.folder import read_csv, read_json
 from cellxai.training.settings import TrainingSettings
@@ -45,10 +48,12 @@ def cells(tmp_path_factory) -> Path:
     return root
 
 
-def validate(cells: Path, run: Path, **split: object) -> CrossValidation:
+def validate(
+    cells: Path, run: Path, data: Source | None = None, **split: object
+) -> CrossValidation:
     chosen = {"n_folds": N_FOLDS, "rare_classes": "leave_out", "validation_share": 0.2} | split
     return crossvalidate(
-        ImageFolder(cells),
+        data or ImageFolder(cells),
         run,
         SplitSettings(**chosen),
         Transforms(image_size=(SIDE, SIDE)),
@@ -178,3 +183,27 @@ def test_an_image_that_has_become_unreadable_since_is_named(cells, tmp_path):
     (copy / "wild" / "0.png").write_bytes(b"broken since")
     with pytest.raises(ValueError, match=r"image wild__0: .* readable when its fold was judged"):
         validate(copy, tmp_path / "run")
+
+
+def test_plate_by_plate_each_fold_leaves_out_one_and_names_it(cells, tmp_path):
+    rows = [
+        {"path": f"{label}/{i}.png", "label": label, "plate": f"P{i % 3}"}
+        for label in ("calm", "wild")
+        for i in range(9)
+    ]
+    with (cells / "plates.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, ["path", "label", "plate"])
+        table.writeheader()
+        table.writerows(rows)
+    data, split = Manifest(cells / "plates.csv"), {"n_folds": "leave_one_out"}
+    done = validate(cells, tmp_path / "run", data, **split, group_by=("plate",))
+    for fold, figures in enumerate(done.report["folds"]):
+        assert figures["left_out"] == f"group P{fold}"
+        parts = read_csv(tmp_path / "run" / f"fold-{fold}" / "split.csv")
+        assert {row["plate"] for row in parts if row["part"] == "test"} == {f"P{fold}"}
+        assert {row["group"] for row in parts if row["part"] != "test"} == {
+            f"P{other}" for other in range(3) if other != fold
+        }
+    assert done.report["out_of_fold"]["n_units"] == 3
+    with pytest.raises(ValueError, match="no groups to leave out"):
+        validate(cells, tmp_path / "other", data, **split)

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int32, Integer, UInt, UInt8
 
 from cellxai.data.cells.find import Box, Instances, number_instances
 from cellxai.data.corruption import SeededCorruption, corrupt_image
-from cellxai.data.formats.stack import AS_STORED, Stack
+from cellxai.data.formats.stack import Stack
 from cellxai.data.frames.kept import FRAMES, Frame
 from cellxai.data.frames.reading import (
     ImagePart,
@@ -19,7 +19,7 @@ from cellxai.data.frames.reading import (
     level,
     read_frame,
 )
-from cellxai.data.image_formats import ImageFault
+from cellxai.data.image_formats import AS_STORED, ImageFault
 from cellxai.data.pixels.transforms import Transforms, resize
 from cellxai.data.records import Record
 from cellxai.files.identity import N_SHORT, hash_content

@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import UInt, UInt8
 
-from cellxai.data.formats.stack import AS_STORED, Stack
-from cellxai.data.image_formats import read_pixels
+from cellxai.data.formats.stack import Stack
+from cellxai.data.image_formats import AS_STORED, read_pixels
 from cellxai.data.memory_budget import room_to_decode
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record

@@ -7,8 +7,10 @@ from pathlib import Path
 from cellxai.data.csv_rows import TableRow, read_rows, table_faults, table_notes
 from cellxai.data.ids import ids_of_paths
 from cellxai.data.masks.label_maps import mask_loader
-from cellxai.data.records import Fault, Record, Scan, Source, brief
+from cellxai.data.records import Columns, Fault, Record, Scan, Source, brief
 from gmm.files.regular import NO_FILE, explain_unreadable
+
+OWN = ("path", "label", "mask", "group")  # all other columns are what else is known
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class Manifest(Source):
 
     Its columns are ``path`` and ``label``, and where known ``mask`` and ``group``. A blank mask is
     an image without one, a blank group an image that may go into any part. A mask is a label map, 0
-    where there is no cell. Ids are made of the paths in the table.
+    where there is no cell. Ids are made of the paths in the table. All further columns (plate,
+    well, dose) stay with the image: a split can name them, and tables of results have them.
 
     Args:
         table: The CSV file.
@@ -80,4 +83,10 @@ def record_of(row: TableRow, root: Path, image_id: str) -> Record:
         label=row["label"],
         group=row["group"] or None,
         load_mask=mask_loader(root / row["mask"]) if row["mask"] else None,
+        columns=further_columns(row),
     )
+
+
+def further_columns(row: TableRow) -> Columns:
+    """The cells that are no part of the record itself."""
+    return Columns({name: cell for name, cell in row.cells.items() if name and name not in OWN})

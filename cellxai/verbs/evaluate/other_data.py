@@ -2,18 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from cellxai.data.grouping import group_records, value_of
 from cellxai.data.loading.copied_images import (
     copies_between,
     describe_copies,
     details_of_pictures,
 )
 from cellxai.data.loading.datamodule import CellImages
-from cellxai.data.records import Fault, Record, Source
+from cellxai.data.records import Fault, Record, Scan, Source
 from cellxai.evaluation.comparison import compare_pairs, compare_shares
 from cellxai.evaluation.intervals import sampling_units
 from cellxai.evaluation.judgement import PartJudgement
@@ -62,7 +63,7 @@ def read_other(trained: TrainedRun, data: Source) -> OtherData:
     Raises:
         ValueError: If there is none, or none can be read.
     """
-    scan = data.scan()
+    scan = grouped_alike(data.scan(), trained.settings.split.group_by)
     known = [record for record in scan.records if record.label in trained.classes]
     name = f"{type(data).__name__}-{hash_json(as_config(data))[:KEY_LENGTH]}"
     if not known:
@@ -76,6 +77,13 @@ def read_other(trained: TrainedRun, data: Source) -> OtherData:
     )  # fmt: skip
     unknown = Counter(r.label for r in scan.records if r.label not in trained.classes)
     return OtherData(name, images, unknown, (*scan.faults, *images.faults))
+
+
+def grouped_alike(scan: Scan, names: Sequence[str]) -> Scan:
+    """The data set with the groups of the run's split, where it has the columns of these."""
+    if any(not value_of(record, name) for record in scan.records for name in names):
+        return scan
+    return replace(scan, records=tuple(group_records(scan.records, names)))
 
 
 def judge_other(trained: TrainedRun, other: OtherData) -> PartJudgement:

@@ -68,3 +68,16 @@ def test_a_missing_table_or_column_is_named(tmp_path, write_table):
     write_table(tmp_path / "cells.csv", ("file", "label"), [])
     with pytest.raises(ValueError, match="no column 'path', got file, label"):
         Manifest(tmp_path / "cells.csv").scan()
+
+
+def test_every_further_column_stays_with_its_image(table, tmp_path, write_table):
+    table()
+    columns = ("path", "label", "mask", "group", "plate", "well", "dose")
+    rows = [
+        {"path": "a.png", "label": "x", "plate": "P1", "well": " A01 ", "group": "g"},
+        {"path": "sub/b.png", "label": "y", "plate": "P1", "well": "A02", "dose": "5"},
+    ]
+    a, b = Manifest(write_table(tmp_path / "cells.csv", columns, rows)).scan().records
+    assert a.columns == {"plate": "P1", "well": "A01", "dose": ""}
+    assert b.columns == {"plate": "P1", "well": "A02", "dose": "5"}
+    assert a.files == (a.path,)
