@@ -19,9 +19,10 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 
 from cellxai.files.folder import RunFolder
-from cellxai.report.saved_files import MALFORMED, read_rows
+from cellxai.report.saved_files import MALFORMED, dig, read_rows
 
-LARGEST_SIDE = 256  # pixels on the page; larger maps are thinned out
+LARGEST_SIDE = 256  # pixels of a map on the page; larger ones are thinned out
+MAP_BYTES = 10_000_000  # of all maps together, a byte a pixel: more maps are smaller ones
 LARGEST_FILE = 2**30  # bytes of a file of maps that is read
 ROBUST_PERCENTILE = 99.0  # full colour, as in the drawn pictures
 NO_EVIDENCE, FULL = 128, 127  # levels: 128 is none, 1 and 255 are the full scale of either sign
@@ -44,32 +45,54 @@ class Known:
     unfamiliar: bool | None = None
 
 
-def browser_data(folder: RunFolder, entries: list[Mapping[str, Any]]) -> Markup | None:
-    """The images with their maps as JSON for a script element; ``None`` if no map can be read.
+@dataclass(frozen=True)
+class BrowserData:
+    """What the script of the page draws from.
+
+    Args:
+        script_data: The images with their maps as JSON for a script element.
+        ids: Of the images in it.
+    """
+
+    script_data: Markup
+    ids: frozenset[str]
+
+
+def browser_data(folder: RunFolder, entries: list[Mapping[str, Any]]) -> BrowserData | None:
+    """The images whose maps can be read; ``None`` if there is none.
 
     Args:
         folder: The run folder.
         entries: What ``explain/index.json`` says of each image.
     """
-    known = read_known(folder)
-    images = []
-    for entry in entries[:MOST_IMAGES]:
+    known, shown = read_known(folder), entries[:MOST_IMAGES]
+    side, images = side_of_maps(shown), []
+    for entry in shown:
         try:
             path = folder.explain / "maps" / f"{entry['id']}.safetensors"
-            images.append(describe_image(entry, path, folder.root, known))
+            images.append(describe_image(entry, path, folder.root, known, side))
         except (*MALFORMED, SafetensorError):
             continue  # its drawn pictures are on the page, or the reason why not
     if not images:
         return None
-    return as_script_data({"images": images, "n_all": len(entries)})
+    ids = frozenset(image["id"] for image in images)
+    return BrowserData(as_script_data({"images": images, "n_all": len(entries)}), ids)
+
+
+def side_of_maps(entries: list[Mapping[str, Any]]) -> int:
+    """The longest side in pixels at which the maps of all images fit into a page that is mailed."""
+    counts = (dig(entry, "explainers") for entry in entries)
+    n_maps = sum(len(count) for count in counts if isinstance(count, dict))
+    return int(min(LARGEST_SIDE, (MAP_BYTES / max(n_maps, 1)) ** 0.5))
 
 
 def describe_image(
-    entry: Mapping[str, Any], path: Path, root: Path, known: Mapping[str, Known]
+    entry: Mapping[str, Any], path: Path, root: Path, known: Mapping[str, Known], side: int
 ) -> dict[str, Any]:
     """One image: what is known of it, its pixels, its superpixels and every map."""
     name = str(entry["id"])
-    pixels, labels, maps = read_maps_file(path, root)
+    image, labels, maps = read_maps_file(path, root)
+    pixels = to_pixels(image, side)
     of_image = known.get(name, Known())
     return {
         "id": name,
@@ -84,9 +107,9 @@ def describe_image(
         "width": pixels.shape[1],
         "height": pixels.shape[0],
         "pixels": png(pixels),
-        "superpixels": png(label_image(thin(labels))),
+        "superpixels": png(label_image(thin(labels, side))),
         "maps": {
-            method: describe_map(values, labels, entry["explainers"][method])
+            method: describe_map(values, labels, entry["explainers"][method], side)
             for method, values in maps.items()
             if method in entry["explainers"]
         },
@@ -95,8 +118,8 @@ def describe_image(
 
 def read_maps_file(
     path: Path, root: Path
-) -> tuple[UInt8[np.ndarray, "h w *c"], Int[np.ndarray, "y x"], dict[str, np.ndarray]]:
-    """Pixels for the page, superpixels and maps of one image.
+) -> tuple[Float[np.ndarray, "c h w"], Int[np.ndarray, "h w"], dict[str, np.ndarray]]:
+    """Image in [0, 1], superpixels and maps of one image.
 
     Raises:
         ValueError: If the file leads out of the run folder, is too large, or its maps have not the
@@ -111,25 +134,28 @@ def read_maps_file(
     sizes = {labels.shape, *(values.shape for values in maps.values())}
     if image.ndim != 3 or sizes != {image.shape[1:]}:
         raise ValueError(f"{path.name}: maps of {sizes} on an image of {image.shape}")
-    return to_pixels(image), labels, maps
+    return image, labels, maps
 
 
-def to_pixels(image: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w *c"]:
+def to_pixels(image: Float[np.ndarray, "c h w"], side: int) -> UInt8[np.ndarray, "y x *c"]:
     """The image as grey or RGB; of other planes, their mean."""
     bytes_ = (np.nan_to_num(image).clip(0, 1) * 255).round().astype(np.uint8)
     if len(bytes_) == 3 and (bytes_ != bytes_[0]).any():
-        return np.stack([thin(plane) for plane in bytes_], axis=-1)
-    return thin(bytes_.mean(axis=0).round().astype(np.uint8))
+        return np.stack([thin(plane, side) for plane in bytes_], axis=-1)
+    return thin(bytes_.mean(axis=0).round().astype(np.uint8), side)
 
 
-def thin(plane: np.ndarray) -> np.ndarray:
-    """Every n-th row and column, so that no side has more than ``LARGEST_SIDE`` pixels."""
-    step = -(-max(plane.shape) // LARGEST_SIDE)
+def thin(plane: np.ndarray, side: int) -> np.ndarray:
+    """Every n-th row and column, so that no side has more than ``side`` pixels."""
+    step = -(-max(plane.shape) // side)
     return plane[step // 2 :: step, step // 2 :: step] if step > 1 else plane
 
 
 def describe_map(
-    values: Float[np.ndarray, "h w"], labels: Int[np.ndarray, "h w"], row: Mapping[str, Any]
+    values: Float[np.ndarray, "h w"],
+    labels: Int[np.ndarray, "h w"],
+    row: Mapping[str, Any],
+    side: int,
 ) -> dict[str, Any]:
     """A map's levels, the evidence of its full colour, and the sum over each superpixel."""
     finite = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
@@ -138,7 +164,7 @@ def describe_map(
     levels = np.zeros_like(finite) if full == 0 else (finite / full).clip(-1, 1)
     sums = np.bincount(labels.ravel().clip(0), weights=finite.ravel())
     return {
-        "levels": png((NO_EVIDENCE + FULL * thin(levels)).round().astype(np.uint8)),
+        "levels": png((NO_EVIDENCE + FULL * thin(levels, side)).round().astype(np.uint8)),
         "full": float(f"{full:.4g}"),
         "sums": [float(f"{total:.3g}") for total in sums],
         "status": str(row["status"]),

@@ -13,7 +13,7 @@ from cellxai.report.pieces import Card, Doubt, Picture, Section
 from cellxai.report.printed_numbers import percent
 from cellxai.report.saved_files import MALFORMED, describe_error, embed, fill, read_json
 
-MOST_DRAWN = 6  # images whose drawn pictures are on the page where the browser has them all
+MOST_DRAWN = 3  # images whose drawn pictures are on the page where the browser has them all
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,15 @@ def _read_explanations(folder: RunFolder, source: Path) -> Explanations:
     saved = read_json(source)
     entries = saved["images"]
     browser = browser_data(folder, entries)
-    drawn = entries if browser is None else entries[:MOST_DRAWN]
+    shown = browser.ids if browser else frozenset()
+    drawn = [
+        entry
+        for place, entry in enumerate(entries)
+        if place < MOST_DRAWN or not isinstance(entry, dict) or str(entry.get("id")) not in shown
+    ]
     return Explanations(
         tuple(_read_or_say_why(folder, entry) for entry in drawn),
-        browser,
+        browser.script_data if browser else None,
         len(entries) - len(drawn),
         _describe_setting(saved["superpixels"]),
         _describe_setting(saved["baseline"]),

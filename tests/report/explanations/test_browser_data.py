@@ -3,6 +3,7 @@
 import io
 import json
 from base64 import b64decode
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,12 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from cellxai.files.folder import RunFolder, read_csv
-from cellxai.report.explanations.browser_data import LARGEST_SIDE, browser_data
+from cellxai.report.explanations.browser_data import (
+    LARGEST_SIDE,
+    MAP_BYTES,
+    browser_data,
+    side_of_maps,
+)
 from cellxai.verbs.report import report
 
 
@@ -19,13 +25,18 @@ def decode(address: str) -> np.ndarray:
     return np.array(Image.open(io.BytesIO(b64decode(address.partition(",")[2]))))
 
 
-def entries_of(run) -> list[dict]:
+def entries_of(run: Path) -> list[dict]:
     return json.loads((run / "explain" / "index.json").read_text())["images"]
 
 
+def images_of(run: Path) -> list[dict]:
+    data = browser_data(RunFolder(run), entries_of(run))
+    assert data is not None
+    return json.loads(data.script_data)["images"]
+
+
 def test_levels_give_back_the_map_and_sums_are_those_of_its_superpixels(run):
-    data = json.loads(browser_data(RunFolder(run), entries_of(run)))
-    shown = data["images"][0]
+    shown = images_of(run)[0]
     saved = load_file(run / "explain" / "maps" / f"{shown['id']}.safetensors")
     labels = decode(shown["superpixels"])
     back = labels[..., 0] + 256 * labels[..., 1].astype(int)
@@ -40,7 +51,7 @@ def test_levels_give_back_the_map_and_sums_are_those_of_its_superpixels(run):
 
 
 def test_an_image_says_what_evaluation_and_density_found_of_it(run):
-    shown = json.loads(browser_data(RunFolder(run), entries_of(run)))["images"][0]
+    shown = images_of(run)[0]
     (row,) = (r for r in read_csv(run / "density" / "scores.csv") if r["id"] == shown["id"])
     assert (shown["log_p"], shown["unfamiliar"]) == (float(row["log_p"]), row["unfamiliar"] == "1")
 
@@ -51,7 +62,7 @@ def test_a_large_map_is_thinned_out_and_keeps_its_sums(run):
     pattern[:100] = 2.0
     labels = (pattern > 0).astype(np.int32)
     save_file({"image": pattern[None] / 2, "superpixels": labels, "map/lime": pattern}, path)
-    shown = json.loads(browser_data(RunFolder(run), entries_of(run)))["images"][0]
+    shown = images_of(run)[0]
     assert max(shown["width"], shown["height"]) <= LARGEST_SIDE
     assert decode(shown["pixels"]).shape == (shown["height"], shown["width"])
     assert shown["maps"]["lime"]["sums"] == [0.0, float(f"{pattern.sum():.3g}")]
@@ -70,9 +81,15 @@ def test_an_image_whose_maps_cannot_be_read_is_left_to_its_drawn_pictures(run, t
     if damage == "link":
         (tmp_path / "elsewhere.safetensors").write_bytes(content)
         path.symlink_to(tmp_path / "elsewhere.safetensors")
-    data = json.loads(browser_data(RunFolder(run), entries_of(run)))
-    assert [image["id"] for image in data["images"]] == ["test001", "test002"]
+    assert [image["id"] for image in images_of(run)] == ["test001", "test002"]
     assert "test000" in Page(report(run).path).section("explanations")
+
+
+def test_the_maps_of_many_images_fit_into_a_page_that_is_mailed():
+    entries = [{"explainers": dict.fromkeys(map(str, range(12)))}] * 24
+    assert 24 * 12 * side_of_maps(entries) ** 2 <= MAP_BYTES
+    assert side_of_maps(entries[:1]) == LARGEST_SIDE
+    assert side_of_maps([{}, None]) == LARGEST_SIDE
 
 
 def test_no_name_ends_the_script_element(run):
@@ -80,7 +97,9 @@ def test_no_name_ends_the_script_element(run):
     entries = entries_of(run)
     for entry in entries:
         entry["label"] = entry["predicted"] = attack
-    text = browser_data(RunFolder(run), entries)
+    data = browser_data(RunFolder(run), entries)
+    assert data is not None
+    text = data.script_data
     assert not set("<>&") & set(text)
     assert json.loads(text)["images"][0]["label"] == attack
 
@@ -90,6 +109,6 @@ def test_maps_that_are_not_numbers_are_drawn_as_no_evidence(run):
     tensors = load_file(path)
     nothing = np.full_like(tensors["map/lime"], np.nan)
     save_file({**tensors, "map/lime": nothing}, path)
-    entry = json.loads(browser_data(RunFolder(run), entries_of(run)))["images"][0]["maps"]["lime"]
+    entry = images_of(run)[0]["maps"]["lime"]
     assert (decode(entry["levels"]) == 128).all()
     assert set(entry["sums"]) == {0.0}
