@@ -14,6 +14,7 @@ from cellxai.data.corruption import SeededCorruption
 SHORT = Repr()
 SHORT.maxstring = SHORT.maxother = 120  # characters: a path is longer than what reprlib leaves
 MaskLoader = Callable[[], Int32[np.ndarray, "h w"]]
+CauseLoader = Callable[[], Int32[np.ndarray, "h w *p"]]
 ImageLoader = Callable[[], UInt[np.ndarray, "h w *p"]]
 
 
@@ -52,8 +53,8 @@ class Record:
         label: Name of the class.
         group: Images that must not be parted by a split (a plate, a patient), if known.
         load_mask: Reads the instance labels, 0 where there is no cell; ``None`` without masks.
-        load_cause: Reads the planted cause map, non-zero on the pixels that make the class;
-            ``None`` for real images, where the cause is not known.
+        load_cause: Reads the planted cause map, non-zero on the pixels that make the class, [h w]
+            or [h w p] by plane of the file; ``None`` for real images, whose cause is not known.
         corruptions: What is done to the file's pixels when they are read, in this order.
         load_image: Reads the pixels where ``path`` is a file of many images, or one of several
             that make an image; ``None`` where it is an image file.
@@ -73,7 +74,7 @@ class Record:
     label: str
     group: str | None = None
     load_mask: MaskLoader | None = None
-    load_cause: MaskLoader | None = None
+    load_cause: CauseLoader | None = None
     corruptions: tuple[SeededCorruption, ...] = ()
     load_image: ImageLoader | None = None
     series: int | None = None

@@ -15,12 +15,12 @@ from cellxai.explain.lime.lime import Lime
 from cellxai.explain.lime.reference import LimeReference
 
 BY_SUPERPIXEL = {
-    "lime": lambda by_plane: Lime(200, by_plane=by_plane),
-    "lime-reference": lambda by_plane: LimeReference(200, by_plane=by_plane),
-    "lime-captum": lambda by_plane: CaptumLime(200, by_plane=by_plane),
+    "lime": lambda by_plane: Lime(60, by_plane=by_plane),
+    "lime-reference": lambda by_plane: LimeReference(60, by_plane=by_plane),
+    "lime-captum": lambda by_plane: CaptumLime(60, by_plane=by_plane),
     "ablation": lambda by_plane: FeatureAblation(by_plane=by_plane),
     "shapley-sampling": lambda by_plane: ShapleyValueSampling(2, by_plane=by_plane),
-    "kernel-shap": lambda by_plane: KernelShap(60, by_plane=by_plane),
+    "kernel-shap": lambda by_plane: KernelShap(40, by_plane=by_plane),
 }
 NO_PLANES = {"gradcam", "centre", "lrp-plus-flat"}
 EXPLAINERS = every_explainer(n_samples=40)
@@ -162,9 +162,9 @@ def test_occlusion_by_plane_equals_a_slow_loop_over_windows_and_planes(
 
 
 def test_our_lime_by_plane_equals_the_packages(net, images, targets, context):
-    ours = Lime(200, by_plane=True).attribute(net.double(), images.double(), targets, Context(
+    ours = Lime(60, by_plane=True).attribute(net.double(), images.double(), targets, Context(
         context.superpixels, context.baseline.double(), seed=7, batch_size=4))  # fmt: skip
-    package = LimeReference(200, by_plane=True).attribute(
+    package = LimeReference(60, by_plane=True).attribute(
         net, images.double(), targets, Context(
             context.superpixels, context.baseline.double(), seed=7, batch_size=4))  # fmt: skip
     torch.testing.assert_close(ours.plane_values, package.plane_values, rtol=0, atol=1e-12)
@@ -190,7 +190,7 @@ def test_a_tall_image_has_the_planes_below_each_other_and_a_player_for_each(imag
     assert labels[0].tolist() == [[0, 3], [6, 9], [1, 4], [7, 10], [2, 5], [8, 11]]
 
 
-@pytest.mark.parametrize("explainer", [Lime(200, by_plane=True), Occlusion(8, 8, by_plane=True)])
+@pytest.mark.parametrize("explainer", [Lime(60, by_plane=True), Occlusion(8, 8, by_plane=True)])
 def test_a_grey_image_in_three_planes_is_degraded(explainer, net, images, targets, context):
     grey = images[:, :1].expand(-1, 3, -1, -1)
     attribution = attribute_with_cost(explainer, net, grey, targets, context)
