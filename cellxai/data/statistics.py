@@ -50,7 +50,7 @@ def read_statistics(
 
     def measure(record: Record) -> PixelStatistics | Fault:
         try:
-            with room_to_decode(record):
+            with room_to_decode(record, transforms.stack):
                 stored = transforms.as_8_bits(read_pixels(record, transforms.stack))
                 return pixel_statistics(convert_colour(stored, "grey"))
         except ImageFault as fault:
