@@ -3,6 +3,8 @@
 What each kind of file needs is in ``formats/``, one file per family.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ from PIL import UnidentifiedImageError
 from cellxai.data.corruption import corrupt_image
 from cellxai.data.formats import pillow_tags
 from cellxai.data.formats.faults import MAX_PIXELS, ImageFault, check_area, name_faults
-from cellxai.data.formats.pictures import choose, choose_slices, take_picture
+from cellxai.data.formats.numpy_files import ZIP_START, open_arrays
+from cellxai.data.formats.pictures import StackFile, choose, choose_slices, take_picture
 from cellxai.data.formats.pillow_files import (
     count_pictures,
     open_header,
@@ -21,6 +24,7 @@ from cellxai.data.formats.pillow_files import (
 )
 from cellxai.data.formats.stack import Stack
 from cellxai.data.formats.suffixes import SUFFIXES
+from cellxai.data.formats.tiff_chain import has_second_page
 from cellxai.data.formats.tiff_stack import open_tiff_stack
 from cellxai.data.records import Record
 from gmm.files.regular import explain_unreadable
@@ -28,7 +32,7 @@ from gmm.files.regular import explain_unreadable
 __all__ = ["MAX_PIXELS", "SUFFIXES", "ImageFault", "count_pixels", "read_image", "read_pixels"]
 
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-BIG_TIFF_STARTS = TIFF_STARTS[2:]
+NUMPY_START = b"\x93NUMPY"
 AS_STORED = Stack()
 
 Pixels = UInt[np.ndarray, "h w *p"] | Float32[np.ndarray, "h w *p"]
@@ -65,18 +69,32 @@ def read_image(path: Path, stack: Stack = AS_STORED) -> Pixels:
             pictures of which none is named, or too large to be a field of view.
     """
     with name_faults(path):
-        if (reason := explain_unreadable(path)) is not None:
-            raise ImageFault(reason)
-        if is_stack(path):
-            return read_tiff_stack(path, stack)
+        with open_stack(path, stack) as file:
+            if file is not None:
+                return take_picture(file, stack)
         check_single(stack)
         return read_picture(read_content(path))
 
 
-def read_tiff_stack(path: Path, stack: Stack) -> Pixels:
-    """The picture of a TIFF that tifffile reads."""
-    with open_tiff_stack(path, stack) as file:
-        return take_picture(file, stack)
+@contextmanager
+def open_stack(path: Path, stack: Stack) -> Iterator[StackFile | None]:
+    """A file of frames, closed at the end of the block; ``None`` of one that Pillow reads.
+
+    Raises:
+        ImageFault: If there is no file, or not one of frames that is understood.
+    """
+    if (reason := explain_unreadable(path)) is not None:
+        raise ImageFault(reason)
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start == NUMPY_START or start.startswith(ZIP_START):
+        with open_arrays(path, stack.axes) as arrays:
+            yield arrays
+    elif is_stack(path):
+        with open_tiff_stack(path, stack) as tiff:
+            yield tiff
+    else:
+        yield None
 
 
 def check_single(stack: Stack) -> None:
@@ -90,23 +108,18 @@ def check_single(stack: Stack) -> None:
     choose_slices(stack.z, 1)
 
 
-def is_tiff(path: Path) -> bool:
-    """Whether a file begins like a TIFF."""
-    with path.open("rb") as file:
-        return file.read(4) in TIFF_STARTS
-
-
 def is_stack(path: Path) -> bool:
     """Whether a file is a TIFF that Pillow does not read whole.
 
     Pillow keeps what it has always read, so that no pixel changes: one picture of 8 or 16 bits
-    without a sign, in grey or colours with alpha at most.
+    without a sign, in grey or colours with alpha at most. Of 16-bit colours it shows 8.
     """
-    if not is_tiff(path):
-        return False
     with path.open("rb") as file:
-        if file.read(4) in BIG_TIFF_STARTS:
+        if file.read(4) not in TIFF_STARTS:
+            return False
+        if has_second_page(file):
             return True
+        file.seek(0)
         try:
             image = open_header(file)
         except UnidentifiedImageError:
@@ -123,14 +136,28 @@ def is_stack(path: Path) -> bool:
         )
 
 
-def count_pixels(path: Path) -> int:
-    """Pixels that the header of an image file promises; 0 where it cannot be read."""
+def count_pixels(path: Path, stack: Stack = AS_STORED) -> int:
+    """Pixels whose memory reading an image takes, as its header promises; 0 where it cannot be.
+
+    A pixel is one of 16-bit colour here: of a stack two samples of whole numbers, or one fraction.
+    """
     try:
         with name_faults(path):
-            if explain_unreadable(path) is None:
-                with path.open("rb") as file:
-                    width, height = open_header(file).size
-                return min(width * height, MAX_PIXELS)
+            with open_stack(path, stack) as file:
+                if file is not None:
+                    return min(count_as_colour(file, stack), MAX_PIXELS)
+            with path.open("rb") as file:
+                width, height = open_header(file).size
+            return min(width * height, MAX_PIXELS)
     except ImageFault:
         pass
     return 0
+
+
+def count_as_colour(file: StackFile, stack: Stack) -> int:
+    """Pixels of 16-bit colour that take as much memory as a picture of the stack."""
+    layout = file.layouts[choose("series", stack.series, len(file.layouts))]
+    n_slices = len(choose_slices(stack.z, layout.size("Z")))
+    frame = layout.size("Y") * layout.size("X") * layout.size("S")
+    kept = frame * layout.size("C") * (n_slices if stack.z == "planes" else 1)
+    return kept if layout.dtype.kind == "f" else max(frame, kept // 2)

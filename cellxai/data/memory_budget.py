@@ -5,7 +5,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cellxai.data.image_formats import count_pixels
+from cellxai.data.formats.stack import Stack
+from cellxai.data.image_formats import AS_STORED, count_pixels
 from cellxai.data.records import Record
 
 BUDGET_BYTES = 2_400_000_000  # with what else a process holds, within 3 GB
@@ -57,12 +58,17 @@ BUDGET = MemoryBudget(BUDGET_BYTES)
 
 
 @contextmanager
-def room_to_decode(record: Record) -> Iterator[None]:
+def room_to_decode(record: Record, stack: Stack = AS_STORED) -> Iterator[None]:
     """Waits until there is memory for the pixels of an image, as many as its header promises.
 
     A file of 0.3 MB may hold 100 million pixels; six at once in six threads took 8.8 GB.
+
+    Args:
+        record: The image.
+        stack: Which picture is taken of a file of several.
     """
-    with room_for(0 if record.load_image is not None else count_pixels(record.path)):
+    chosen = stack.at(record.series, record.time)
+    with room_for(0 if record.load_image is not None else count_pixels(record.path, chosen)):
         yield
 
 

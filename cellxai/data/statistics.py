@@ -51,7 +51,7 @@ def read_statistics(
 
     def measure(record: Record) -> PixelStatistics | Fault:
         try:
-            with room_to_decode(record):
+            with room_to_decode(record, transforms.stack):
                 stored = read_8_bits(record, transforms)
                 return pixel_statistics(convert_colour(stored, "grey"))
         except ImageFault as fault:

@@ -20,7 +20,6 @@ from cellxai.report.saved_files import embed_if_drawn
 from cellxai.report.scripts import page_script, script_hash
 from cellxai.report.training.section import training_section
 
-
 # A minute, where the default benchmark takes hours: whoever has none sees first what it is.
 SMALLEST_BENCHMARK = "benchmark --config configs/benchmark/smoke.yaml"
 

@@ -7,6 +7,7 @@ Family = Literal["pillow", "tiff", "numpy"]
 
 FAMILIES: dict[str, Family] = {
     ".png": "pillow", ".jpg": "pillow", ".jpeg": "pillow", ".bmp": "pillow",
+    ".npy": "numpy", ".npz": "numpy",
     ".tif": "tiff", ".tiff": "tiff", ".btf": "tiff", ".tf8": "tiff", ".tf2": "tiff",
 }  # fmt: skip
 SUFFIXES = frozenset(FAMILIES)

@@ -78,6 +78,18 @@ def walk_pages(file: BinaryIO) -> PageChain:
     return PageChain(tuple(offsets), size)
 
 
+def has_second_page(file: BinaryIO) -> bool:
+    """Whether a sound second page follows the first, without a walk to the end of the chain."""
+    size = os.fstat(file.fileno()).st_size
+    file.seek(0)
+    try:
+        shapes, first = read_header(file)
+        _, second = check_page(file, first, shapes, size)
+        return second not in (0, first) and check_page(file, second, shapes, size) is not None
+    except ImageFault:
+        return False
+
+
 def read_header(file: BinaryIO) -> tuple[Shapes, int]:
     """How numbers are stored, and where the first page is."""
     start = file.read(16)

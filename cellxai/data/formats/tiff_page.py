@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Shaped
 from tifffile import TiffFile, TiffPage
 
-from cellxai.data.formats.faults import ImageFault, check_area, check_kind_of_number, damage
+from cellxai.data.formats.faults import ImageFault, check_area, damage
 from cellxai.data.formats.orientation import turn
 
 MINISWHITE, MINISBLACK, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
@@ -113,7 +113,7 @@ def read_page(page: TiffPage, file: BinaryIO, n_bytes: int, alpha: bool = False)
     Raises:
         ImageFault: If a strip or tile is missing, lies outside the file, or has another size.
     """
-    check_kind_of_number(describe_page(page)[-1])
+    describe_page(page, alpha)
     check_segments(page, n_bytes)
     if page.compression == JPEG:
         check_jpeg_segments(page, file)

@@ -71,7 +71,7 @@ def read_frame(record: Record, stack: Stack = AS_STORED) -> Pixels:
     Raises:
         ImageFault: If it cannot be read.
     """
-    with room_to_decode(record):
+    with room_to_decode(record, stack):
         return read_pixels(record, stack)
 
 

@@ -79,7 +79,7 @@ def collect_in_memory(
 def read_prepared(record: Record, transforms: Transforms) -> UInt8[np.ndarray, "h w c"] | str:
     """What the network sees of one image, or why it sees nothing."""
     try:
-        with room_to_decode(record):
+        with room_to_decode(record, transforms.stack):
             return prepare_record(record, transforms)
     except ImageFault as fault:
         return str(fault)

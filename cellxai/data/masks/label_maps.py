@@ -1,19 +1,22 @@
 """Label maps: read from an image file, or drawn from the pixels of each object."""
 
 import json
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int, Int32
+from jaxtyping import Bool, Int, Int32, Num
 from PIL import Image
 
 from cellxai.data.formats import pillow_tags
 from cellxai.data.formats.faults import ImageFault, name_faults
+from cellxai.data.formats.orientation import orientation_of, turn
+from cellxai.data.formats.pictures import StackFile, check_size
 from cellxai.data.formats.pillow_files import bits_per_channel, load_strictly, read_content
-from cellxai.data.image_formats import count_pixels
+from cellxai.data.image_formats import AS_STORED, count_pixels, open_stack
 from cellxai.data.memory_budget import room_for
 from cellxai.data.records import MaskLoader
 from cellxai.files.identity import describe_file
@@ -22,20 +25,51 @@ from cellxai.files.identity import describe_file
 def read_mask(path: Path) -> Int32[np.ndarray, "h w"]:
     """A label map: the grey values, of 8 to 32 bits, or the palette's indices, as they are stored.
 
+    It is turned as its own file says, not as that of its image.
+
     Raises:
         ImageFault: If the file cannot be read, has colours or fractions, or a label is negative or
             above 2³¹ - 1.
     """
     with room_for(count_pixels(path)), name_faults(path):
+        with open_stack(path, AS_STORED) as file:
+            if file is not None:
+                return as_labels(read_only_frame(file))
         image = load_strictly(read_content(path), check_labels)
         if len(image.getbands()) != 1:
             raise ImageFault(f"a mask in {image.mode}, expected one plane of labels, 0 outside")
         labels = np.array(image)
         if labels.dtype == np.uint8 and pillow_tags.has_sign(image):
             labels = labels.view(np.int8)  # Pillow does not look at the sign of 8 bits
-        if labels.min(initial=0) < 0:  # Pillow reads 32 bits as signed, whatever they are
-            raise ImageFault(f"a label below 0 or above {2**31 - 1}, expected 0 outside cells")
-        return labels.astype(np.int32)
+        # Pillow reads 32 bits as signed, whatever they are: what is above them is below 0.
+        return as_labels(turn(labels, orientation_of(image)))
+
+
+def as_labels(labels: Num[np.ndarray, "h w"] | Bool[np.ndarray, "h w"]) -> Int32[np.ndarray, "h w"]:
+    """Labels as int32.
+
+    Raises:
+        ImageFault: If one does not fit.
+    """
+    if labels.min(initial=0) < 0 or labels.max(initial=0) >= 2**31:
+        raise ImageFault(f"a label below 0 or above {2**31 - 1}, expected 0 outside cells")
+    return labels.astype(np.int32)
+
+
+def read_only_frame(file: StackFile) -> Num[np.ndarray, "h w"] | Bool[np.ndarray, "h w"]:
+    """The labels of a file that Pillow does not read.
+
+    Raises:
+        ImageFault: If it has several planes, fractions, or is too large.
+    """
+    layout = file.layouts[0]
+    n_planes = len(file.layouts) * math.prod(layout.size(axis) for axis in "TCZS")
+    if layout.dtype.kind not in "biu":
+        raise ImageFault("a mask of fractions, expected whole numbers; save it as 16 or 32 bits")
+    if n_planes > 1:
+        raise ImageFault(f"a mask of {n_planes} planes, expected one of labels, 0 outside")
+    check_size(layout, AS_STORED, 1)
+    return file.frame(0, 0, 0, 0)
 
 
 def check_labels(image: Image.Image, content: bytes) -> None:
