@@ -6,9 +6,9 @@ from dataclasses import astuple, dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Int32, Integer, UInt, UInt8
+from jaxtyping import Bool, Int32, UInt, UInt8
 
-from cellxai.data.cells.find import Box, Instances, number_instances
+from cellxai.data.cells.find import Instances, number_instances
 from cellxai.data.corruption import SeededCorruption, corrupt_image
 from cellxai.data.frames.kept import FRAMES, Frame
 from cellxai.data.frames.reading import (
@@ -18,6 +18,7 @@ from cellxai.data.frames.reading import (
     level,
     read_frame,
 )
+from cellxai.data.frames.window import Box, take_window
 from cellxai.data.image_formats import ImageFault
 from cellxai.data.pixels.transforms import Transforms, resize
 from cellxai.data.records import Record
@@ -179,19 +180,6 @@ class CellCut(ImagePart):
 def hash_mask(mask: Int32[np.ndarray, "h w"]) -> str:
     """What tells a label map from others: its size and its labels."""
     return hash_content(str(mask.shape), np.ascontiguousarray(mask))[:N_SHORT]
-
-
-def take_window(
-    image: Integer[np.ndarray, "h w *c"], window: Box, fill: Integer[np.ndarray, "*c"] | int
-) -> Integer[np.ndarray, "height width *c"]:
-    """A copy of what a window shows, ``fill`` where it leaves the image."""
-    shown = np.empty((*window.shape, *image.shape[2:]), image.dtype)
-    shown[...] = fill
-    inside = window.within(image.shape)
-    top, left = inside[0].start - window.top, inside[1].start - window.left
-    part = image[inside]
-    shown[top : top + part.shape[0], left : left + part.shape[1]] = part
-    return shown
 
 
 def median_outside(pixels: Pixels, instances: Int32[np.ndarray, "h w"]) -> UInt[np.ndarray, "*c"]:

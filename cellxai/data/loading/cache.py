@@ -22,7 +22,7 @@ from jaxtyping import UInt8
 
 from cellxai.data import image_formats, record_pixels
 from cellxai.data.cells import cut, find
-from cellxai.data.frames import reading
+from cellxai.data.frames import reading, window
 from cellxai.data.frames.reading import identity_of
 from cellxai.data.pixels import sixteen_bit
 from cellxai.data.pixels.transforms import Transforms
@@ -83,7 +83,7 @@ def hash_code(kind: type) -> str:
         ValueError: If one of them is written in no file, so that its changes would go unseen.
     """
     modules = {inspect.getmodule(parent) for parent in kind.mro() if parent is not object}
-    modules |= {image_formats, sixteen_bit, record_pixels, reading, cut, find}
+    modules |= {image_formats, sixteen_bit, record_pixels, reading, cut, find, window}
     sources = sorted(hash_source(module) for module in modules if module)
     if "" in sources:
         raise ValueError(

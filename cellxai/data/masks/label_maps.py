@@ -59,10 +59,12 @@ class KnownMask:
     Args:
         read: Reads it.
         identify: Text that is another one where the map may be another one.
+        path: The label file; ``None`` where there is none of it alone.
     """
 
     read: MaskLoader
     identify: Callable[[], str]
+    path: Path | None = None
 
     def __call__(self) -> Int32[np.ndarray, "h w"]:
         """The labels, 0 where there is no cell."""
@@ -71,7 +73,7 @@ class KnownMask:
 
 def mask_loader(path: Path) -> KnownMask:
     """Reads a label map when called."""
-    return KnownMask(partial(read_mask, path), lambda: json.dumps(describe_file(path)))
+    return KnownMask(partial(read_mask, path), lambda: json.dumps(describe_file(path)), path)
 
 
 def draw_label_map(
