@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from cellxai.data.frames.reading import (
 )
 from cellxai.data.frames.window import Box, take_window
 from cellxai.data.image_formats import ImageFault
+from cellxai.data.masks.label_maps import path_of_mask
 from cellxai.data.pixels.transforms import Transforms, resize
 from cellxai.data.records import Record
 from cellxai.files.identity import N_SHORT, hash_content
@@ -67,6 +69,11 @@ class CellCut(ImagePart):
             [describe_pixels(self.frame), self.label, astuple(self.window), self.neighbours,
              self.instances, self.mask_hash]
         )  # fmt: skip
+
+    @property
+    def mask_path(self) -> Path | None:
+        """See :attr:`ImagePart.mask_path`."""
+        return path_of_mask(self.frame.load_mask)
 
     def in_8_bits(self, transforms: Transforms) -> UInt8[np.ndarray, "h w *c"]:
         """The crop of the image in 8 bits, by the levels of the whole image.

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import astuple, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int32, Integer, UInt
@@ -13,7 +14,7 @@ from cellxai.data.frames.reading import ImagePart, describe_pixels, read_frame
 from cellxai.data.frames.tiff_windows import TIFF_SUFFIXES
 from cellxai.data.frames.window import Box, take_window
 from cellxai.data.image_formats import ImageFault, name_faults
-from cellxai.data.masks.label_maps import KnownMask
+from cellxai.data.masks.label_maps import KnownMask, path_of_mask
 from cellxai.data.memory_budget import room_for
 from cellxai.data.records import MaskLoader, Record
 
@@ -99,13 +100,18 @@ class TileCut(ImagePart):
         """See :attr:`ImagePart.identity`."""
         return json.dumps([describe_pixels(self.frame), astuple(self.window)])
 
+    @property
+    def mask_path(self) -> Path | None:
+        """See :attr:`ImagePart.mask_path`."""
+        return path_of_mask(self.frame.load_mask)
+
     def labels(self, load: MaskLoader) -> Int32[np.ndarray, "h w"]:
         """What a label map of the whole image shows in the window.
 
         Raises:
             ImageFault: If it cannot be read, or is of another size.
         """
-        path = load.path if isinstance(load, KnownMask) else None
+        path = path_of_mask(load)
         if path is None or path.suffix.lower() not in TIFF_SUFFIXES:
             whole = FRAMES.get(("labels", load), lambda: Frame({"labels": load()}))
             return self._take(whole["labels"])
