@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Int32, Integer, UInt, UInt8
+from jaxtyping import Bool, Int32, UInt, UInt8
 
-from cellxai.data.cells.find import Box, Instances, number_instances
+from cellxai.data.cells.find import Instances, number_instances
 from cellxai.data.corruption import SeededCorruption, corrupt_image
 from cellxai.data.formats.stack import Stack
 from cellxai.data.frames.kept import FRAMES, Frame
@@ -19,7 +20,9 @@ from cellxai.data.frames.reading import (
     level,
     read_frame,
 )
+from cellxai.data.frames.window import Box, take_window
 from cellxai.data.image_formats import AS_STORED, ImageFault
+from cellxai.data.masks.label_maps import path_of_mask
 from cellxai.data.pixels.transforms import Transforms, resize
 from cellxai.data.records import Record
 from cellxai.files.identity import N_SHORT, hash_content
@@ -67,6 +70,11 @@ class CellCut(ImagePart):
             [describe_pixels(self.frame), self.label, astuple(self.window), self.neighbours,
              self.instances, self.mask_hash]
         )  # fmt: skip
+
+    @property
+    def mask_path(self) -> Path | None:
+        """See :attr:`ImagePart.mask_path`."""
+        return path_of_mask(self.frame.load_mask)
 
     def in_8_bits(self, transforms: Transforms) -> UInt8[np.ndarray, "h w *c"]:
         """The crop of the image in 8 bits, by the levels of the whole image.
@@ -184,19 +192,6 @@ class CellCut(ImagePart):
 def hash_mask(mask: Int32[np.ndarray, "h w"]) -> str:
     """What tells a label map from others: its size and its labels."""
     return hash_content(str(mask.shape), np.ascontiguousarray(mask))[:N_SHORT]
-
-
-def take_window(
-    image: Integer[np.ndarray, "h w *c"], window: Box, fill: Integer[np.ndarray, "*c"] | int
-) -> Integer[np.ndarray, "height width *c"]:
-    """A copy of what a window shows, ``fill`` where it leaves the image."""
-    shown = np.empty((*window.shape, *image.shape[2:]), image.dtype)
-    shown[...] = fill
-    inside = window.within(image.shape)
-    top, left = inside[0].start - window.top, inside[1].start - window.left
-    part = image[inside]
-    shown[top : top + part.shape[0], left : left + part.shape[1]] = part
-    return shown
 
 
 def median_outside(pixels: Pixels, instances: Int32[np.ndarray, "h w"]) -> UInt[np.ndarray, "*c"]:

@@ -1,6 +1,5 @@
 """Where the cells of a label map are."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,42 +7,11 @@ import numpy as np
 from jaxtyping import Int32, Int64
 from scipy import ndimage
 
+from cellxai.data.frames.window import Box
+
 Instances = Literal["labels", "connected"]
 INSTANCES = ("labels", "connected")
 CORNERS_TOUCH = np.ones((3, 3), dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle of pixels, which may reach beyond the image.
-
-    Args:
-        top: First row.
-        left: First column.
-        bottom: Row after the last.
-        right: Column after the last.
-    """
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        return self.bottom - self.top, self.right - self.left
-
-    def within(self, shape: Sequence[int]) -> tuple[slice, slice]:
-        """Its rows and columns in an image of a height and width; empty where it lies outside."""
-        sides = (self.top, self.bottom, shape[0]), (self.left, self.right, shape[1])
-        rows, columns = (slice(min(max(a, 0), n), min(max(b, 0), n)) for a, b, n in sides)
-        return rows, columns
-
-    def touches(self, shape: Sequence[int]) -> bool:
-        """Whether it reaches the first or last row or column of an image of a height and width."""
-        ends = self.bottom >= shape[0] or self.right >= shape[1]
-        return self.top <= 0 or self.left <= 0 or ends
 
 
 @dataclass(frozen=True)

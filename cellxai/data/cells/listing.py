@@ -14,7 +14,8 @@ from typing import Any
 
 from cellxai.data.cells import find
 from cellxai.data.cells.cut import hash_mask
-from cellxai.data.cells.find import Box, FoundCell, Instances, find_cells, number_instances
+from cellxai.data.cells.find import FoundCell, Instances, find_cells, number_instances
+from cellxai.data.frames.window import Box
 from cellxai.data.masks.label_maps import KnownMask
 from cellxai.data.records import Fault, Record
 from cellxai.files.folder import write_json

@@ -7,6 +7,7 @@ then looks as bright beside another as it is, and its crop is that of the prepar
 import json
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt, UInt8
@@ -40,6 +41,11 @@ class ImagePart(ABC):
     @abstractmethod
     def identity(self) -> str:
         """Text that is another one where the part or its pixels may be others."""
+
+    @property
+    @abstractmethod
+    def mask_path(self) -> Path | None:
+        """The label file of the image, if it has one of its own."""
 
 
 def describe_pixels(record: Record) -> str:

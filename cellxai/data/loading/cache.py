@@ -24,7 +24,7 @@ from jaxtyping import UInt8
 
 from cellxai.data import formats, image_formats, record_pixels
 from cellxai.data.cells import cut, find
-from cellxai.data.frames import reading
+from cellxai.data.frames import reading, window
 from cellxai.data.frames.reading import identity_of
 from cellxai.data.pixels import fractions, sixteen_bit
 from cellxai.data.pixels.transforms import Transforms
@@ -89,7 +89,7 @@ def hash_code(kind: type) -> str:
     """
     modules = {inspect.getmodule(parent) for parent in kind.mro() if parent is not object}
     modules |= {image_formats, sixteen_bit, fractions, *decoding_modules()}
-    modules |= {record_pixels, reading, cut, find}
+    modules |= {record_pixels, reading, cut, find, window}
     sources = sorted(hash_source(module) for module in modules if module)
     if "" in sources:
         raise ValueError(

@@ -21,6 +21,8 @@ from cellxai.data.memory_budget import room_for
 from cellxai.data.records import MaskLoader
 from cellxai.files.identity import describe_file
 
+CELLPOSE_LABELS, CELLPOSE_STATE = "_cp_masks", "_seg.npy"  # behind the name of the image
+
 
 def read_mask(path: Path) -> Int32[np.ndarray, "h w"]:
     """A label map: the grey values, of 8 to 32 bits, or the palette's indices, as they are stored.
@@ -31,6 +33,7 @@ def read_mask(path: Path) -> Int32[np.ndarray, "h w"]:
         ImageFault: If the file cannot be read, has colours or fractions, or a label is negative or
             above 2³¹ - 1.
     """
+    refuse_program(path)
     with room_for(count_pixels(path)), name_faults(path):
         with open_stack(path, AS_STORED) as file:
             if file is not None:
@@ -81,6 +84,19 @@ def check_labels(image: Image.Image, content: bytes) -> None:
         raise ImageFault(f"a mask of {bits} bits, expected 8, 16 or 32; save it as one of them")
 
 
+def refuse_program(path: Path) -> None:
+    """Refuses cellpose's own file, a pickle: to read one is to run what it holds.
+
+    Raises:
+        ImageFault: With the way out.
+    """
+    if path.name.endswith(CELLPOSE_STATE):
+        raise ImageFault(
+            f"{path}: cellpose's {CELLPOSE_STATE} is a pickle, which may hold a program, so it is "
+            "not read; let cellpose write label images (--save_tif or --save_png: <name>_cp_masks)"
+        )
+
+
 @dataclass(frozen=True)
 class KnownMask:
     """A label map that is read when called, and what tells it from others before it is read.
@@ -88,19 +104,26 @@ class KnownMask:
     Args:
         read: Reads it.
         identify: Text that is another one where the map may be another one.
+        path: The label file; ``None`` where there is none of it alone.
     """
 
     read: MaskLoader
     identify: Callable[[], str]
+    path: Path | None = None
 
     def __call__(self) -> Int32[np.ndarray, "h w"]:
         """The labels, 0 where there is no cell."""
         return self.read()
 
 
+def path_of_mask(load: MaskLoader | None) -> Path | None:
+    """The label file that a mask is read from, if it is one."""
+    return load.path if isinstance(load, KnownMask) else None
+
+
 def mask_loader(path: Path) -> KnownMask:
     """Reads a label map when called."""
-    return KnownMask(partial(read_mask, path), lambda: json.dumps(describe_file(path)))
+    return KnownMask(partial(read_mask, path), lambda: json.dumps(describe_file(path)), path)
 
 
 def draw_label_map(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cellxai.data.ids import ids_of_paths
 from cellxai.data.image_formats import SUFFIXES
-from cellxai.data.masks.label_maps import mask_loader
+from cellxai.data.masks.label_maps import CELLPOSE_LABELS, CELLPOSE_STATE, mask_loader
 from cellxai.data.readers.passed_over import deeper_faults, suffix_faults
 from cellxai.data.records import Fault, Record, Scan, Source
 
@@ -21,8 +21,10 @@ class ImageFolder(Source):
 
     Args:
         root: The folder.
-        masks: A folder of label maps with the same sub-folders and names, of any image suffix;
-            images without a file there have no mask. ``null`` for no masks.
+        masks: A folder of label maps with the same sub-folders and names, of any image suffix, as
+            StarDist's users save them, or with cellpose's ``_cp_masks`` behind the name; images
+            without a file there have no mask. It may be ``root`` itself, where cellpose writes: its
+            label maps are then no images. ``null`` for no masks.
     """
 
     root: Path
@@ -34,9 +36,9 @@ class ImageFolder(Source):
         Raises:
             FileNotFoundError: If a folder does not exist, or there is no image in it.
         """
-        loose = images_in(self.root)
+        loose = self._images_in(self.root)
         folders = sorted(path for path in self.root.iterdir() if is_visible_folder(path))
-        by_class = {folder.name: images_in(folder) for folder in folders}
+        by_class = {folder.name: self._images_in(folder) for folder in folders}
         deeper = list(deeper_faults(self.root, folders))
         others, notes = suffix_faults(self.root)
         if not any(by_class.values()):
@@ -49,11 +51,17 @@ class ImageFolder(Source):
         faults = folder_faults(self.root, by_class, loose)
         return Scan(tuple(records), (*faults, *deeper, *others), tuple(notes))
 
+    def _images_in(self, folder: Path) -> list[Path]:
+        """The images of a folder without what cellpose wrote beside them, if masks are there."""
+        has_masks = self.masks is not None and self.masks.resolve() == self.root.resolve()
+        images = images_in(folder)
+        return [p for p in images if not p.stem.endswith(CELLPOSE_LABELS)] if has_masks else images
+
     def _records(self, paths: Sequence[Path], label: str) -> Iterable[Record]:
         relative = [path.relative_to(self.root) for path in paths]
         ids = ids_of_paths([Path(label, path.name) for path in relative])
         for path, inside, image_id in zip(paths, relative, ids, strict=True):
-            mask = None if self.masks is None else find_same_name(self.masks / inside)
+            mask = None if self.masks is None else find_mask(self.masks / inside, path)
             yield Record(image_id, path, label, load_mask=mask and mask_loader(mask))
 
 
@@ -79,11 +87,19 @@ def is_visible_folder(path: Path) -> bool:
     return path.is_dir() and not path.name.startswith(".")
 
 
-def find_same_name(path: Path) -> Path | None:
-    """The image file of this name, whatever its suffix, or ``None``."""
+def find_mask(path: Path, image: Path) -> Path | None:
+    """The label map for a name, or ``None``; cellpose's pickle where there is that alone.
+
+    Args:
+        path: The name, whatever the suffix.
+        image: The image itself, which is no mask where both lie in one folder.
+    """
     if not path.parent.is_dir():
         return None
-    return next((other for other in images_in(path.parent) if other.stem == path.stem), None)
+    stems = path.stem, path.stem + CELLPOSE_LABELS
+    others = [other for other in images_in(path.parent) if other.stem in stems and other != image]
+    pickle = path.parent / f"{path.stem}{CELLPOSE_STATE}"
+    return others[0] if others else pickle if pickle.is_file() else None
 
 
 def folder_faults(

@@ -63,7 +63,7 @@ def scorer_of_run(trained: TrainedRun, error_rate: float, by_class: bool) -> Sco
     return Scorer(
         trained.folder.root, network_of_run(trained, pipeline), trained.classes,
         trained.transforms, trained.device, certainty, pipeline,
-        NO_DENSITY.format(run=trained.folder.root), identity,
+        NO_DENSITY.format(run=trained.folder.root), identity, trained.settings.data,
     )  # fmt: skip
 
 

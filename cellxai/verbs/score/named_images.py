@@ -51,11 +51,3 @@ def find_images_below(folder: Path) -> list[Path]:
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and not path.is_dir()
     )
-
-
-def key_of_file(path: Path) -> tuple[str, str]:
-    """A file and when it was last changed, in nanoseconds; that is empty if there is no file."""
-    try:
-        return str(path), str(path.stat().st_mtime_ns)
-    except OSError:
-        return str(path), ""

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cellxai.data.pixels.transforms import Transforms
+from cellxai.data.records import Source
 from cellxai.density.pipeline import DensityPipeline
 from cellxai.evaluation.class_calibration import ClassCalibration
 from cellxai.evaluation.conformal import ConformalClassifier
@@ -65,6 +66,7 @@ class Scorer:
         pipeline: Whether an image is known; ``None`` where there is no density to say it.
         way_out: How such a density is had.
         identity: What tells these scores from those of others.
+        data: The data set that it was trained on; ``None`` where only whole images are known.
     """
 
     folder: Path
@@ -76,6 +78,7 @@ class Scorer:
     pipeline: DensityPipeline | None
     way_out: str
     identity: Mapping[str, str | None]
+    data: Source | None = None
 
     def rows(self, chunk: Chunk, keys: Mapping[str, tuple[str, str]]) -> list[ScoreRow]:
         """The rows of a chunk of images, broken ones last.

@@ -12,7 +12,8 @@ from cellxai.files.lock import run_lock
 from cellxai.trained.image_stream import stream_outputs
 from cellxai.training.settings import Device
 from cellxai.verbs.score.known_networks import read_scorer
-from cellxai.verbs.score.named_images import find_records, key_of_file
+from cellxai.verbs.score.named_images import find_records
+from cellxai.verbs.score.parts import cut_images, key_of_record
 from cellxai.verbs.score.scorer import Scorer
 from cellxai.verbs.score.sheet import draw_sheet
 from cellxai.verbs.score.table import (
@@ -98,6 +99,7 @@ def score(
     run: Path,
     images: list[str] | str,
     out: Path | None = None,
+    masks: Path | None = None,
     n_shown: int = 24,
     error_rate: float = 0.1,
     by_class: bool = False,
@@ -122,6 +124,8 @@ def score(
             tables with a column ``path``; one or a list of them. Where a table has a column
             ``well``, and maybe ``plate``, ``wells.csv`` has a row for each well.
         out: Folder of the results; null for ``score`` in the folder of the run or export.
+        masks: Folder of label maps of the same names as the images, for a run that was trained on
+            single cells: each cell has a row. A table with a column ``mask`` says the same.
         n_shown: Number of images on the sheet.
         error_rate: Largest share of images whose possible classes may lack the true one.
         by_class: Whether that is to hold within each class; it takes more validation images.
@@ -135,18 +139,23 @@ def score(
     if n_shown < 1:
         raise ValueError(f"n_shown={n_shown}: expected at least 1")
     names = [images] if isinstance(images, str) else images
-    records, wells = find_records(names), read_wells(names)
+    found, wells = find_records(names), read_wells(names)
     scorer = read_scorer(run, device, error_rate, by_class)
+    scan = cut_images(found, scorer.data, names, masks)
+    records = scan.records
     folder = out or RunFolder(run).score
     with run_lock(folder, "written", "choose another --out"):
         claim_folder(folder, scorer)
-        keys = {record.id: key_of_file(record.path) for record in records}
+        keys = {record.id: key_of_record(record) for record in records}
         n_before = score_missing(folder / TABLE, scorer, records, keys, batch_size)
         wanted = set(keys.values())
         rows = fill_q_values(folder / TABLE, wanted, scorer.classes)
         n_wells = write_wells(folder / WELLS, rows, wells, scorer.classes)
-        draw_sheet(folder / "sheet.png", rows, scorer.transforms, n_shown)
-    return replace(summarise_rows(folder, rows, n_before, scorer), n_wells=n_wells)
+        known = {keys[record.id][0]: record for record in records}
+        draw_sheet(folder / "sheet.png", rows, scorer.transforms, n_shown, known)
+    summary = summarise_rows(folder, rows, n_before, scorer)
+    unread = tuple(map(str, scan.faults))
+    return replace(summary, n_wells=n_wells, faults=(*unread, *summary.faults))
 
 
 def score_missing(

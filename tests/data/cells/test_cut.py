@@ -194,7 +194,7 @@ def test_the_cause_is_cut_like_the_image_and_hidden_with_the_neighbours(tmp_path
     np.testing.assert_array_equal(blanked.load_cause(), hidden)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([3, 8, 30]), st.sampled_from(["keep", "drop"]))
 def test_the_kept_cells_together_are_the_cells_of_the_mask(tmp_path_factory, seed, size, border):
     random = np.random.default_rng(seed)

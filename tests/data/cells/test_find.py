@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cellxai.data.cells.find import Box, find_cells, number_instances, window_around
+from cellxai.data.cells.find import find_cells, number_instances, window_around
+from cellxai.data.frames.window import Box
 
 LABELS = arrays(np.int32, st.tuples(st.integers(1, 9), st.integers(1, 9)),
                 elements=st.sampled_from([0, 0, 1, 2, 7, 2**31 - 1]))  # fmt: skip

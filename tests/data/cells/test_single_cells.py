@@ -61,7 +61,7 @@ def test_whatever_a_record_of_an_image_has_its_cells_have(scene):
     assert (record.label, record.path) == ("astro", scene.path)
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.integers(3, 9), st.integers(0, 5))
 def test_no_split_parts_the_cells_of_an_image(n_images, seed):
     scenes = [

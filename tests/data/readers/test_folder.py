@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cellxai.data.image_formats import ImageFault
+from cellxai.data.masks.label_maps import read_mask
 from cellxai.data.readers.folder import ImageFolder
 
 
@@ -95,3 +97,28 @@ def test_real_frames_find_their_16_bit_masks(shared_data):
     assert len(scan.records) == 37
     assert scan.classes == ("images",)
     assert scan.records[0].load_mask().max() > 0
+
+
+class TestMasksOfCellpose:
+    @pytest.fixture
+    def images(self, tmp_path, write_image):
+        for label in "ab":
+            write_image(tmp_path / label / "1.png")
+            write_image(tmp_path / label / "1_cp_masks.png", seed=1)
+        return tmp_path
+
+    def test_beside_the_images_are_masks_and_no_images(self, images):
+        records = ImageFolder(images, masks=images).scan().records
+        assert [record.id for record in records] == ["a__1", "b__1"]
+        for record in records:
+            expected = read_mask(record.path.with_name("1_cp_masks.png"))
+            np.testing.assert_array_equal(record.load_mask(), expected)
+
+    def test_are_images_where_no_masks_are_asked_for(self, images):
+        assert len(ImageFolder(images).scan().records) == 4
+
+    def test_as_a_pickle_are_refused_with_the_way_out(self, images):
+        (images / "a" / "1_cp_masks.png").rename(images / "a" / "1_seg.npy")
+        record = ImageFolder(images, masks=images).scan().records[0]
+        with pytest.raises(ImageFault, match=r"1_seg\.npy: cellpose's _seg\.npy is a pickle"):
+            record.load_mask()

@@ -1,4 +1,3 @@
-import os
 import shutil
 from pathlib import Path
 
@@ -6,7 +5,7 @@ import pytest
 from score_rows import rows_in
 
 from cellxai.verbs.score import score
-from cellxai.verbs.score.named_images import find_images_below, find_records, key_of_file
+from cellxai.verbs.score.named_images import find_images_below, find_records
 
 
 def test_files_patterns_tables_and_folders_of_folders_are_taken_each_image_once(
@@ -46,11 +45,3 @@ def test_one_file_by_several_names_is_one_record(plate, monkeypatch):
     assert [record.path for record in records] == [plate / name]
     with pytest.raises(ValueError, match=r"images=\[\] names no image"):
         find_records([])
-
-
-def test_a_file_that_changes_has_another_key_and_one_that_is_gone_none(tmp_path):
-    path = tmp_path / "a.png"
-    assert key_of_file(path) == (str(path), "")
-    path.write_bytes(b"x")
-    os.utime(path, ns=(1, 17))
-    assert key_of_file(path) == (str(path), "17")
