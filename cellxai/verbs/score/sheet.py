@@ -2,7 +2,8 @@
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,35 @@ from cellxai.figures.density import ScoredImage, draw_scored_images
 from cellxai.trained.image_sets import to_picture
 from cellxai.verbs.score.table import ScoreRow
 
+NO_RECORDS: Mapping[str, Record] = {}
 
-def draw_sheet(path: Path, rows: Sequence[ScoreRow], transforms: Transforms, n_shown: int) -> None:
+
+def draw_sheet(
+    path: Path,
+    rows: Sequence[ScoreRow],
+    transforms: Transforms,
+    n_shown: int,
+    known: Mapping[str, Record] = NO_RECORDS,
+) -> None:
     """Draws the least familiar images, read once more; no sheet where none can be read.
 
     Without a density, those whose class is least sure.
+
+    Args:
+        path: The PNG to write.
+        rows: What was said of the images.
+        transforms: What happens to an image before the network.
+        n_shown: Largest number of them on the sheet.
+        known: Records by path, of images that more than one file makes.
     """
     scored = [row for row in rows if not row.fault]
-    known = any(row.log_p for row in scored)
-    kind = "least familiar" if known else "least sure"
-    worst = heapq.nsmallest(n_shown, scored, key=familiarity if known else certainty)
-    records = [Record(str(index), Path(row.path), "") for index, row in enumerate(worst)]
+    judged = any(row.log_p for row in scored)
+    kind = "least familiar" if judged else "least sure"
+    worst = heapq.nsmallest(n_shown, scored, key=familiarity if judged else certainty)
+    records = [
+        replace(known.get(row.path) or Record("", Path(row.path), ""), id=str(index))
+        for index, row in enumerate(worst)
+    ]
     prepared = prepare_all(records, transforms)
     tiles = [
         tile_of_row(worst[int(record.id)], to_picture(image))

@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cellxai.data.records import Record
+from cellxai.data.records import Record, Source
 from cellxai.density.promises import Promise
+from cellxai.evaluation.well_tables import WELLS
 from cellxai.files.folder import RunFolder, read_json, write_json
 from cellxai.files.lock import run_lock
 from cellxai.trained.image_stream import stream_outputs
 from cellxai.training.settings import Device
 from cellxai.verbs.score.known_networks import read_scorer
-from cellxai.verbs.score.named_images import find_records, key_of_file
+from cellxai.verbs.score.named_images import find_records, key_of_record
 from cellxai.verbs.score.scorer import Scorer
 from cellxai.verbs.score.sheet import draw_sheet
 from cellxai.verbs.score.table import (
@@ -20,13 +21,13 @@ from cellxai.verbs.score.table import (
     NO_CLASS,
     ScoreRow,
     append_rows,
-    fill_q_values,
+    fill_in,
     mend_table,
 )
-from cellxai.verbs.score.wells import read_wells, write_wells
+from cellxai.verbs.score.wells import write_wells
 
 MOST_FAULTS_SHOWN = 5
-TABLE, WELLS = "scores.csv", "wells.csv"
+TABLE = "scores.csv"
 ADDED_LATER = ("sets of classes", "density")  # by evaluate and density
 NOTHING_READ = 3  # exit code: neither a success nor a mistake in the command
 
@@ -96,13 +97,14 @@ class ScoreSummary:
 
 def score(
     run: Path,
-    images: list[str] | str,
+    images: list[str] | str | None = None,
     out: Path | None = None,
     n_shown: int = 24,
     error_rate: float = 0.1,
     by_class: bool = False,
     batch_size: int = 32,
     device: Device = "auto",
+    data: Source | None = None,
 ) -> ScoreSummary:
     """Classifies new images and says which of them the classifier does not know.
 
@@ -119,14 +121,17 @@ def score(
     Args:
         run: The run folder of `cellxai fit`, or what `cellxai export` wrote.
         images: Files, folders with all below them, patterns such as ``plates/**/*.png``, and CSV
-            tables with a column ``path``; one or a list of them. Where a table has a column
-            ``well``, and maybe ``plate``, ``wells.csv`` has a row for each well.
+            tables with a column ``path``; one or a list of them. The other columns of a table go
+            along into ``scores.csv``. Where one is ``well``, and maybe ``plate``, there are
+            ``wells.csv``, ``plates.csv`` and ``plates.png`` too.
         out: Folder of the results; null for ``score`` in the folder of the run or export.
         n_shown: Number of images on the sheet.
         error_rate: Largest share of images whose possible classes may lack the true one.
         by_class: Whether that is to hold within each class; it takes more validation images.
         batch_size: Largest number of images per forward pass.
         device: Where to compute; "auto" takes a CUDA device when there is one.
+        data: A data set in place of ``images``, such as one that joins files of single channels;
+            its labels are not looked at.
 
     Raises:
         FileNotFoundError: If the folder holds neither a run nor an export.
@@ -134,19 +139,41 @@ def score(
     """
     if n_shown < 1:
         raise ValueError(f"n_shown={n_shown}: expected at least 1")
-    names = [images] if isinstance(images, str) else images
-    records, wells = find_records(names), read_wells(names)
+    records, faults = named_records(images, data)
     scorer = read_scorer(run, device, error_rate, by_class)
     folder = out or RunFolder(run).score
     with run_lock(folder, "written", "choose another --out"):
         claim_folder(folder, scorer)
-        keys = {record.id: key_of_file(record.path) for record in records}
+        keys = {record.id: key_of_record(record) for record in records}
         n_before = score_missing(folder / TABLE, scorer, records, keys, batch_size)
         wanted = set(keys.values())
-        rows = fill_q_values(folder / TABLE, wanted, scorer.classes)
-        n_wells = write_wells(folder / WELLS, rows, wells, scorer.classes)
-        draw_sheet(folder / "sheet.png", rows, scorer.transforms, n_shown)
-    return replace(summarise_rows(folder, rows, n_before, scorer), n_wells=n_wells)
+        columns = {keys[record.id]: record.columns for record in records}
+        rows = fill_in(folder / TABLE, wanted, scorer.classes, columns)
+        n_wells = write_wells(folder, rows, columns, scorer.classes)
+        by_path = {keys[record.id][0]: record for record in records}
+        draw_sheet(folder / "sheet.png", rows, scorer.transforms, n_shown, by_path)
+    summary = summarise_rows(folder, rows, n_before, scorer)
+    return replace(summary, n_wells=n_wells, faults=(*faults, *summary.faults))
+
+
+def named_records(
+    images: list[str] | str | None, data: Source | None
+) -> tuple[list[Record], tuple[str, ...]]:
+    """The images of a call, and what else was found wrong with a data set.
+
+    Raises:
+        ValueError: If there are none, or both images and a data set are named.
+    """
+    if (images is None) == (data is None):
+        raise ValueError(f"images={images!r} and data={data!r}: pass one of the two")
+    if data is None:
+        return find_records([images] if isinstance(images, str) else images or []), ()
+    scan = data.scan()
+    faults = tuple(map(str, scan.faults))
+    if not scan.records:
+        first = f"; the first of {len(faults)} faults: {faults[0]}" if faults else ""
+        raise ValueError(f"data: no image to score{first}")
+    return list(scan.records), faults
 
 
 def score_missing(
