@@ -62,7 +62,8 @@ def room_to_decode(record: Record) -> Iterator[None]:
 
     A file of 0.3 MB may hold 100 million pixels; six at once in six threads took 8.8 GB.
     """
-    with room_for(0 if record.load_image is not None else count_pixels(record.path)):
+    is_known = record.load_image is None or record.more_files  # else one of a file of many
+    with room_for(sum(map(count_pixels, record.files)) if is_known else 0):
         yield
 
 

@@ -78,7 +78,10 @@ def hash_records(records: Sequence[Record]) -> str:
     """SHA-256 of the ids, the labels and the bytes of all images, in the order of the ids."""
     ordered = sorted(records, key=lambda record: record.id)
     return hash_content(
-        *(f"{record.id}\0{record.label}\0{hash_file(record.path)}\n" for record in ordered)
+        *(
+            "\0".join([record.id, record.label, *map(hash_file, record.files)]) + "\n"
+            for record in ordered
+        )
     )
 
 

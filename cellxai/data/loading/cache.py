@@ -20,7 +20,7 @@ import numpy as np
 import PIL
 from jaxtyping import UInt8
 
-from cellxai.data import image_formats
+from cellxai.data import image_formats, joined_planes
 from cellxai.data.pixels import sixteen_bit
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record
@@ -64,7 +64,9 @@ def describe_record(record: Record) -> list[Any]:
     """What decides the pixels that are read of a record; a corruption is seeded by the id."""
     seeded = [record.id, as_config(record.corruptions)]
     is_plain_file = record.load_image is None and not record.corruptions
-    return [*describe_file(record.path), *([] if is_plain_file else seeded)]
+    more = [[*map(describe_file, record.more_files)], hash_source(joined_planes)]
+    joined = more if record.more_files else []
+    return [*describe_file(record.path), *([] if is_plain_file else seeded), *joined]
 
 
 def corruption_classes(records: Sequence[Record]) -> set[type]:
