@@ -109,5 +109,5 @@ def with_columns(
 def free_name(name: str, taken: set[str]) -> str:
     """The name of a column of the data beside those of a table of results."""
     while name in taken:
-        name = f"{name} (data)"
+        name = f"data: {name}"
     return name

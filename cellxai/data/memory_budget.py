@@ -68,7 +68,9 @@ def room_to_decode(record: Record, stack: Stack = AS_STORED) -> Iterator[None]:
         stack: Which picture is taken of a file of several.
     """
     chosen = stack.at(record.series, record.time)
-    with room_for(0 if record.load_image is not None else count_pixels(record.path, chosen)):
+    is_known = record.load_image is None or record.more_files  # else one of a file of many
+    n_pixels = sum(count_pixels(path, chosen) for path in record.files) if is_known else 0
+    with room_for(n_pixels):
         yield
 
 

@@ -5,6 +5,7 @@ from math import sqrt
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.stats import t
 
 from cellxai.data.records import Record
 
@@ -36,6 +37,17 @@ def wilson(n_right: int, n_images: int) -> Interval | None:
     # Exact at the ends, where rounding could leave the share itself outside the interval.
     low = 0.0 if n_right == 0 else centre - half
     return low, 1.0 if n_right == n_images else centre + half
+
+
+def mean_interval(values: Float[np.ndarray, " n"]) -> Interval | None:
+    """95 % interval of the mean of independent units (Student 1908).
+
+    ``None`` of fewer than two, and where all are equal, which is no certainty.
+    """
+    if len(values) < 2 or np.ptp(values) <= 1e-12:
+        return None
+    half = t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / sqrt(len(values))
+    return float(values.mean() - half), float(values.mean() + half)
 
 
 def sampling_units(records: Sequence[Record]) -> Int[np.ndarray, " n"]:

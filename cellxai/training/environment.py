@@ -82,11 +82,12 @@ def hash_records(records: Sequence[Record]) -> str:
     Of a part of an image also what part it is: cells of other masks are other images.
     """
     # A file of many cells is read once.
-    files = {path: hash_file(path) for path in {record.path for record in records}}
+    files = {path: hash_file(path) for path in {path for r in records for path in r.files}}
     ordered = sorted(records, key=lambda record: record.id)
     return hash_content(
         *(
-            f"{record.id}\0{record.label}\0{files[record.path]}{describe_part(record)}\n"
+            "\0".join([record.id, record.label, *(files[path] for path in record.files)])
+            + f"{describe_part(record)}\n"
             for record in ordered
         )
     )

@@ -73,5 +73,5 @@ def test_tables_of_results_carry_the_columns_along_and_lose_none_of_their_own():
     assert column_names(PLATES) == ("plate", "well", "dose")
     records = [image("1", label="true", confidence="low")]
     rows = with_columns([{"id": "1", "confidence": "0.9"}], records)
-    assert rows == [{"id": "1", "confidence": "0.9", "confidence (data)": "low"}]
+    assert rows == [{"id": "1", "confidence": "0.9", "data: confidence": "low"}]
     assert with_columns([], []) == []

@@ -187,12 +187,17 @@ def test_an_image_that_has_become_unreadable_since_is_named(cells, tmp_path):
 
 def test_plate_by_plate_each_fold_leaves_out_one_and_names_it(cells, tmp_path):
     rows = [
-        {"path": f"{label}/{i}.png", "label": label, "plate": f"P{i % 3}"}
+        {
+            "path": f"{label}/{i}.png",
+            "label": label,
+            "plate": f"P{i % 3}",
+            "well": f"{label[0]}{i // 3 + 1}",
+        }
         for label in ("calm", "wild")
         for i in range(9)
-    ]
+    ]  # fmt: skip
     with (cells / "plates.csv").open("w", newline="") as file:
-        table = csv.DictWriter(file, ["path", "label", "plate"])
+        table = csv.DictWriter(file, ["path", "label", "plate", "well"])
         table.writeheader()
         table.writerows(rows)
     data, split = Manifest(cells / "plates.csv"), {"n_folds": "leave_one_out"}
@@ -205,5 +210,25 @@ def test_plate_by_plate_each_fold_leaves_out_one_and_names_it(cells, tmp_path):
             f"P{other}" for other in range(3) if other != fold
         }
     assert done.report["out_of_fold"]["n_units"] == 3
+    check_wells(tmp_path / "run" / "fold-1" / "evaluation")
     with pytest.raises(ValueError, match="no groups to leave out"):
         validate(cells, tmp_path / "other", data, **split)
+
+
+def check_wells(evaluation: Path) -> None:
+    """Predictions carry plate and well along, and wells are those of the tested plate."""
+    rows = [row for row in read_csv(evaluation / "predictions.csv") if row["part"] == "test"]
+    assert {row["plate"] for row in rows} == {"P1"}
+    of_well = {row["well"]: row for row in rows}  # one image each
+    wells = [row for row in read_csv(evaluation / "wells.csv") if row["part"] == "test"]
+    assert [row["well"] for row in wells] == ["c1", "c2", "c3", "w1", "w2", "w3"]
+    for row in wells:
+        image = of_well[row["well"]]
+        assert (row["plate"], row["label"], row["predicted"], row["p_wild"]) == (
+            "P1", image["label"], image["predicted"], image["p_wild"],
+        )  # fmt: skip
+    report = read_json(evaluation / "report.json")["wells"]["test"]
+    assert report["accuracy_of_wells"]["n_right"] == sum(r["label"] == r["predicted"] for r in rows)
+    assert (evaluation / "plates.png").is_file()
+    plates = read_csv(evaluation / "plates.csv")
+    assert {row["plate"] for row in plates if row["part"] == "test"} == {"P1"}

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from cellxai.data import formats, image_formats, record_pixels
+from cellxai.data import formats, image_formats, joined_planes, record_pixels
 from cellxai.data.cells import cut, find
 from cellxai.data.frames import reading, window
 from cellxai.data.frames.reading import identity_of
@@ -73,6 +73,8 @@ def describe_record(record: Record) -> list[Any]:
     place = [record.series, record.time]
     part = [] if place == [None, None] else [place]
     part += [] if (identity := identity_of(record)) is None else [identity]
+    if record.more_files:
+        part += [[*map(describe_file, record.more_files)], hash_source(joined_planes)]
     return [*describe_file(record.path), *([] if is_plain_file else seeded), *part]
 
 

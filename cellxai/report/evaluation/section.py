@@ -9,6 +9,7 @@ from cellxai.files.folder import RunFolder
 from cellxai.report.evaluation.calibration import Calibration, read_calibration
 from cellxai.report.evaluation.conformal_sets import ConformalSets, read_conformal_sets
 from cellxai.report.evaluation.doubts import doubt_accuracy
+from cellxai.report.evaluation.wells import Wells, read_wells
 from cellxai.report.pieces import Card, Doubt, Picture, Section
 from cellxai.report.printed_numbers import percent
 from cellxai.report.saved_files import (
@@ -112,6 +113,7 @@ class Evaluation:
         curves: ROC and precision-recall; ``None`` where they were not drawn.
         calibration: Whether confidences are true; ``None`` in old results.
         conformal: Sets of possible classes; ``None`` in old results.
+        wells: Its images by well; ``None`` where no image names its well.
         sheet: The worst mistakes as pictures; ``None`` without any.
         mistakes: At most ``MOST_MISTAKES`` of the part to quote first, the most confident first.
         n_mistakes: How many there are in all.
@@ -125,6 +127,7 @@ class Evaluation:
     curves: Picture | None
     calibration: Calibration | None
     conformal: ConformalSets | None
+    wells: Wells | None
     sheet: Picture | None
     mistakes: tuple[Mistake, ...]
     n_mistakes: int
@@ -179,6 +182,7 @@ def _read_evaluation(folder: RunFolder, source: Path) -> Evaluation:
         embed_if_drawn(folder.root, folder.evaluation / "roc.png", curves),
         read_calibration(folder, saved, parts[0].name),
         read_conformal_sets(saved),
+        read_wells(folder, saved, parts[0].name),
         embed_if_drawn(folder.root, folder.evaluation / "mistakes.png", sheet),
         tuple(mistakes[:MOST_MISTAKES]),
         len(mistakes),

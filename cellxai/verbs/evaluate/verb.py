@@ -1,15 +1,17 @@
 """The verb ``evaluate``: how often a trained classifier is right, and where it is wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cellxai.data.grouping import with_columns
 from cellxai.data.records import Fault, Record, Source
 from cellxai.evaluation import calibration, conformal, intervals
 from cellxai.evaluation.baseline import baseline_of_run
 from cellxai.evaluation.comparison import DEFINITION as COMPARISON
 from cellxai.evaluation.judgement import PartJudgement, judge_part
+from cellxai.evaluation.wells import DEFINITION as WELLS
 from cellxai.files.folder import RunFolder, write_csv, write_json
 from cellxai.files.identity import hash_tensors
 from cellxai.trained.run import TrainedRun, load_run
@@ -31,6 +33,7 @@ from cellxai.verbs.evaluate.other_data import (
     read_other,
 )
 from cellxai.verbs.evaluate.pictures import draw_evaluation
+from cellxai.verbs.evaluate.wells import describe_wells, flagged_by_density, judge_wells_of
 
 NOTES = {
     "test": "the test images had no say in training, in the choice of the epoch or of a threshold",
@@ -118,8 +121,11 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
     weights = hash_tensors(trained.classifier.state_dict())
     sets = judge_sets(calibrate_run(trained, parts, weights), parts, trained.classes)
     baseline = baseline_of_run(trained, judged)
-    rows = (prediction_rows(parts[part], trained.images.records(part)) for part in parts)
-    write_csv(folder / "predictions.csv", [row for of_part in rows for row in of_part])
+    records = {part: trained.images.records(part) for part in parts}
+    rows = [row for part in parts for row in prediction_rows(parts[part], records[part])]
+    every = [record for part in parts for record in records[part]]
+    write_csv(folder / "predictions.csv", with_columns(rows, every))
+    wells = judge_wells_of(folder, parts, records, judged, flagged_by_density(trained.folder))
     report = {
         "classes": list(trained.classes),
         "parts": {part: judgement.report for part, judgement in parts.items()},
@@ -133,6 +139,7 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
             "conformal": conformal.DEFINITION,
         },
     }  # fmt: skip
+    add_wells(report, wells)
     write_json(folder / "report.json", report)
     draw_evaluation(
         folder, parts[judged], trained.images.records(judged), trained.images.images(judged),
@@ -142,8 +149,16 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
     interval = parts[judged].report["intervals"]["accuracy"]["wilson"]
     faults = (*trained.new_images, *trained.images.faults)
     return EvaluationSummary(
-        folder, accuracy, judged, interval, baseline.get("accuracy"), faults, describe_sets(sets)
+        folder, accuracy, judged, interval, baseline.get("accuracy"), faults,
+        (*describe_wells(wells, judged), *describe_sets(sets)),
     )  # fmt: skip
+
+
+def add_wells(report: dict[str, Any], wells: Mapping[str, Any]) -> None:
+    """Adds what the wells say to a report, where any image names its well."""
+    if wells:
+        report["wells"] = dict(wells)
+        report["definitions"]["wells"] = WELLS
 
 
 def evaluate_other(trained: TrainedRun, other: OtherData, out: Path | None) -> EvaluationSummary:
@@ -151,12 +166,16 @@ def evaluate_other(trained: TrainedRun, other: OtherData, out: Path | None) -> E
     folder = out or trained.folder.evaluation / other.name
     judged, weights = judge_other(trained, other), hash_tensors(trained.classifier.state_dict())
     comparison = compare_with_run(trained.folder, weights, other.records, judged)
+    records = {other.name: other.records}
+    wells = judge_wells_of(folder, {other.name: judged}, records, other.name, {})
     notes = (
+        *describe_wells(wells, other.name),
         describe_comparison(comparison),
         *note_known_images(trained, other),
         *other.describe_unknown(),
     )
-    write_csv(folder / "predictions.csv", prediction_rows(judged, other.records))
+    rows = with_columns(prediction_rows(judged, other.records), other.records)
+    write_csv(folder / "predictions.csv", rows)
     report = {
         "classes": list(trained.classes),
         "parts": {other.name: judged.report},
@@ -168,6 +187,7 @@ def evaluate_other(trained: TrainedRun, other: OtherData, out: Path | None) -> E
             "comparison": COMPARISON,
         },
     }  # fmt: skip
+    add_wells(report, wells)
     write_json(folder / "report.json", report)
     draw_evaluation(folder, judged, other.records, other.images.images(PART), None)
     accuracy = {other.name: judged.report["accuracy"]}

@@ -1,12 +1,13 @@
 """The images that a user names: files, folders, patterns and tables."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cellxai.data.csv_rows import read_rows
 from cellxai.data.image_formats import SUFFIXES
 from cellxai.data.readers.unlabelled import find_files, records_of_files
-from cellxai.data.records import Record
+from cellxai.data.records import Columns, Record
 
 
 def find_records(names: Sequence[str]) -> list[Record]:
@@ -19,7 +20,27 @@ def find_records(names: Sequence[str]) -> list[Record]:
     files = {path.resolve(): None for name in names for path in expand_name(name)}
     if not files:
         raise ValueError("images=[] names no image; pass files, folders, patterns or CSV tables")
-    return records_of_files(list(files))
+    columns = read_columns(names)
+    return [
+        replace(record, columns=columns.get(record.path, Columns()))
+        for record in records_of_files(list(files))
+    ]
+
+
+def read_columns(names: Sequence[str]) -> dict[Path, Columns]:
+    """What the tables among the names say of each file beside its path, by the resolved path.
+
+    Raises:
+        FileNotFoundError: If a table does not exist.
+        ValueError: If a table is no CSV text.
+    """
+    columns: dict[Path, Columns] = {}
+    for table in (Path(name) for name in names if name.lower().endswith(".csv")):
+        for row in read_rows(table, ("path",)):
+            if row["path"] and not row.damage:
+                own = {name: cell for name, cell in row.cells.items() if name not in ("", "path")}
+                columns[(table.parent / row["path"]).resolve()] = Columns(own)
+    return columns
 
 
 def expand_name(name: str) -> list[Path]:

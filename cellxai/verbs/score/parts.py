@@ -113,11 +113,12 @@ def check_crops(records: Sequence[Record], cells: SingleCells) -> None:
 def key_of_record(record: Record) -> tuple[str, str]:
     """The file and the part of it that a record is, and when it was last changed, in nanoseconds.
 
-    Of the image and the mask the later; empty where there is no file.
+    Of all its files, and the mask of a cell, the latest; empty where one is missing.
     """
-    part = record.load_image
-    name = f"{record.path}#{record.id.rpartition('__')[2]}" if part else str(record.path)
-    files = [record.path]
+    part, name = record.load_image, str(record.path.absolute())
+    if isinstance(part, ImagePart) or (part is not None and not record.more_files):
+        name = f"{name}#{record.id.rpartition('__')[2]}"
+    files = [*record.files]
     if isinstance(part, ImagePart) and part.mask_path is not None:
         files.append(part.mask_path)
     try:

@@ -24,7 +24,7 @@ def draw_sheet(
     rows: Sequence[ScoreRow],
     transforms: Transforms,
     n_shown: int,
-    parts: Mapping[str, Record] = NO_RECORDS,
+    known: Mapping[str, Record] = NO_RECORDS,
 ) -> None:
     """Draws the least familiar images, read once more; no sheet where none can be read.
 
@@ -35,14 +35,14 @@ def draw_sheet(
         rows: What was said of the images.
         transforms: What happens to an image before the network.
         n_shown: Largest number of them on the sheet.
-        parts: Records by path, of images that are a part of a file.
+        known: Records by path, of images that more than one file makes.
     """
     scored = [row for row in rows if not row.fault]
-    known = any(row.log_p for row in scored)
-    kind = "least familiar" if known else "least sure"
-    worst = heapq.nsmallest(n_shown, scored, key=familiarity if known else certainty)
+    judged = any(row.log_p for row in scored)
+    kind = "least familiar" if judged else "least sure"
+    worst = heapq.nsmallest(n_shown, scored, key=familiarity if judged else certainty)
     records = [
-        replace(parts.get(row.path) or Record("", Path(row.path), ""), id=str(index))
+        replace(known.get(row.path) or Record("", Path(row.path), ""), id=str(index))
         for index, row in enumerate(worst)
     ]
     prepared = prepare_all(records, transforms)

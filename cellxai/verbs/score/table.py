@@ -17,6 +17,7 @@ from cellxai.files.folder import atomic
 from gmm.files.atomic import name_full_disk
 
 NO_CLASS, BETWEEN_CLASSES = "(none)", " | "
+NO_COLUMNS: Mapping[tuple[str, str], Mapping[str, str]] = {}
 OF_CLASS = "p_"  # begins the name of a column, here as in evaluation/predictions.csv
 # A file's name may be no UTF-8: its bytes are written as they are.
 ENCODING, ERRORS = "utf-8", "surrogateescape"
@@ -45,6 +46,7 @@ class ScoreRow:
         strange: What is strange about an image that surprises that view.
         fault: Why the image could not be read; then all other cells but the first three are empty.
         probabilities: Probability of each class, by the name of its column.
+        columns: What a table of the images says beside their paths, by column.
     """
 
     id: str
@@ -61,6 +63,7 @@ class ScoreRow:
     strange: str = ""
     fault: str = ""
     probabilities: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -70,10 +73,19 @@ class ScoreRow:
     @property
     def cells(self) -> dict[str, str]:
         """The cells by their columns."""
-        return {**{name: getattr(self, name) for name in COLUMNS}, **self.probabilities}
+        own = {name: getattr(self, name) for name in COLUMNS}
+        return {**own, **self.probabilities, **self.columns}
 
 
-COLUMNS = tuple(f.name for f in fields(ScoreRow) if f.name != "probabilities")
+COLUMNS = tuple(f.name for f in fields(ScoreRow) if f.name not in ("probabilities", "columns"))
+
+
+def name_columns(columns: Mapping[str, str]) -> dict[str, str]:
+    """What a table says of an image, under names that no column of ours has."""
+    return {
+        name if name not in COLUMNS and not name.startswith(OF_CLASS) else f"data: {name}": cell
+        for name, cell in columns.items()
+    }
 
 
 def probability_columns(classes: Sequence[str]) -> list[str]:
@@ -96,9 +108,10 @@ def read_whole_rows(lines: Iterable[str]) -> Iterable[ScoreRow]:
         # A row that lacks cells has None for them, and one that has too many keeps them under None.
         if None in row or None in row.values():
             continue
+        own = {name: row.pop(name) for name in COLUMNS if name in row}
         shares = {name: row.pop(name) for name in [*row] if name.startswith(OF_CLASS)}
-        if set(row) == {*COLUMNS}:
-            scored = ScoreRow(**row, probabilities=shares)
+        if len(own) == len(COLUMNS):
+            scored = ScoreRow(**own, probabilities=shares, columns=row)
             if is_whole(scored):
                 yield scored
 
@@ -129,26 +142,35 @@ def mend_table(
 
 def write_table(path: Path, rows: Sequence[ScoreRow], classes: Sequence[str]) -> None:
     """Writes all rows, atomically, unless the file has them already."""
-    content = encode_header(classes) + encode_rows(rows, classes)
+    further = tuple(dict.fromkeys(name for row in rows for name in row.columns))
+    content = encode_header(classes, further) + encode_rows(rows, classes, further)
     # In the place of a link, for rows would be added to another file.
     if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
         with atomic(path) as temporary:
             temporary.write_bytes(content)
 
 
-def fill_q_values(
-    path: Path, wanted: Collection[tuple[str, str]], classes: Sequence[str]
+def fill_in(
+    path: Path,
+    wanted: Collection[tuple[str, str]],
+    classes: Sequence[str],
+    columns: Mapping[tuple[str, str], Mapping[str, str]] = NO_COLUMNS,
 ) -> list[ScoreRow]:
-    """Writes the q-values of the images of one call, and returns their rows with them.
+    """Writes what only the whole call can say of its images, and returns their rows with it.
 
-    They belong to the images that are asked about together. Other rows of the table keep theirs.
+    The q-values belong to the images that are asked about together, and the further columns are
+    those of all tables. Other rows keep theirs.
 
     Args:
         path: The table.
         wanted: Keys of the images of the call.
         classes: Names of the classes.
+        columns: What tables of the images say, by the keys.
     """
-    every = read_scores(path)
+    every = [
+        replace(row, columns=name_columns(columns.get(row.key, {}))) if row.key in wanted else row
+        for row in read_scores(path)
+    ]
     judged = [row for row in every if row.key in wanted and row.known_p]
     shares = false_discovery_control([float(row.known_p) for row in judged]) if judged else ()
     filled = {
@@ -162,28 +184,42 @@ def fill_q_values(
 
 def append_rows(path: Path, rows: Sequence[ScoreRow], classes: Sequence[str]) -> None:
     """Adds rows to a table; they are on disk when this returns."""
+    content = encode_rows(rows, classes, further_columns(path, classes))
     with name_full_disk(path), path.open("ab") as file:
-        file.write(encode_rows(rows, classes))
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def encode_header(classes: Sequence[str]) -> bytes:
+def further_columns(path: Path, classes: Sequence[str]) -> tuple[str, ...]:
+    """The columns of a table behind ours; none where there is no table."""
+    if not path.is_file():
+        return ()
+    with path.open(newline="", encoding=ENCODING, errors=ERRORS) as file:
+        header = next(csv.reader(file), [])
+    return tuple(header[len(COLUMNS) + len(probability_columns(classes)) :])
+
+
+def encode_header(classes: Sequence[str], further: Sequence[str] = ()) -> bytes:
     """Encodes the first line of a table."""
-    names = [*COLUMNS, *probability_columns(classes)]
-    return encode_lines([dict(zip(names, names, strict=True))], classes)
+    names = [*COLUMNS, *probability_columns(classes), *further]
+    return encode_lines([dict(zip(names, names, strict=True))], classes, further)
 
 
-def encode_rows(rows: Sequence[ScoreRow], classes: Sequence[str]) -> bytes:
+def encode_rows(
+    rows: Sequence[ScoreRow], classes: Sequence[str], further: Sequence[str] = ()
+) -> bytes:
     """Encodes rows as the bytes of a CSV file, one line each."""
     # A name may contain a line break, which would make two lines of one row.
     flat = [{name: " ".join(cell.splitlines()) for name, cell in row.cells.items()} for row in rows]
-    return encode_lines(flat, classes)
+    return encode_lines(flat, classes, further)
 
 
-def encode_lines(rows: Iterable[Mapping[str, str]], classes: Sequence[str]) -> bytes:
+def encode_lines(
+    rows: Iterable[Mapping[str, str]], classes: Sequence[str], further: Sequence[str]
+) -> bytes:
     """Encodes cells as lines, those that a row lacks empty."""
     text = io.StringIO()
-    columns = [*COLUMNS, *probability_columns(classes)]
+    columns = [*COLUMNS, *probability_columns(classes), *further]
     csv.DictWriter(text, columns, restval="", lineterminator="\n").writerows(rows)
     return text.getvalue().encode(ENCODING, ERRORS)

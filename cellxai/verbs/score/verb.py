@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cellxai.data.records import Record
+from cellxai.data.records import Record, Scan, Source
 from cellxai.density.promises import Promise
+from cellxai.evaluation.well_tables import WELLS
 from cellxai.files.folder import RunFolder, read_json, write_json
 from cellxai.files.lock import run_lock
 from cellxai.trained.image_stream import stream_outputs
@@ -21,13 +22,13 @@ from cellxai.verbs.score.table import (
     NO_CLASS,
     ScoreRow,
     append_rows,
-    fill_q_values,
+    fill_in,
     mend_table,
 )
-from cellxai.verbs.score.wells import read_wells, write_wells
+from cellxai.verbs.score.wells import write_wells
 
 MOST_FAULTS_SHOWN = 5
-TABLE, WELLS = "scores.csv", "wells.csv"
+TABLE = "scores.csv"
 ADDED_LATER = ("sets of classes", "density")  # by evaluate and density
 NOTHING_READ = 3  # exit code: neither a success nor a mistake in the command
 
@@ -97,7 +98,7 @@ class ScoreSummary:
 
 def score(
     run: Path,
-    images: list[str] | str,
+    images: list[str] | str | None = None,
     out: Path | None = None,
     masks: Path | None = None,
     n_shown: int = 24,
@@ -105,6 +106,7 @@ def score(
     by_class: bool = False,
     batch_size: int = 32,
     device: Device = "auto",
+    data: Source | None = None,
 ) -> ScoreSummary:
     """Classifies new images and says which of them the classifier does not know.
 
@@ -121,8 +123,9 @@ def score(
     Args:
         run: The run folder of `cellxai fit`, or what `cellxai export` wrote.
         images: Files, folders with all below them, patterns such as ``plates/**/*.png``, and CSV
-            tables with a column ``path``; one or a list of them. Where a table has a column
-            ``well``, and maybe ``plate``, ``wells.csv`` has a row for each well.
+            tables with a column ``path``; one or a list of them. The other columns of a table go
+            along into ``scores.csv``. Where one is ``well``, and maybe ``plate``, there are
+            ``wells.csv``, ``plates.csv`` and ``plates.png`` too.
         out: Folder of the results; null for ``score`` in the folder of the run or export.
         masks: Folder of label maps of the same names as the images, for a run that was trained on
             single cells: each cell has a row. A table with a column ``mask`` says the same.
@@ -131,6 +134,8 @@ def score(
         by_class: Whether that is to hold within each class; it takes more validation images.
         batch_size: Largest number of images per forward pass.
         device: Where to compute; "auto" takes a CUDA device when there is one.
+        data: A data set in place of ``images``, such as one that joins files of single channels;
+            its labels are not looked at.
 
     Raises:
         FileNotFoundError: If the folder holds neither a run nor an export.
@@ -138,10 +143,10 @@ def score(
     """
     if n_shown < 1:
         raise ValueError(f"n_shown={n_shown}: expected at least 1")
-    names = [images] if isinstance(images, str) else images
-    found, wells = find_records(names), read_wells(names)
+    scan = named_images(images, data)
     scorer = read_scorer(run, device, error_rate, by_class)
-    scan = cut_images(found, scorer.data, names, masks)
+    if data is None:  # a data set says itself what an image is
+        scan = cut_images(scan.records, scorer.data, list_names(images), masks)
     records = scan.records
     folder = out or RunFolder(run).score
     with run_lock(folder, "written", "choose another --out"):
@@ -149,13 +154,36 @@ def score(
         keys = {record.id: key_of_record(record) for record in records}
         n_before = score_missing(folder / TABLE, scorer, records, keys, batch_size)
         wanted = set(keys.values())
-        rows = fill_q_values(folder / TABLE, wanted, scorer.classes)
-        n_wells = write_wells(folder / WELLS, rows, wells, scorer.classes)
-        known = {keys[record.id][0]: record for record in records}
-        draw_sheet(folder / "sheet.png", rows, scorer.transforms, n_shown, known)
+        columns = {keys[record.id]: record.columns for record in records}
+        rows = fill_in(folder / TABLE, wanted, scorer.classes, columns)
+        n_wells = write_wells(folder, rows, columns, scorer.classes)
+        by_path = {keys[record.id][0]: record for record in records}
+        draw_sheet(folder / "sheet.png", rows, scorer.transforms, n_shown, by_path)
     summary = summarise_rows(folder, rows, n_before, scorer)
     unread = tuple(map(str, scan.faults))
     return replace(summary, n_wells=n_wells, faults=(*unread, *summary.faults))
+
+
+def named_images(images: list[str] | str | None, data: Source | None) -> Scan:
+    """The images of a call, and what else was found wrong with a data set.
+
+    Raises:
+        ValueError: If there are none, or both images and a data set are named.
+    """
+    if (images is None) == (data is None):
+        raise ValueError(f"images={images!r} and data={data!r}: pass one of the two")
+    if data is None:
+        return Scan(tuple(find_records(list_names(images))))
+    scan = data.scan()
+    if not scan.records:
+        first = f"; the first of {len(scan.faults)} faults: {scan.faults[0]}" if scan.faults else ""
+        raise ValueError(f"data: no image to score{first}")
+    return scan
+
+
+def list_names(images: list[str] | str | None) -> list[str]:
+    """What was named, as a list."""
+    return [images] if isinstance(images, str) else images or []
 
 
 def score_missing(

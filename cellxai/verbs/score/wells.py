@@ -1,4 +1,4 @@
-"""``wells.csv``: what the images of each well say together, where a table names their wells."""
+"""``wells.csv``, ``plates.csv`` and ``plates.png``: images by well, where their wells are named."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,88 +6,91 @@ from typing import Any
 
 import numpy as np
 
-from cellxai.data.csv_rows import read_rows
+from cellxai.data.wells import Well, in_plate_order, well_of
+from cellxai.evaluation.well_tables import PLATES, WELLS, draw_wells, plate_row, well_row
+from cellxai.evaluation.wells import JudgedWell, WellImages, judge_plates, judge_wells
 from cellxai.files.folder import write_csv
 from cellxai.verbs.score.table import ScoreRow, probability_columns
 
-Well = tuple[str, str]
-"""Plate and well; the plate is empty where the table has none."""
-
-COLUMNS = ("plate", "well")
-
-
-def read_wells(names: Sequence[str]) -> dict[str, Well]:
-    """The well of each file, by its resolved path, from the tables among the names of images.
-
-    Tables without a column ``well``, and rows in which it is empty, name none.
-
-    Raises:
-        FileNotFoundError: If a table does not exist.
-        ValueError: If a table is no CSV text.
-    """
-    wells: dict[str, Well] = {}
-    for table in (Path(name) for name in names if name.lower().endswith(".csv")):
-        for row in read_rows(table, ("path",)):
-            if row["path"] and row["well"]:
-                wells[str((table.parent / row["path"]).resolve())] = row["plate"], row["well"]
-    return wells
+PICTURE = "plates.png"
+Columns = Mapping[tuple[str, str], Mapping[str, str]]
+"""What tables say of an image, by the key of its row."""
 
 
-def judge_wells(
-    rows: Sequence[ScoreRow], wells: Mapping[str, Well], classes: Sequence[str]
-) -> list[dict[str, Any]]:
-    """A row for each well, in the order of plates and wells; none where no image has one.
+def judge_rows(
+    rows: Sequence[ScoreRow], columns: Columns, classes: Sequence[str]
+) -> list[JudgedWell]:
+    """The wells of the images that could be read.
 
     Args:
         rows: What was said of the images.
-        wells: The well of each file.
+        columns: Which well each is from, among others.
         classes: Names of the classes.
     """
-    of_well: dict[Well, list[ScoreRow]] = {}
-    for row in rows:
-        if row.path in wells:
-            of_well.setdefault(wells[row.path], []).append(row)
-    return [judge_well(well, of_well[well], classes) for well in sorted(of_well)]
-
-
-def judge_well(well: Well, rows: Sequence[ScoreRow], classes: Sequence[str]) -> dict[str, Any]:
-    """The row of one well.
-
-    Probabilities are means over the images that could be read, the class is the likeliest by these,
-    and ``agreeing`` is the share of the images that have it. ``known_p`` is the number of images
-    times the smallest of their p-values, at most 1 (Bonferroni): it holds however the images of a
-    well depend on each other. Cells of what was not asked are empty.
-    """
-    columns = probability_columns(classes)
     read = [row for row in rows if not row.fault]
-    judged: dict[str, Any] = {
-        **dict(zip(COLUMNS, well, strict=True)),
-        "n_images": len(read), "n_broken": len(rows) - len(read),
-        "predicted": "", "probability": "", "agreeing": "", "n_unfamiliar": "", "known_p": "",
-    }  # fmt: skip
-    p_values = [float(row.known_p) for row in read if row.known_p]
-    if p_values:
-        judged["n_unfamiliar"] = sum(row.unfamiliar == "1" for row in read)
-        judged["known_p"] = f"{min(1.0, len(p_values) * min(p_values)):.6f}"
-    if not read:
-        return judged | dict.fromkeys(columns, "")
-    shares = np.array([[float(row.probabilities[c]) for c in columns] for row in read]).mean(0)
-    predicted = classes[int(shares.argmax())]
-    judged |= {
-        "predicted": predicted,
-        "probability": f"{shares.max():.6f}",
-        "agreeing": f"{np.mean([row.predicted == predicted for row in read]):.6f}",
-    }
-    return judged | {c: f"{share:.6f}" for c, share in zip(columns, shares, strict=True)}
+    names = probability_columns(classes)
+    shares = np.array([[float(row.probabilities[name]) for name in names] for row in read])
+    asked = bool(read) and all(row.unfamiliar for row in read)
+    flags = np.array([row.unfamiliar == "1" for row in read], dtype=bool)
+    wells = [well_of(columns.get(row.key, {})) for row in read]
+    images = WellImages(wells, shares.reshape(-1, len(names)), flags if asked else None)
+    return judge_wells(images)
+
+
+def well_rows(
+    judged: Sequence[JudgedWell],
+    rows: Sequence[ScoreRow],
+    columns: Columns,
+    classes: Sequence[str],
+) -> list[dict[str, Any]]:
+    """A row for each well, in the order of the plate; also for one of broken images alone.
+
+    Beside what :func:`cellxai.evaluation.well_tables.well_row` says: ``n_broken``, and ``known_p``,
+    the number of images times the smallest of their p-values, at most 1 (Bonferroni): it holds
+    however the images of a well depend on each other.
+    """
+    members: dict[Well, list[ScoreRow]] = {}
+    for row in rows:
+        if well := well_of(columns.get(row.key, {})):
+            members.setdefault(well, []).append(row)
+    by_well = {well.well: well_row(well, classes) for well in judged}
+    names = probability_columns(classes)
+    table = []
+    for well in sorted(members, key=in_plate_order):
+        own = by_well.get(well, {"plate": well.plate, "well": well.well, "n_images": 0})
+        p_values = [float(row.known_p) for row in members[well] if row.known_p]
+        flags = [row.unfamiliar == "1" for row in members[well] if row.unfamiliar]
+        table.append({
+            "plate": own["plate"], "well": own["well"], "n_images": own["n_images"],
+            "n_broken": sum(bool(row.fault) for row in members[well]),
+            **{name: own.get(name, "") for name in SAID},
+            "n_unfamiliar": sum(flags) if flags else "",
+            "known_p": f"{min(1.0, len(p_values) * min(p_values)):.6f}" if p_values else "",
+            **{new: own.get(f"p_{name}", "") for name, new in zip(classes, names, strict=True)},
+        })  # fmt: skip
+    return table
+
+
+SAID = (
+    "predicted", "probability", "probability_low", "probability_high", "agreeing", "share_unknown",
+)  # fmt: skip
 
 
 def write_wells(
-    path: Path, rows: Sequence[ScoreRow], wells: Mapping[str, Well], classes: Sequence[str]
+    folder: Path, rows: Sequence[ScoreRow], columns: Columns, classes: Sequence[str]
 ) -> int:
-    """Writes the table and returns its number of wells; no table where there is none."""
-    judged = judge_wells(rows, wells, classes)
+    """Writes the tables, draws the plates, and returns the number of wells.
+
+    Where no image has a well, files of an earlier call are removed.
+    """
+    judged = judge_rows(rows, columns, classes)
+    table = well_rows(judged, rows, columns, classes)
+    for name in (WELLS, PLATES, PICTURE):
+        (folder / name).unlink(missing_ok=True)
+    if table:
+        write_csv(folder / WELLS, table)
     if judged:
-        write_csv(path, judged)
-    else:
-        path.unlink(missing_ok=True)  # of an earlier call
-    return len(judged)
+        plates = judge_plates(judged, classes)
+        write_csv(folder / PLATES, [plate_row(plate) for plate in plates])
+        draw_wells(judged, classes, folder / PICTURE, "images by well")
+    return len(table)

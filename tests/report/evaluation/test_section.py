@@ -32,3 +32,24 @@ def test_an_evaluation_of_an_older_version_is_shown_without_what_it_lacks(run):
     page = Page(made.path)
     assert "11 of 12 test images" in page.html
     assert "Is it right as often" not in page.section("evaluation")
+
+
+def test_wells_are_on_the_page_where_images_name_theirs(run):
+    path = run / "evaluation" / "report.json"
+    saved = json.loads(path.read_text())
+    judged = {"value": 0.75, "n_right": 3, "n_wells": 4, "wilson": [0.301, 0.954], "plates": None}
+    figures = {"p_astro": {"mean": 0.61, "interval": [0.42, 0.8]}}
+    saved["wells"] = {"test": {
+        "n_wells": 4, "n_plates": 1, "n_images": 12, "unit": "well", "figures": figures,
+        "accuracy_of_wells": judged,
+    }}  # fmt: skip
+    path.write_text(json.dumps(saved))
+    made = report(run)
+    assert made.problems == ()
+    text = Page(made.path).section("evaluation")
+    for phrase in (
+        "12 images of 4 wells on 1 plate", "wells whose class is right (3 of 4)",
+        "30.1 % to 95.4 %",
+        "mean probability of astro", "42.0 % to 80.0 %",
+    ):  # fmt: skip
+        assert phrase in text, phrase

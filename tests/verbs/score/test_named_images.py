@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 from score_rows import rows_in
 
+from cellxai.data.records import Record
 from cellxai.verbs.score import score
-from cellxai.verbs.score.named_images import find_images_below, find_records
+from cellxai.verbs.score.named_images import find_images_below, find_records, read_columns
+from cellxai.verbs.score.parts import key_of_record
 
 
 def test_files_patterns_tables_and_folders_of_folders_are_taken_each_image_once(
@@ -45,3 +47,26 @@ def test_one_file_by_several_names_is_one_record(plate, monkeypatch):
     assert [record.path for record in records] == [plate / name]
     with pytest.raises(ValueError, match=r"images=\[\] names no image"):
         find_records([])
+
+
+def test_an_image_of_which_any_file_changes_has_another_key_and_a_missing_one_none(tmp_path):
+    record = Record("a", tmp_path / "a.png", "", more_files=(tmp_path / "b.png",))
+    for path in record.files:
+        assert key_of_record(record) == (str(record.path), "")
+        path.write_bytes(b"x")
+        os.utime(path, ns=(1, 17))
+    assert key_of_record(record) == (str(record.path), "17")
+    os.utime(tmp_path / "b.png", ns=(1, 18))
+    assert key_of_record(record) == (str(record.path), "18")
+
+
+def test_what_a_table_says_of_an_image_stays_with_it(tmp_path):
+    (tmp_path / "plate.csv").write_text("path,well,plate\na.png,A1,7\nb.png,,7\nsub/c.png,C3,\n")
+    (tmp_path / "other.csv").write_text("path\nd.png\n")
+    columns = read_columns([str(tmp_path / "plate.csv"), str(tmp_path / "other.csv"), "*.png"])
+    assert columns == {
+        tmp_path / "a.png": {"well": "A1", "plate": "7"},
+        tmp_path / "b.png": {"well": "", "plate": "7"},
+        tmp_path / "sub" / "c.png": {"well": "C3", "plate": ""},
+        tmp_path / "d.png": {},
+    }

@@ -11,7 +11,7 @@ from cellxai.verbs.score.table import (
     append_rows,
     encode_header,
     encode_rows,
-    fill_q_values,
+    fill_in,
     mend_table,
     probability_columns,
     read_scores,
@@ -117,8 +117,26 @@ def test_q_values_are_those_of_benjamini_and_hochberg_among_the_rows_of_the_call
                                probabilities=shares)  # fmt: skip
     mend_table(path, [], CLASSES)
     append_rows(path, [*rows, of_another_call], CLASSES)
-    filled = fill_q_values(path, {row.key for row in rows}, CLASSES)
+    filled = fill_in(path, {row.key for row in rows}, CLASSES)
     # Each p · m / rank, and the least of those at the same rank or a higher one.
     by_hand = [0.04 * 4 / 3, 0.001 * 4, 0.04 * 4 / 3, 0.9]
     assert [float(row.q_value) for row in filled] == pytest.approx(by_hand, abs=1e-6)
     assert read_scores(path) == [*filled, of_another_call]
+
+
+def test_further_columns_are_filled_in_for_the_images_of_the_call_and_others_keep_theirs(tmp_path):
+    path = tmp_path / "scores.csv"
+    mend_table(path, [], CLASSES)
+    append_rows(path, ROWS, CLASSES)
+    fill_in(path, {ROWS[0].key}, CLASSES, {ROWS[0].key: {"well": "A01", "p_cort": "x", "id": "7"}})
+    said = {"well": "A01", "data: p_cort": "x", "data: id": "7"}
+    assert [row.columns for row in read_scores(path)] == [said, *[dict.fromkeys(said, "")] * 2]
+    # Another call adds rows under the same header, and says something of its own.
+    mend_table(path, {ROWS[2].key}, CLASSES)
+    append_rows(path, [ScoreRow("d", "d.png", "4", fault="no image")], CLASSES)
+    fill_in(path, {("d.png", "4")}, CLASSES, {("d.png", "4"): {"dose": "5"}})
+    rows = read_scores(path)
+    assert [row.id for row in rows] == ["a", "b", "c", "d"]
+    assert [row.columns["well"] for row in rows] == ["A01", "", "", ""]
+    assert [row.columns["dose"] for row in rows] == ["", "", "", "5"]
+    assert rows[0].probabilities == ROWS[0].probabilities
