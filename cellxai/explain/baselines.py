@@ -8,6 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -23,7 +24,14 @@ BANK_BATCH = 32  # images whose features are computed at once
 
 
 class Baseline(ABC):
-    """Makes the image without information. Subclass it, name it by ``class_path``."""
+    """Makes the image without information. Subclass it, name it by ``class_path``.
+
+    Attributes:
+        uses_superpixels: Whether :meth:`fill` looks at them; where it does not, a gradient of a
+            single image has no need of any.
+    """
+
+    uses_superpixels: ClassVar[bool] = True
 
     @abstractmethod
     def fill(
@@ -44,6 +52,8 @@ class ConstantBaseline(Baseline):
         value: In [0, 1], for every channel.
     """
 
+    uses_superpixels = False
+
     def __init__(self, value: float = 0.0) -> None:
         self.value = value
 
@@ -61,6 +71,8 @@ class BlurBaseline(Baseline):
         sigma_px: Width of the Gaussian; must exceed the structures that are to vanish.
     """
 
+    uses_superpixels = False
+
     def __init__(self, sigma_px: float = 10.0) -> None:
         if not sigma_px > 0:
             raise ValueError(f"sigma_px={sigma_px} blurs nothing; pass sigma_px>0")
@@ -75,6 +87,8 @@ class BlurBaseline(Baseline):
 
 class MeanBaseline(Baseline):
     """Each image in its own mean colour."""
+
+    uses_superpixels = False
 
     def fill(
         self, images: Float[Tensor, "b c h w"], superpixels: Int[Tensor, "b h w"]
@@ -113,6 +127,8 @@ class NoiseBaseline(Baseline):
         seed: The same seed gives the same noise, in any batch and on any device.
     """
 
+    uses_superpixels = False
+
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
 
@@ -135,6 +151,8 @@ class NearestBaseline(Baseline):
         bank: Images of the size of those that are explained, in [0, 1].
         features: Where similarity is measured, by Euclidean distance; None for the pixels.
     """
+
+    uses_superpixels = False
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """All explainers by their short names, and what is compared where a config names nothing."""
 
 import difflib
+from collections.abc import Iterable
 
 from cellxai.explain.backward.deeplift import DeepLift, DeepLiftShap
 from cellxai.explain.backward.gradcam import GradCam
@@ -16,12 +17,39 @@ from cellxai.explain.lime.captum import CaptumLime
 from cellxai.explain.lime.lime import Lime
 from cellxai.explain.lime.reference import LimeReference
 from cellxai.explain.metrics.base import ExplainerMetric, Metric
-from cellxai.explain.metrics.complexity import Gini
-from cellxai.explain.metrics.faithfulness import DeletionAUC, InsertionAUC
-from cellxai.explain.metrics.faithfulness_correlation import SinglePartEffect
-from cellxai.explain.metrics.localisation import PointingGame, RelevanceMass
-from cellxai.explain.metrics.sanity import EfficientRandomisation
-from cellxai.explain.metrics.stability import SeedStability
+from cellxai.explain.metrics.complexity import EffectiveArea, Entropy, Gini
+from cellxai.explain.metrics.faithfulness import DeletionAUC, InsertionAUC, Irof
+from cellxai.explain.metrics.faithfulness_correlation import (
+    FaithfulnessCorrelation,
+    FaithfulnessEstimate,
+    SensitivityN,
+    SinglePartEffect,
+)
+from cellxai.explain.metrics.infidelity import Infidelity
+from cellxai.explain.metrics.localisation import (
+    PointingGame,
+    RankAccuracy,
+    RegionAuc,
+    RelevanceMass,
+    TopKIou,
+)
+from cellxai.explain.metrics.monotonicity import Monotonicity
+from cellxai.explain.metrics.road import Road
+from cellxai.explain.metrics.sanity import (
+    EfficientRandomisation,
+    ParameterRandomisation,
+    RandomLogit,
+)
+from cellxai.explain.metrics.stability import (
+    AverageSensitivity,
+    LocalLipschitz,
+    MaxSensitivity,
+    RelativeInputStability,
+    SeedStability,
+    SegmentationStability,
+)
+from cellxai.explain.metrics.sufficiency import Sufficiency
+from cellxai.explain.superpixels.methods import Grid
 
 
 def standard_explainers() -> dict[str, Explainer]:
@@ -80,14 +108,29 @@ def named_explainers(names: str) -> dict[str, Explainer]:
     """
     known = every_explainer()
     wanted = [name.strip() for name in names.split(",") if name.strip()]
-    for name in wanted:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
-            raise ValueError(f"explainers={names!r}: no explainer is called {name!r}; {hint}")
-    if not wanted:
+    found = {name: known[look_up(name, known, "explainer")] for name in wanted}
+    if not found:
         raise ValueError(f"explainers={names!r} names no explainer; known: {', '.join(known)}")
-    return {name: known[name] for name in wanted}
+    return found
+
+
+def look_up(name: str, known: Iterable[str], kind: str) -> str:
+    """The known name that is meant; case, hyphens, underscores and spaces do not count.
+
+    Raises:
+        ValueError: If there is none; with the nearest names.
+    """
+    plain = {_plain(other): other for other in known}
+    if _plain(name) in plain:
+        return plain[_plain(name)]
+    near = difflib.get_close_matches(_plain(name), plain, n=3, cutoff=0.4)
+    meant = " or ".join(plain[other] for other in near)
+    hint = f"did you mean {meant}?" if near else f"known: {', '.join(plain.values())}"
+    raise ValueError(f"{kind}s={name!r}: no {kind} is called {name!r}; {hint}")
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def standard_metrics(regions: set[str]) -> dict[str, Metric | ExplainerMetric]:
@@ -110,4 +153,47 @@ def standard_metrics(regions: set[str]) -> dict[str, Metric | ExplainerMetric]:
     for region in sorted(regions):
         metrics[f"mass in {region}"] = RelevanceMass(region)
         metrics[f"pointing at {region}"] = PointingGame(region)
+    return metrics
+
+
+def every_metric(regions: Iterable[str] = ()) -> dict[str, Metric | ExplainerMetric]:
+    """All metrics that need no other model, by their short names, in families.
+
+    Args:
+        regions: Names of the regions that are known of the images: localisation is measured in
+            each, under names such as ``mass in cells``.
+    """
+    metrics: dict[str, Metric | ExplainerMetric] = {
+        "deletion": DeletionAUC(),
+        "insertion": InsertionAUC(),
+        "irof": Irof(),
+        "road": Road(),
+        "single-part-effect": SinglePartEffect(),
+        "faithfulness-correlation": FaithfulnessCorrelation(),
+        "faithfulness-estimate": FaithfulnessEstimate(),
+        "sensitivity-n": SensitivityN(),
+        "infidelity": Infidelity(),
+        "monotonicity": Monotonicity(),
+        "sufficiency": Sufficiency(),
+        "seed-stability": SeedStability(),
+        "segmentation-stability": SegmentationStability(Grid(16)),
+        "max-sensitivity": MaxSensitivity(),
+        "average-sensitivity": AverageSensitivity(),
+        "local-lipschitz": LocalLipschitz(),
+        "relative-input-stability": RelativeInputStability(),
+        "efficient-randomisation": EfficientRandomisation(),
+        "parameter-randomisation": ParameterRandomisation(),
+        "random-logit": RandomLogit(),
+        "gini": Gini(),
+        "entropy": Entropy(),
+        "effective-area": EffectiveArea(),
+    }
+    for region in sorted(regions):
+        metrics |= {
+            f"mass in {region}": RelevanceMass(region),
+            f"rank accuracy in {region}": RankAccuracy(region),
+            f"pointing at {region}": PointingGame(region),
+            f"top-k IoU with {region}": TopKIou(region),
+            f"AUC of {region}": RegionAuc(region),
+        }
     return metrics

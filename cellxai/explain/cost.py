@@ -87,7 +87,8 @@ def outside_of_inference(
 ) -> tuple[Float[Tensor, "b c h w"], Context]:
     """Copies that gradients may reach, of tensors made in ``torch.inference_mode``."""
     with torch.inference_mode(False):
-        if context.baseline.is_inference():
+        # A lazy context has no baseline yet, and makes one that gradients reach.
+        if "baseline" in vars(context) and context.baseline.is_inference():
             context = replace(context, baseline=context.baseline.clone())
         return images.clone() if images.is_inference() else images, context
 

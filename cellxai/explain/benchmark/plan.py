@@ -59,10 +59,15 @@ class Setup:
 
     def measures(self) -> list[Measure]:
         """What the metrics say of themselves."""
-        return [
-            Measure(name, metric.name, metric.family, metric.direction, *metric.range, metric.paper)
-            for name, metric in self.metrics.items()
-        ]
+        return measures_of(self.metrics)
+
+
+def measures_of(metrics: Mapping[str, Judge]) -> list[Measure]:
+    """What metrics say of themselves, under their names."""
+    return [
+        Measure(name, metric.name, metric.family, metric.direction, *metric.range, metric.paper)
+        for name, metric in metrics.items()
+    ]
 
 
 def survey(items: Sequence[Item], tell: Callable[[str], None]) -> dict[str, tuple[int, str]]:

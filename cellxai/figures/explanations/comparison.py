@@ -8,11 +8,13 @@ from textwrap import fill
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from cellxai.figures.colours import CAUSE_OUTLINE, CELL_OUTLINE, EMPTY
 from cellxai.figures.overlay import Regions, draw_signed_scale, outline, robust_limit, tint_by_sign
-from cellxai.figures.style import PAGE_WIDTH, TITLE_LETTERS, drawing, picture_axes
+from cellxai.figures.style import DPI, PAGE_WIDTH, STYLE, TITLE_LETTERS, drawing, picture_axes
 
 MOST_COLUMNS = 4
 
@@ -59,21 +61,43 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
         comparison: What is drawn.
         path: The PNG to write.
     """
-    names = comparison.explainers
-    rows = ceil((len(names) + 1) / MOST_COLUMNS)
-    columns = max(ceil((len(names) + 1) / rows), 2)
+    with drawing(path, *_size(comparison), sheet=True) as figure:
+        _compose(figure, comparison)
+
+
+def comparison_figure(comparison: Comparison) -> Figure:
+    """The same as a figure that is not written anywhere."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=_size(comparison), layout="compressed", dpi=DPI)
+        _compose(figure, comparison)
+    return figure
+
+
+def _shape(comparison: Comparison) -> tuple[int, int]:
+    """Rows and columns of the frames."""
+    n_frames = len(comparison.explainers) + 1
+    rows = ceil(n_frames / MOST_COLUMNS)
+    return rows, max(ceil(n_frames / rows), 2)
+
+
+def _size(comparison: Comparison) -> tuple[float, float]:
+    """Width and height in inches."""
+    rows, columns = _shape(comparison)
     width = PAGE_WIDTH / max(columns, 3)
     height = width * comparison.image.shape[0] / comparison.image.shape[1] + 0.5
-    with drawing(path, columns * width, rows * height + 0.8, sheet=True) as figure:
-        panels = list(figure.subplots(rows, columns, squeeze=False).flat)
-        for axes in panels:
-            picture_axes(axes)
-        _draw_original(panels[0], comparison)
-        for axes, name in zip(panels[1:], names, strict=False):
-            _draw_map(axes, comparison, name)
-        ends, remark = legend_of(comparison)
-        draw_signed_scale(figure, panels, dict(zip((-1, 0, 1), ends, strict=True)), remark=remark)
-        figure.suptitle(fill(comparison.title, TITLE_LETTERS))
+    return columns * width, rows * height + 0.8
+
+
+def _compose(figure: Figure, comparison: Comparison) -> None:
+    panels = list(figure.subplots(*_shape(comparison), squeeze=False).flat)
+    for axes in panels:
+        picture_axes(axes)
+    _draw_original(panels[0], comparison)
+    for axes, name in zip(panels[1:], comparison.explainers, strict=False):
+        _draw_map(axes, comparison, name)
+    ends, remark = legend_of(comparison)
+    draw_signed_scale(figure, panels, dict(zip((-1, 0, 1), ends, strict=True)), remark=remark)
+    figure.suptitle(fill(comparison.title, TITLE_LETTERS))
 
 
 def legend_of(comparison: Comparison) -> tuple[tuple[str, str, str], str]:
