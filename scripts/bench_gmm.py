@@ -5,7 +5,8 @@ Both start from the same parameters and do the same number of iterations whereve
 choose their own starts. ``--rows`` measures some rows only; ``--peers PYTHON`` also runs gmmx and
 pomegranate in float32 with the interpreter of another environment; a CUDA device adds its own rows.
 ``--map FOLDER`` measures small and large problems of every type instead, and draws them; what is in
-the table of that folder is not measured again. ``--quick`` is that on tiny samples.
+the table of that folder is not measured again, but for the ``--cells`` whose names match a pattern,
+such as ``--cells "diag, 300 *" "*: predict"``. ``--quick`` is that on tiny samples.
 """
 
 import argparse
@@ -26,7 +27,8 @@ import sklearn
 import torch
 from bench_gmm_cuda import cuda_rows
 from bench_gmm_data import data, initial
-from bench_gmm_map import QUICK, SHAPES, draw_map, worst_lines
+from bench_gmm_map import QUICK, SHAPES, draw_map
+from bench_gmm_map_table import worst_lines
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Reference
 from threadpoolctl import threadpool_limits
@@ -226,9 +228,9 @@ ROWS: dict[str, Callable[[], Row]] = {
 }
 
 
-def print_map(folder: Path, threads: int, *, quick: bool) -> None:
+def print_map(folder: Path, threads: int, patterns: list[str], *, quick: bool) -> None:
     """Draws the map of regimes and prints its worst cells."""
-    cells, picture = draw_map(folder, threads, QUICK if quick else SHAPES)
+    cells, picture = draw_map(folder, threads, QUICK if quick else SHAPES, patterns)
     print("the worst cells:", *worst_lines(cells), f"written: {picture}", sep="\n")
 
 
@@ -239,13 +241,14 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", choices=list(ROWS), default=list(ROWS))
     parser.add_argument("--peers", metavar="PYTHON", help="interpreter with gmmx and pomegranate")
     parser.add_argument("--map", metavar="FOLDER", type=Path, help="draw the map of regimes there")
+    parser.add_argument("--cells", nargs="+", default=[], help="cells of the map to measure again")
     parser.add_argument("--quick", action="store_true", help="the map of tiny samples alone")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore", ConvergenceWarning)
     if options.map:
         with threadpool_limits(options.threads):
-            print_map(options.map, options.threads, quick=options.quick)
+            print_map(options.map, options.threads, options.cells, quick=options.quick)
         return
     print(
         f"{platform.machine()}, {options.threads} threads, Python {platform.python_version()}, "

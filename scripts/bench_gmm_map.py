@@ -1,17 +1,17 @@
 """The regime map of ``bench_gmm.py --map``: where gmm is faster than scikit-learn, and where not.
 
 Every cell is the time of scikit-learn in float64 divided by ours, in float64 or float32, for the
-same work on the same samples from the same start, in one process and by turns. Each problem is
-added to ``gmm_regimes.csv`` once it is measured; a call that finds the file goes on with what is
-missing, also after Ctrl-C, which draws what there is.
+same work on the same samples from the same start, in one process and by turns. Each problem goes
+into ``gmm_regimes.csv`` once it is measured; a call that finds the file goes on with what is
+missing, also after Ctrl-C, which draws what there is. Named cells are measured again and replaced.
 """
 
-import csv
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
-from datetime import date
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,6 +20,15 @@ import numpy as np
 import sklearn
 import torch
 from bench_gmm_data import data, initial
+from bench_gmm_map_table import (
+    WORKS,
+    Cell,
+    Problem,
+    cell_name,
+    read_cells,
+    replace_cells,
+    write_cells,
+)
 from sklearn.mixture import GaussianMixture as Reference
 
 from gmm.estimator import GaussianMixture
@@ -55,63 +64,6 @@ SHORTEST_S = (
 ROUNDS, LONG_S = 5, 8.0  # turns of each, and when a cell has had enough of them; three at least
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Samples and the kind of mixture to fit to them."""
-
-    covariance_type: CovarianceType
-    n_samples: int
-    n_features: int
-    n_components: int
-    spread: float
-
-    @property
-    def n_iterations(self) -> int:
-        """Iterations of a fit: fewer where they are long."""
-        return 2 if self.n_samples * self.n_components > 5_000_000 else 10
-
-    @property
-    def label(self) -> str:
-        """The problem but for its type, for a row of the picture."""
-        far = "" if self.spread == 2 else f", {self.spread:.0f} sd apart"
-        return f"{self.n_samples:,} × {self.n_features}, K={self.n_components}{far}"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One line of the table: medians of a turn, in seconds.
-
-    Args:
-        work: ``fit``, ``default fit``, ``score one`` or ``score all``.
-        theirs_cpu: CPU time of scikit-learn, float64.
-        double_cpu: Ours in float64.
-        single_cpu: Ours in float32.
-        theirs_wall: Likewise by the clock on the wall.
-        double_wall: Likewise.
-        single_wall: Likewise.
-        difference: Of the mean log densities that the fits in float64 have reached, in nats.
-    """
-
-    covariance_type: str
-    n_samples: int
-    n_features: int
-    n_components: int
-    spread: float
-    work: str
-    theirs_cpu: float
-    double_cpu: float
-    single_cpu: float
-    theirs_wall: float
-    double_wall: float
-    single_wall: float
-    difference: float
-
-    @property
-    def ratios(self) -> tuple[float, float]:
-        """How many times as fast ours is by CPU time, in float64 and in float32."""
-        return self.theirs_cpu / self.double_cpu, self.theirs_cpu / self.single_cpu
-
-
 def take_turns(works: Sequence[Callable[[], Any]]) -> list[tuple[float, float]]:
     """CPU and wall seconds of each work, medians of turns that they take one after the other."""
     for work in works:
@@ -137,11 +89,11 @@ Contestants = tuple[Callable[[], Any], Callable[[], Any], Callable[[], Any]]
 """The same work of scikit-learn, of ours, and of ours in float32."""
 
 
-def measure(problem: Problem) -> Iterator[Cell]:
-    """The cells of one problem."""
+def measure(problem: Problem, names: Sequence[str]) -> Iterator[Cell]:
+    """The cells of some works on one problem."""
     works, difference = contestants(problem)
-    for work, each in works.items():
-        theirs, double, single = take_turns(each)
+    for work in names:
+        theirs, double, single = take_turns(works[work])
         yield Cell(
             **asdict(problem),
             work=work,
@@ -172,14 +124,19 @@ def contestants(problem: Problem) -> tuple[dict[str, Contestants], float]:
         )
         return theirs, double, single
 
-    def scores(n_samples: int) -> Contestants:
+    def answers(method: str, n_samples: int) -> Contestants:
         theirs, double, single = (
-            lambda mixture=mixture, rows=rows[:n_samples]: mixture.score_samples(rows)
+            partial(getattr(mixture, method), rows[:n_samples])
             for mixture, rows in zip(fitted, values, strict=True)
         )
         return theirs, double, single
 
-    works = {"fit": fits(equal), "score one": scores(1), "score all": scores(len(x))}
+    works = {
+        "fit": fits(equal),
+        "score one": answers("score_samples", 1),
+        "score all": answers("score_samples", len(x)),
+        "predict": answers("predict", len(x)),
+    }
     if problem.n_samples <= MOST_DEFAULT:
         works["default fit"] = fits(random)
     return works, abs(fitted[1].lower_bound_ - fitted[0].lower_bound_)
@@ -201,49 +158,19 @@ def processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def read_cells(path: Path, machine: str) -> list[Cell]:
-    """The cells that an earlier call has measured on the same machine; none where there are none.
-
-    Raises:
-        ValueError: If the table is that of another machine or of other versions.
-    """
-    if not path.exists():
-        return []
-    header, *lines = path.read_text().splitlines()
-    if machine not in header:
-        raise ValueError(
-            f"{path} was measured with {header.removeprefix('# ')}, expected {machine}; "
-            f"move it away to measure anew"
-        )
-    kinds = {field.name: field.type for field in fields(Cell)}
-    read = csv.DictReader(lines)
-    return [Cell(**{name: _parse(kinds[name], text) for name, text in row.items()}) for row in read]
-
-
-def _parse(kind: Any, text: str) -> Any:
-    return text if kind is str else kind(text)
-
-
-def add_cells(path: Path, cells: Sequence[Cell], machine: str) -> None:
-    """Adds cells to the table, which begins with the machine, the versions and the date."""
-    is_new = not path.exists()
-    with path.open("a", newline="") as stream:
-        writer = csv.DictWriter(stream, [field.name for field in fields(Cell)])
-        if is_new:
-            stream.write(f"# {machine}, {date.today()}\n")
-            writer.writeheader()
-        writer.writerows(asdict(cell) for cell in cells)
-
-
 def draw_map(
-    folder: Path, threads: int, shapes: Sequence[tuple[int, int, int, float]]
+    folder: Path,
+    threads: int,
+    shapes: Sequence[tuple[int, int, int, float]],
+    patterns: Sequence[str] = (),
 ) -> tuple[list[Cell], Path]:
-    """Measures what is missing, and draws all of it.
+    """Measures what is missing or asked for, and draws all of it.
 
     Args:
         folder: Where ``gmm_regimes.csv`` is or will be, and ``gmm_regimes.png``.
         threads: Threads of both libraries, for the record.
         shapes: Samples, features, components and spread of each row.
+        patterns: Names of cells to measure again, with ``*`` and ``?``; none for what is missing.
 
     Returns:
         All cells, and the picture.
@@ -253,13 +180,12 @@ def draw_map(
     folder.mkdir(parents=True, exist_ok=True)
     table, machine = folder / "gmm_regimes.csv", describe_machine(threads)
     cells = read_cells(table, machine)
-    known = {problem_of(cell) for cell in cells}
     problems = [Problem(name, *shape) for shape in shapes for name in TYPES]
     try:
-        for problem in (each for each in problems if each not in known):
-            measured = list(measure(problem))
-            add_cells(table, measured, machine)
-            cells += measured
+        for problem, names in works_to_do(problems, cells, patterns):
+            measured = list(measure(problem, names))
+            cells = replace_cells(cells, measured)
+            write_cells(table, cells, machine)
             words = (f"{c.work} {c.ratios[0]:.2f} / {c.ratios[1]:.2f}" for c in measured)
             print(f"{problem.covariance_type}, {problem.label}: {'; '.join(words)}", flush=True)
     except KeyboardInterrupt:
@@ -268,17 +194,17 @@ def draw_map(
     return cells, draw(cells, folder / "gmm_regimes.png", header)
 
 
-def problem_of(cell: Cell) -> Problem:
-    """What a cell was measured on."""
-    return Problem(**{field.name: getattr(cell, field.name) for field in fields(Problem)})
-
-
-def worst_lines(cells: Sequence[Cell], n_worst: int = 5) -> Iterator[str]:
-    """The cells where ours is slowest beside theirs."""
-    ratios = [
-        (ratio, f"{cell.covariance_type}, {problem_of(cell).label}: {cell.work}, {dtype}")
-        for cell in cells
-        for ratio, dtype in zip(cell.ratios, ("float64", "float32"), strict=True)
-    ]
-    for ratio, words in sorted(ratios)[:n_worst]:
-        yield f"{ratio:.2f}: {words}"
+def works_to_do(
+    problems: Iterable[Problem], cells: Iterable[Cell], patterns: Sequence[str]
+) -> Iterator[tuple[Problem, list[str]]]:
+    """Which works of which problems to measure: see :func:`draw_map`."""
+    known = {cell.name for cell in cells}
+    for problem in problems:
+        works = WORKS if problem.n_samples <= MOST_DEFAULT else WORKS[:-1]
+        names = {work: cell_name(problem, work) for work in works}
+        if patterns:
+            wanted = [w for w, name in names.items() if any(fnmatchcase(name, p) for p in patterns)]
+        else:
+            wanted = [work for work, name in names.items() if name not in known]
+        if wanted:
+            yield problem, wanted

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from bench_gmm_map import TYPES, Cell, problem_of
+from bench_gmm_map import TYPES
+from bench_gmm_map_table import Cell, problem_of
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
@@ -25,6 +26,8 @@ COLUMNS = (
     ("score one", 1, "1 row\nf32"),
     ("score all", 0, "score\nf64"),
     ("score all", 1, "score\nf32"),
+    ("predict", 0, "predict\nf64"),
+    ("predict", 1, "predict\nf32"),
 )
 
 
@@ -40,7 +43,7 @@ def draw(cells: Sequence[Cell], path: Path, header: str) -> Path:
         ``path``.
     """
     labels = list(dict.fromkeys(problem_of(cell).label for cell in cells))
-    figure = Figure(figsize=(18, 1.6 + 0.36 * len(labels)), layout="constrained")
+    figure = Figure(figsize=(22, 1.6 + 0.36 * len(labels)), layout="constrained")
     panels = figure.subplots(1, len(TYPES), sharey=True, squeeze=False)[0]
     for ax, name in zip(panels, TYPES, strict=True):
         fill_panel(ax, [cell for cell in cells if cell.covariance_type == name], labels)

@@ -1,38 +1,9 @@
 """The line for a mistyped word: the nearest words that would have been right."""
 
 import difflib
-import re
 from collections.abc import Iterable
 
 MOST_LISTED = 24  # more words than these are no help
-# How jsonargparse says that a value has another type: all types that it tried, and the value.
-WRONG_VALUE = re.compile(
-    r'Parser key "(?P<key>[\w.]+)":(?P<tried>.*)(?:Got value|Given value): (?P<value>[^\n]*)\s*$',
-    re.DOTALL,
-)
-TRIED = re.compile(r"Expected an? (?:<class '(\w+)'>|(?:typing\.)?Literal\[([^\]]*)\])")
-PLAIN_TYPES = {
-    "int": "a whole number", "float": "a number", "bool": "true or false", "NoneType": "null",
-    "str": "a word", "tuple": "a list such as [a,b]", "list": "a list such as [a,b]",
-}  # fmt: skip
-
-
-def explain_value(message: str) -> str | None:
-    """The line for a value of another type; None where the message is about something else."""
-    wrong = WRONG_VALUE.search(message)
-    if wrong is None or "class_path" in message:
-        return None
-    # What a user can write comes first; null is what an option is that is left out.
-    tried = sorted(TRIED.findall(wrong["tried"]), key=lambda names: names[0] == "NoneType")
-    if not tried or len(tried) != max(wrong["tried"].count("  - "), 1):
-        return None
-    words = [
-        PLAIN_TYPES.get(name, "") if name else "one of " + choices.replace("'", "")
-        for name, choices in tried
-    ]
-    if not all(words):
-        return None
-    return f"{wrong['key']}={wrong['value'].strip()}: expected {' or '.join(words)}"
 
 
 def explain_mistake(problem: str, word: str, valid: Iterable[str], most: int = 3) -> str:

@@ -20,10 +20,10 @@ from gmm.commandline.class_names import (
 )
 from gmm.commandline.config_names import name_config
 from gmm.commandline.help import group_asked, help_of
-from gmm.commandline.mistakes import explain_mistake, explain_value
+from gmm.commandline.mistakes import explain_mistake
 from gmm.commandline.tables import table_of
 from gmm.commandline.text import clip
-from gmm.commandline.unions import explain_union, name_type
+from gmm.commandline.values import explain_value, name_type
 from gmm.commandline.yaml_files import load_yaml
 
 # How jsonargparse says that a name is unknown; the group is the name.
@@ -211,7 +211,7 @@ def shorten_error(message: str, options: list[str]) -> str:
     """An error of jsonargparse as one line that names the nearest valid names."""
     chosen = UNKNOWN_CLASS.search(message)
     union = UNION_MISMATCH.match(message)
-    if not (union and chosen) and (line := explain_union(message) or explain_value(message)):
+    if not (union and chosen) and (line := explain_value(message)):
         return line
     # For a union, jsonargparse lists all that it tried; a class that was named is what was meant.
     text = f"{union[0]} {chosen[0]}" if union and chosen else message

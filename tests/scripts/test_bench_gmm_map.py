@@ -2,7 +2,8 @@
 
 import bench_gmm_map
 import pytest
-from bench_gmm_map import Cell, draw_map, problem_of, read_cells, take_turns, worst_lines
+from bench_gmm_map import draw_map, take_turns
+from bench_gmm_map_table import Cell, problem_of, read_cells, worst_lines
 from matplotlib.image import imread
 
 TINY = ((40, 2, 2, 2.0), (50, 3, 1, 4.0))
@@ -22,7 +23,7 @@ def test_a_map_is_a_table_and_a_picture_and_goes_on_where_it_stopped(fast, tmp_p
     assert cells[: len(first)] == first
     assert cells == read_cells(tmp_path / "gmm_regimes.csv", "")
     assert len(capsys.readouterr().out.splitlines()) == 2  # each problem was measured once
-    works = {"fit", "default fit", "score one", "score all"}
+    works = {"fit", "default fit", "score one", "score all", "predict"}
     assert {(c.n_samples, c.work) for c in cells} == {(n, w) for n in (40, 50) for w in works}
     for cell in cells:
         assert cell.ratios == (
@@ -32,6 +33,11 @@ def test_a_map_is_a_table_and_a_picture_and_goes_on_where_it_stopped(fast, tmp_p
         assert min(cell.ratios) > 0
         assert cell.difference < 1e-9  # nats: it was the same work
     assert imread(picture).shape[1] > 1000
+    again, _ = draw_map(tmp_path, 1, TINY, ["full, 40 *: score *"])
+    assert [cell.name for cell in again] == [cell.name for cell in cells]
+    changed = [new.name for new, old in zip(again, cells, strict=True) if new != old]
+    assert changed == ["full, 40 × 2, K=2: score one", "full, 40 × 2, K=2: score all"]
+    assert again == read_cells(tmp_path / "gmm_regimes.csv", "")
 
 
 def test_a_table_of_another_machine_is_not_gone_on_with(tmp_path):

@@ -1,6 +1,4 @@
-import pytest
-
-from gmm.commandline.mistakes import explain_mistake, explain_value
+from gmm.commandline.mistakes import explain_mistake
 
 
 def test_a_near_name_is_offered():
@@ -32,33 +30,3 @@ def test_a_name_is_told_once_and_none_need_exist():
 def test_no_more_names_are_offered_than_asked_for():
     near = explain_mistake("no", "name", [f"name{i}" for i in range(9)], most=2)
     assert near.count(" or ") == 1
-
-
-@pytest.mark.parametrize(
-    ("message", "line"),
-    [
-        (
-            "Parser key \"n\": Expected a <class 'int'>. Got value: 2.5",
-            "n=2.5: expected a whole number",
-        ),
-        (
-            'Parser key "percent": Does not validate against any of the Union subtypes\n'
-            "Subtypes: [<class 'NoneType'>, <class 'float'>]\nErrors:\n"
-            "  - Expected a <class 'NoneType'>\n  - Expected a <class 'float'>\n"
-            "Given value type: <class 'str'>\nGiven value: 4%",
-            "percent=4%: expected a number or null",
-        ),
-        (
-            "Parser key \"kind\": Expected a typing.Literal['full', 'diag']. Got value: fulll",
-            "kind=fulll: expected one of full, diag",
-        ),
-        (
-            "Parser key \"kinds\": Expected a <class 'tuple'>. Got value: full",
-            "kinds=full: expected a list such as [a,b]",
-        ),
-        ("Parser key \"model\": Expected a <class 'Model'>. Got value: x", None),
-        ("the following arguments are required: x", None),
-    ],
-)
-def test_a_value_of_another_type_is_told_in_plain_words(message, line):
-    assert explain_value(message) == line

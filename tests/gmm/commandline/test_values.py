@@ -1,7 +1,7 @@
 import pytest
 
 from gmm.commandline.parser import arguments_of
-from gmm.commandline.unions import explain_union, split_types
+from gmm.commandline.values import explain_value, split_types
 
 
 class Shape:
@@ -50,7 +50,37 @@ def test_the_argument_of_a_class_is_named_with_the_class(tmp_path):
 
 
 def test_another_message_is_left_alone_and_types_are_split_outside_brackets():
-    assert explain_union('Parser key "a": Expected a <class int>') is None
+    assert explain_value('Parser key "a": Expected a <class int>') is None
     assert split_types("dict[str, int], <class 'x'>, Literal['a', 'b']") == [
         "dict[str, int]", "<class 'x'>", "Literal['a', 'b']",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        (
+            "Parser key \"n\": Expected a <class 'int'>. Got value: 2.5",
+            "n=2.5: expected a whole number",
+        ),
+        (
+            'Parser key "percent": Does not validate against any of the Union subtypes\n'
+            "Subtypes: [<class 'NoneType'>, <class 'float'>]\nErrors:\n"
+            "  - Expected a <class 'NoneType'>\n  - Expected a <class 'float'>\n"
+            "Given value type: <class 'str'>\nGiven value: 4%",
+            "percent=4%: expected a number or null",
+        ),
+        (
+            "Parser key \"kind\": Expected a typing.Literal['full', 'diag']. Got value: fulll",
+            "kind=fulll: expected one of full, diag",
+        ),
+        (
+            "Parser key \"kinds\": Expected a <class 'tuple'>. Got value: full",
+            "kinds=full: expected a list such as [a,b]",
+        ),
+        ("Parser key \"model\": Expected a <class 'Model'>. Got value: x", None),
+        ("the following arguments are required: x", None),
+    ],
+)
+def test_a_value_of_another_type_is_told_in_plain_words(message, line):
+    assert explain_value(message) == line
