@@ -5,11 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Float, Int, Num, UInt
 
 from cellxai.data.image_formats import ImageFault, read_pixels
 from cellxai.data.memory_budget import room_to_decode
-from cellxai.data.pixels.transforms import Transforms, convert_colour
+from cellxai.data.pixels.planes import check_colours
+from cellxai.data.pixels.steps import convert_colour
+from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault, Record
 from cellxai.files.progress_bar import progress
 
@@ -45,19 +47,33 @@ def read_statistics(
 
     Args:
         records: The images.
-        transforms: Its rule makes 8 bits of 16; no other step of it is taken.
+        transforms: Its rule makes 8 bits of 16, and its planes are looked at; no other step of it
+            is taken.
     """
 
     def measure(record: Record) -> PixelStatistics | Fault:
         try:
             with room_to_decode(record):
-                stored = transforms.as_8_bits(read_pixels(record))
-                return pixel_statistics(convert_colour(stored, "grey"))
+                return pixel_statistics(grey_levels(read_pixels(record), transforms))
         except ImageFault as fault:
             return Fault(f"image {record.id}", str(fault))
 
     with ThreadPoolExecutor() as threads:
         return list(progress(threads.map(measure, records), "measuring", len(records), MANY_IMAGES))
+
+
+def grey_levels(
+    image: UInt[np.ndarray, "h w *c"], transforms: Transforms
+) -> Num[np.ndarray, "h w"]:
+    """One plane of 8 bits: colour weighted to grey, and the mean of named planes.
+
+    Raises:
+        ImageFault: If the image has other planes, or the rule for 16 bits refuses it.
+    """
+    if transforms.plane_names:
+        return transforms.stored_planes(image).mean(-1)
+    colours = check_colours(image, "grey")
+    return convert_colour(transforms.as_8_bits(colours), "grey")
 
 
 @dataclass(frozen=True)

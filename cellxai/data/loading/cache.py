@@ -21,7 +21,7 @@ import PIL
 from jaxtyping import UInt8
 
 from cellxai.data import image_formats
-from cellxai.data.pixels import sixteen_bit
+from cellxai.data.pixels import planes, sixteen_bit, steps
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record
 from cellxai.files.config import as_config
@@ -41,7 +41,7 @@ class Kept:
         broken: Why each of the others could not be read, by its place in the list.
     """
 
-    images: UInt8[np.ndarray, "n c h w"]
+    images: UInt8[np.ndarray, "n p h w"]
     broken: dict[int, str]
 
 
@@ -88,7 +88,7 @@ def hash_code(kind: type) -> str:
         ValueError: If one of them is written in no file, so that its changes would go unseen.
     """
     modules = {inspect.getmodule(parent) for parent in kind.mro() if parent is not object}
-    modules |= {image_formats, sixteen_bit}
+    modules |= {image_formats, planes, sixteen_bit, steps}
     sources = sorted(hash_source(module) for module in modules if module)
     if "" in sources:
         raise ValueError(
@@ -117,7 +117,7 @@ def open_cached(folder: Path, key: str) -> Kept | None:
     return kept if sound else None
 
 
-def map_pixels(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "n c h w"]:
+def map_pixels(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "n p h w"]:
     """The pixels in a file.
 
     Raises:
@@ -134,7 +134,7 @@ def map_pixels(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "n c h w
 def write_cached(
     folder: Path,
     key: str,
-    results: Iterable[UInt8[np.ndarray, "h w c"] | str],
+    results: Iterable[UInt8[np.ndarray, "h w p"] | str],
     transforms: Transforms,
 ) -> Kept:
     """Keeps images under a key and opens them. Several processes may write the same at once.
