@@ -36,7 +36,7 @@ class Subject:
 
     record: Record
     part: str
-    image: Float[Tensor, "1 3 h w"]
+    image: Float[Tensor, "1 p h w"]
     logits: Float[Tensor, " k"]
     target: int
     truth: dict[str, Bool[Tensor, "h w"]]
@@ -191,7 +191,7 @@ def read_outside_subjects(
     taken = [record.id for record in trained.images.all_records] if has_images(trained) else []
     prepared = prepare_all(records_of_files(paths, taken), trained.transforms)
     check_any_readable([prepared])
-    images = to_batch(prepared.images).split(1)
+    images = to_batch(prepared.images, trained.transforms.n_inputs).split(1)
     subjects = {}
     for record, image in zip(prepared.records, images, strict=True):
         with torch.inference_mode():
@@ -225,7 +225,7 @@ def read_subject(
 def predict_subject(
     record: Record,
     part: str,
-    image: Float[Tensor, "1 3 h w"],
+    image: Float[Tensor, "1 p h w"],
     logits: Float[Tensor, " k"],
     truth: dict[str, Bool[Tensor, "h w"]] | None = None,
 ) -> Subject:

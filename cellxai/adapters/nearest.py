@@ -44,11 +44,11 @@ class NearestInRun(Baseline):
     def _nearest(self) -> NearestBaseline:
         trained = load_run(self.run)
         return NearestBaseline(
-            to_batch(self._bank(trained)),
+            to_batch(self._bank(trained), trained.transforms.n_inputs),
             lambda images: trained.classifier.features(images.to(trained.device)),
         )
 
-    def _bank(self, trained: TrainedRun) -> UInt8[Tensor, "n c h w"]:
+    def _bank(self, trained: TrainedRun) -> UInt8[Tensor, "n p h w"]:
         if self.source is None:
             return trained.images.images("train")
         return NetworkFeatures(trained).other("baseline", self.source).pictures

@@ -25,7 +25,7 @@ Level = Literal["cells", "parts"]
 
 @dataclass(frozen=True, eq=False)
 class Removals:
-    """The same scene without each of p parts, as a network sees it.
+    """The same scene without each of r parts, as a network sees it.
 
     Args:
         ids: Ids of the parts in the scene.
@@ -34,8 +34,8 @@ class Removals:
     """
 
     ids: tuple[int, ...]
-    masks: Bool[Tensor, "p h w"]
-    images: Float[Tensor, "p 3 h w"]
+    masks: Bool[Tensor, "r h w"]
+    images: Float[Tensor, "r planes h w"]
 
 
 def known_truth(
@@ -48,7 +48,7 @@ def known_truth(
     at_most: int = 24,
     batch_size: int = 32,
     device: torch.device | None = None,
-) -> dict[str, Bool[Tensor, "..."] | Float[Tensor, " p"]]:
+) -> dict[str, Bool[Tensor, "..."] | Float[Tensor, " r"]]:
     """``parts`` with their true ``effects`` on a model, and the ``cue`` where one was planted.
 
     Args:
@@ -95,7 +95,7 @@ def render_removals(
     visible = [part for part in ids if areas_px[part]]
     chosen = sorted(sorted(visible, key=lambda part: -areas_px[part])[:at_most])
     masks = torch.zeros(len(chosen), *transforms.image_size, dtype=torch.bool)
-    images = torch.zeros(len(chosen), 3, *transforms.image_size)
+    images = torch.zeros(len(chosen), transforms.n_inputs, *transforms.image_size)
     for row, part in enumerate(chosen):
         masks[row], images[row] = regions[part], render_prepared(scene.without(part), transforms)
     return Removals(tuple(chosen), masks, images)
@@ -103,12 +103,12 @@ def render_removals(
 
 def removal_effects(
     model: Model,
-    image: Float[Tensor, "3 h w"],
+    image: Float[Tensor, "planes h w"],
     removals: Removals,
     target: int,
     batch_size: int = 32,
     device: torch.device | None = None,
-) -> Float[Tensor, " p"]:
+) -> Float[Tensor, " r"]:
     """By how much the target's score falls when each part is taken out of the scene."""
     images = torch.cat([image[None], removals.images]).to(device)
     targets = torch.full((len(images),), target, device=device)
@@ -116,9 +116,9 @@ def removal_effects(
     return scores[0] - scores[1:]
 
 
-def render_prepared(scene: Scene, transforms: Transforms) -> Float[Tensor, "3 h w"]:
+def render_prepared(scene: Scene, transforms: Transforms) -> Float[Tensor, "planes h w"]:
     """Renders a scene as the network sees it."""
-    return to_tensor(transforms.prepare(render(scene)))
+    return to_tensor(transforms.prepare(render(scene)), transforms.n_inputs)
 
 
 def prepare_region(

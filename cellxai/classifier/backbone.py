@@ -2,7 +2,7 @@
 
 import difflib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import timm
@@ -11,16 +11,19 @@ from torch import nn
 
 from cellxai.classifier.weights import check_downloadable, describe_fetch, load_weights_file
 
+N_COLOURS = 3  # what networks of timm take unless told
+
 
 @dataclass(frozen=True)
 class FeatureNetwork:
     """A network without a head, with what it expects of its input.
 
     Args:
-        module: Normalised images [b 3 h w] to pooled features [b n_features].
+        module: Normalised images [b p h w] to pooled features [b n_features]; p is 3 of grey and of
+            RGB.
         n_features: Width of the features.
-        mean: Subtracted from each channel of an image in [0, 1].
-        std: Divides each channel afterwards.
+        mean: Subtracted from each plane of an image in [0, 1].
+        std: Divides each plane afterwards.
     """
 
     module: nn.Module
@@ -50,6 +53,20 @@ class SizedBackbone(Backbone):
         """Height and width of the images that it is made for."""
 
 
+class PlaneBackbone(Backbone):
+    """A backbone that takes any number of planes, for ``transforms.planes`` with names.
+
+    It has the arguments ``mean`` and ``std``, a value for each plane, or ``None``.
+    """
+
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+
+    @abstractmethod
+    def for_planes(self, mean: tuple[float, ...], std: tuple[float, ...]) -> Backbone:
+        """The backbone for as many planes as there are means, in [0, 1]; its own ones stay."""
+
+
 def own_image_size(backbone: Backbone) -> tuple[int, int]:
     """Height and width of the images that a backbone is made for, for ``model.own_image_size``.
 
@@ -65,7 +82,7 @@ def own_image_size(backbone: Backbone) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class TimmBackbone(SizedBackbone):
+class TimmBackbone(SizedBackbone, PlaneBackbone):
     """Any model of timm by its name; ``cellxai models`` lists them.
 
     Args:
@@ -76,7 +93,10 @@ class TimmBackbone(SizedBackbone):
             put before the model's names is taken off. Its classifier is left out, since the head
             is new and has the size of your classes.
         options: More arguments of ``timm.create_model``, such as ``pad_type: same``.
-        mean: Mean of the normalisation, where it differs from the model's own data config.
+        mean: Mean of the normalisation, where it differs from the model's own data config. As many
+            as it has values, so many planes the network takes: `cellxai fit` puts those of the
+            training images here where planes are named. Pretrained weights of the first layer,
+            which are of three colours, are then brought to so many planes as timm does it.
         std: Standard deviation of the normalisation, where it differs from the model's own.
     """
 
@@ -84,8 +104,8 @@ class TimmBackbone(SizedBackbone):
     pretrained: bool = False
     weights: Path | None = None
     options: dict[str, bool | int | float | str] = field(default_factory=dict)
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
 
     def build(self, load_weights: bool) -> FeatureNetwork:
         """The model without its classifier, its weights as the settings say.
@@ -100,13 +120,32 @@ class TimmBackbone(SizedBackbone):
                 f"pretrained=true and weights={self.weights} exclude each other; choose one"
             )
         check_model_name(self.name)
-        module = create(self.name, self.pretrained and load_weights, self.options)
+        options = {**self.options, **self.stem_options()}
+        module = create(self.name, self.pretrained and load_weights, options)
         if load_weights and self.weights is not None:
             load_weights_file(module, self.weights, self.name)
         data = resolve_model_data_config(module)
         return FeatureNetwork(
             module, feature_width(module), self.mean or data["mean"], self.std or data["std"]
         )
+
+    def stem_options(self) -> dict[str, int]:
+        """What timm has to know of the planes; nothing of three, for which its models are made.
+
+        Raises:
+            ValueError: If there are not as many standard deviations as means.
+        """
+        n_planes = len(self.mean or self.std or (0, 0, 0))
+        if self.mean and self.std and len(self.std) != n_planes:
+            raise ValueError(
+                f"model.backbone has {n_planes} values of mean and {len(self.std)} of std; "
+                "expected as many of both, one for each plane"
+            )
+        return {} if n_planes == N_COLOURS else {"in_chans": n_planes}
+
+    def for_planes(self, mean: tuple[float, ...], std: tuple[float, ...]) -> "TimmBackbone":
+        """See :meth:`PlaneBackbone.for_planes`."""
+        return replace(self, mean=self.mean or mean, std=self.std or std)
 
     def image_size(self) -> tuple[int, int]:
         """The size timm tests the model at; EfficientNetV2 was trained at a smaller one."""

@@ -110,8 +110,8 @@ class CellClassifier(L.LightningModule):
         loss: Settings of the loss.
     """
 
-    mean: Float[Tensor, "c 1 1"]
-    std: Float[Tensor, "c 1 1"]
+    mean: Float[Tensor, "p 1 1"]
+    std: Float[Tensor, "p 1 1"]
     class_weights: Float[Tensor, " k"] | None
 
     def __init__(
@@ -150,15 +150,15 @@ class CellClassifier(L.LightningModule):
             self.accuracy[name] = ClassScore(n_classes, score)
         self.train()  # Lightning trains each layer in the mode that it finds it in
 
-    def pooled(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b p"]:
+    def pooled(self, images: Float[Tensor, "b p h w"]) -> Float[Tensor, "b pooled"]:
         """What the backbone makes of images."""
         return self.backbone((images - self.mean) / self.std)
 
-    def features(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b f"]:
+    def features(self, images: Float[Tensor, "b p h w"]) -> Float[Tensor, "b f"]:
         """Penultimate features: what enters the layer that gives the logits."""
         return self.head[:-1](self.pooled(images))
 
-    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k"]:
+    def forward(self, images: Float[Tensor, "b p h w"]) -> Float[Tensor, "b k"]:
         """Logits of images in [0, 1]."""
         return self.head[-1](self.features(images))
 

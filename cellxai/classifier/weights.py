@@ -1,11 +1,13 @@
 """Trained weights for a network: timm's own from the hub, or a file of yours."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from timm.models import adapt_input_conv  # pyright: ignore[reportPrivateImportUsage]
 from torch import Tensor, nn
 
 HUB_FILE = "model.safetensors"
@@ -64,7 +66,7 @@ def load_weights_file(module: nn.Module, path: Path, name: str) -> None:
         ValueError: If it is an address, cannot be read safely, or lacks weights of the model.
     """
     wanted = module.state_dict()
-    state = strip_prefix(read_weights(path), list(wanted))
+    state = adapt_stem(strip_prefix(read_weights(path), list(wanted)), wanted, module)
     fitting = {
         key: state[key] for key in wanted if key in state and state[key].shape == wanted[key].shape
     }
@@ -78,6 +80,24 @@ def load_weights_file(module: nn.Module, path: Path, name: str) -> None:
             f"another shape, first {lacking[0]!r}; expected a checkpoint of that model"
         )
     module.load_state_dict(fitting, strict=False)
+
+
+def adapt_stem(
+    state: dict[str, Tensor], wanted: dict[str, Tensor], module: nn.Module
+) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, its first convolution brought from three colours to n planes.
+
+    As timm does it with its own weights: repeated and scaled by 3/n, and summed for one plane.
+    Stems of another kind stay as they are, and are then reported as of another shape.
+    """
+    stems = getattr(module, "pretrained_cfg", {}).get("first_conv") or ()
+    adapted = dict(state)
+    for stem in (stems,) if isinstance(stems, str) else stems:
+        name = f"{stem}.weight"
+        if name in state and name in wanted and state[name].shape[1:2] == (3,):
+            with suppress(NotImplementedError):
+                adapted[name] = adapt_input_conv(wanted[name].shape[1], state[name])
+    return adapted
 
 
 def strip_prefix(state: dict[str, Tensor], wanted: list[str]) -> dict[str, Tensor]:

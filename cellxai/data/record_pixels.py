@@ -17,7 +17,7 @@ def read_8_bits(record: Record, transforms: Transforms) -> UInt8[np.ndarray, "h 
     """
     if isinstance(record.load_image, CellCut) and not record.corruptions:
         return record.load_image.in_8_bits(transforms)
-    return transforms.as_8_bits(read_pixels(record, transforms.stack))
+    return transforms.in_8_bits(read_pixels(record, transforms.stack))
 
 
 def prepare_record(record: Record, transforms: Transforms) -> UInt8[np.ndarray, "height width c"]:

@@ -9,7 +9,9 @@ from jaxtyping import Float, Int, Num
 
 from cellxai.data.image_formats import ImageFault
 from cellxai.data.memory_budget import room_to_decode
-from cellxai.data.pixels.transforms import Transforms, convert_colour
+from cellxai.data.pixels.planes import check_colours
+from cellxai.data.pixels.steps import convert_colour
+from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.record_pixels import read_8_bits
 from cellxai.data.records import Fault, Record
 from cellxai.files.progress_bar import progress
@@ -46,19 +48,32 @@ def read_statistics(
 
     Args:
         records: The images.
-        transforms: Its rule makes 8 bits of 16; no other step of it is taken.
+        transforms: Its rule makes 8 bits of 16, and its planes are looked at; no other step of it
+            is taken.
     """
 
     def measure(record: Record) -> PixelStatistics | Fault:
         try:
             with room_to_decode(record, transforms.stack):
-                stored = read_8_bits(record, transforms)
-                return pixel_statistics(convert_colour(stored, "grey"))
+                return pixel_statistics(grey_levels(read_8_bits(record, transforms), transforms))
         except ImageFault as fault:
             return Fault(f"image {record.id}", str(fault))
 
     with ThreadPoolExecutor() as threads:
         return list(progress(threads.map(measure, records), "measuring", len(records), MANY_IMAGES))
+
+
+def grey_levels(
+    stored: UInt8[np.ndarray, "h w *c"], transforms: Transforms
+) -> Num[np.ndarray, "h w"]:
+    """One plane of an image in 8 bits: colour weighted to grey, and the mean of named planes.
+
+    Raises:
+        ImageFault: If the image has other planes.
+    """
+    if transforms.plane_names:
+        return stored.mean(-1)
+    return convert_colour(check_colours(stored, "grey"), "grey")
 
 
 @dataclass(frozen=True)

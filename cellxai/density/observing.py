@@ -31,7 +31,7 @@ def network_views(trained: TrainedRun, views: Views | None) -> Views:
     if views is not None:
         return views
     planes, height, width = trained.transforms.shape
-    usual = default_views(trained.classifier, (height, width), planes)
+    usual = default_views(trained.classifier, (height, width), planes, trained.transforms.n_inputs)
     untrained = has_untrained_features(trained)
     return {name: view for name, view in usual.items() if not (untrained and view.of_head)}
 

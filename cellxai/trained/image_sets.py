@@ -18,6 +18,7 @@ from cellxai.trained.rows import HeldRows, JoinedRows, Rows, RowSource, SomeRows
 from cellxai.trained.run import TrainedRun
 
 BATCH_SIZE = 32
+CPU = torch.device("cpu")
 HELD_BYTES = 2**28  # of what views see of a set; more of it is looked at anew when it is needed
 
 
@@ -36,7 +37,7 @@ class Outputs:
     rows: RowSource = field(default_factory=lambda: HeldRows({}))
 
 
-Look = Callable[[Float[Tensor, "b 3 h w"]], Outputs]
+Look = Callable[[Float[Tensor, "b p h w"]], Outputs]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class ImageSet:
     """
 
     records: tuple[Record, ...]
-    pictures: UInt8[Tensor, "n c h w"]
+    pictures: UInt8[Tensor, "n p h w"]
     features: Float[Tensor, "n f"]
     logits: Float[Tensor, "n k"] | None
     faults: tuple[Fault, ...] = ()
@@ -167,7 +168,9 @@ class NetworkFeatures(FeatureSource):
     def outputs(self, images: CellImages, part: str) -> Outputs:
         """See :meth:`FeatureSource.outputs`."""
         if self.look is not None:
-            return look_at_all(self.look, images.images(part), self.trained.device)
+            return look_at_all(
+                self.look, images.images(part), self.trained.device, images.transforms.n_inputs
+            )
         own = images is self.images
         return Outputs(
             *(self.trained.outputs(part) if own else self.trained.outputs_of(images, part))
@@ -199,15 +202,18 @@ class PixelFeatures(FeatureSource):
         features = pixels.flatten(1).double() / 255
         if self.look is None:
             return Outputs(None, features)
-        return replace(look_at_all(self.look, pixels, torch.device("cpu")), features=features)
+        outputs = look_at_all(self.look, pixels, CPU, images.transforms.n_inputs)
+        return replace(outputs, features=features)
 
 
 @torch.inference_mode()
-def look_at_all(look: Look, pixels: UInt8[Tensor, "n c h w"], device: torch.device) -> Outputs:
+def look_at_all(
+    look: Look, pixels: UInt8[Tensor, "n p h w"], device: torch.device, n_inputs: int = 3
+) -> Outputs:
     """What is computed of prepared images, a batch at a time, on the CPU."""
     logits, features, rows, n_bytes = [], [], [], 0
     for batch in pixels.split(BATCH_SIZE) if len(pixels) else ():
-        part = look(to_batch(batch).to(device))
+        part = look(to_batch(batch, n_inputs).to(device))
         features.append(part.features.cpu())
         if part.logits is not None:
             logits.append(part.logits.cpu())
@@ -216,7 +222,7 @@ def look_at_all(look: Look, pixels: UInt8[Tensor, "n c h w"], device: torch.devi
     return Outputs(
         torch.cat(logits) if logits else None,
         torch.cat(features) if features else torch.empty(0, 0),
-        JoinedRows(rows) if n_bytes <= HELD_BYTES else LookedRows(look, pixels, device),
+        JoinedRows(rows) if n_bytes <= HELD_BYTES else LookedRows(look, pixels, device, n_inputs),
     )
 
 
@@ -227,12 +233,20 @@ class LookedRows(RowSource):
         look: What views see of a batch.
         pixels: The images.
         device: Where to look at them.
+        n_inputs: Planes that the network takes.
     """
 
-    def __init__(self, look: Look, pixels: UInt8[Tensor, "n c h w"], device: torch.device) -> None:
+    def __init__(
+        self,
+        look: Look,
+        pixels: UInt8[Tensor, "n p h w"],
+        device: torch.device,
+        n_inputs: int = 3,
+    ) -> None:
         self.look = look
         self.pixels = pixels
         self.device = device
+        self.n_inputs = n_inputs
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -241,7 +255,7 @@ class LookedRows(RowSource):
     def of(self, images: Int[Tensor, " m"]) -> Rows:
         """See :meth:`RowSource.of`."""
         parts = [
-            self.look(to_batch(self.pixels[batch]).to(self.device)).rows
+            self.look(to_batch(self.pixels[batch], self.n_inputs).to(self.device)).rows
             for batch in images.split(BATCH_SIZE)
         ]
         return JoinedRows(parts).of(torch.arange(len(images)))

@@ -30,7 +30,7 @@ class Chunk:
     """
 
     records: tuple[Record, ...]
-    images: UInt8[Tensor, "n c h w"]
+    images: UInt8[Tensor, "n p h w"]
     outputs: Float[Tensor, "n ..."]
     broken: dict[str, Fault]
 
@@ -38,7 +38,7 @@ class Chunk:
 def stream_outputs(
     records: Sequence[Record],
     transforms: Transforms,
-    network: Callable[[Float[Tensor, "b 3 h w"]], Float[Tensor, "b ..."]],
+    network: Callable[[Float[Tensor, "b p h w"]], Float[Tensor, "b ..."]],
     device: torch.device,
     batch_size: int = 32,
 ) -> Iterator[Chunk]:
@@ -59,7 +59,7 @@ def stream_outputs(
         read = {record.id for record in prepared.records}
         unread = [record.id for record in wanted if record.id not in read]
         broken = dict(zip(unread, prepared.faults, strict=True))
-        outputs = run_batches(network, prepared.images, device, batch_size)
+        outputs = run_batches(network, prepared.images, device, batch_size, transforms.n_inputs)
         yield Chunk(prepared.records, prepared.images, outputs, broken)
 
 
@@ -71,12 +71,13 @@ def chunk_size(transforms: Transforms) -> int:
 
 @torch.inference_mode()
 def run_batches(
-    network: Callable[[Float[Tensor, "b 3 h w"]], Float[Tensor, "b ..."]],
-    images: UInt8[Tensor, "n c h w"],
+    network: Callable[[Float[Tensor, "b p h w"]], Float[Tensor, "b ..."]],
+    images: UInt8[Tensor, "n p h w"],
     device: torch.device,
     batch_size: int,
+    n_inputs: int = 3,
 ) -> Float[Tensor, "n ..."]:
     """One row per image, on the CPU; none of no images."""
     batches = images.split(batch_size) if len(images) else ()
-    rows = [network(to_batch(batch).to(device)).cpu() for batch in batches]
+    rows = [network(to_batch(batch, n_inputs).to(device)).cpu() for batch in batches]
     return torch.cat(rows) if rows else torch.empty(0)

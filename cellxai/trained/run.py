@@ -118,9 +118,10 @@ class TrainedRun:
             )
             return self.classifier.head[-1](features).cpu(), features.cpu()
 
-    def pixels(self, part: str, index: int) -> Float[Tensor, "1 3 h w"]:
+    def pixels(self, part: str, index: int) -> Float[Tensor, "1 p h w"]:
         """One image of a part as the network sees it, on the device."""
-        return to_batch(self.images.images(part)[index : index + 1]).to(self.device)
+        pixels = self.images.images(part)[index : index + 1]
+        return to_batch(pixels, self.transforms.n_inputs).to(self.device)
 
     def labels(self, part: str) -> Int[Tensor, " n"]:
         """True classes of a part."""
@@ -154,7 +155,9 @@ def load_run(run: Path, device: Device = "auto") -> TrainedRun:
             "classes; the data or the config changed since the training"
         ) from error
     chosen = choose_device(device)
-    frozen = lay_out(classifier.eval().to(chosen), settings.transforms.image_size)
+    frozen = lay_out(
+        classifier.eval().to(chosen), settings.transforms.image_size, settings.transforms.n_inputs
+    )
     return TrainedRun(folder, frozen, settings, classes, checkpoint, chosen)
 
 
@@ -187,7 +190,9 @@ def read_settings(folder: RunFolder) -> RunSettings:
 
 
 @torch.no_grad()
-def lay_out(classifier: CellClassifier, image_size: tuple[int, int]) -> CellClassifier:
+def lay_out(
+    classifier: CellClassifier, image_size: tuple[int, int], n_inputs: int = 3
+) -> CellClassifier:
     """The classifier as a CPU computes it faster: channels last, and freed memory kept.
 
     Its logits change by rounding alone. It stays as it is on other devices, and where a layer
@@ -198,7 +203,7 @@ def lay_out(classifier: CellClassifier, image_size: tuple[int, int]) -> CellClas
     keep_freed_memory()  # docs/benchmarks.md, "Layout", shows what either is worth
     classifier.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     try:
-        classifier(torch.zeros(1, 3, *image_size))
+        classifier(torch.zeros(1, n_inputs, *image_size))
     except RuntimeError:  # such as view, which wants channels first
         classifier.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
     return classifier

@@ -47,7 +47,7 @@ class CachedFeatures(L.LightningDataModule):
             self._features[part] = torch.stack([pool_all(self.classifier, v) for v in versions])
         return self._features[part]
 
-    def batches(self, part: str, view: int) -> Iterator[Float[Tensor, "b 3 h w"]]:
+    def batches(self, part: str, view: int) -> Iterator[Float[Tensor, "b p h w"]]:
         """One version of the images of a part."""
         if view == 0:
             yield from (images for images, _ in self.images.tensor_batches(part))
@@ -101,7 +101,7 @@ class Views(Dataset):
 
 @torch.no_grad()
 def pool_all(
-    classifier: CellClassifier, batches: Iterator[Float[Tensor, "b 3 h w"]]
+    classifier: CellClassifier, batches: Iterator[Float[Tensor, "b p h w"]]
 ) -> Float[Tensor, "n p"]:
     """Features of all batches, on the CPU."""
     device = classifier.device

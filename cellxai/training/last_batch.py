@@ -26,7 +26,7 @@ def check_last_batch(
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             network = copy.deepcopy(classifier.backbone)  # its running statistics would move
-            network(torch.zeros(1, 3, *seen_size(images)))
+            network(torch.zeros(1, images.transforms.n_inputs, *seen_size(images)))
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise

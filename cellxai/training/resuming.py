@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cellxai.data.loading.settings import LoadingSettings
+from cellxai.data.pixels.planes import rename_colour
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.splits import SplitSettings
 from cellxai.files.config import as_config, read_config
@@ -58,7 +59,8 @@ def list_differences(folder: RunFolder, settings: dict[str, Any]) -> dict[str, D
     """
     if not folder.config.exists():
         return {}
-    earlier, now = flatten(DEFAULTS) | flatten(read_config(folder.config)), flatten(settings)
+    recorded = rename_colour(read_config(folder.config))
+    earlier, now = flatten(DEFAULTS) | flatten(recorded), flatten(settings)
     return {
         key: Difference(earlier.get(key), now.get(key))
         for key in sorted({*earlier, *now} - SAME_RESULTS)

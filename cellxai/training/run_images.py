@@ -8,13 +8,17 @@ from cellxai.data.csv_rows import read_rows
 from cellxai.data.grouping import group_records
 from cellxai.data.loading.copied_images import with_copies_grouped
 from cellxai.data.loading.datamodule import CellImages
+from cellxai.data.loading.measuring import with_levels
 from cellxai.data.records import Fault, Scan, note_blank_groups
 from cellxai.data.splits import group_scan, keep_common, read_split, split_records
 from cellxai.training.run_settings import RunSettings
 
 
 def load_images(settings: RunSettings) -> tuple[CellImages, Scan]:
-    """The images of a run in parts, not read yet, and the data set that they are from.
+    """The images of a run in parts, and the data set that they are from.
+
+    They are not read yet, but for the training images where the rule for 16 bits asks for their
+    levels.
 
     Raises:
         ValueError: If fewer than two classes are left, or the split does not fit the data.
@@ -29,7 +33,9 @@ def load_images(settings: RunSettings) -> tuple[CellImages, Scan]:
     parts = split_records(
         with_copies_grouped(scan.records) if together else scan.records, settings.split
     )
-    images = part_images(settings, scan, parts)
+    training = [record for record in scan.records if parts.get(record.id) == "train"]
+    transforms = with_levels(settings.transforms, training)
+    images = part_images(replace(settings, transforms=transforms), scan, parts)
     return images, replace(scan, notes=(*scan.notes, *note_blank_groups(scan.records)))
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import lightning as L
 
+from cellxai.classifier.backbone import FeatureNetwork, PlaneBackbone
 from cellxai.classifier.class_weights import choose_weights
 from cellxai.classifier.module import CellClassifier, ModelSettings
 from cellxai.data.loading.copied_images import note_copies
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.loading.settings import LoadingSettings
+from cellxai.data.pixels.planes import count, describe
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record, Source
 from cellxai.data.splits import PARTS, SplitSettings, write_split
@@ -29,6 +31,7 @@ from cellxai.training.environment import (
     total_seconds,
 )
 from cellxai.training.last_batch import check_last_batch
+from cellxai.training.measured import as_recorded, measure
 from cellxai.training.resuming import (
     check_same_images,
     check_same_run,
@@ -124,17 +127,21 @@ def fit(
 
 def fit_run(settings: RunSettings) -> Fitted:
     """Does what :func:`fit` does, with all its arguments in one value."""
-    folder, settings = RunFolder(settings.run), settings.at_own_size()
+    folder, given = RunFolder(settings.run), settings.at_own_size()
+    settings = as_recorded(given, folder)
     differences = list_differences(folder, as_config(settings))
     further = check_same_run(folder, differences)
     if is_finished(folder) and not further:
         return read_result(folder)
+    if differences and not further:
+        settings = given  # what was measured there was of a run that is begun anew
     check_precision(settings.training.precision, choose_device(settings.training.device))
     check_launch(settings.training.devices)
     writes = process_number() == 0  # one of several that train together
     notes: tuple[str, ...] = ()
     with run_lock(folder.root) if writes else nullcontext():
         images, scan = load_images(settings)
+        settings = measure(settings, images)
         L.seed_everything(settings.seed, workers=True, verbose=False)
         classifier = new_classifier(settings.model, settings.training, images)
         check_last_batch(classifier, images, settings.training)
@@ -214,15 +221,18 @@ def new_classifier(
     """A classifier for the classes of the data, its starting weights loaded.
 
     Raises:
-        ValueError: If class weights are not of these classes, or nothing is there to monitor.
+        ValueError: If class weights are not of these classes, nothing is there to monitor, or the
+            backbone takes other planes than the images have.
     """
     if not has_validation(images) and training.monitor != TrainingSettings().monitor:
         raise ValueError(
             f"training.monitor={training.monitor} needs a validation part; pass a "
             "split.validation_share above 0, or leave it out"
         )
+    features = model.backbone.build(load_weights=True)
+    check_inputs(features, model, images.transforms)
     return CellClassifier(
-        model.backbone.build(load_weights=True),
+        features,
         model.head,
         len(images.classes),
         training.optimiser,
@@ -231,6 +241,27 @@ def new_classifier(
         frozen_statistics=model.frozen_statistics,
         trainable=model.trainable,
         loss=training.loss,
+    )
+
+
+def check_inputs(features: FeatureNetwork, model: ModelSettings, transforms: Transforms) -> None:
+    """Refuses a backbone that takes other planes than the images have.
+
+    Raises:
+        ValueError: Naming the way out.
+    """
+    got, expected = len(features.mean), transforms.n_inputs
+    if got == expected or (got == 1 and not transforms.plane_names):  # one value for all three
+        return
+    name = type(model.backbone).__name__
+    way = (
+        f"give mean and std a value for each of {describe(transforms.planes)}"
+        if isinstance(model.backbone, PlaneBackbone)
+        else f"make {name} a PlaneBackbone, or let its FeatureNetwork have {expected} means"
+    )
+    raise ValueError(
+        f"model.backbone: {name} takes {count(got)} by its mean, transforms.planes has {expected}; "
+        f"{way}"
     )
 
 

@@ -84,7 +84,7 @@ class CellCut(ImagePart):
         """
         key = "8 bits", describe_level(transforms)
         return self._cut(
-            self._frame(key, lambda: transforms.as_8_bits(self._stored(transforms.stack)["pixels"]))
+            self._frame(key, lambda: transforms.in_8_bits(self._stored(transforms.stack)["pixels"]))
         )
 
     def prepare(

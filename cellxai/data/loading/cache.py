@@ -26,7 +26,7 @@ from cellxai.data import formats, image_formats, joined_planes, record_pixels
 from cellxai.data.cells import cut, find
 from cellxai.data.frames import reading, window
 from cellxai.data.frames.reading import identity_of
-from cellxai.data.pixels import fractions, sixteen_bit
+from cellxai.data.pixels import fractions, planes, sixteen_bit, steps
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record
 from cellxai.files.config import as_config
@@ -47,7 +47,7 @@ class Kept:
         broken: Why each of the others could not be read, by its place in the list.
     """
 
-    images: UInt8[np.ndarray, "n c h w"]
+    images: UInt8[np.ndarray, "n p h w"]
     broken: dict[int, str]
 
 
@@ -90,7 +90,7 @@ def hash_code(kind: type) -> str:
         ValueError: If one of them is written in no file, so that its changes would go unseen.
     """
     modules = {inspect.getmodule(parent) for parent in kind.mro() if parent is not object}
-    modules |= {image_formats, sixteen_bit, fractions, *decoding_modules()}
+    modules |= {image_formats, planes, sixteen_bit, steps, fractions, *decoding_modules()}
     modules |= {record_pixels, reading, cut, find, window}
     sources = sorted(hash_source(module) for module in modules if module)
     if "" in sources:
@@ -126,7 +126,7 @@ def open_cached(folder: Path, key: str) -> Kept | None:
     return kept if sound else None
 
 
-def map_pixels(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "n c h w"]:
+def map_pixels(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "n p h w"]:
     """The pixels in a file.
 
     Raises:
@@ -143,7 +143,7 @@ def map_pixels(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "n c h w
 def write_cached(
     folder: Path,
     key: str,
-    results: Iterable[UInt8[np.ndarray, "h w c"] | str],
+    results: Iterable[UInt8[np.ndarray, "h w p"] | str],
     transforms: Transforms,
 ) -> Kept:
     """Keeps images under a key and opens them. Several processes may write the same at once.

@@ -1,6 +1,7 @@
 """All images of a split in memory, and the batches that training and everything else see."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import lightning as L
 import numpy as np
@@ -24,7 +25,7 @@ from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault, Record
 from cellxai.data.splits import PARTS
 
-Batch = tuple[Float[Tensor, "b 3 h w"], Int64[Tensor, " b"]]
+Batch = tuple[Float[Tensor, "b inputs h w"], Int64[Tensor, " b"]]
 
 
 class CellImages(L.LightningDataModule):
@@ -93,8 +94,8 @@ class CellImages(L.LightningDataModule):
         """The readable images of a part, in the order of :meth:`images` and :meth:`labels`."""
         return self._part(part).records
 
-    def images(self, part: str) -> UInt8[Tensor, "n c h w"]:
-        """The prepared images of a part, 0…255: one plane if grey, three if RGB."""
+    def images(self, part: str) -> UInt8[Tensor, "n p h w"]:
+        """The prepared images of a part, 0…255: one if grey, three if RGB, else one per name."""
         return self._part(part).images
 
     def labels(self, part: str) -> Int64[Tensor, " n"]:
@@ -107,7 +108,8 @@ class CellImages(L.LightningDataModule):
         size = self.batch_size if batch_size is None else batch_size
         images, labels = self.images(part), self.labels(part)
         for start in range(0, len(labels), size):
-            yield to_batch(images[start : start + size]), labels[start : start + size]
+            batch = to_batch(images[start : start + size], self.transforms.n_inputs)
+            yield batch, labels[start : start + size]
 
     def train_order(self, epoch: int) -> Int64[np.ndarray, " m"]:
         """Indices of the training images in the order in which this process takes them."""
@@ -158,8 +160,9 @@ class CellImages(L.LightningDataModule):
         dataset = TensorDataset(self.images(part), self.labels(part))
         rank, n_processes = self._place()
         mine = range(rank, len(dataset), n_processes)
+        collate = partial(collate_plain, n_inputs=self.transforms.n_inputs)
         return DataLoader(
-            dataset, self._share_of_batch(), sampler=mine, num_workers=0, collate_fn=collate_plain
+            dataset, self._share_of_batch(), sampler=mine, num_workers=0, collate_fn=collate
         )
 
     def _place(self) -> tuple[int, int]:
@@ -180,22 +183,31 @@ class CellImages(L.LightningDataModule):
         return batches * self._share_of_batch()
 
 
-def to_batch(images: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n 3 h w"]:
-    """Prepared images as the network takes them: in [0, 1], a grey plane repeated."""
-    return images.float().div_(255).expand(-1, 3, -1, -1)
+def to_batch(images: UInt8[Tensor, "n p h w"], n_inputs: int = 3) -> Float[Tensor, "n inputs h w"]:
+    """Prepared images as the network takes them: in [0, 1], a grey plane repeated.
+
+    Args:
+        images: Their pixels.
+        n_inputs: Planes that the network takes.
+    """
+    return images.float().div_(255).expand(-1, n_inputs, -1, -1)
 
 
-def collate_plain(pairs: Sequence[tuple[UInt8[Tensor, "c h w"], Int64[Tensor, ""]]]) -> Batch:
+def collate_plain(
+    pairs: Sequence[tuple[UInt8[Tensor, "p h w"], Int64[Tensor, ""]]], n_inputs: int = 3
+) -> Batch:
     """A batch of images that are not augmented."""
     images, labels = zip(*pairs, strict=True)
-    return to_batch(torch.stack(images)), torch.stack(labels)
+    return to_batch(torch.stack(images), n_inputs), torch.stack(labels)
 
 
-def collate_augmented(pairs: Sequence[tuple[Float[Tensor, "3 h w"], Int64[Tensor, ""]]]) -> Batch:
+def collate_augmented(
+    pairs: Sequence[tuple[Float[Tensor, "inputs h w"], Int64[Tensor, ""]]],
+) -> Batch:
     """A batch of augmented images; the plane of a grey image is repeated, not copied thrice."""
     images, labels = zip(*pairs, strict=True)
     planes = [image[:1] if image.stride(0) == 0 else image for image in images]
-    return torch.stack(planes).expand(-1, 3, -1, -1), torch.stack(labels)
+    return torch.stack(planes).expand(-1, len(images[0]), -1, -1), torch.stack(labels)
 
 
 def check_known(what: str, names: set[str], expected: Sequence[str]) -> None:

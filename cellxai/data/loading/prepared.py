@@ -29,7 +29,7 @@ class Prepared:
     """
 
     records: tuple[Record, ...]
-    images: UInt8[Tensor, "n c h w"]
+    images: UInt8[Tensor, "n p h w"]
     faults: tuple[Fault, ...]
 
 
@@ -55,7 +55,7 @@ def prepare_all(
 
 def prepare_each(
     records: Sequence[Record], transforms: Transforms
-) -> Iterator[UInt8[np.ndarray, "h w c"] | str]:
+) -> Iterator[UInt8[np.ndarray, "h w p"] | str]:
     """Each prepared image, or why it cannot be read, in order; decoded in threads."""
     with ThreadPoolExecutor() as threads:
         results = threads.map(lambda record: read_prepared(record, transforms), records)
@@ -63,10 +63,10 @@ def prepare_each(
 
 
 def collect_in_memory(
-    results: Iterable[UInt8[np.ndarray, "h w c"] | str], transforms: Transforms
+    results: Iterable[UInt8[np.ndarray, "h w p"] | str], transforms: Transforms
 ) -> Kept:
     """The images in one array, of length 0 where there are none."""
-    images: list[UInt8[np.ndarray, "c h w"]] = []
+    images: list[UInt8[np.ndarray, "p h w"]] = []
     broken: dict[int, str] = {}
     for place, result in enumerate(results):
         if isinstance(result, str):
@@ -76,7 +76,7 @@ def collect_in_memory(
     return Kept(np.stack(images) if images else np.empty((0, *transforms.shape), np.uint8), broken)
 
 
-def read_prepared(record: Record, transforms: Transforms) -> UInt8[np.ndarray, "h w c"] | str:
+def read_prepared(record: Record, transforms: Transforms) -> UInt8[np.ndarray, "h w p"] | str:
     """What the network sees of one image, or why it sees nothing."""
     try:
         with room_to_decode(record, transforms.stack):

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from cellxai.data.pixels.transforms import Transforms, augmentation_seed, to_tensor
 
 Order = Literal["shuffled", "balanced"]
-Example = tuple[Float[Tensor, "3 h w"], Int64[Tensor, ""]]
+Example = tuple[Float[Tensor, "inputs h w"], Int64[Tensor, ""]]
 
 
 def epoch_order(
@@ -73,7 +73,7 @@ class AugmentedImages(Dataset):
 
     def __init__(
         self,
-        images: UInt8[Tensor, "n c h w"],
+        images: UInt8[Tensor, "n p h w"],
         labels: Int64[Tensor, " n"],
         transforms: Transforms,
         seed: int,
@@ -87,7 +87,8 @@ class AugmentedImages(Dataset):
         epoch, index = key
         seed = augmentation_seed(self.seed, epoch, index)
         image = np.ascontiguousarray(self.images[index].permute(1, 2, 0).numpy())
-        return to_tensor(self.transforms.augment(image, seed)), self.labels[index]
+        augmented = self.transforms.augment(image, seed)
+        return to_tensor(augmented, self.transforms.n_inputs), self.labels[index]
 
 
 class EpochSampler(Sampler[tuple[int, int]]):

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from cellxai.data.pixels.clahe import equalise_batch
-from cellxai.data.pixels.transforms import CLAHE_CLIP_LIMIT, CLAHE_TILES, Transforms
+from cellxai.data.pixels.steps import CLAHE_CLIP_LIMIT, CLAHE_TILES
+from cellxai.data.pixels.transforms import Transforms
 
 N_DRAWS = 6  # crop down, crop across, flip left-right, flip upside-down, brightness, CLAHE
 STREAM = 1  # apart from the order of the epoch, which is drawn from (seed, epoch) alone
@@ -61,7 +62,7 @@ class TensorImages(Dataset):
 
     def __init__(
         self,
-        images: UInt8[Tensor, "n c h w"],
+        images: UInt8[Tensor, "n p h w"],
         labels: Int64[Tensor, " n"],
         transforms: Transforms,
         seed: int,
@@ -72,10 +73,10 @@ class TensorImages(Dataset):
                 f"transforms.augmentations={names}: pipeline=tensor works on whole batches; "
                 "pass pipeline=albumentations"
             )
-        if transforms.random_clahe and transforms.colour == "rgb":
+        if transforms.random_clahe and transforms.planes == "rgb":
             raise ValueError(
                 f"transforms.random_clahe={transforms.random_clahe}: pipeline=tensor equalises "
-                "grey images only; pass pipeline=albumentations, or transforms.colour=grey"
+                "no RGB; pass pipeline=albumentations, or transforms.planes=grey"
             )
         self.images = images
         self.labels = labels
@@ -84,13 +85,13 @@ class TensorImages(Dataset):
 
     def __getitems__(
         self, keys: Sequence[tuple[int, int]]
-    ) -> tuple[Float[Tensor, "b 3 h w"], Int64[Tensor, " b"]]:
+    ) -> tuple[Float[Tensor, "b inputs h w"], Int64[Tensor, " b"]]:
         epochs, indices = zip(*keys, strict=True)
         return self.batch(epochs[0], np.array(indices))
 
     def batch(
         self, epoch: int, indices: Int64[np.ndarray, " b"]
-    ) -> tuple[Float[Tensor, "b 3 h w"], Int64[Tensor, " b"]]:
+    ) -> tuple[Float[Tensor, "b inputs h w"], Int64[Tensor, " b"]]:
         """The images at ``indices`` as an epoch shows them, in [0, 1], and their classes.
 
         A picture depends on the seed, the epoch and its index, not on the others of its batch.
@@ -99,7 +100,8 @@ class TensorImages(Dataset):
         draws = scale_draws(table[indices], self.transforms, tuple(self.images.shape[-2:]))
         images = augment_batch(self.images, indices, draws, self.transforms.crop)
         chosen = torch.from_numpy(indices).to(self.labels.device)
-        return images.float().div_(255).expand(-1, 3, -1, -1), self.labels.index_select(0, chosen)
+        inputs = images.float().div_(255).expand(-1, self.transforms.n_inputs, -1, -1)
+        return inputs, self.labels.index_select(0, chosen)
 
 
 def keep_batch(batch: Any) -> Any:
@@ -131,11 +133,11 @@ def scale_draws(
 
 
 def augment_batch(
-    images: UInt8[Tensor, "n c h w"],
+    images: UInt8[Tensor, "n p h w"],
     indices: Int64[np.ndarray, " b"],
     draws: Draws,
     crop: int | None,
-) -> UInt8[Tensor, "b c height width"]:
+) -> UInt8[Tensor, "b p height width"]:
     """The images at ``indices`` cropped, flipped, equalised and shifted in brightness as drawn."""
     height, width = images.shape[-2:] if crop is None else (crop, crop)
     rows = pick_rows(images, indices, draws, height)
@@ -145,7 +147,7 @@ def augment_batch(
 
 
 def pick_rows(
-    images: UInt8[Tensor, "n c h w"], indices: Int64[np.ndarray, " b"], draws: Draws, height: int
+    images: UInt8[Tensor, "n p h w"], indices: Int64[np.ndarray, " b"], draws: Draws, height: int
 ) -> UInt8[Tensor, "b c height w"]:
     """Of each image at ``indices`` the rows of its crop, from below where it is upside down."""
     # Image, crop and flip in one copy of whole rows, ten times as fast as a flip afterwards.
@@ -159,8 +161,8 @@ def pick_rows(
 
 
 def pick_columns(
-    images: UInt8[Tensor, "b c h w"], draws: Draws, width: int
-) -> UInt8[Tensor, "b c h width"]:
+    images: UInt8[Tensor, "b p h w"], draws: Draws, width: int
+) -> UInt8[Tensor, "b p h width"]:
     """Of each image the columns of its crop, from the right where it is mirrored."""
     windows = [
         image[..., left : left + width]
@@ -171,19 +173,21 @@ def pick_columns(
 
 
 def equalise_chosen(
-    images: UInt8[Tensor, "b c h w"], chosen: Bool[np.ndarray, " b"]
-) -> UInt8[Tensor, "b c h w"]:
-    """The images, the contrast of the grey ones that are ``chosen`` equalised."""
+    images: UInt8[Tensor, "b p h w"], chosen: Bool[np.ndarray, " b"]
+) -> UInt8[Tensor, "b p h w"]:
+    """The images, each plane of those that are ``chosen`` equalised."""
     if not chosen.any():
         return images
     rows = torch.from_numpy(chosen).to(images.device)
-    images[rows, 0] = equalise_batch(images[rows, 0], CLAHE_CLIP_LIMIT, CLAHE_TILES)
+    planes = images[rows]
+    equalised = equalise_batch(planes.flatten(0, 1), CLAHE_CLIP_LIMIT, CLAHE_TILES)
+    images[rows] = equalised.reshape(planes.shape)
     return images
 
 
 def shift_brightness(
-    images: UInt8[Tensor, "b c h w"], levels: Int64[np.ndarray, " b"]
-) -> UInt8[Tensor, "b c h w"]:
+    images: UInt8[Tensor, "b p h w"], levels: Int64[np.ndarray, " b"]
+) -> UInt8[Tensor, "b p h w"]:
     """The images brighter by so many grey levels each, cut off at black and white."""
 
     # In 8 bits throughout, four times as fast as by floats: first the pixels that would pass an end

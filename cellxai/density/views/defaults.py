@@ -21,22 +21,23 @@ def pixel_views(planes: int) -> dict[str, View]:
     """The views that need no network.
 
     Args:
-        planes: 1 where images are grey, else 3.
+        planes: Planes of a prepared image: 1 where it is grey, 3 of RGB, else one per name.
     """
     return {"tones": Tones(planes), "pixels": Pixels(planes=planes)}
 
 
 def default_views(
-    classifier: CellClassifier, image_size: tuple[int, int], planes: int
+    classifier: CellClassifier, image_size: tuple[int, int], planes: int, n_inputs: int = 3
 ) -> dict[str, View]:
     """Pixels, places of early stages, every stage as a whole, and the last layers.
 
     Args:
         classifier: In evaluation mode.
         image_size: Height and width of the images, in pixels.
-        planes: 1 where images are grey, else 3.
+        planes: Planes of a prepared image: 1 where it is grey, 3 of RGB, else one per name.
+        n_inputs: Planes that the network takes.
     """
-    stages = find_stages(classifier, image_size)
+    stages = find_stages(classifier, image_size, n_inputs)
     views = pixel_views(planes)
     for layer in stages[:N_PLACE_STAGES]:
         views[f"places of {short_name(layer)}"] = Places(layer)
@@ -51,13 +52,15 @@ def short_name(layer: str) -> str:
     return layer.removeprefix(BACKBONE)
 
 
-def find_stages(classifier: CellClassifier, image_size: tuple[int, int]) -> list[str]:
+def find_stages(
+    classifier: CellClassifier, image_size: tuple[int, int], n_inputs: int = 3
+) -> list[str]:
     """The stages of a backbone, at most ``MOST_STAGES`` of them, then its last output with places.
 
     timm says which layers end a stage (``feature_info``). Of other networks they are the children,
     and those of a child that is a sequence.
     """
-    grids = grid_layers(classifier, image_size)
+    grids = grid_layers(classifier, image_size, n_inputs)
     stages = [name for name in stage_names(classifier.backbone) if name in grids]
     chosen = spread(stages, MOST_STAGES)
     last = next(reversed(grids), None)
@@ -85,7 +88,9 @@ def steps_of(name: str, child: nn.Module) -> list[str]:
 
 
 @torch.no_grad()
-def grid_layers(classifier: CellClassifier, image_size: tuple[int, int]) -> dict[str, Tensor]:
+def grid_layers(
+    classifier: CellClassifier, image_size: tuple[int, int], n_inputs: int
+) -> dict[str, Tensor]:
     """The output of each layer of the backbone that has places, of a black image, as they run."""
     backbone, outputs = classifier.backbone, {}
 
@@ -104,7 +109,7 @@ def grid_layers(classifier: CellClassifier, image_size: tuple[int, int]) -> dict
         if name
     ]
     try:
-        classifier.features(torch.zeros(1, 3, *image_size, device=classifier.device))
+        classifier.features(torch.zeros(1, n_inputs, *image_size, device=classifier.device))
     finally:
         for handle in handles:
             handle.remove()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cellxai.data.corruption import Corruption
 from cellxai.data.loading.datamodule import CellImages
+from cellxai.data.loading.measuring import with_levels
 from cellxai.data.pixels.corruptions import grade_all
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Source
@@ -128,7 +129,10 @@ def read_pixels(
         )
     scan = keep_common(data.scan(), split)
     parts = split_records(scan.records, split)
-    return run_folder, CellImages(scan.records, parts, scan.classes, transforms)
+    training = [record for record in scan.records if parts.get(record.id) == "train"]
+    return run_folder, CellImages(
+        scan.records, parts, scan.classes, with_levels(transforms, training)
+    )  # fmt: skip
 
 
 def answer_question(

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cellxai.data.pixels.transforms import CLAHE_CLIP_LIMIT, CLAHE_TILES, Transforms
+from cellxai.data.pixels.planes import describe
+from cellxai.data.pixels.steps import CLAHE_CLIP_LIMIT, CLAHE_TILES
+from cellxai.data.pixels.transforms import Transforms
 from cellxai.files.config import as_config, read_config
 from cellxai.files.folder import read_json
 from cellxai.files.identity import hash_file, hash_json, hash_tensors
@@ -17,6 +19,7 @@ VERSION = 1
 CARD = "card.json"
 WEIGHTS = "model.safetensors"
 PROGRAM = "model.pt2"
+REPEATED = "divide by 255; a grey plane is repeated three times"
 
 
 def describe_model(trained: TrainedRun, sha256: Mapping[str, str]) -> dict[str, Any]:
@@ -34,7 +37,8 @@ def describe_model(trained: TrainedRun, sha256: Mapping[str, str]) -> dict[str, 
         "classes": list(trained.classes),
         "input": {
             "image_size": list(trained.transforms.image_size),
-            "channels": 3,
+            "channels": trained.transforms.n_inputs,
+            "planes": list(trained.transforms.plane_names) or trained.transforms.planes,
             "range": [0, 1],
             "mean": [round(value, 6) for value in classifier.mean.flatten().tolist()],
             "std": [round(value, 6) for value in classifier.std.flatten().tolist()],
@@ -57,18 +61,24 @@ def list_steps(transforms: Transforms) -> list[str]:
     """The steps from a file to the network's input, in their order."""
     height, width = transforms.image_size
     tiles = f"{CLAHE_TILES[0]}×{CLAHE_TILES[1]} tiles"
-    planes = (
-        "colour to one grey plane, ITU-R BT.601" if transforms.colour == "grey" else "grey to RGB"
-    )
-    equalised = [f"CLAHE, clip limit {CLAHE_CLIP_LIMIT}, {tiles}, at full resolution"]
+    of = f" of {', '.join(transforms.clahe)}" if isinstance(transforms.clahe, list) else ""
+    equalised = [f"CLAHE{of}, clip limit {CLAHE_CLIP_LIMIT}, {tiles}, at full resolution"]
     return [
         f"16-bit pixels to 8 bits by the rule {transforms.sixteen_bit!r} of transforms",
-        f"{planes}",
+        describe_colour(transforms),
         *(equalised if transforms.clahe else []),
         f"resize to height {height}, width {width}: by area where both shrink, else linearly",
-        "divide by 255; a grey plane is repeated three times",
+        "divide by 255" if transforms.plane_names else REPEATED,
         "inside the network: subtract mean, divide by std",
     ]
+
+
+def describe_colour(transforms: Transforms) -> str:
+    """What becomes of the planes of a file."""
+    if transforms.plane_names:
+        return f"planes, each for itself: {describe(transforms.planes)}"
+    grey = transforms.planes == "grey"
+    return "colour to one grey plane, ITU-R BT.601" if grey else "grey to RGB"
 
 
 def read_figures(trained: TrainedRun) -> dict[str, Any]:

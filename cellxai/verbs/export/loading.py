@@ -49,17 +49,16 @@ class ExportedModel:
         """Where it computes: ``network.to`` moves it."""
         return self.network.mean.device
 
-    def prepare(self, paths: Sequence[Path]) -> Float[Tensor, "b 3 h w"]:
+    def prepare(self, paths: Sequence[Path]) -> Float[Tensor, "b p h w"]:
         """Image files as the network takes them.
 
         Raises:
             ValueError: If a file cannot be read; names it.
         """
-        return torch.stack(
-            [to_tensor(self.transforms.prepare(read_image(Path(path)))) for path in paths]
-        )
+        prepared = [self.transforms.prepare(read_image(Path(path))) for path in paths]
+        return torch.stack([to_tensor(image, self.transforms.n_inputs) for image in prepared])
 
-    def logits(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k"]:
+    def logits(self, images: Float[Tensor, "b p h w"]) -> Float[Tensor, "b k"]:
         """Logits of prepared images, on the CPU."""
         with torch.inference_mode():
             return self.network(images.to(self.device)).cpu()

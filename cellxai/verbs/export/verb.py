@@ -104,23 +104,23 @@ def export(
     )  # fmt: skip
 
 
-def images_to_check(trained: TrainedRun) -> tuple[Float[Tensor, "b 3 h w"], list[Path]]:
+def images_to_check(trained: TrainedRun) -> tuple[Float[Tensor, "b p h w"], list[Path]]:
     """Some images of the judged part, from its whole length, and their files.
 
-    Noise, and no files, where the data set of the run is not at hand; no files of cells, either.
+    Noise, and no files, where the data set of the run is not at hand; no files either where an
+    image is not a file of its own, as a cell is not, or was corrupted.
     """
     try:
         records = trained.images.records(trained.judged_part)
     except (OSError, ValueError):
         noise = torch.Generator().manual_seed(0)
-        size = trained.transforms.image_size
-        return torch.rand(N_CHECKED, 3, *size, generator=noise).to(trained.device), []
+        size = trained.transforms.n_inputs, *trained.transforms.image_size
+        return torch.rand(N_CHECKED, *size, generator=noise).to(trained.device), []
     places = range(0, len(records), max(1, len(records) // N_CHECKED))[:N_CHECKED]
     images = torch.cat([trained.pixels(trained.judged_part, place) for place in places])
     chosen = [records[place] for place in places]
-    if any(record.load_image or record.corruptions for record in chosen):
-        return images, []  # their files hold more than they are, or other pixels
-    return images, [record.path for record in chosen]
+    plain = all(record.load_image is None and not record.corruptions for record in chosen)
+    return images, [record.path for record in chosen] if plain else []
 
 
 def write_weights(network: ScoringNetwork, path: Path) -> None:
@@ -136,7 +136,7 @@ def check_reload(
     trained: TrainedRun,
     card: dict[str, Any],
     folder: Path,
-    images: Float[Tensor, "b 3 h w"],
+    images: Float[Tensor, "b p h w"],
     paths: Sequence[Path],
     expected: Float[Tensor, "b k"],
 ) -> None:
@@ -160,7 +160,7 @@ def check_reload(
 
 def write_program(
     network: ScoringNetwork,
-    images: Float[Tensor, "b 3 h w"],
+    images: Float[Tensor, "b p h w"],
     expected: Float[Tensor, "b k"],
     path: Path,
 ) -> float:

@@ -199,7 +199,11 @@ def describe_transforms(transforms: Transforms) -> str:
     """The steps in a line, in the order in which they happen."""
     height, width = transforms.image_size
     equalised = ["CLAHE"] if transforms.clahe else []
-    always = [transforms.colour, *equalised, f"resize to {height}×{width}"]
+    always = [
+        ", ".join(transforms.plane_names) or transforms.planes,
+        *equalised,
+        f"resize to {height}×{width}",
+    ]
     crop = [] if transforms.crop is None else [f"crop {transforms.crop}×{transforms.crop}"]
     sideways, upside_down = transforms.horizontal_flip, transforms.vertical_flip
     flips = f"flip left-right {sideways:.0%}, upside-down {upside_down:.0%}"

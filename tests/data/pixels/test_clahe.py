@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellxai.data.pixels.clahe import equalise_batch, mirror_places
-from cellxai.data.pixels.transforms import CLAHE_CLIP_LIMIT, CLAHE_TILES, equalise
+from cellxai.data.pixels.steps import CLAHE_CLIP_LIMIT, CLAHE_TILES, equalise
 
 
 def by_opencv(images: np.ndarray, clip_limit: float, tiles: tuple[int, int]) -> np.ndarray:

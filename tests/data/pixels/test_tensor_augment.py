@@ -122,9 +122,9 @@ def test_augmentations_of_a_users_own_are_refused():
         TensorImages(GREY, LABELS, Transforms(augmentations=[Negative()]), 0)
 
 
-def test_clahe_at_random_is_for_grey_images_only():
+def test_clahe_at_random_is_not_for_colour():
     coloured = Transforms(image_size=(20, 28), colour="rgb", random_clahe=0.5)
-    with pytest.raises(ValueError, match=r"random_clahe=0\.5: pipeline=tensor equalises grey"):
+    with pytest.raises(ValueError, match=r"random_clahe=0\.5: pipeline=tensor equalises no RGB"):
         TensorImages(COLOUR, LABELS, coloured, 0)
 
 
