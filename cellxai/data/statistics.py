@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Float, Int, Num, UInt8
 
 from cellxai.data.image_formats import ImageFault
 from cellxai.data.memory_budget import room_to_decode
