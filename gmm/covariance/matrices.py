@@ -19,7 +19,6 @@ from gmm.covariance.base import (
     shown_attributes,
 )
 from gmm.covariance.completion import Completion, Incomplete
-from gmm.covariance.cost import MOST_BLOCKS
 from gmm.covariance.halves import factorise_lower, invert_triangular
 from gmm.covariance.matrix_completion import Forms, MatrixCompletion
 from gmm.covariance.noise import Noisy, NoisyMatrices
@@ -30,7 +29,7 @@ ADDED_SHARES = tuple(torch.finfo(torch.float64).eps * 4.0**step for step in rang
 # Of each feature's variance, to be added where a matrix is not positive definite: from the rounding
 # of one number to 1e-6, in steps small enough that four times the least is the most that is added.
 
-SMALLEST_COLUMNS = 128  # of a factor, read at once for few samples
+ROWS_AT_ONCE = 64  # of a factor, for few samples
 
 SAFELY = 1e4 * ROUNDING  # of the sum that a variance is the rest of
 
@@ -167,17 +166,16 @@ class Matrices(Covariance):
         d, n_samples = deviations.shape[-2:]
         if n_samples >= d:
             return (chol.to(deviations.dtype).mT @ deviations).square().sum(-2)
-        # As rows, see precision_times. Of the triangle alone and block by block, so that a large
-        # factor in float32 is read once and is never there as a whole in float64.
-        rows, width = deviations.mT, max(SMALLEST_COLUMNS, -(-d // MOST_BLOCKS))
-        total = None
-        for first in range(0, d, width):
-            end = min(first + width, d)
-            columns = chol[..., :end, first:end].to(rows.dtype)
-            part = (rows[..., :end] @ columns).square().sum(-1)
-            total = part if total is None else total + part
-        assert total is not None
-        return total
+        rows = deviations.mT  # see precision_times
+        if d <= ROWS_AT_ONCE:
+            return (rows @ chol.to(rows.dtype)).square().sum(-1)
+        # Of the triangle alone and block by block, so that a large factor in float32 is read once
+        # and is never there as a whole in float64.
+        whitened = torch.zeros_like(rows)
+        for first in range(0, d, ROWS_AT_ONCE):
+            part = slice(first, first + ROWS_AT_ONCE)
+            whitened[..., first:] += rows[..., part] @ chol[..., part, first:].to(rows.dtype)
+        return whitened.square().sum(-1)
 
     @override
     def distances_from(
