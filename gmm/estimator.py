@@ -270,6 +270,8 @@ class GaussianMixture(BaseMixture):
 
     def _held(self, x: Tensor) -> Held:
         """What the fit keeps of the user's initial values."""
+        if all(getattr(self, name) is None for name in FIXED):
+            return Held()
         values = dict(zip(FIXED, self._initial_values(x), strict=True))
         masks = {
             name: read_fixed(name, getattr(self, name), initial, values[name], self.n_components)

@@ -85,7 +85,8 @@ def check_initial(name: str, values: Tensor) -> None:
     Raises:
         ValueError: If one is NaN or infinite.
     """
-    if not values.isfinite().all():
+    # A sum is finite only if all terms are; it needs no mask.
+    if not math.isfinite(values.sum().item()) and not values.isfinite().all():
         place = (~values.isfinite()).nonzero()[0].tolist()
         raise ValueError(
             f"{name}{place} is {values[tuple(place)].item()}, expected finite numbers; "
@@ -105,7 +106,8 @@ def check_weights(weights: Float[Tensor, " k"], name: str, shape: tuple[int, ...
         ValueError: If their number is another one, one is negative, or they do not sum to 1.
     """
     check_shape(name, weights, tuple(shape))
-    least, total = weights.min().item(), weights.sum().item()
+    listed = weights.tolist()  # few numbers, of which Python is done sooner than torch
+    least, total = min(listed), math.fsum(listed)
     # Rounding of a sum in the precision that they are in, of up to thousands of components.
     if not least >= 0 or not abs(total - 1) <= 1e-6 + 1e3 * torch.finfo(weights.dtype).eps:
         raise ValueError(

@@ -23,8 +23,9 @@ _FITTING: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 class Covariance(ABC):
     """The mathematics that depends on the covariance type. The types are final.
 
-    Everywhere, ``x`` has samples last, centred on a reference; ``quadratics`` are products of its
-    features; and ``chol`` is a precision factor U of the precision P = U Uᵀ in its inner shape.
+    Everywhere, ``x`` has samples last, centred on a reference; ``monomials`` are its features and
+    products of two of them; and ``chol`` is a precision factor U of the precision P = U Uᵀ in its
+    inner shape.
 
     Attributes:
         couples_features: Whether what is known of one feature says something of another.
@@ -33,6 +34,8 @@ class Covariance(ABC):
         in_float32: Whether samples in float32 may be summed in float32.
         far_in_float32: Whether that also holds for components far from the reference, because
             distances and moments can be taken about each component's own mean.
+        has_products: Whether there are products of features to be written down, see
+            :meth:`monomials`: those in xᵀ P x, which differ from component to component.
         plain_moments: Whether second moments are sums of products of features alone, and of nothing
             that EM has learned, so that they can be completed, recalled and forgotten.
     """
@@ -41,6 +44,7 @@ class Covariance(ABC):
     shares_form: bool
     in_float32: bool
     far_in_float32: bool
+    has_products: bool
     plain_moments: bool
 
     @abstractmethod
@@ -57,7 +61,7 @@ class Covariance(ABC):
 
     @abstractmethod
     def packs(self, task: Task) -> bool:
-        """Whether a pass is cheaper with :meth:`quadratics` written down."""
+        """Whether a pass is cheaper with :meth:`monomials` written down."""
 
     @abstractmethod
     def scratch(self, n_components: int, n_features: int, *, packs: bool = True) -> int:
@@ -66,18 +70,27 @@ class Covariance(ABC):
         Args:
             n_components: Components of the run.
             n_features: d.
-            packs: Whether :meth:`quadratics` are among them.
+            packs: Whether :meth:`monomials` are among them.
         """
 
     @abstractmethod
-    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "p n"] | None:
-        """The different products of features in xᵀ P x; None for a type that never packs."""
+    def monomials(self, x: Float[Tensor, "d n"]) -> tuple[Float[Tensor, "_ n"], ...]:
+        """The features, and then the different products of them in xᵀ P x, in one piece or two.
+
+        The u(x) of the exponential family, Bishop (2006) eq. 2.221: the log joint density is linear
+        in them, and their weighted sums are all that EM needs of the samples.
+        """
+
+    @abstractmethod
+    def unpack(
+        self, products: Float[Tensor, "run k p"], n_features: int
+    ) -> Float[Tensor, "run kq m"]:
+        """:meth:`second_moments`, from weighted sums of the products among the monomials."""
 
     @abstractmethod
     def second_moments(
         self,
         x: Float[Tensor, "d n"],
-        quadratics: Float[Tensor, "p n"] | None,
         resp: Float[Tensor, "run k n"],
         chol: Float[Tensor, "run ..."] | None = None,
     ) -> Float[Tensor, "run kq m"]:
@@ -85,7 +98,6 @@ class Covariance(ABC):
 
         Args:
             x: The samples.
-            quadratics: Their products, where they are written down; the sums are the same without.
             resp: Responsibilities.
             chol: The factors that gave them, None where EM starts: a type that cannot afford all
                 products sums only those that its next M-step needs.
@@ -158,7 +170,7 @@ class Covariance(ABC):
 
     @abstractmethod
     def quadratic_coefficients(self, chol: Float[Tensor, "run ..."]) -> Float[Tensor, "run kq p"]:
-        """Coefficients of xᵀ P x in the quadratics of x."""
+        """Coefficients of xᵀ P x in the products among the monomials."""
 
     @abstractmethod
     def precision_times(
@@ -324,4 +336,4 @@ def coloured_products(
 def are_finite(values: Float[Tensor, "run ..."]) -> Bool[Tensor, " run"]:
     """Which runs have finite values only, none of them near to overflow."""
     # A sum is one pass over large matrices, where asking each element is several.
-    return values.flatten(1).sum(-1).isfinite()
+    return values.sum(tuple(range(1, values.ndim))).isfinite()

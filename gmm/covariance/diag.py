@@ -23,7 +23,7 @@ class Diag(Variances):
         return n_components * n_features
 
     @override
-    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "d n"]:
+    def squares(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "d n"]:
         return x.square()
 
     @override

@@ -14,6 +14,7 @@ class Full(Matrices):
 
     shares_form = False
     far_in_float32 = True
+    has_products = True
 
     @override
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
@@ -48,11 +49,15 @@ class Full(Matrices):
         return (n_features + 1) * n_components  # at most: the triangles are computed in blocks
 
     @override
-    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "p n"]:
+    def monomials(self, x: Float[Tensor, "d n"]) -> tuple[Float[Tensor, "_ n"], ...]:
         # Every pair once, as x_i times its s-th cyclic successor: one product of two views.
+        d, n_shifts, n_pairs = len(x), len(x) // 2 + 1, len(x) * (len(x) + 1) // 2
         x = x.contiguous()
-        successors = torch.cat([x, x]).unfold(0, len(x), 1)[: len(x) // 2 + 1].mT
+        successors = torch.cat([x, x]).unfold(0, d, 1)[:n_shifts].mT
+        if x.requires_grad:
+            return (torch.cat([x, (x * successors).flatten(0, 1)[:n_pairs]]),)
         # Where it is written is named, since torch would order the pairs otherwise, and copy them.
-        room = None if x.requires_grad else x.new_empty(successors.shape)
-        products = torch.mul(x, successors, out=room).flatten(0, 1)
-        return products[: len(x) * (len(x) + 1) // 2]
+        room = x.new_empty(d + n_shifts * d, x.shape[1])
+        room[:d] = x
+        torch.mul(x, successors, out=room[d:].unflatten(0, (n_shifts, d)))
+        return (room[: d + n_pairs],)

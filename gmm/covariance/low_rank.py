@@ -42,6 +42,7 @@ class LowRank(Covariance):
     # Woodbury's identity divides by noise variances that float32 would round to nothing.
     in_float32 = False
     far_in_float32 = False
+    has_products = False
     plain_moments = False
 
     def __init__(self, rank: int) -> None:
@@ -75,14 +76,19 @@ class LowRank(Covariance):
         return n_components * (n_features + 3 * self.n_loadings(n_features))
 
     @override
-    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "m n"] | None:
-        return None
+    def monomials(self, x: Float[Tensor, "d n"]) -> tuple[Float[Tensor, "_ n"], ...]:
+        return (x,)
+
+    @override
+    def unpack(
+        self, products: Float[Tensor, "run k p"], n_features: int
+    ) -> Float[Tensor, "run kq m"]:
+        raise NotImplementedError("low_rank has no products")
 
     @override
     def second_moments(
         self,
         x: Float[Tensor, "d n"],
-        quadratics: Float[Tensor, "m n"] | None,
         resp: Float[Tensor, "run k n"],
         chol: Float[Tensor, "run k d q1"] | None = None,
     ) -> Float[Tensor, "run k m"]:
@@ -160,6 +166,7 @@ class LowRank(Covariance):
     def log_determinant(
         self, chol: Float[Tensor, "run k d q1"], n_features: int
     ) -> Float[Tensor, "run k"]:
+        chol = chol.double()
         latent = latent_factor(chol).diagonal(dim1=-2, dim2=-1).log().sum(-1)
         return chol[..., -1].log().sum(-1) / -2 - latent
 
@@ -187,6 +194,7 @@ class LowRank(Covariance):
         The difference of the textbook cancels where loadings are large beside noise; a sum of
         squares at its minimum does not, and an error of z counts only in second order.
         """
+        chol = chol.to(deviations.dtype)
         latent = latent_gain(chol).mT @ deviations
         residual = deviations - chol[..., :-1] @ latent
         # As a product, which reads the residuals once; dividing first would write them once more.

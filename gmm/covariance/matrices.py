@@ -22,13 +22,14 @@ from gmm.covariance.completion import Completion, Incomplete
 from gmm.covariance.halves import factorise_lower, invert_triangular
 from gmm.covariance.matrix_completion import Forms, MatrixCompletion
 from gmm.covariance.noise import Noisy, NoisyMatrices
-from gmm.covariance.products import multiply
 from gmm.covariance.rounding import ROUNDING, drop_rounding
 from gmm.covariance.triangles import distances, square, weighted_products
 
 ADDED_SHARES = tuple(torch.finfo(torch.float64).eps * 4.0**step for step in range(17))
 # Of each feature's variance, to be added where a matrix is not positive definite: from the rounding
 # of one number to 1e-6, in steps small enough that four times the least is the most that is added.
+
+ROWS_AT_ONCE = 64  # of a factor, for few samples
 
 SAFELY = 1e4 * ROUNDING  # of the sum that a variance is the rest of
 
@@ -54,15 +55,18 @@ class Matrices(Covariance):
     def second_moments(
         self,
         x: Float[Tensor, "d n"],
-        quadratics: Float[Tensor, "p n"] | None,
         resp: Float[Tensor, "run k n"],
         chol: Float[Tensor, "run ..."] | None = None,
     ) -> Float[Tensor, "run kq m"]:
         shares = self.pool(resp)
-        if quadratics is not None:
-            return unpack(multiply(shares, quadratics.T), len(x))
         products = weighted_products(x, shares.flatten(0, 1))
         return products.flatten(1).unflatten(0, shares.shape[:2])
+
+    @override
+    def unpack(
+        self, products: Float[Tensor, "run k p"], n_features: int
+    ) -> Float[Tensor, "run kq m"]:
+        return unpack(self.pool(products), n_features)
 
     @override
     def estimate(
@@ -132,7 +136,7 @@ class Matrices(Covariance):
     def log_determinant(
         self, chol: Float[Tensor, "run kq d d"], n_features: int
     ) -> Float[Tensor, "run kq"]:
-        return chol.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return chol.diagonal(dim1=-2, dim2=-1).double().log().sum(-1)
 
     @override
     def inflation(self, chol: Float[Tensor, "run kq d d"]) -> Float[Tensor, "run kq"]:
@@ -159,9 +163,19 @@ class Matrices(Covariance):
     def squared_distances(
         self, chol: Float[Tensor, "run kq d d"], deviations: Float[Tensor, "run k d n"]
     ) -> Float[Tensor, "run k n"]:
-        if deviations.shape[-1] < deviations.shape[-2]:  # as above
-            return (deviations.mT @ chol).square().sum(-1)
-        return (chol.mT @ deviations).square().sum(-2)
+        d, n_samples = deviations.shape[-2:]
+        if n_samples >= d:
+            return (chol.to(deviations.dtype).mT @ deviations).square().sum(-2)
+        rows = deviations.mT  # see precision_times
+        if d <= ROWS_AT_ONCE:
+            return (rows @ chol.to(rows.dtype)).square().sum(-1)
+        # Of the triangle alone and block by block, so that a large factor in float32 is read once
+        # and is never there as a whole in float64.
+        whitened = torch.zeros_like(rows)
+        for first in range(0, d, ROWS_AT_ONCE):
+            part = slice(first, first + ROWS_AT_ONCE)
+            whitened[..., first:] += rows[..., part] @ chol[..., part, first:].to(rows.dtype)
+        return whitened.square().sum(-1)
 
     @override
     def distances_from(
@@ -238,7 +252,7 @@ class Matrices(Covariance):
 
 
 def unpack(packed: Float[Tensor, "run kq p"], n_features: int) -> Float[Tensor, "run kq m"]:
-    """All elements of symmetric matrices, from the products of :meth:`Full.quadratics`."""
+    """All elements of symmetric matrices, from the products among the monomials."""
     places = _places(n_features, packed.device).expand(*packed.shape[:-1], -1)
     return packed.gather(-1, places)  # an index does the same in eight times as long
 
@@ -254,7 +268,7 @@ def _places(n_features: int, device: torch.device) -> Int[Tensor, " m"]:
 
 @cache
 def pairs(n_features: int, device: torch.device) -> tuple[Int[Tensor, " p"], Int[Tensor, " p"]]:
-    """Which features :meth:`Full.quadratics` multiplies, in its order."""
+    """Which features :meth:`Full.monomials` multiplies, in its order."""
     index = torch.arange(n_features * (n_features + 1) // 2, device=device)
     first = index % n_features
     return first, (first + index // n_features) % n_features

@@ -7,6 +7,17 @@ from torch import Tensor
 ROUNDING = 64 * torch.finfo(torch.float64).eps  # of a sum of many products, relative to it
 
 
+def positive_rest(
+    minuend: Float[Tensor, "*any"], subtrahend: Float[Tensor, "*any"]
+) -> Float[Tensor, "*any"]:
+    """The difference where it exceeds its rounding error, otherwise 0; it is never below 0.
+
+    As for :func:`drop_rounding`, in half the operations.
+    """
+    difference = minuend - subtrahend
+    return difference * (difference > ROUNDING * minuend)
+
+
 def drop_rounding(
     difference: Float[Tensor, "run ..."], minuend: Float[Tensor, "run ..."]
 ) -> Float[Tensor, "run ..."]:

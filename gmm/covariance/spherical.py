@@ -24,7 +24,7 @@ class Spherical(Variances):
         return n_components
 
     @override
-    def quadratics(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "1 n"]:
+    def squares(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "1 n"]:
         if x.requires_grad or not x.mT.is_contiguous():
             return x.square().sum(0, keepdim=True)
         # One pass over samples in rows, without a copy of them; for columns it takes far longer.

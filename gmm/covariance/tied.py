@@ -13,6 +13,7 @@ class Tied(Matrices):
 
     shares_form = True
     far_in_float32 = False
+    has_products = False
 
     @override
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
@@ -51,5 +52,5 @@ class Tied(Matrices):
         return 2 * (n_features + n_components)
 
     @override
-    def quadratics(self, x: Float[Tensor, "d n"]) -> None:
-        return None
+    def monomials(self, x: Float[Tensor, "d n"]) -> tuple[Float[Tensor, "_ n"], ...]:
+        return (x,)

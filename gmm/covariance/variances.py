@@ -21,7 +21,7 @@ from gmm.covariance.completion import Completion, Incomplete
 from gmm.covariance.cost import Task
 from gmm.covariance.noise import Noisy, NoisyMatrices, NoisyVariances
 from gmm.covariance.products import multiply
-from gmm.covariance.rounding import drop_rounding
+from gmm.covariance.rounding import positive_rest
 from gmm.covariance.variance_completion import VarianceCompletion
 
 
@@ -32,11 +32,26 @@ class Variances(Covariance):
     shares_form = False
     in_float32 = True
     far_in_float32 = False
+    has_products = True
     plain_moments = True
 
     @abstractmethod
     def pool(self, squares: Float[Tensor, "*lead d"]) -> Float[Tensor, "*lead m"]:
         """Sums over the features that share a variance."""
+
+    @abstractmethod
+    def squares(self, x: Float[Tensor, "d n"]) -> Float[Tensor, "m n"]:
+        """Squares of features, summed as :meth:`pool` sums."""
+
+    @override
+    def monomials(self, x: Float[Tensor, "d n"]) -> tuple[Float[Tensor, "_ n"], ...]:
+        return x, self.squares(x)
+
+    @override
+    def unpack(
+        self, products: Float[Tensor, "run k m"], n_features: int
+    ) -> Float[Tensor, "run k m"]:
+        return products
 
     @override
     def packs(self, task: Task) -> bool:
@@ -50,13 +65,10 @@ class Variances(Covariance):
     def second_moments(
         self,
         x: Float[Tensor, "d n"],
-        quadratics: Float[Tensor, "m n"] | None,
         resp: Float[Tensor, "run k n"],
         chol: Float[Tensor, "run ..."] | None = None,
     ) -> Float[Tensor, "run k m"]:
-        squares = self.quadratics(x) if quadratics is None else quadratics
-        assert squares is not None
-        return multiply(resp, squares.T)
+        return multiply(resp, self.squares(x).T)
 
     @override
     def estimate(
@@ -67,8 +79,9 @@ class Variances(Covariance):
         reg_covar: float,
     ) -> Float[Tensor, "run k m"]:
         total = second / counts[..., None]
-        within = drop_rounding(total - self.pool(means.square()), total)
-        return within / (means.shape[-1] // second.shape[-1]) + reg_covar
+        within = positive_rest(total, self.pool(means.square()))
+        n_sharing = means.shape[-1] // second.shape[-1]
+        return (within if n_sharing == 1 else within / n_sharing) + reg_covar
 
     @override
     def factorise(
@@ -105,7 +118,8 @@ class Variances(Covariance):
     def log_determinant(
         self, chol: Float[Tensor, "run k m"], n_features: int
     ) -> Float[Tensor, "run k"]:
-        return chol.log().sum(-1) * (n_features // chol.shape[-1])
+        n_sharing, total = n_features // chol.shape[-1], chol.double().log().sum(-1)
+        return total if n_sharing == 1 else total * n_sharing
 
     @override
     def inflation(self, chol: Float[Tensor, "run k m"]) -> Float[Tensor, "run k"]:

@@ -28,15 +28,15 @@ def summarise_deviations(
         log_density: Their log densities in nats.
         means: In the precision of the chunk, about the same reference.
     """
-    weight, resp, log_density = weigh(chunk, resp, log_density)
+    resp, log_density = weigh(chunk, resp, log_density)
     first, second = [], []
     shares = resp.flatten(0, 1)
     for mean, share in zip(means.flatten(0, 1), shares, strict=True):
         deviations = chunk.x - mean[:, None]
         first.append(deviations @ share)
-        second.append(chunk.covariance.second_moments(deviations, None, share[None, None])[0, 0])
+        second.append(chunk.covariance.second_moments(deviations, share[None, None])[0, 0])
     return Statistics(
-        weight=weight,
+        weight=chunk.weight,
         log_density=log_density.sum(-1, dtype=torch.float64),
         counts=resp.sum(-1, dtype=torch.float64),
         first=torch.stack(first).unflatten(0, resp.shape[:2]).double(),

@@ -1,12 +1,11 @@
 """Few samples, where the number of operations is what takes time: the shortest way."""
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from gmm.covariance import Covariance
+from gmm.em.joint import log_joint_at_means
 from gmm.em.parameters import Estimate
 
 MOST_NUMBERS = 2**15
@@ -30,8 +29,6 @@ def log_joint_of_few(
     They need no reference, and no precision matrices, which for one sample would cost more than
     its density; factors are read once.
     """
-    chol, n_features = parameters.precisions_cholesky, parameters.n_features
-    distances = covariance.squared_distances(chol, x.double() - parameters.means[..., None])
-    log_determinant = covariance.log_determinant(chol, n_features)
-    at_means = parameters.log_weights + log_determinant - n_features / 2 * math.log(2 * math.pi)
-    return torch.sub(at_means[..., None], distances, alpha=0.5)
+    deviations = x.double() - parameters.means[..., None]
+    distances = covariance.squared_distances(parameters.precisions_cholesky, deviations)
+    return torch.sub(log_joint_at_means(parameters, covariance)[..., None], distances, alpha=0.5)

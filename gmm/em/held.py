@@ -146,7 +146,7 @@ def add_distances(statistics: Statistics, held: Held, covariance: Covariance) ->
     own = statistics.first / counts.clamp_min(torch.finfo(counts.dtype).tiny)[..., None]
     distances = own - keep(own, held.means, held.fixed_means)
     added = [
-        covariance.second_moments(columns, covariance.quadratics(columns), count.diag()[None])
+        covariance.second_moments(columns, count.diag()[None])
         for columns, count in zip(distances.mT.contiguous(), counts, strict=True)
     ]
     return replace(statistics, second=statistics.second + torch.cat(added))

@@ -103,8 +103,8 @@ def _rounding(values: Float[Tensor, "run ..."], dtype: torch.dtype) -> Float[Ten
     return values - values.to(dtype).to(values.dtype)
 
 
-def _constant(parameters: Estimate, covariance: Covariance) -> Float[Tensor, "run k"]:
-    """The log joint density of each component at its mean."""
+def log_joint_at_means(parameters: Estimate, covariance: Covariance) -> Float[Tensor, "run k"]:
+    """The log joint density of each component at its mean, in nats."""
     n_features = parameters.n_features
     log_determinant = covariance.log_determinant(parameters.precisions_cholesky, n_features)
     return parameters.log_weights + log_determinant - n_features / 2 * math.log(2 * math.pi)
@@ -115,18 +115,24 @@ def _linear(
 ) -> tuple[Float[Tensor, "run k"], Float[Tensor, "run k d"]]:
     """The log joint density of each component at the reference, and its gradient Pμ there."""
     slope = covariance.precision_times(parameters.precisions_cholesky, parameters.means)
-    return _constant(parameters, covariance) - (slope * parameters.means).sum(-1) / 2, slope
+    at_reference = torch.sub(
+        log_joint_at_means(parameters, covariance), (slope * parameters.means).sum(-1), alpha=0.5
+    )
+    return at_reference, slope
 
 
 def _multiplied_out(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
     offset, slope = _linear(parameters, covariance)
     form = covariance.quadratic_coefficients(parameters.precisions_cholesky) / -2
-    level, incline, curvature = _rows([offset[..., None], slope, form], dtype)
+    natural = _rows(torch.cat([slope, form], -1), dtype)  # Bishop (2006) eq. 2.220
+    level = _rows(offset[..., None], dtype)
 
     def evaluate(chunk: Chunk) -> Tensor:
-        assert chunk.quadratics is not None
-        straight = torch.addmm(level, incline, chunk.x)
-        joint = torch.addmm(straight, curvature, chunk.quadratics)
+        joint, first = level, 0
+        for piece in chunk.monomials:
+            end = first + piece.shape[0]
+            joint = torch.addmm(joint, natural[:, first:end], piece)
+            first = end
         return unpad_rows(joint, parameters.weights.shape)
 
     return evaluate
@@ -135,17 +141,14 @@ def _multiplied_out(parameters: Estimate, covariance: Covariance, dtype: torch.d
 def _straight(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
     """The part that is linear in the samples."""
     offset, slope = _linear(parameters, covariance)
-    level, incline = _rows([offset[..., None], slope], dtype)
+    level, incline = _rows(offset[..., None], dtype), _rows(slope, dtype)
     shape = parameters.weights.shape
     return lambda chunk: unpad_rows(torch.addmm(level, incline, chunk.x), shape)
 
 
-def _rows(
-    parts: list[Float[Tensor, "run k _"]], dtype: torch.dtype
-) -> tuple[Float[Tensor, "padded _"], ...]:
+def _rows(values: Float[Tensor, "run k _"], dtype: torch.dtype) -> Float[Tensor, "padded _"]:
     """Coefficients of all components of all runs, one row each."""
-    rows = pad_rows(torch.cat(parts, -1).flatten(0, 1).to(dtype))
-    return rows.split([part.shape[-1] for part in parts], 1)
+    return pad_rows(values.flatten(0, 1).to(dtype), values.shape[0])
 
 
 def _with_shared_form(
@@ -160,7 +163,7 @@ def _with_shared_form(
 def _residual(
     parameters: Estimate, covariance: Covariance, dtype: torch.dtype, n_samples: int
 ) -> LogJoint:
-    constant = _constant(parameters, covariance)[..., None].to(dtype)
+    constant = log_joint_at_means(parameters, covariance)[..., None].to(dtype)
     chol = parameters.precisions_cholesky.to(dtype)
     distances = covariance.distances_from(chol, parameters.means, n_samples)
     return lambda chunk: torch.sub(constant, distances(chunk.x), alpha=0.5)

@@ -1,6 +1,6 @@
 """Log densities of mixtures, responsibilities, and draws."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from jaxtyping import Float, Int
@@ -32,9 +32,10 @@ def map_joint(
     covariance: Covariance,
 ) -> Iterator[Tensor]:
     """A function of the log joint density of all samples, chunk by chunk."""
-    parameters = parameters.to(dtype=torch.float64, device=x.device)
     if are_few(len(x), parameters):
-        return iter([function(_bounded(log_joint_of_few(x.T, parameters, covariance)))])
+        joint = log_joint_of_few(x.T, parameters.widen(x.device), covariance)
+        return iter([function(_bounded(joint))])
+    parameters = parameters.to(dtype=torch.float64, device=x.device)
     task = task_of(parameters, len(x), x.dtype, fitting=False)
     reference = None
     if needs_centre(parameters, covariance, task):
@@ -76,8 +77,7 @@ def log_density(
     mapped: MapJoint = map_joint,
 ) -> Float[Tensor, "run n"]:
     """Log density of the mixtures at ``x`` in nats; differentiable with respect to ``x``."""
-    parts = mapped(lambda joint: normalise(joint)[0], x, parameters, covariance)
-    return torch.cat(list(parts), -1)
+    return _join(mapped(lambda joint: normalise(joint)[0], x, parameters, covariance), -1)
 
 
 def responsibilities(
@@ -88,7 +88,7 @@ def responsibilities(
 ) -> Float[Tensor, "run n k"]:
     """Probability of each component given the sample, summing to 1 over k."""
     parts = mapped(lambda joint: joint.softmax(1), x, parameters, covariance)
-    return torch.cat([part.mT for part in parts], 1)
+    return _join((part.mT for part in parts), 1)
 
 
 def entropy(
@@ -98,8 +98,13 @@ def entropy(
     mapped: MapJoint = map_joint,
 ) -> Float[Tensor, "run n"]:
     """Entropy of the responsibilities of each sample in nats: 0 where one component is certain."""
-    parts = mapped(_entropies, x, parameters, covariance)
-    return torch.cat(list(parts), -1)
+    return _join(mapped(_entropies, x, parameters, covariance), -1)
+
+
+def _join(parts: Iterable[Tensor], dim: int) -> Tensor:
+    """All parts as one tensor, without a copy of a single one."""
+    listed = list(parts)
+    return listed[0] if len(listed) == 1 else torch.cat(listed, dim)
 
 
 def _entropies(joint: Float[Tensor, "run k n"]) -> Float[Tensor, "run n"]:
@@ -114,8 +119,7 @@ def labels(
 ) -> Int[Tensor, "run n"]:
     """The most probable component of each sample."""
     # Not argmax, which takes ten times as long where it reads across rows.
-    parts = mapped(lambda joint: joint.max(1).indices, x, parameters, covariance)
-    return torch.cat(list(parts), -1)
+    return _join(mapped(lambda joint: joint.max(1).indices, x, parameters, covariance), -1)
 
 
 def draw(

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from gmm.em.objective import Maximum, Objective
+from gmm.em.objective import Maximum, Objective, are_summed_as_few
 from gmm.em.parameters import Estimate
 from gmm.em.ways import need_again, task_of
 from gmm.samples.in_memory import Samples
@@ -237,7 +237,7 @@ def _step(samples: Samples, current: Estimate, objective: Objective) -> tuple[St
     """
     statistics = objective.expectation(samples, current)
     maximum = objective.maximise(statistics)
-    if samples.dtype == torch.float64:
+    if samples.dtype == torch.float64 or are_summed_as_few(samples, current):
         return statistics, maximum
     task = task_of(current, samples.n_samples, samples.dtype)
     again = need_again(current, maximum.parameters, maximum.valid, objective.covariance, task)
@@ -257,9 +257,8 @@ def _iterate(
     parameters = maximum.parameters
     bounds = objective.lower_bound(statistics, before.parameters, parameters)
     # The only numbers that have to leave the device in an iteration.
-    values = bounds.where(maximum.valid, -torch.inf).tolist()
-    for run, bound in zip(before.runs, values, strict=True):
-        climbs[run].step(bound, tol)
+    for run, bound, valid in zip(before.runs, bounds.tolist(), maximum.valid.tolist(), strict=True):
+        climbs[run].step(bound if valid else -math.inf, tol)
     failed = [place for place, run in enumerate(before.runs) if climbs[run].failed]
     if failed:
         index = torch.tensor(failed, device=bounds.device)

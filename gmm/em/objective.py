@@ -1,17 +1,24 @@
 """What EM climbs, and how: the interface that the likelihood and variational Bayes implement."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gmm.covariance import Covariance
 from gmm.em.deviations import move_to_reference, summarise_deviations
 from gmm.em.few_samples import are_few, log_joint_of_few
-from gmm.em.joint import leaves_form_out, log_joint_up_to_form, rounding_loss, shared_form
+from gmm.em.joint import (
+    leaves_form_out,
+    log_joint,
+    log_joint_up_to_form,
+    rounding_loss,
+    shared_form,
+)
 from gmm.em.log_density import normalise
 from gmm.em.parameters import Estimate
 from gmm.em.ways import Way, choose_ways, task_of
@@ -26,6 +33,10 @@ from gmm.samples.statistics import (
 )
 
 P = TypeVar("P", bound=Estimate)
+
+LEAST_SHARE = 1e-31
+# Of a sample in float32, below which it counts as 0: its product with a number of usual size is
+# subnormal, with which some CPUs take a hundred times as long, and far below any rounding.
 
 MOST_PRODUCTS = 2**20  # of two features of few samples, to be kept from iteration to iteration
 
@@ -130,10 +141,19 @@ def expected_statistics(
     return join_runs(parts).select(order.argsort())
 
 
+def are_summed_as_few(samples: Samples, parameters: Estimate) -> bool:
+    """Whether the E-step is computed at once and in float64, whatever the samples are in."""
+    return isinstance(samples, InMemory) and are_few(samples.n_samples, parameters)
+
+
 def _sum_few(chunk: Chunk, parameters: Estimate, covariance: Covariance) -> Statistics:
     """The statistics of few samples, in float64 whatever they are in."""
-    log_density, resp = normalise(log_joint_of_few(chunk.x, parameters, covariance))
-    packs = chunk.x.numel() * parameters.n_features <= MOST_PRODUCTS
+    if covariance.couples_features:
+        joint = log_joint_of_few(chunk.x, parameters, covariance)
+    else:  # whose squares are written down already
+        joint = log_joint(parameters, covariance, packs=True)(chunk)
+    log_density, resp = normalise(joint)
+    packs = covariance.has_products and chunk.x.numel() * parameters.n_features <= MOST_PRODUCTS
     return summarise(chunk, resp, log_density, parameters.precisions_cholesky, packs=packs)
 
 
@@ -146,6 +166,8 @@ def _sum_statistics(
 
     def summarise_chunk(chunk: Chunk) -> Statistics:
         log_density, resp = normalise(evaluate(chunk))
+        if dtype == torch.float32:
+            resp = F.threshold(resp, LEAST_SHARE, 0.0)
         if way.about_means:
             return summarise_deviations(chunk, resp, log_density, means)
         return summarise(chunk, resp, log_density, factors, packs=way.packs)
@@ -155,9 +177,12 @@ def _sum_statistics(
     statistics = total(map(summarise_chunk, samples.chunks(covariance, size, dtype)))
     if way.about_means:
         statistics = move_to_reference(statistics, means.double())
-    log_density = statistics.log_density
     if leaves_form_out(covariance, n, d):
-        log_density = log_density + shared_form(parameters, covariance, statistics.second)
+        statistics = statistics.add_log_density(
+            shared_form(parameters, covariance, statistics.second)
+        )
     if dtype != torch.float64 and (covariance.shares_form or way.packs):
-        log_density = log_density + rounding_loss(parameters, covariance, dtype, statistics)
-    return samples.pool(replace(statistics, log_density=log_density))
+        statistics = statistics.add_log_density(
+            rounding_loss(parameters, covariance, dtype, statistics)
+        )
+    return samples.pool(statistics)

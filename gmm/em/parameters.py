@@ -89,6 +89,14 @@ class Estimate(ABC):
             return self
         return self.apply(lambda old: old.to(device, dtype))
 
+    def widen(self, device: torch.device) -> Self:
+        """The same mixtures in float64, but for the factors, which may be large and read once."""
+        values = {
+            name: old.to(device, old.dtype if name == "precisions_cholesky" else torch.float64)
+            for name, old in self._tensors()
+        }
+        return replace(self, **values)
+
     def apply(self, function: Callable[[Tensor], Tensor]) -> Self:
         """The batch with a function applied to each of its values."""
         return replace(self, **{name: function(old) for name, old in self._tensors()})

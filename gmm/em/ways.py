@@ -125,6 +125,9 @@ def choose_ways(
         task: The pass, in the precision of the samples.
         double: Which runs are computed in float64 in any case.
     """
+    if task.dtype == torch.float64:
+        everyone = torch.ones(parameters.n_runs, dtype=torch.bool, device=task.device)
+        return [(everyone, _cheapest(covariance, task))]
     wide = need_float64(parameters, covariance, task) | double
     if wide.all():
         return [(wide, _cheapest(covariance, replace(task, dtype=torch.float64)))]
@@ -171,10 +174,11 @@ def needs_centre(parameters: Estimate, covariance: Covariance, task: Task) -> bo
         covariance: Their type.
         task: The pass, in the precision of the samples.
     """
-    if task.dtype != torch.float64 or covariance.couples_features:
+    if covariance.couples_features:
         return True
+    limit = FLOAT64_REACH if task.dtype == torch.float64 else FLOAT32_REACH
     # Not >=: mixtures of NaN are not near.
-    return not reach(parameters, covariance).amax().item() < FLOAT64_REACH
+    return not reach(parameters, covariance).amax().item() < limit
 
 
 def _cheapest(covariance: Covariance, task: Task) -> Way:

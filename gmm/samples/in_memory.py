@@ -21,8 +21,6 @@ MOST_WHOLE_NUMBERS = 2**17
 # Samples that are kept as one chunk if they fit into one, with the products of their features: at
 # most some 30 MiB, for the 64 features that pay most.
 
-MOST_WHOLE_VARIANCES = 2**20  # the same where products are no more numbers than samples
-
 
 class Samples(ABC):
     """Samples that can be read again and again: an array, a file, one shard of several."""
@@ -133,26 +131,46 @@ class InMemory(Samples):
     def chunks(
         self, covariance: Covariance, size: int, dtype: torch.dtype = torch.float64
     ) -> Iterator[Chunk]:
-        most = MOST_WHOLE_NUMBERS if covariance.couples_features else MOST_WHOLE_VARIANCES
-        if len(self.x) <= size and self.x.numel() <= most:
+        if len(self.x) <= size and self.x.numel() <= MOST_WHOLE_NUMBERS:
             yield self.whole(covariance, dtype)
-            return
-        for first, columns in zip(
-            range(0, len(self.x), size), self._columns(covariance, size, dtype), strict=True
-        ):
-            weights = None
-            if self.weights is not None:
-                weights = self.weights[first : first + size].to(dtype)
-            yield Chunk(columns, covariance, weights)
+        elif covariance.couples_features or not self._keeps(dtype, copies=2):
+            for part, columns in zip(
+                self._parts(size), self._columns(covariance, size, dtype), strict=True
+            ):
+                yield Chunk(columns, covariance, self._weights(part, dtype))
+        else:
+            monomials = self._monomials(covariance, dtype)
+            for part in self._parts(size):
+                written = monomials[part].T
+                x = written[: self.x.shape[1]]
+                yield Chunk(x, covariance, self._weights(part, dtype), written)
 
     def whole(self, covariance: Covariance, dtype: torch.dtype = torch.float64) -> Chunk:
         """All samples as one chunk, kept with the products of their features."""
         if (covariance, dtype) not in self._whole:
             self._whole.clear()  # only what is read now
-            (columns,) = self._columns(covariance, len(self.x), dtype)
-            weights = None if self.weights is None else self.weights.to(dtype)
-            self._whole[covariance, dtype] = Chunk(columns, covariance, weights)
+            weights = self._weights(slice(None), dtype)
+            if covariance.couples_features:
+                (columns,) = self._columns(covariance, len(self.x), dtype)
+                chunk = Chunk(columns, covariance, weights)
+            else:
+                written = self._monomials(covariance, dtype).T
+                chunk = Chunk(written[: self.x.shape[1]], covariance, weights, written)
+            self._whole[covariance, dtype] = chunk
         return self._whole[covariance, dtype]
+
+    def _parts(self, size: int) -> list[slice]:
+        return [slice(first, first + size) for first in range(0, len(self.x), size)]
+
+    def _weights(self, part: slice, dtype: torch.dtype) -> Float[Tensor, " part"] | None:
+        return None if self.weights is None else self.weights[part].to(dtype)
+
+    def _monomials(self, covariance: Covariance, dtype: torch.dtype) -> Float[Tensor, "n p"]:
+        """Features and their squares, a sample in each row: one product where there were two."""
+        if (covariance, dtype) not in self._kept:
+            pieces = covariance.monomials(self.rows(dtype).T)
+            self._keep((covariance, dtype), [torch.cat([piece.T for piece in pieces], 1)])
+        return self._kept[covariance, dtype][0]
 
     @override
     def pool(self, statistics: Statistics) -> Statistics:
@@ -184,8 +202,8 @@ class InMemory(Samples):
             self._keep((size, dtype), list(parts))
         return self._kept[size, dtype]
 
-    def _keeps(self, dtype: torch.dtype) -> bool:
-        return self.x.numel() * dtype.itemsize <= MOST_KEPT_BYTES
+    def _keeps(self, dtype: torch.dtype, copies: int = 1) -> bool:
+        return copies * self.x.numel() * dtype.itemsize <= MOST_KEPT_BYTES
 
     def _keep(self, key: Hashable, parts: list[Tensor]) -> None:
         self._kept.clear()  # only what is read now

@@ -6,7 +6,7 @@ array, of a file or of several processes are one computation.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -20,6 +20,9 @@ from gmm.covariance.products import multiply
 CHUNK_BYTES = {"cpu": 2**23, "cuda": 2**28}
 # Memory that one run writes per chunk, whatever the number of samples: a share of the last-level
 # cache of a CPU, and enough for each kernel to fill a GPU.
+PRODUCTS_BYTES = {"cpu": 2**21, "cuda": 2**28}
+# The same where products of features are written down and read twice: of the cache of one core, for
+# that behind it belongs to all. Chunks of 8 MiB take twice as long where other work fills it.
 SMALLEST_CHUNK = 256  # below, the matrix products are too narrow to be fast
 LARGEST_CHUNK = {"cpu": 2**15, "cuda": 2**20}
 
@@ -32,19 +35,28 @@ class Chunk:
         x: Samples as columns, centred on the reference.
         covariance: The covariance type whose sums are taken.
         weights: How often each sample counts; None for once.
+        written: Their monomials in one piece, where they have been written down before.
     """
 
     x: Float[Tensor, "d n"]
     covariance: Covariance
     weights: Float[Tensor, " n"] | None = None
+    written: Float[Tensor, "p n"] | None = None
 
     @cached_property
-    def quadratics(self) -> Float[Tensor, "m n"] | None:
-        """Products of features, see :meth:`gmm.covariance.Covariance.quadratics`.
+    def monomials(self) -> tuple[Float[Tensor, "_ n"], ...]:
+        """Features and their products, see :meth:`gmm.covariance.Covariance.monomials`.
 
         Computed where they are first read.
         """
-        return self.covariance.quadratics(self.x)
+        return self.covariance.monomials(self.x) if self.written is None else (self.written,)
+
+    @cached_property
+    def weight(self) -> Float[Tensor, ""]:
+        """Number of samples, each as often as it counts."""
+        if self.weights is not None:
+            return self.weights.sum(dtype=torch.float64)
+        return torch.full((), self.x.shape[1], dtype=torch.float64, device=self.x.device)
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,7 @@ class Statistics:
         log_density: Sum of their log densities in nats.
         counts: Sums of responsibilities.
         first: Sums of samples about the reference, weighted by responsibilities.
-        second: Sums of their quadratics, weighted by responsibilities.
+        second: Sums of products of their features, weighted by responsibilities.
     """
 
     weight: Float[Tensor, ""]
@@ -85,6 +97,10 @@ class Statistics:
             self.second[runs],
         )
 
+    def add_log_density(self, log_density: Float[Tensor, " run"]) -> "Statistics":
+        """The statistics with more log density in the sum, in nats."""
+        return replace(self, log_density=self.log_density + log_density)
+
     @property
     def lower_bound(self) -> Float[Tensor, " run"]:
         """Mean log density of a sample in nats."""
@@ -101,8 +117,9 @@ def chunk_size(
 ) -> int:
     """Samples per chunk: the same for any number of runs, so that a run's sums are too."""
     kind = "cpu" if device.type == "cpu" else "cuda"
+    most = PRODUCTS_BYTES if packs else CHUNK_BYTES
     per_sample = covariance.scratch(n_components, n_features, packs=packs) * dtype.itemsize
-    return min(max(CHUNK_BYTES[kind] // per_sample, SMALLEST_CHUNK), LARGEST_CHUNK[kind])
+    return min(max(most[kind] // per_sample, SMALLEST_CHUNK), LARGEST_CHUNK[kind])
 
 
 def summarise(
@@ -128,27 +145,39 @@ def summarise(
             n_samples, n_runs, n_components, n_features, chunk.x.dtype, chunk.x.device, False
         )  # as if scoring: there is one product
         packs = chunk.covariance.packs(task)
-    weight, resp, log_density = weigh(chunk, resp, log_density)
-    quadratics = chunk.quadratics if packs else None
+    resp, log_density = weigh(chunk, resp, log_density)
+    if packs:
+        first, second = _sum_monomials(chunk, resp)
+    else:
+        first = multiply(resp, chunk.x.T)
+        second = chunk.covariance.second_moments(chunk.x, resp, chol)
     return Statistics(
-        weight=weight,
+        weight=chunk.weight,
         log_density=log_density.sum(-1, dtype=torch.float64),
         counts=resp.sum(-1, dtype=torch.float64),
-        first=multiply(resp, chunk.x.T).double(),
-        second=chunk.covariance.second_moments(chunk.x, quadratics, resp, chol).double(),
+        first=first.double(),
+        second=second.double(),
     )
+
+
+def _sum_monomials(
+    chunk: Chunk, resp: Float[Tensor, "run k n"]
+) -> tuple[Float[Tensor, "run k d"], Float[Tensor, "run kq m"]]:
+    """First and second moments, by one product with each piece of the monomials."""
+    sums = [multiply(resp, piece.T) for piece in chunk.monomials]
+    together = sums[0] if len(sums) == 1 else torch.cat(sums, -1)
+    n_features = chunk.x.shape[0]
+    products = together[..., n_features:]
+    return together[..., :n_features], chunk.covariance.unpack(products, n_features)
 
 
 def weigh(
     chunk: Chunk, resp: Float[Tensor, "run k n"], log_density: Float[Tensor, "run n"]
-) -> tuple[Float[Tensor, ""], Float[Tensor, "run k n"], Float[Tensor, "run n"]]:
-    """The weight of a chunk, and the values of its samples as often as each counts."""
+) -> tuple[Float[Tensor, "run k n"], Float[Tensor, "run n"]]:
+    """The values of the samples of a chunk as often as each counts."""
     if chunk.weights is None:
-        n_samples = chunk.x.shape[1]
-        weight = torch.full((), n_samples, dtype=torch.float64, device=chunk.x.device)
-        return weight, resp, log_density
-    weight = chunk.weights.sum(dtype=torch.float64)
-    return weight, resp * chunk.weights, log_density * chunk.weights
+        return resp, log_density
+    return resp * chunk.weights, log_density * chunk.weights
 
 
 def join_runs(parts: Sequence[Statistics]) -> Statistics:

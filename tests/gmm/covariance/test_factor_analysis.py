@@ -37,7 +37,7 @@ def test_an_m_step_is_that_of_a_loop_over_samples():
     chol = torch.cat([loadings, noise[:, None]], -1)[None, None]
     covariance, resp = LowRank(Q), share[None, None]
     means, counts = (resp @ x) / share.sum(), resp.sum(-1)
-    second = covariance.second_moments(x.T.contiguous(), None, resp, chol)
+    second = covariance.second_moments(x.T.contiguous(), resp, chol)
     found = covariance.estimate(counts, means, second, 0.0)[0, 0]
     expected = by_loop(x, share, loadings, noise)
     torch.testing.assert_close(found[:, :-1], expected[0], rtol=1e-10, atol=1e-10)
@@ -59,7 +59,7 @@ def test_the_start_finds_covariances_of_its_rank_exactly():
     # Plus and minus each column: samples of mean 0 with second moments W Wᵀ / q.
     x = torch.cat([loadings, -loadings], 1)
     resp = torch.ones(1, 1, 2 * Q, dtype=torch.float64)
-    second = LowRank(Q).second_moments(x, None, resp)
+    second = LowRank(Q).second_moments(x, resp)
     moments = centre_moments(second, resp.sum(-1), torch.zeros(1, 1, D, dtype=torch.float64))
     found = start_loadings(moments, Q, 1e-12)[0, 0, :, :-1]
     torch.testing.assert_close(found @ found.T, loadings @ loadings.T / Q, rtol=1e-6, atol=1e-8)

@@ -3,7 +3,7 @@ import torch
 
 from gmm.covariance import COVARIANCES
 from gmm.covariance.halves import invert_triangular
-from gmm.covariance.matrices import pairs, unpack
+from gmm.covariance.matrices import ROWS_AT_ONCE, pairs, unpack
 
 CPU = torch.device("cpu")
 
@@ -19,7 +19,7 @@ def test_every_product_of_two_features_is_there_once(n_features):
 def test_packed_products_are_unpacked_to_the_matrix(n_features):
     source = torch.Generator().manual_seed(0)
     x = torch.randn(n_features, 1, dtype=torch.float64, generator=source)
-    packed = COVARIANCES["full"].quadratics(x).T[None]
+    packed = COVARIANCES["full"].monomials(x)[0][n_features:].T[None]
     torch.testing.assert_close(unpack(packed, n_features)[0, 0], (x @ x.T).flatten())
 
 
@@ -46,3 +46,14 @@ def test_a_conditional_has_the_schur_complement_for_its_covariance(name):
     torch.testing.assert_close(shift[0, 0], gain @ deviations)
     expected = sigma[kept][:, kept] - gain @ sigma[given][:, kept]
     torch.testing.assert_close(covariance.covariances(factor)[0, 0], expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("d", "n_samples"), [(5, 1), (ROWS_AT_ONCE, 3), (200, 1), (200, 201)])
+def test_few_samples_read_a_factor_in_parts_and_keep_the_digits_of_their_own(dtype, d, n_samples):
+    source = torch.Generator().manual_seed(3)
+    chol = (torch.rand(2, 3, d, d, generator=source) / d + torch.eye(d)).triu().to(dtype)
+    deviations = torch.randn(2, 3, d, n_samples, dtype=torch.float64, generator=source)
+    expected = (chol.double().mT @ deviations).square().sum(-2)
+    found = COVARIANCES["full"].squared_distances(chol, deviations)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)

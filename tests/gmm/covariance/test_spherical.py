@@ -14,7 +14,7 @@ def test_one_variance_of_each_component_is_counted():
 def test_the_variance_is_the_mean_of_those_of_the_features():
     x = torch.randn(4, 60, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     resp = torch.ones(1, 1, 60, dtype=torch.float64)
-    second = SPHERICAL.second_moments(x, SPHERICAL.quadratics(x), resp)
+    second = SPHERICAL.second_moments(x, resp)
     means = x.mean(1)[None, None]
     variance = SPHERICAL.estimate(resp.sum(-1), means, second, 0.0)
     np.testing.assert_allclose(float(variance), x.numpy().var(1).mean(), rtol=1e-12)

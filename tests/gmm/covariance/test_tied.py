@@ -9,7 +9,7 @@ TIED = COVARIANCES["tied"]
 def test_one_symmetric_matrix_is_counted_whatever_the_number_of_components():
     assert (TIED.shape(7, 4), TIED.inner_shape(7, 4)) == ((4, 4), (1, 4, 4))
     assert TIED.n_parameters(7, 4) == TIED.n_parameters(1, 4) == 10
-    assert TIED.quadratics(torch.ones(4, 2)) is None
+    assert [len(piece) for piece in TIED.monomials(torch.ones(4, 2))] == [4]
 
 
 def test_the_matrix_is_the_mean_of_those_of_the_components_by_their_shares():
@@ -19,7 +19,7 @@ def test_the_matrix_is_the_mean_of_those_of_the_components_by_their_shares():
     resp = resp / resp.sum(1, keepdim=True)
     counts = resp.sum(-1)
     means = resp @ x.T / counts[..., None]
-    tied = TIED.estimate(counts, means, TIED.second_moments(x, None, resp), 0.0)[0, 0]
+    tied = TIED.estimate(counts, means, TIED.second_moments(x, resp), 0.0)[0, 0]
     each = [np.cov(x.numpy(), aweights=share.numpy(), ddof=0) for share in resp[0]]
     expected = np.average(each, axis=0, weights=counts[0])
     np.testing.assert_allclose(tied, expected, rtol=1e-12, atol=1e-14)

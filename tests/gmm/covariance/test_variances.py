@@ -14,7 +14,7 @@ def test_the_regulariser_is_added_to_every_variance(name):
     resp = torch.rand(2, 2, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     counts = resp.sum(-1)
     means = resp @ x.T / counts[..., None]
-    second = covariance.second_moments(x, covariance.quadratics(x), resp)
+    second = covariance.second_moments(x, resp)
     plain, regular = (covariance.estimate(counts, means, second, reg) for reg in (0.0, 0.25))
     torch.testing.assert_close(regular, plain + 0.25)
     weights = resp[1, 0].numpy()
@@ -30,7 +30,7 @@ def test_equal_samples_far_from_the_reference_have_no_variance(name):
     x = torch.full((3, 30), 1e3 / 3, dtype=torch.float64)
     resp = torch.ones(1, 1, 30, dtype=torch.float64)
     means = resp @ x.T / 30
-    second = covariance.second_moments(x, covariance.quadratics(x), resp)
+    second = covariance.second_moments(x, resp)
     assert (covariance.estimate(resp.sum(-1), means, second, 0.0) == 0).all()
 
 

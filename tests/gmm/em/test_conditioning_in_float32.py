@@ -63,10 +63,12 @@ def test_only_the_runs_that_need_it_leave_float32():
     task = task_of(about, samples.n_samples, torch.float32)
     assert need_float64(about, covariance, task).tolist() == [False, True]
     both = objective.expectation(samples, about)
-    for run in (0, 1):
+    for run, digits in enumerate((1e-5, 1e-12)):
         alone = objective.expectation(samples, about.select(torch.tensor([run])))
         for name in ("log_density", "counts", "first", "second"):
-            assert (getattr(both, name)[run] == getattr(alone, name)[0]).all()
+            torch.testing.assert_close(
+                getattr(both, name)[run], getattr(alone, name)[0], rtol=digits, atol=1e4 * digits
+            )
     valid = torch.ones(2, dtype=torch.bool)
     runs = loop.run(samples, start, valid, objective, max_iter=3)
     torch.testing.assert_close(runs.lower_bound[0], runs.lower_bound[1], rtol=1e-9, atol=0)
