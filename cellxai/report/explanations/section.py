@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cellxai.files.folder import RunFolder
+from cellxai.report.explanations.stains import Stains, read_stains
 from cellxai.report.pieces import Card, Picture, Section
 from cellxai.report.printed_numbers import percent
 from cellxai.report.saved_files import MALFORMED, describe_error, embed, fill, read_json
@@ -53,11 +54,13 @@ class Explanations:
         images: In the order of the index.
         superpixels: How the superpixels were made.
         baseline: What replaced hidden pixels.
+        stains: What each plane amounts to; None where planes have no names.
     """
 
     images: tuple[ExplainedImage, ...]
     superpixels: str
     baseline: str
+    stains: Stains | None = None
 
 
 def explanation_section(folder: RunFolder, command: str) -> Section:
@@ -83,9 +86,8 @@ def _make_cards(explanations: Explanations) -> tuple[Card, ...]:
 def _read_explanations(folder: RunFolder, source: Path) -> Explanations:
     saved = read_json(source)
     images = tuple(_read_or_say_why(folder, entry) for entry in saved["images"])
-    return Explanations(
-        images, _describe_setting(saved["superpixels"]), _describe_setting(saved["baseline"])
-    )
+    superpixels, baseline = map(_describe_setting, (saved["superpixels"], saved["baseline"]))
+    return Explanations(images, superpixels, baseline, read_stains(saved.get("planes")))
 
 
 def _describe_setting(setting: Any) -> str:
@@ -108,6 +110,7 @@ def _read_image(folder: RunFolder, entry: Mapping[str, Any]) -> ExplainedImage:
     texts = {
         "lime": f"LIME on {name}: original, strongest superpixels for {target}, both signs.",
         "comparison": f"{name} and the map of every explainer for {target}.",
+        "stains": f"The planes of {name}, and below each what explainers say of it for {target}.",
     }
     pictures = [
         embed(folder.root, folder.explain / str(entry[key]), text)
