@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from cellxai.adapters.stain_removal import places_of_planes
 from cellxai.data.loading.datamodule import to_batch
 from cellxai.data.loading.prepared import check_any_readable, prepare_all
 from cellxai.data.readers.unlabelled import find_files, records_of_files
-from cellxai.data.records import Fault, MaskLoader, Record
+from cellxai.data.records import CauseLoader, Fault, MaskLoader, Record
 from cellxai.data.splits import PARTS
 from cellxai.trained.run import TrainedRun
 
@@ -30,7 +32,8 @@ class Subject:
         image: As the network sees it, in [0, 1], on the device of the run.
         logits: What the network answers.
         target: The explained class: the predicted one, right or wrong, unless another is chosen.
-        truth: Known regions by name: ``cells`` from masks, ``cause`` where it was planted.
+        truth: Known regions by name: ``cells`` from masks, ``cause`` where it was planted, [h w] or
+            [p h w] by plane.
         rank: The place of the explained class among several of the same image, from 1.
     """
 
@@ -39,7 +42,7 @@ class Subject:
     image: Float[Tensor, "1 p h w"]
     logits: Float[Tensor, " k"]
     target: int
-    truth: dict[str, Bool[Tensor, "h w"]]
+    truth: dict[str, Bool[Tensor, "*p h w"]]
     rank: int = 1
 
     @property
@@ -227,19 +230,25 @@ def predict_subject(
     part: str,
     image: Float[Tensor, "1 p h w"],
     logits: Float[Tensor, " k"],
-    truth: dict[str, Bool[Tensor, "h w"]] | None = None,
+    truth: dict[str, Bool[Tensor, "*p h w"]] | None = None,
 ) -> Subject:
     """An image with the class that its logits predict."""
     return Subject(record, part, image, logits, int(logits.argmax()), truth or {})
 
 
-def read_known_regions(trained: TrainedRun, record: Record) -> dict[str, Bool[Tensor, "h w"]]:
+def read_known_regions(trained: TrainedRun, record: Record) -> dict[str, Bool[Tensor, "*p h w"]]:
     """``cells`` and ``cause`` of an image, as far as its data set knows them."""
     loaders = {"cells": record.load_mask, "cause": record.load_cause}
     return {name: read_region(trained, load) for name, load in loaders.items() if load is not None}
 
 
-def read_region(trained: TrainedRun, load: MaskLoader) -> Bool[Tensor, "h w"]:
-    """A known region in the geometry of what the network sees."""
-    labels = trained.transforms.prepare_mask(load())
-    return torch.from_numpy(labels != 0).to(trained.device)
+def read_region(
+    trained: TrainedRun, load: MaskLoader | CauseLoader
+) -> Bool[Tensor, "*p height width"]:
+    """A known region in the geometry of what the network sees; of its planes where it has any."""
+    labels, transforms = load(), trained.transforms
+    if labels.ndim == 3:
+        places = places_of_planes(transforms, labels.shape[2])
+        planes = [transforms.prepare_mask(labels[..., place].copy()) for place in places]
+        return torch.from_numpy(np.stack(planes) != 0).to(trained.device)
+    return torch.from_numpy(transforms.prepare_mask(labels) != 0).to(trained.device)

@@ -11,11 +11,13 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from cellxai.adapters.stain_removal import known_stain_truth
 from cellxai.data.pixels.transforms import Transforms, to_tensor
 from cellxai.data.synthetic import Scene, cue_map, part_region, render, scene_of
+from cellxai.data.synthetic.fluorescence.write import stain_scene_of
 from cellxai.explain.base import Model
 from cellxai.explain.metrics.probing import scores_of_variants
 
@@ -48,8 +50,10 @@ def known_truth(
     at_most: int = 24,
     batch_size: int = 32,
     device: torch.device | None = None,
-) -> dict[str, Bool[Tensor, "..."] | Float[Tensor, " r"]]:
+) -> dict[str, Bool[Tensor, "..."] | Float[Tensor, " _"] | Int[Tensor, " _"]]:
     """``parts`` with their true ``effects`` on a model, and the ``cue`` where one was planted.
+
+    Of stained cells the plane of each part, too: see :func:`known_stain_truth`.
 
     Args:
         root: A folder made by ``cellxai synthesize``.
@@ -66,6 +70,11 @@ def known_truth(
         FileNotFoundError: If the folder was not made by ``synthesize``.
         ValueError: If it has no such image.
     """
+    stained = stain_scene_of(root, image_id)
+    if stained is not None:
+        return known_stain_truth(
+            stained, transforms, model, target, level, at_most, batch_size, device
+        )
     scene = scene_of(root, image_id)
     removals = render_removals(scene, transforms, level, at_most)
     whole = render_prepared(scene, transforms)

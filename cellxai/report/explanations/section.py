@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from cellxai.files.folder import RunFolder
 from cellxai.report.explanations.browser_data import browser_data
+from cellxai.report.explanations.stains import Stains, read_stains
 from cellxai.report.pieces import Card, Doubt, Picture, Section
 from cellxai.report.printed_numbers import percent
 from cellxai.report.saved_files import MALFORMED, describe_error, embed, fill, read_json
@@ -61,6 +62,7 @@ class Explanations:
         n_left_out: Images whose drawn pictures are not embedded, for the browser has them.
         superpixels: How the superpixels were made.
         baseline: What replaced hidden pixels.
+        stains: What each plane amounts to; None where planes have no names.
     """
 
     images: tuple[ExplainedImage, ...]
@@ -68,6 +70,7 @@ class Explanations:
     n_left_out: int
     superpixels: str
     baseline: str
+    stains: Stains | None = None
 
 
 def explanation_section(folder: RunFolder, command: str) -> Section:
@@ -121,6 +124,7 @@ def _read_explanations(folder: RunFolder, source: Path) -> Explanations:
         len(entries) - len(drawn),
         _describe_setting(saved["superpixels"]),
         _describe_setting(saved["baseline"]),
+        read_stains(saved.get("planes")),
     )
 
 
@@ -144,6 +148,7 @@ def _read_image(folder: RunFolder, entry: Mapping[str, Any]) -> ExplainedImage:
     texts = {
         "lime": f"LIME on {name}: original, strongest superpixels for {target}, both signs.",
         "comparison": f"{name} and the map of every explainer for {target}.",
+        "stains": f"The planes of {name}, and below each what explainers say of it for {target}.",
     }
     pictures = [
         embed(folder.root, folder.explain / str(entry[key]), text)

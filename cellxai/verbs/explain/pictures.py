@@ -1,6 +1,6 @@
 """The pictures of explained images: LIME's panels, the strip of all explainers, the grid."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from cellxai.figures.explanations.comparison import Comparison, draw_comparison
 from cellxai.figures.explanations.grid import GridRow
 from cellxai.figures.explanations.lime_mask import LimeMask
 from cellxai.figures.explanations.lime_panels import LimePanels, draw_lime_panels
+from cellxai.figures.explanations.stains import StainMaps, draw_stain_maps
 from cellxai.verbs.explain.saved_maps import SavedMaps
 
 
@@ -28,6 +29,7 @@ class Pictures:
         attributions: What each explainer answered.
         meanings: What the maps of each explainer say; empty for signed evidence.
         mask: What the picture of LIME shows in its second panel; None for the three strongest.
+        planes: Names of the planes, where they have names.
     """
 
     folder: Path
@@ -36,6 +38,7 @@ class Pictures:
     attributions: Mapping[str, Attribution]
     meanings: Mapping[str, str]
     mask: LimeMask | None = None
+    planes: Sequence[str] = ()
 
 
 def draw_pictures(pictures: Pictures, entry: Mapping[str, Any]) -> dict[str, str | None]:
@@ -46,18 +49,44 @@ def draw_pictures(pictures: Pictures, entry: Mapping[str, Any]) -> dict[str, str
     comparison = f"{subject.name}_comparison.png"
     strip = compare(subject, attributions, pictures.meanings, title, entry["explained"])
     draw_comparison(strip, folder / comparison)
+    drawn = {"comparison": comparison} | draw_stains(pictures, entry, title)
     surrogate = first_surrogate(attributions)
     lime = f"{subject.name}_lime.png"
     if surrogate is None:
         (folder / lime).unlink(missing_ok=True)  # of other explainers, which were asked before
-        return {"lime": None, "comparison": comparison}
+        return {"lime": None} | drawn
     method, coefficients = surrogate
     panels = LimePanels(
         picture_of(subject), pictures.context.superpixels[0].cpu().numpy(), coefficients,
         f"{method} on {title}",
     )  # fmt: skip
     draw_lime_panels(panels, folder / lime, pictures.mask)
-    return {"lime": lime, "comparison": comparison}
+    return {"lime": lime} | drawn
+
+
+def draw_stains(pictures: Pictures, entry: Mapping[str, Any], title: str) -> dict[str, str | None]:
+    """Draws the maps by plane; none of images whose planes have no names."""
+    maps = {
+        name: attribution.plane_values[0].detach().cpu().numpy()
+        for name, attribution in pictures.attributions.items()
+        if attribution.plane_values is not None and attribution.status != "unsupported"
+    }
+    if not pictures.planes or not maps:
+        return {}
+    cause = pictures.subject.truth.get("cause")
+    stains = StainMaps(
+        title,
+        pictures.planes,
+        pictures.subject.image[0].permute(1, 2, 0).cpu().numpy(),
+        maps,
+        {name: entry["explainers"][name]["planes"]["shares"] for name in maps},
+        None if cause is None or cause.dim() == 2 else cause.cpu().numpy(),
+        entry["explained"],
+        pictures.meanings,
+    )
+    name = f"{pictures.subject.name}_stains.png"
+    draw_stain_maps(stains, pictures.folder / name)
+    return {"stains": name}
 
 
 def picture_of(subject: Subject) -> Float[np.ndarray, "h w 3"]:
@@ -81,7 +110,10 @@ def compare(
         title: Which image, which class.
         score: What is explained, in words.
     """
-    regions = {name: mask.cpu().numpy() for name, mask in subject.truth.items()}
+    regions = {
+        name: (mask if mask.dim() == 2 else mask.any(0)).cpu().numpy()
+        for name, mask in subject.truth.items()
+    }
     maps = {
         name: attribution.values[0].detach().cpu().numpy()
         for name, attribution in attributions.items()

@@ -24,7 +24,8 @@ class SavedMaps:
 
     Args:
         entry: What ``index.json`` says of the image.
-        tensors: ``image``, ``superpixels``, and one ``map/<explainer>`` for each explainer.
+        tensors: ``image``, ``superpixels``, and one ``map/<explainer>`` for each explainer; of
+            images with named planes ``planes/<explainer>``, too, for those that tell them apart.
     """
 
     entry: dict[str, Any]
@@ -42,13 +43,29 @@ class SavedMaps:
 
 
 def collect_tensors(
-    context: Context, image: Tensor, attributions: Mapping[str, Attribution]
+    context: Context,
+    image: Tensor,
+    attributions: Mapping[str, Attribution],
+    with_planes: bool = False,
 ) -> dict[str, Tensor]:
-    """Image, superpixels and every map of one image, by the names that they have in the file."""
+    """Image, superpixels and every map of one image, by the names that they have in the file.
+
+    Args:
+        context: Holds the superpixels.
+        image: The image.
+        attributions: What each explainer answered.
+        with_planes: Whether maps are kept by plane as well.
+    """
     tensors = {
         f"map/{name}": attribution.values[0].detach().float()
         for name, attribution in attributions.items()
     }
+    if with_planes:
+        tensors |= {
+            f"planes/{name}": attribution.plane_values[0].detach().float()
+            for name, attribution in attributions.items()
+            if attribution.plane_values is not None
+        }
     tensors |= {"image": image[0], "superpixels": context.superpixels[0]}
     return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
 

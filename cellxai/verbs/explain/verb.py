@@ -28,6 +28,7 @@ from cellxai.files.folder import write_json
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
 from cellxai.verbs.explain.pictures import grid_row
+from cellxai.verbs.explain.plane_evidence import write_planes
 from cellxai.verbs.explain.saved_maps import SavedMaps, read_maps, write_maps
 from cellxai.verbs.explain.work import Work
 
@@ -173,7 +174,8 @@ def explain_run(trained: TrainedRun, question: Question) -> Explained:
     for subject in show_progress(subjects, work, computed):
         done.append(explain_once(work, subject, size, computed))
         entries = [saved.entry for saved in done]
-        write_json(work.folder / "index.json", {**head, "images": entries})
+        of_planes = write_planes(work.folder, work.planes, entries)
+        write_json(work.folder / "index.json", {**head, **of_planes, "images": entries})
     draw_grid([grid_row(saved) for saved in done], work.folder / "grid.png")
     return Explained(
         work.folder,

@@ -21,6 +21,7 @@ from cellxai.explain.superpixels.instances import known_instances
 from cellxai.figures.explanations.lime_mask import LimeMask
 from cellxai.trained.run import TrainedRun
 from cellxai.verbs.explain.pictures import Pictures, draw_pictures
+from cellxai.verbs.explain.plane_evidence import plane_entry
 from cellxai.verbs.explain.saved_maps import (
     SavedMaps,
     collect_tensors,
@@ -56,6 +57,11 @@ class Work:
         """Where maps, pictures and index are written."""
         return self.trained.folder.explain
 
+    @property
+    def planes(self) -> tuple[str, ...]:
+        """Names of the planes of every image; none of grey and of RGB."""
+        return getattr(self.trained.transforms, "plane_names", ())
+
     def head(self) -> dict[str, Any]:
         """The head of ``index.json``."""
         return {
@@ -85,10 +91,17 @@ class Work:
             for name, explainer in self.explainers.items()
         }
         entry = self.entry(subject, context, attributions)
+        if self.planes:
+            for name, explainer in self.explainers.items():
+                found = plane_entry(explainer, attributions[name], context.superpixels)
+                entry["explainers"][name] |= found
         meanings = {name: explainer.meaning for name, explainer in self.explainers.items()}
-        pictures = Pictures(self.folder, subject, context, attributions, meanings, self.mask)
+        pictures = Pictures(
+            self.folder, subject, context, attributions, meanings, self.mask, self.planes
+        )
         entry |= draw_pictures(pictures, entry)
-        return SavedMaps(entry, collect_tensors(context, image, attributions))
+        tensors = collect_tensors(context, image, attributions, bool(self.planes))
+        return SavedMaps(entry, tensors)
 
     def entry(
         self, subject: Subject, context: Context, attributions: Mapping[str, Attribution]
@@ -99,7 +112,7 @@ class Work:
             "id": subject.name, "label": subject.record.label or None,
             "predicted": self.trained.classes[subject.predicted],
             "probability": round(self.scored.probability(subject.logits), 4),
-            "part": subject.part,
+            "part": subject.part, "rank": subject.rank,
             "target": target if self.scored.of_classes else self.scored.name,
             "explained": self.scored.explained(target),
             "view": self.scored.view_of(subject.image),
