@@ -26,7 +26,8 @@ def load_images(settings: RunSettings) -> tuple[CellImages, Scan]:
         )
     together = settings.split.keep_copies_together
     parts = split_records(
-        with_copies_grouped(scan.records) if together else scan.records, settings.split
+        with_copies_grouped(scan.records, settings.transforms.stack) if together else scan.records,
+        settings.split,
     )
     images = part_images(settings, scan, parts)
     return images, replace(scan, notes=(*scan.notes, *note_blank_groups(scan.records)))

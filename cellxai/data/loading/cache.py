@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from cellxai.data import formats, image_formats
+from cellxai.data.formats.suffixes import is_image_folder
 from cellxai.data.pixels import fractions, sixteen_bit
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record
@@ -68,7 +69,9 @@ def describe_record(record: Record) -> list[Any]:
     seeded = [record.id, as_config(record.corruptions)]
     is_plain_file = record.load_image is None and not record.corruptions
     place = [record.series, record.time]
-    part = [] if place == [None, None] else [place]
+    part: list[Any] = [] if place == [None, None] else [place]
+    if is_image_folder(record.path):
+        part.append([describe_file(path) for path in sorted(record.path.rglob("*"))])
     return [*describe_file(record.path), *([] if is_plain_file else seeded), *part]
 
 

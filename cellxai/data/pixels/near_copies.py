@@ -38,8 +38,15 @@ class NearCopy:
     similarity: float
 
 
-def detail_of(pixels: UInt[np.ndarray, "h w *c"]) -> Float16[np.ndarray, "side side"]:
-    """The detail of an image in 32×32 numbers of norm 1; zeros where it has none."""
+def detail_of(
+    pixels: UInt[np.ndarray, "h w *p"] | Float32[np.ndarray, "h w *p"],
+) -> Float16[np.ndarray, "side side"]:
+    """The detail of an image in 32×32 numbers of norm 1; zeros where it has none.
+
+    Of RGB it is that of its grey, of other planes that of their mean.
+    """
+    if pixels.ndim == 3 and pixels.shape[2] != 3:
+        pixels = pixels.mean(2, dtype=np.float32)
     if max(pixels.shape[:2]) > LARGE:  # else its numbers would take four times its memory
         pixels = cv2.resize(pixels, (MIDDLE, MIDDLE), interpolation=cv2.INTER_AREA)
     levels = pixels.astype(np.float32)

@@ -55,9 +55,8 @@ class ExportedModel:
         Raises:
             ValueError: If a file cannot be read; names it.
         """
-        return torch.stack(
-            [to_tensor(self.transforms.prepare(read_image(Path(path)))) for path in paths]
-        )
+        images = [read_image(Path(path), self.transforms.stack) for path in paths]
+        return torch.stack([to_tensor(self.transforms.prepare(image)) for image in images])
 
     def logits(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k"]:
         """Logits of prepared images, on the CPU."""
