@@ -15,6 +15,7 @@ from cellxai.data.corruption import corrupt_image
 from cellxai.data.formats import pillow_tags
 from cellxai.data.formats.faults import MAX_PIXELS, ImageFault, check_area, name_faults
 from cellxai.data.formats.numpy_files import ZIP_START, open_arrays
+from cellxai.data.formats.ome_zarr import OmeZarr
 from cellxai.data.formats.pictures import StackFile, choose, choose_slices, take_picture
 from cellxai.data.formats.pillow_files import (
     count_pictures,
@@ -23,9 +24,10 @@ from cellxai.data.formats.pillow_files import (
     read_picture,
 )
 from cellxai.data.formats.stack import Stack
-from cellxai.data.formats.suffixes import SUFFIXES
+from cellxai.data.formats.suffixes import SUFFIXES, is_image_folder
 from cellxai.data.formats.tiff_chain import has_second_page
 from cellxai.data.formats.tiff_stack import open_tiff_stack
+from cellxai.data.formats.vendor_files import CZI_START, LIF_START, open_vendor_file
 from cellxai.data.records import Record
 from gmm.files.regular import explain_unreadable
 
@@ -83,11 +85,17 @@ def open_stack(path: Path, stack: Stack) -> Iterator[StackFile | None]:
     Raises:
         ImageFault: If there is no file, or not one of frames that is understood.
     """
+    if is_image_folder(path):
+        yield OmeZarr(path, stack.axes)
+        return
     if (reason := explain_unreadable(path)) is not None:
         raise ImageFault(reason)
     with path.open("rb") as file:
-        start = file.read(6)
-    if start == NUMPY_START or start.startswith(ZIP_START):
+        start = file.read(10)
+    if start == CZI_START or start.startswith(LIF_START):
+        with open_vendor_file(path, start) as pictures:
+            yield pictures
+    elif start.startswith(NUMPY_START) or start.startswith(ZIP_START):
         with open_arrays(path, stack.axes) as arrays:
             yield arrays
     elif is_stack(path):
@@ -134,6 +142,16 @@ def is_stack(path: Path) -> bool:
             or pillow_tags.has_fractions(image)
             or pillow_tags.has_own_axes(image)
         )
+
+
+def count_parts(path: Path) -> list[int]:
+    """Time points of each series of a file, by its own word, none of its pixels decoded.
+
+    Raises:
+        ImageFault: If it cannot be read, or does not say what its axes are.
+    """
+    with name_faults(path), open_stack(path, AS_STORED) as file:
+        return [1] if file is None else [layout.size("T") for layout in file.layouts]
 
 
 def count_pixels(path: Path, stack: Stack = AS_STORED) -> int:

@@ -31,7 +31,8 @@ def load_images(settings: RunSettings) -> tuple[CellImages, Scan]:
         )
     together = settings.split.keep_copies_together
     parts = split_records(
-        with_copies_grouped(scan.records) if together else scan.records, settings.split
+        with_copies_grouped(scan.records, settings.transforms.stack) if together else scan.records,
+        settings.split,
     )
     training = [record for record in scan.records if parts.get(record.id) == "train"]
     transforms = with_levels(settings.transforms, training)

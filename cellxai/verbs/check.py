@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float16
 
+from cellxai.data.formats.stack import Stack
 from cellxai.data.ids import is_safe_id
 from cellxai.data.image_formats import read_pixels
 from cellxai.data.memory_budget import room_to_decode
 from cellxai.data.pixels.near_copies import NearCopy, detail_of, find_near_copies
 from cellxai.data.pixels.oddities import PixelLook, describe_odd, look_at
+from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault, Record, Scan, Source, note_blank_groups
 
 FAULTS_FOUND = 3  # exit code: neither a success nor a mistake in the command
@@ -49,7 +51,7 @@ class CheckReport:
         return "\n".join([*map(str, self.faults), *notes, f"{counted}; {usable}"])
 
 
-def check(data: Source) -> CheckReport:
+def check(data: Source, transforms: Transforms = Transforms()) -> CheckReport:
     """Lists every fault of a data set: tables, files, pixels, masks. Nothing is trained.
 
     Notes name what is not wrong and yet worth a look: images without a group among others that have
@@ -58,6 +60,8 @@ def check(data: Source) -> CheckReport:
 
     Args:
         data: The data set.
+        transforms: As `fit` will have them. ``stack`` says which picture is taken of a file of
+            several; the others are not looked at.
 
     Raises:
         FileNotFoundError: If its folder or table does not exist at all.
@@ -68,7 +72,9 @@ def check(data: Source) -> CheckReport:
     except ValueError as error:  # a table without a needed column: no row of it can be read
         scan = Scan((), (Fault(name, str(error)),))
     with ThreadPoolExecutor() as threads:
-        checked = list(threads.map(check_image, scan.records))
+        checked = list(
+            threads.map(lambda record: check_image(record, transforms.stack), scan.records)
+        )
     sound = {image.record.label for image in checked if image.usable}
     counts = Counter(image.record.label for image in checked if image.usable)
     of_images = [fault for image in checked for fault in image.faults]
@@ -100,11 +106,11 @@ class CheckedImage:
         return self.look is not None
 
 
-def check_image(record: Record) -> CheckedImage:
+def check_image(record: Record, stack: Stack) -> CheckedImage:
     """Decodes the files of one image."""
     try:
-        with room_to_decode(record):
-            pixels = read_pixels(record)
+        with room_to_decode(record, stack):
+            pixels = read_pixels(record, stack)
             (height, width), look = pixels.shape[:2], look_at(pixels)
             detail = detail_of(pixels)
             del pixels

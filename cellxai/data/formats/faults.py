@@ -17,7 +17,7 @@ MAX_PIXELS = 100_000_000  # a microscope's field of view has a tenth of it or le
 MAX_BYTES = 8 * MAX_PIXELS + 2**20  # colour and alpha of 16 bits, not compressed
 MAX_DECODED = 20 * MAX_PIXELS  # samples of a stack that one picture is made of: half a minute
 
-EXPECTED = "PNG, JPEG, TIFF, BMP"
+EXPECTED = "PNG, JPEG, TIFF, BMP, arrays of NumPy, OME-Zarr, CZI or LIF"
 
 # What decoders raise at damaged files, found by changing files at random: a tag of another type
 # ends in a TypeError.

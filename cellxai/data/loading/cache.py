@@ -24,6 +24,7 @@ from jaxtyping import UInt8
 
 from cellxai.data import formats, image_formats, joined_planes, record_pixels
 from cellxai.data.cells import cut, find
+from cellxai.data.formats.suffixes import is_image_folder
 from cellxai.data.frames import reading, window
 from cellxai.data.frames.reading import identity_of
 from cellxai.data.pixels import fractions, planes, sixteen_bit, steps
@@ -71,8 +72,10 @@ def describe_record(record: Record) -> list[Any]:
     seeded = [record.id, as_config(record.corruptions)]
     is_plain_file = record.load_image is None and not record.corruptions
     place = [record.series, record.time]
-    part = [] if place == [None, None] else [place]
+    part: list[Any] = [] if place == [None, None] else [place]
     part += [] if (identity := identity_of(record)) is None else [identity]
+    if is_image_folder(record.path):
+        part.append([describe_file(path) for path in sorted(record.path.rglob("*"))])
     if record.more_files:
         part += [[*map(describe_file, record.more_files)], hash_source(joined_planes)]
     return [*describe_file(record.path), *([] if is_plain_file else seeded), *part]

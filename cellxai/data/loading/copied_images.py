@@ -9,7 +9,8 @@ from jaxtyping import Float16, UInt8
 from torch import Tensor
 
 from cellxai.data.dealing import unit_name
-from cellxai.data.image_formats import read_pixels
+from cellxai.data.formats.stack import Stack
+from cellxai.data.image_formats import AS_STORED, read_pixels
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.pixels.near_copies import (
     SIDE,
@@ -48,16 +49,18 @@ class PartedCopy:
         )
 
 
-def details_of_files(records: Sequence[Record]) -> Details:
+def details_of_files(records: Sequence[Record], stack: Stack = AS_STORED) -> Details:
     """The detail of each image as stored; of one that cannot be read, zeros."""
     with ThreadPoolExecutor() as threads:
-        return stack_details(list(threads.map(detail_of_file, records)))
+        return stack_details(
+            list(threads.map(lambda record: detail_of_file(record, stack), records))
+        )
 
 
-def detail_of_file(record: Record) -> Float16[np.ndarray, "side side"]:
+def detail_of_file(record: Record, stack: Stack) -> Float16[np.ndarray, "side side"]:
     """The detail of an image as stored; zeros where it cannot be read."""
     try:
-        return detail_of(read_pixels(record))
+        return detail_of(read_pixels(record, stack))
     except (ValueError, OSError):
         return np.zeros((SIDE, SIDE), np.float16)
 
@@ -116,9 +119,9 @@ def describe_copies(copies: Sequence[PartedCopy]) -> str:
     return f"{len(copies)} image{'' if len(copies) == 1 else 's'}: {first}{more}"
 
 
-def with_copies_grouped(records: Sequence[Record]) -> list[Record]:
+def with_copies_grouped(records: Sequence[Record], stack: Stack = AS_STORED) -> list[Record]:
     """The records, copies in one group; groups that share a copy are one."""
-    copies = find_near_copies(details_of_files(records))
+    copies = find_near_copies(details_of_files(records, stack))
     first: dict[str, int] = {}
     same_group = [
         NearCopy(first.setdefault(unit_name(record), place), place, 1.0)

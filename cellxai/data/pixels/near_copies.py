@@ -39,8 +39,13 @@ class NearCopy:
     similarity: float
 
 
-def detail_of(pixels: UInt[np.ndarray, "h w *c"]) -> Float16[np.ndarray, "side side"]:
-    """The detail of an image in 32×32 numbers of norm 1; zeros where it has none."""
+def detail_of(
+    pixels: UInt[np.ndarray, "h w *p"] | Float32[np.ndarray, "h w *p"],
+) -> Float16[np.ndarray, "side side"]:
+    """The detail of an image in 32×32 numbers of norm 1; zeros where it has none.
+
+    Of RGB it is that of its grey, of other planes that of their mean at equal spread.
+    """
     if pixels.ndim == 3 and pixels.shape[2] != N_COLOURS:
         pixels = mean_plane(pixels)
     if max(pixels.shape[:2]) > LARGE:  # else its numbers would take four times its memory
@@ -56,7 +61,9 @@ def detail_of(pixels: UInt[np.ndarray, "h w *c"]) -> Float16[np.ndarray, "side s
     return (detail / norm).astype(np.float16)
 
 
-def mean_plane(pixels: UInt[np.ndarray, "h w p"]) -> UInt[np.ndarray, "h w"]:
+def mean_plane(
+    pixels: UInt[np.ndarray, "h w p"] | Float32[np.ndarray, "h w p"],
+) -> UInt[np.ndarray, "h w"]:
     """The mean over planes, each at a spread of one before, so that a faint stain counts as well.
 
     In the levels of 16 bits: the detail is of correlations, and no unit of it is left.

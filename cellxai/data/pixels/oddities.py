@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt
+from jaxtyping import Float32, UInt
 
 from cellxai.files.identity import hash_content
 
@@ -17,21 +17,21 @@ class PixelLook:
 
     Args:
         shape: Height, width and, of colours, the number of planes.
-        bits: 8 or 16.
+        bits: 8 or 16; 32 of fractions.
         level: The grey level or colour of all pixels; ``None`` where they differ.
         content: SHA-256 of shape and pixels.
     """
 
     shape: tuple[int, ...]
     bits: int
-    level: tuple[int, ...] | None
+    level: tuple[float, ...] | None
     content: str
 
 
-def look_at(pixels: UInt[np.ndarray, "h w *c"]) -> PixelLook:
+def look_at(pixels: UInt[np.ndarray, "h w *p"] | Float32[np.ndarray, "h w *p"]) -> PixelLook:
     """Shape, depth, contrast and identity of an image."""
     planes = pixels.reshape(-1, *pixels.shape[2:])
-    level = tuple(int(value) for value in np.atleast_1d(planes[0]))
+    level = tuple(value.item() for value in np.atleast_1d(planes[0]))
     content = hash_content(str((pixels.shape, pixels.dtype)), np.ascontiguousarray(pixels))
     same = bool((planes == planes[0]).all())
     return PixelLook(pixels.shape, 8 * pixels.itemsize, level if same else None, content)
@@ -56,7 +56,10 @@ def describe_odd(
         if look.level is not None and height * width > 1:
             yield image_id, f"every pixel is {', '.join(map(str, look.level))}"
         if mixed and image_id == deep[0]:
-            others = f"{len(deep)} of {len(looks)} images have 16 bits, the others 8"
+            kinds = {looks[other].bits for other in deep}
+            depth = {16: "16 bits", 32: "fractions"}
+            named = " or ".join(depth[bits] for bits in sorted(kinds))
+            others = f"{len(deep)} of {len(looks)} images have {named}, the others 8"
             yield image_id, f"{others}; transforms.sixteen_bit says how they are brought together"
         twin = first.setdefault(look.content, image_id)
         if twin != image_id:

@@ -4,16 +4,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cellxai.data.formats.suffixes import SUFFIXES, is_image, is_image_folder
 from cellxai.data.ids import ids_of_paths
-from cellxai.data.image_formats import SUFFIXES
 from cellxai.data.masks.label_maps import CELLPOSE_LABELS, CELLPOSE_STATE, mask_loader
+from cellxai.data.readers.parts import Each, check_each, split_records
 from cellxai.data.readers.passed_over import deeper_faults, suffix_faults
 from cellxai.data.records import Fault, Record, Scan, Source
 
 
 @dataclass(frozen=True)
 class ImageFolder(Source):
-    """Images laid out as ``root/<class>/<name>.png`` (or jpg, jpeg, tif, tiff, bmp).
+    """Images laid out as ``root/<class>/<name>.png`` (or any suffix of ``formats``).
 
     A folder without sub-folders that hold images is one class, named for the folder. Ids are
     ``<class>__<name>``. Files and folders that begin with a dot are passed over. Images in deeper
@@ -25,10 +26,16 @@ class ImageFolder(Source):
             StarDist's users save them, or with cellpose's ``_cp_masks`` behind the name; images
             without a file there have no mask. It may be ``root`` itself, where cellpose writes: its
             label maps are then no images. ``null`` for no masks.
+        each: ``[series]``, ``[time]`` or both: a record for each of them in a file of several, as
+            one group and without a mask, where the file itself says what it holds.
     """
 
     root: Path
     masks: Path | None = None
+    each: tuple[Each, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_each(self.each)
 
     def scan(self) -> Scan:
         """One record per image file, in alphabetical order.
@@ -43,11 +50,12 @@ class ImageFolder(Source):
         others, notes = suffix_faults(self.root)
         if not any(by_class.values()):
             check_any_image(self.root, loose)
-            records = self._records(loose, self.root.resolve().name)
+            records = split_records(self._records(loose, self.root.resolve().name), self.each)
             return Scan(tuple(records), (*deeper, *others), tuple(notes))
-        records = [
+        whole = [
             record for label, paths in by_class.items() for record in self._records(paths, label)
         ]
+        records = split_records(whole, self.each)
         faults = folder_faults(self.root, by_class, loose)
         return Scan(tuple(records), (*faults, *deeper, *others), tuple(notes))
 
@@ -75,16 +83,12 @@ def images_in(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder, expected images in one per class")
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
-    )
+    return sorted(path for path in folder.iterdir() if is_image(path))
 
 
 def is_visible_folder(path: Path) -> bool:
-    """Whether ``path`` is a folder that no system or tool put there for itself."""
-    return path.is_dir() and not path.name.startswith(".")
+    """Whether ``path`` is a folder that no system or tool put there for itself, and no image."""
+    return path.is_dir() and not path.name.startswith(".") and not is_image_folder(path)
 
 
 def find_mask(path: Path, image: Path) -> Path | None:
@@ -124,7 +128,7 @@ def check_any_image(root: Path, images: Sequence[Path]) -> None:
     if images:
         return
     suffixes = f"<class>/<name> with a suffix of {', '.join(sorted(SUFFIXES))}"
-    deeper = next((path for path in root.glob("*/*/*") if path.suffix.lower() in SUFFIXES), None)
+    deeper = next((path for path in root.glob("*/*/*") if is_image(path)), None)
     way_out = (
         "convert the images to one of them, or pass another root"
         if deeper is None

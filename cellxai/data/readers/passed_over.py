@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cellxai.data.image_formats import SUFFIXES
+from cellxai.data.formats.suffixes import SUFFIXES, is_image, is_image_folder
 from cellxai.data.records import Fault
 
 OTHER_IMAGES = frozenset(
@@ -23,9 +23,7 @@ OTHER_IMAGES = frozenset(
         ".raw",
         ".dcm",
         ".dicom",
-        ".czi",
         ".nd2",
-        ".lif",
         ".lsm",
         ".oib",
         ".oif",
@@ -43,11 +41,8 @@ OTHER_IMAGES = frozenset(
         ".ics",
         ".mrc",
         ".nii",
-        ".npy",
-        ".npz",
         ".h5",
         ".hdf5",
-        ".zarr",
     }
 )  # fmt: skip - what microscopes and other programs write
 
@@ -56,7 +51,7 @@ def deeper_faults(root: Path, class_folders: Iterable[Path]) -> Iterator[Fault]:
     """A line for each folder of images below a class folder: only those in it are read."""
     for top in class_folders:
         for folder, paths in walk_files(top):
-            images = [path for path in paths if path.suffix.lower() in SUFFIXES]
+            images = [path for path in paths if is_image(path)]
             if folder != top and images:
                 what = (
                     f"{len(images)} image(s) deeper than {root}/<class>/<name> are not read; move "
@@ -71,7 +66,7 @@ def suffix_faults(root: Path) -> tuple[list[Fault], list[Fault]]:
         path.suffix.lower() or "no suffix"
         for _, paths in walk_files(root)
         for path in paths
-        if path.suffix.lower() not in SUFFIXES
+        if not is_image(path)
     )
     expected = f"expected {', '.join(sorted(SUFFIXES))}"
     images = {suffix: n for suffix, n in counts.items() if suffix in OTHER_IMAGES}
@@ -84,7 +79,9 @@ def suffix_faults(root: Path) -> tuple[list[Fault], list[Fault]]:
 
 
 def walk_files(top: Path) -> Iterator[tuple[Path, list[Path]]]:
-    """Each folder from ``top`` with its files; what begins with a dot is passed over."""
+    """Each folder from ``top`` with its files and the folders that are images; none with a dot."""
     for folder, names, files in os.walk(top):
-        names[:] = sorted(name for name in names if not name.startswith("."))
-        yield Path(folder), [Path(folder, name) for name in sorted(files) if name[0] != "."]
+        images = {name for name in names if is_image_folder(Path(folder, name))}
+        names[:] = sorted(name for name in names if name[0] != "." and name not in images)
+        found = sorted(name for name in [*files, *images] if name[0] != ".")
+        yield Path(folder), [Path(folder, name) for name in found]

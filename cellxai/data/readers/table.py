@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellxai.data.csv_rows import TableRow, read_rows, table_faults, table_notes
+from cellxai.data.formats.suffixes import is_image_folder
 from cellxai.data.ids import ids_of_paths
 from cellxai.data.masks.label_maps import mask_loader
+from cellxai.data.readers.parts import Each, check_each, split_records
 from cellxai.data.records import Columns, Fault, Record, Scan, Source, brief
 from gmm.files.regular import NO_FILE, explain_unreadable
 
@@ -25,10 +27,16 @@ class Manifest(Source):
     Args:
         table: The CSV file.
         root: The folder that the paths in the table start from; ``null`` for the table's own.
+        each: ``[series]``, ``[time]`` or both: a record for each of them in a file of several, as
+            one group and without a mask, where the file itself says what it holds.
     """
 
     table: Path
     root: Path | None = None
+    each: tuple[Each, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_each(self.each)
 
     def scan(self) -> Scan:
         """One record per sound row.
@@ -46,7 +54,8 @@ class Manifest(Source):
         records = [record_of(row, root, ids[row["path"]]) for row in rows if not faults[row.where]]
         of_rows = [fault for of_row in faults.values() for fault in of_row]
         faults = (*table_faults(self.table, all_rows), *of_rows)
-        return Scan(tuple(records), faults, tuple(table_notes(all_rows)))
+        parts = split_records(records, self.each)
+        return Scan(tuple(parts), faults, tuple(table_notes(all_rows)))
 
 
 def row_faults(row: TableRow, root: Path, first: TableRow) -> Iterable[Fault]:
@@ -62,7 +71,7 @@ def row_faults(row: TableRow, root: Path, first: TableRow) -> Iterable[Fault]:
         return
     for column in ("path", "mask"):
         file = root / row[column]
-        if row[column] and (reason := explain_unreadable(file)):
+        if row[column] and not is_image_folder(file) and (reason := explain_unreadable(file)):
             no_file = f"no such file as {brief(str(file))[1:-1]}" if reason == NO_FILE else reason
             yield Fault(row.where, f"{column} {brief(row[column])}: {no_file}")
     if not row["label"]:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from cellxai.data.formats.suffixes import is_image_folder
 from cellxai.data.ids import ids_of_paths
 from cellxai.data.readers.folder import images_in
 from cellxai.data.records import Record
@@ -18,12 +19,12 @@ def find_files(name: str) -> list[Path]:
     nothing of that name.
     """
     path = Path(name)
+    if path.is_file() or is_image_folder(path):
+        return [path]
     if path.is_dir():
         return images_in(path)
-    if path.is_file():
-        return [path]
     matches = glob.glob(name, recursive=True)  # noqa: PTH207 - of Path it takes no absolute ones
-    return sorted(file for file in map(Path, matches) if file.is_file())
+    return sorted(file for file in map(Path, matches) if file.is_file() or is_image_folder(file))
 
 
 def records_of_files(paths: Sequence[Path], taken: Collection[str] = ()) -> list[Record]:

@@ -55,7 +55,8 @@ class ExportedModel:
         Raises:
             ValueError: If a file cannot be read; names it.
         """
-        prepared = [self.transforms.prepare(read_image(Path(path))) for path in paths]
+        images = [read_image(Path(path), self.transforms.stack) for path in paths]
+        prepared = [self.transforms.prepare(image) for image in images]
         return torch.stack([to_tensor(image, self.transforms.n_inputs) for image in prepared])
 
     def logits(self, images: Float[Tensor, "b p h w"]) -> Float[Tensor, "b k"]:

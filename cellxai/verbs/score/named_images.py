@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cellxai.data.csv_rows import read_rows
-from cellxai.data.image_formats import SUFFIXES
+from cellxai.data.formats.suffixes import SUFFIXES, is_image, is_image_folder
 from cellxai.data.readers.unlabelled import find_files, records_of_files
 from cellxai.data.records import Columns, Record
 
@@ -54,7 +54,8 @@ def expand_name(name: str) -> list[Path]:
     if path.suffix.lower() == ".csv":
         files = [path.parent / row["path"] for row in read_rows(path, ("path",)) if row["path"]]
     else:
-        files = find_images_below(path) if path.is_dir() else find_files(name)
+        below = path.is_dir() and not is_image_folder(path)
+        files = find_images_below(path) if below else find_files(name)
     if not files:
         raise ValueError(
             f"images={name!r} means no image; expected a file, a folder with images of "
@@ -68,7 +69,7 @@ def find_images_below(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
+        if is_image(path)
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not path.is_dir()
+        and not any(is_image_folder(parent) for parent in path.parents)
     )

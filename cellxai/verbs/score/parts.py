@@ -118,6 +118,8 @@ def key_of_record(record: Record) -> tuple[str, str]:
     part, name = record.load_image, str(record.path.absolute())
     if isinstance(part, ImagePart) or (part is not None and not record.more_files):
         name = f"{name}#{record.id.rpartition('__')[2]}"
+    if (record.series, record.time) != (None, None):
+        name = f"{name}#{record.id.rpartition('-')[2]}"
     files = [*record.files]
     if isinstance(part, ImagePart) and part.mask_path is not None:
         files.append(part.mask_path)

@@ -23,14 +23,14 @@ def test_sub_folders_are_classes_and_suffixes_have_no_case(tmp_path, write_image
 def test_images_in_deeper_folders_and_of_other_suffixes_are_faults(tmp_path, write_image):
     for name in ("a/1.png", "b/1.png", "b/day1/deep/2.png", "b/day1/deep/3.png", "a/plate/4.tif"):
         write_image(tmp_path / name)
-    for name in ("a/scan.czi", "b/photo.webp", "b/photo2.WEBP"):
+    for name in ("a/scan.nd2", "b/photo.webp", "b/photo2.WEBP"):
         (tmp_path / name).write_bytes(b"x")
     scan = ImageFolder(tmp_path).scan()
     assert [record.id for record in scan.records] == ["a__1", "b__1"]
     lines = list(map(str, scan.faults))
     assert lines[0].startswith(f"{tmp_path}/a/plate: 1 image(s) deeper than")
     assert lines[1].startswith(f"{tmp_path}/b/day1/deep: 2 image(s) deeper than")
-    assert lines[2].startswith(f"{tmp_path}: 1 file(s) of .czi are not read")
+    assert lines[2].startswith(f"{tmp_path}: 1 file(s) of .nd2 are not read")
     assert lines[3].startswith(f"{tmp_path}: 2 file(s) of .webp are not read")
     assert len(lines) == 4
 
