@@ -50,8 +50,10 @@ class Kept:
 
 def cache_key(records: Sequence[Record], transforms: Transforms) -> str:
     """The name under which the prepared images of these files are kept."""
+    # A file of many cells is looked at once.
+    files = {path: describe_file(path) for path in {record.path for record in records}}
     parts = {
-        "files": [describe_record(record) for record in records],
+        "files": [[*files[record.path], *describe_reading(record)] for record in records],
         "transforms": as_config({"kept": transforms})["kept"],
         "code": sorted(
             hash_code(kind) for kind in {type(transforms), *corruption_classes(records)}
@@ -63,12 +65,12 @@ def cache_key(records: Sequence[Record], transforms: Transforms) -> str:
     return hash_json(parts)[:32]
 
 
-def describe_record(record: Record) -> list[Any]:
-    """What decides the pixels that are read of a record; a corruption is seeded by the id."""
-    seeded = [record.id, as_config(record.corruptions)]
-    is_plain_file = record.load_image is None and not record.corruptions
+def describe_reading(record: Record) -> list[Any]:
+    """What decides the pixels of a record beside its file; a corruption is seeded by the id."""
+    if record.load_image is None and not record.corruptions:
+        return []
     part = [] if (identity := identity_of(record)) is None else [identity]
-    return [*describe_file(record.path), *([] if is_plain_file else seeded), *part]
+    return [record.id, as_config(record.corruptions), *part]
 
 
 def corruption_classes(records: Sequence[Record]) -> set[type]:
