@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cellxai.data.statistics import PixelStatistics, fit_discriminant, read_statistics
-from cellxai.evaluation.intervals import wilson
+from cellxai.evaluation.grouped_shares import share_interval
+from cellxai.evaluation.intervals import sampling_units
 from cellxai.trained.run import TrainedRun
 
 DEFINITION = (
@@ -21,7 +22,9 @@ LabelledNumbers = tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]
 def baseline_of_run(trained: TrainedRun, judged_part: str) -> dict[str, Any]:
     """The accuracy of the pixel standard deviation alone, learned from the training images."""
     parts = {part: pixel_spread(trained, part) for part in dict.fromkeys(("train", judged_part))}
-    return one_number_baseline(parts, judged_part, trained.classes)
+    units = sampling_units(trained.images.records(judged_part))
+    known = units if len(units) == len(parts[judged_part][1]) else None
+    return one_number_baseline(parts, judged_part, trained.classes, known)
 
 
 def pixel_spread(trained: TrainedRun, part: str) -> LabelledNumbers:
@@ -35,7 +38,10 @@ def pixel_spread(trained: TrainedRun, part: str) -> LabelledNumbers:
 
 
 def one_number_baseline(
-    parts: Mapping[str, LabelledNumbers], judged_part: str, classes: Sequence[str]
+    parts: Mapping[str, LabelledNumbers],
+    judged_part: str,
+    classes: Sequence[str],
+    units: Int[np.ndarray, " m"] | None = None,
 ) -> dict[str, Any]:
     """Accuracy of a discriminant of one number, and of always naming the same class.
 
@@ -43,6 +49,7 @@ def one_number_baseline(
         parts: The number and the class of each image, for ``train`` and the judged part.
         judged_part: Name of the part on which the accuracy is measured.
         classes: Names of the classes, in the order of the labels.
+        units: The group of each image of the judged part; ``None`` where each is its own.
     """
     values, labels = parts["train"]
     if not len(labels):
@@ -62,7 +69,7 @@ def one_number_baseline(
         },
         "part": judged_part,
         "accuracy": float(right.mean()),
-        "wilson": wilson(int(right.sum()), len(right)),
+        "wilson": share_interval(right, np.arange(len(right)) if units is None else units),
         "constant": {
             "class": classes[most_frequent],
             "accuracy": float((truth == most_frequent).mean()),

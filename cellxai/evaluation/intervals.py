@@ -19,7 +19,9 @@ Draws = Mapping[str, Float[np.ndarray, " r"]]
 
 DEFINITION = (
     f"{LEVEL:.0%} intervals. wilson: Wilson (1927), of a share of independent images; it stays "
-    f"sensible for few images and at 0 or 1. bootstrap: percentiles of {N_RESAMPLES} resamples "
+    "sensible for few images and at 0 or 1; where images are in groups, of as many independent "
+    "images as would be as uncertain (effective sample size, Kish 1965). bootstrap: percentiles of "
+    f"{N_RESAMPLES} resamples "
     "(Efron and Tibshirani 1993, ch. 13) of the images, or of their groups (plates, patients) "
     "where they have them: n_units of them; not stratified by class, since another sample would "
     "have other class counts; a class that a resample lacks counts in none of its means; "
@@ -29,14 +31,17 @@ DEFINITION = (
 
 def wilson(n_right: int, n_images: int) -> Interval | None:
     """95 % interval of a share (Wilson 1927); ``None`` without images."""
-    if n_images == 0:
-        return None
-    share, z2 = n_right / n_images, NORMAL_QUANTILE**2 / n_images
+    return wilson_of_share(n_right / n_images, float(n_images)) if n_images else None
+
+
+def wilson_of_share(share: float, n_images: float) -> Interval:
+    """95 % interval of a share of so many independent images, which need not be a whole number."""
+    z2 = NORMAL_QUANTILE**2 / n_images
     centre = (share + z2 / 2) / (1 + z2)
     half = sqrt(z2 * (share * (1 - share) + z2 / 4)) / (1 + z2)
     # Exact at the ends, where rounding could leave the share itself outside the interval.
-    low = 0.0 if n_right == 0 else centre - half
-    return low, 1.0 if n_right == n_images else centre + half
+    low = 0.0 if share == 0 else centre - half
+    return low, 1.0 if share == 1 else centre + half
 
 
 def mean_interval(values: Float[np.ndarray, " n"]) -> Interval | None:

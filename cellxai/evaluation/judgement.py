@@ -16,7 +16,8 @@ from cellxai.evaluation.calibration import (
     reliability,
 )
 from cellxai.evaluation.curves import ClassCurve, class_curves, macro_average, resampled_auroc
-from cellxai.evaluation.intervals import bootstrap, sampling_units, wilson
+from cellxai.evaluation.grouped_shares import share_interval
+from cellxai.evaluation.intervals import bootstrap, sampling_units
 from cellxai.evaluation.scores import judge, resampled_scores
 from cellxai.evaluation.temperature import cross_entropy
 from cellxai.trained.run import TrainedRun
@@ -71,15 +72,15 @@ class PartJudgement:
     @cached_property
     def report(self) -> dict[str, Any]:
         """All figures of the part as plain values for JSON."""
-        scores = judge(self.labels, self.predicted, self.classes)
+        scores = judge(self.labels, self.predicted, self.classes, self.units)
         return {
             **scores,
-            "intervals": self.intervals(scores),
+            "intervals": self.intervals(),
             "ranking": self.ranking(),
             "calibration": self.calibration(),
         }
 
-    def intervals(self, scores: dict[str, Any]) -> dict[str, Any]:
+    def intervals(self) -> dict[str, Any]:
         """95 % intervals by figure and by method."""
         labels, probabilities = self.labels.numpy(), self.probabilities()
         predicted, n_classes = self.predicted.numpy(), len(self.classes)
@@ -93,8 +94,7 @@ class PartJudgement:
         intervals: dict[str, Any] = {
             name: {"bootstrap": interval} for name, interval in drawn.items()
         }
-        n_right = round(scores["accuracy"] * len(labels))
-        intervals["accuracy"]["wilson"] = wilson(n_right, len(labels))
+        intervals["accuracy"]["wilson"] = share_interval(labels == predicted, self.units)
         return {"n_units": int(self.units.max()) + 1, **intervals}
 
     def ranking(self) -> dict[str, Any]:

@@ -12,15 +12,25 @@ from sklearn.metrics import (
 )
 from torch import Tensor
 
-from cellxai.evaluation.intervals import wilson
+from cellxai.evaluation.grouped_shares import share_interval
+from cellxai.evaluation.intervals import Interval, wilson
 
 
 def judge(
-    labels: Int[Tensor, " n"], predicted: Int[Tensor, " n"], classes: Sequence[str]
+    labels: Int[Tensor, " n"],
+    predicted: Int[Tensor, " n"],
+    classes: Sequence[str],
+    units: Int[np.ndarray, " n"] | None = None,
 ) -> dict[str, Any]:
     """Judges predictions: accuracies, a report per class, and the confusion matrix.
 
     A class without a prediction has precision 0; a class without images is left out of all means.
+
+    Args:
+        labels: True classes.
+        predicted: Predicted classes.
+        classes: Names of the classes.
+        units: The group of each image, for the intervals; ``None`` where each is its own.
     """
     indices = np.arange(len(classes))
     precision, recall, f1, support = precision_recall_fscore_support(
@@ -34,7 +44,7 @@ def judge(
     confusion = confusion_matrix(labels, predicted, labels=indices)
     per_class = {
         name: {figure: np.asarray(column)[index].item() for figure, column in columns.items()}
-        | {"recall_interval": wilson(int(confusion[index, index]), int(confusion[index].sum()))}
+        | {"recall_interval": recall_interval(index, labels.numpy(), predicted.numpy(), units)}
         for index, name in enumerate(classes)
     }
     return {
@@ -45,6 +55,20 @@ def judge(
         "per_class": per_class,
         "confusion": confusion.tolist(),
     }
+
+
+def recall_interval(
+    index: int,
+    labels: Int[np.ndarray, " n"],
+    predicted: Int[np.ndarray, " n"],
+    units: Int[np.ndarray, " n"] | None,
+) -> Interval | None:
+    """95 % interval of the recall of a class; ``None`` without images of it."""
+    mine = labels == index
+    right = predicted[mine] == index
+    if units is None or not len(right):
+        return wilson(int(right.sum()), len(right))
+    return share_interval(right, units[mine])
 
 
 def resampled_scores(

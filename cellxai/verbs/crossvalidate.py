@@ -19,7 +19,8 @@ from cellxai.data.split_settings import LEAVE_ONE_OUT
 from cellxai.data.splits import SplitSettings, group_scan, groups_left_out, keep_common
 from cellxai.data.statistics import fit_discriminant, read_statistics
 from cellxai.evaluation import baseline, intervals
-from cellxai.evaluation.intervals import bootstrap, sampling_units, wilson
+from cellxai.evaluation.grouped_shares import share_interval
+from cellxai.evaluation.intervals import bootstrap, sampling_units
 from cellxai.evaluation.scores import judge, resampled_scores
 from cellxai.files.folder import RunFolder, read_csv, read_json, write_csv, write_json
 from cellxai.training.run_settings import RunSettings
@@ -218,20 +219,21 @@ def summarise_folds(
 ) -> dict[str, Any]:
     """Figures of each fold, their mean and standard deviation, and those of all images together."""
     by_fold = [
-        {"fold": fold, **judge_classes(labels[folds == fold], predicted[folds == fold], classes)}
+        {"fold": fold, **judge_classes(labels[own], predicted[own], classes, units[own])}
         for fold in np.unique(folds).tolist()
+        for own in [folds == fold]
     ]
     over = {
         name: {"mean": mean(values), "sd": stdev(values)}
         for name in FIGURES
         for values in [[figures[name] for figures in by_fold]]
     }
-    pooled = judge_classes(labels, predicted, classes)
+    pooled = judge_classes(labels, predicted, classes, units)
     drawn = bootstrap(
         lambda weights: resampled_scores(labels, predicted, len(classes), weights), units
     )
     own: dict[str, Any] = {name: {"bootstrap": interval} for name, interval in drawn.items()}
-    own["accuracy"]["wilson"] = wilson(int((labels == predicted).sum()), len(labels))
+    own["accuracy"]["wilson"] = share_interval(labels == predicted, units)
     n_units = int(units.max()) + 1
     return {
         "folds": by_fold,
@@ -240,9 +242,11 @@ def summarise_folds(
     }
 
 
-def judge_classes(labels: Classes, predicted: Classes, classes: Sequence[str]) -> dict[str, Any]:
+def judge_classes(
+    labels: Classes, predicted: Classes, classes: Sequence[str], units: Classes
+) -> dict[str, Any]:
     """Scores of some images."""
-    return judge(torch.from_numpy(labels), torch.from_numpy(predicted), classes)
+    return judge(torch.from_numpy(labels), torch.from_numpy(predicted), classes, units)
 
 
 def pixel_spread(records: Sequence[Record]) -> Float[np.ndarray, " n"]:

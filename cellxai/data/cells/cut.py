@@ -1,8 +1,7 @@
 """Cutting one cell out of its image: pixels, mask and cause, all by the same window."""
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +14,7 @@ from cellxai.data.formats.stack import Stack
 from cellxai.data.frames.kept import FRAMES, Frame
 from cellxai.data.frames.reading import (
     ImagePart,
+    describe_changes,
     describe_level,
     describe_pixels,
     level,
@@ -66,10 +66,12 @@ class CellCut(ImagePart):
     @property
     def identity(self) -> str:
         """See :attr:`ImagePart.identity`."""
-        return json.dumps(
-            [describe_pixels(self.frame), self.label, astuple(self.window), self.neighbours,
-             self.instances, self.mask_hash]
-        )  # fmt: skip
+        window = self.window
+        place = f"{window.top} {window.left} {window.bottom} {window.right}"
+        return (
+            f"cell {self.label} of {self.instances} {self.mask_hash} in {place}, "
+            f"neighbours {self.neighbours} {describe_changes(self.frame)}"
+        )
 
     @property
     def mask_path(self) -> Path | None:

@@ -40,7 +40,7 @@ class ImagePart(ABC):
     @property
     @abstractmethod
     def identity(self) -> str:
-        """Text that is another one where the part or its pixels may be others."""
+        """Text that is another one where the part of the file may be another one."""
 
     @property
     @abstractmethod
@@ -50,8 +50,14 @@ class ImagePart(ABC):
 
 def describe_pixels(record: Record) -> str:
     """Text that is another one where the pixels of a record may be others."""
+    return json.dumps([describe_file(record.path), describe_changes(record)])
+
+
+def describe_changes(record: Record) -> str:
+    """The same beside the file itself; empty of a file as it is."""
     seeded = [record.id, as_config(record.corruptions)] if record.corruptions else []
-    return json.dumps([describe_file(record.path), seeded, identity_of(record)])
+    part = identity_of(record)
+    return json.dumps([seeded, part]) if seeded or part else ""
 
 
 def identity_of(record: Record) -> str | None:

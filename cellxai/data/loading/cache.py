@@ -54,8 +54,10 @@ class Kept:
 
 def cache_key(records: Sequence[Record], transforms: Transforms) -> str:
     """The name under which the prepared images of these files are kept."""
+    # A file of many cells is looked at once.
+    files = {path: describe_file(path) for path in {record.path for record in records}}
     parts = {
-        "files": [describe_record(record) for record in records],
+        "files": [[*files[record.path], *describe_reading(record)] for record in records],
         "transforms": as_config({"kept": transforms})["kept"],
         "code": sorted(
             hash_code(kind) for kind in {type(transforms), *corruption_classes(records)}
@@ -67,18 +69,19 @@ def cache_key(records: Sequence[Record], transforms: Transforms) -> str:
     return hash_json(parts)[:32]
 
 
-def describe_record(record: Record) -> list[Any]:
-    """What decides the pixels that are read of a record; a corruption is seeded by the id."""
-    seeded = [record.id, as_config(record.corruptions)]
+def describe_reading(record: Record) -> list[Any]:
+    """What decides the pixels of a record beside its file; a corruption is seeded by the id."""
     is_plain_file = record.load_image is None and not record.corruptions
-    place = [record.series, record.time]
-    part: list[Any] = [] if place == [None, None] else [place]
-    part += [] if (identity := identity_of(record)) is None else [identity]
+    parts: list[Any] = [] if is_plain_file else [record.id, as_config(record.corruptions)]
+    if (record.series, record.time) != (None, None):
+        parts.append([record.series, record.time])
+    if (identity := identity_of(record)) is not None:
+        parts.append(identity)
     if is_image_folder(record.path):
-        part.append([describe_file(path) for path in sorted(record.path.rglob("*"))])
+        parts.append([describe_file(path) for path in sorted(record.path.rglob("*"))])
     if record.more_files:
-        part += [[*map(describe_file, record.more_files)], hash_source(joined_planes)]
-    return [*describe_file(record.path), *([] if is_plain_file else seeded), *part]
+        parts += [[*map(describe_file, record.more_files)], hash_source(joined_planes)]
+    return parts
 
 
 def corruption_classes(records: Sequence[Record]) -> set[type]:

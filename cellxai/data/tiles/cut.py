@@ -1,7 +1,6 @@
 """Reading a tile of an image, decoding no more of its file than it has to."""
 
-import json
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from PIL import Image
 
 from cellxai.data.frames import tiff_windows
 from cellxai.data.frames.kept import FRAMES, Frame
-from cellxai.data.frames.reading import ImagePart, describe_pixels, read_frame
+from cellxai.data.frames.reading import ImagePart, describe_changes, describe_pixels, read_frame
 from cellxai.data.frames.tiff_windows import TIFF_SUFFIXES
 from cellxai.data.frames.window import Box, take_window
 from cellxai.data.image_formats import ImageFault, name_faults
@@ -98,7 +97,9 @@ class TileCut(ImagePart):
     @property
     def identity(self) -> str:
         """See :attr:`ImagePart.identity`."""
-        return json.dumps([describe_pixels(self.frame), astuple(self.window)])
+        window = self.window
+        place = f"{window.top} {window.left} {window.bottom} {window.right}"
+        return f"tile in {place} {describe_changes(self.frame)}"
 
     @property
     def mask_path(self) -> Path | None:
