@@ -74,6 +74,11 @@ class RunFolder:
         return self.root / "features"
 
     @property
+    def preview(self) -> Path:
+        """What ``preview --out RUN/preview`` measured of the data set."""
+        return self.root / "preview"
+
+    @property
     def score(self) -> Path:
         """Scores of new images."""
         return self.root / "score"

@@ -22,6 +22,8 @@ class Counts:
         totals: Count in each part and in all.
         warnings: What about the split flatters the results.
         faults: What the reader of the data found wrong, one line each.
+        batches: Whether plates and other columns can be told from the images, one sentence each.
+        batch_warnings: Which of them a network may learn in place of the class.
     """
 
     parts: tuple[str, ...]
@@ -29,6 +31,8 @@ class Counts:
     totals: tuple[int, ...]
     warnings: tuple[str, ...]
     faults: tuple[str, ...]
+    batches: tuple[str, ...] = ()
+    batch_warnings: tuple[str, ...] = ()
 
 
 def data_section(folder: RunFolder) -> Section:
@@ -70,7 +74,20 @@ def _read_counts(folder: RunFolder) -> Counts:
         (*totals, sum(totals)),
         _split_warnings(rows, parts),
         tuple(map(str, faults)) if isinstance(faults, list) else (),
+        *_read_batches(folder),
     )
+
+
+def _read_batches(folder: RunFolder) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What ``preview`` said of plates and other columns; nothing where it did not look."""
+    source = folder.preview / "preview.json"
+    saved, problem = attempt(source, lambda: read_json(source))
+    columns = dig(saved, "batches", "columns")
+    if not isinstance(columns, list):
+        return (), (problem,) if problem else ()
+    found = [column for column in columns if isinstance(column, dict)]
+    sentences = tuple(str(column.get("sentence", "")) for column in found)
+    return sentences, tuple(str(c["warning"]) for c in found if c.get("warning"))
 
 
 def _split_warnings(rows: list[dict[str, str]], parts: tuple[str, ...]) -> tuple[str, ...]:

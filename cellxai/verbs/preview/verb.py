@@ -1,13 +1,15 @@
 """The verb ``preview``: a data set in pictures and numbers, before anything is trained."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cellxai.classifier.backbone import Backbone
 from cellxai.data.pixels.transforms import Transforms, augmentation_seed
+from cellxai.data.plane_statistics import read_plane_statistics
 from cellxai.data.record_pixels import prepare_record, read_8_bits
 from cellxai.data.records import Fault, Record, Source
 from cellxai.data.statistics import PixelStatistics, read_statistics
@@ -15,7 +17,14 @@ from cellxai.figures.dataset.batch import BatchRow, draw_batch
 from cellxai.figures.dataset.contrast import MOST_CLASSES, ContrastRow, draw_contrast
 from cellxai.figures.dataset.counts import draw_counts
 from cellxai.figures.dataset.spread import draw_spread
-from cellxai.files.folder import write_csv
+from cellxai.files.folder import write_csv, write_json
+from cellxai.verbs.preview.batch_check import (
+    PIXELS,
+    BatchCheck,
+    check_batches,
+    columns_to_check,
+)
+from cellxai.verbs.preview.probe import probe_features, probe_name
 from cellxai.verbs.preview.summaries import (
     ClassSummary,
     Measured,
@@ -38,6 +47,8 @@ class Preview:
         by_spread: Share of the images whose class the pixel standard deviation tells by itself.
         by_constant: Share that the most frequent class makes up.
         faults: Images and rows that were left out.
+        batches: Whether plate, batch and other columns can be told from the image, and go with the
+            class.
     """
 
     folder: Path
@@ -46,6 +57,7 @@ class Preview:
     by_spread: float
     by_constant: float
     faults: tuple[Fault, ...] = ()
+    batches: BatchCheck = field(default_factory=BatchCheck)
 
     def __str__(self) -> str:
         width = max(len("class"), *(len(summary.label) for summary in self.classes))
@@ -62,9 +74,18 @@ class Preview:
                 *rows,
                 f"the pixel sd alone tells the class of {self.by_spread:.1%} (linear discriminant, "
                 f"leave-one-out); always the most frequent class: {self.by_constant:.1%}",
+                *self.batches.lines,
                 *(f"left out: {fault}" for fault in self.faults),
             ]
         )
+
+    def as_json(self) -> dict[str, Any]:
+        """What ``preview.json`` holds."""
+        return {
+            "classes": [class_row(summary) for summary in self.classes],
+            "by_pixel_sd": self.by_spread, "by_constant": self.by_constant,
+            "batches": self.batches.as_json(), "faults": [str(fault) for fault in self.faults],
+        }  # fmt: skip
 
 
 def preview(
@@ -73,11 +94,16 @@ def preview(
     transforms: Transforms = Transforms(),
     n_images: int = 8,
     seed: int = 0,
+    probe: Backbone | None = None,
 ) -> Preview:
     """Shows a data set before anything is trained: counts, contrast, statistics, a batch.
 
     Writes counts.png, clahe.png (an image per class before and after), batch.png (stored, prepared,
-    augmented), statistics.png, statistics.csv (a row per image) and classes.csv (a row per class).
+    augmented), statistics.png, statistics.csv (a row per image), classes.csv (a row per class) and
+    preview.json. Where a table says more of the images (plate, batch, dose), each such column is
+    checked: whether it can be told from the pixels as stored, beyond what the class explains, and
+    whether it goes with the class. A run that has them in its folder, by --out RUN/preview, shows
+    that on its page.
 
     Args:
         data: The data set.
@@ -85,6 +111,8 @@ def preview(
         transforms: What happens to an image before the network.
         n_images: Images in batch.png; each class has one at least, even if that makes more.
         seed: Chooses the images and the augmentation.
+        probe: A network with weights at hand, such as one trained on ImageNet, whose features are
+            asked for the columns too; null for pixel statistics alone.
 
     Raises:
         FileNotFoundError: If the data set does not exist at all.
@@ -104,10 +132,25 @@ def preview(
     write_csv(out / "statistics.csv", [image_row(*pair) for pair in measured])
     classes = tuple(summarise(label, pairs) for label, pairs in by_class.items())
     write_csv(out / "classes.csv", [class_row(summary) for summary in classes])
-    return Preview(
+    made = Preview(
         out, tuple(record.id for record in chosen), classes, share_told_by_spread(by_class),
         max(len(pairs) for pairs in by_class.values()) / len(measured), faults,
+        check_columns([record for record, _ in measured], transforms, probe, seed),
     )  # fmt: skip
+    write_json(out / "preview.json", made.as_json())
+    return made
+
+
+def check_columns(
+    records: Sequence[Record], transforms: Transforms, probe: Backbone | None, seed: int
+) -> BatchCheck:
+    """Checks every column that a table has beside the class; nothing is read where it has none."""
+    if not columns_to_check(records):
+        return BatchCheck()
+    features = {PIXELS: read_plane_statistics(records, transforms.stack)}
+    if probe is not None:
+        features[f"features of {probe_name(probe)}"] = probe_features(records, transforms, probe)
+    return check_batches(features, seed)
 
 
 def image_row(record: Record, statistics: PixelStatistics) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cellxai.files.folder import RunFolder, write_csv
+from cellxai.files.folder import RunFolder, write_csv, write_json
 from cellxai.report.data.section import data_section
 
 
@@ -23,3 +23,17 @@ def test_an_image_a_group_and_a_missing_test_part_are_warned_of(tmp_path):
     assert image.startswith("1 image")
     assert group.startswith("1 group")
     assert part.startswith("There is no test part")
+
+
+def test_plates_that_can_be_told_are_in_the_section_where_preview_looked(tmp_path):
+    told = {"sentence": "plate can be told", "warning": "plate goes along"}
+    saved = {"batches": {"columns": [told, {"sentence": "dose cannot be told", "warning": ""}]}}
+    warnings_of(tmp_path, [("1", "p", "train")])
+    assert data_section(RunFolder(tmp_path)).content.batches == ()
+    write_json(tmp_path / "preview" / "preview.json", saved)
+    counts = data_section(RunFolder(tmp_path)).content
+    assert counts.batches == ("plate can be told", "dose cannot be told")
+    assert counts.batch_warnings == ("plate goes along",)
+    (tmp_path / "preview" / "preview.json").write_text("{broken")
+    (problem,) = data_section(RunFolder(tmp_path)).content.batch_warnings
+    assert problem.startswith("preview/preview.json cannot be shown")
