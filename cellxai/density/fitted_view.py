@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cellxai.density.densities import Density, FittedDensity
-from cellxai.density.densities.shrunk_gaussian import with_small_axes
 from cellxai.density.exchangeability import remembers
 from cellxai.density.roles import split_folds
 from cellxai.density.taught_rows import (
@@ -168,7 +167,7 @@ def learn_view(
     for fold in range(int(known.folds.max()) + 1):
         others = folds != fold
         of_fold = fit_images(like, rows[others], labels[others], seed)
-        of_folds.append(of_fold if len(known.rows) <= len(rows) else with_small_axes(of_fold))
+        of_folds.append(of_fold if len(known.rows) <= len(rows) else of_fold.with_small_axes())
     return FittedView(view, whole, False, torch.empty(0, dtype=torch.float64), tuple(of_folds))
 
 

@@ -20,7 +20,7 @@ from cellxai.files.digest import check_digest, vouched
 from gmm.persistence.encoding import Arrays, decode, encode
 from gmm.persistence.saving import DAMAGE
 
-KEY, VERSION = "cellxai.density", 2
+KEY, VERSION = "cellxai.density", 3
 SHOWN = 12  # letters of a hash
 Parts = tuple[PipelineSettings, dict[str, View], int, dict[str, FittedView], Calibration]
 

@@ -1,6 +1,7 @@
 """From images to a verdict: what every view sees, how surprising it is, and how rare that is."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -78,9 +79,13 @@ class DensityPipeline:
             labels,
             torch.arange(n) if units is None else units,
         )
-        self.fitted_ = fit_views(self.views, known, self.seed)
-        surprises = torch.stack([fitted.surprises for fitted in self.fitted_.values()], 1)
-        remembered = [fitted.remembered for fitted in self.fitted_.values()]
+        learned = fit_views(self.views, known, self.seed)
+        surprises = torch.stack([fitted.surprises for fitted in learned.values()], 1)
+        self.fitted_ = {  # one copy of them: there may be a million images
+            name: replace(fitted, surprises=surprises[:, view])
+            for view, (name, fitted) in enumerate(learned.items())
+        }
+        remembered = [fitted.remembered for fitted in learned.values()]
         self.calibration_ = calibrate(
             surprises, remembered, known.trained, self.settings.percent, self.settings.guarantee
         )

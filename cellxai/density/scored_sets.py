@@ -41,7 +41,7 @@ class ScoredSet:
 
     @property
     def log_p(self) -> Float[np.ndarray, " n"]:
-        """Log p-value of the most surprised view of each image."""
+        """Mean log p-value of the most surprised views of each image."""
         return self.verdicts.evidence.numpy()
 
     @property

@@ -1,4 +1,4 @@
-"""The verdict over all views: the most surprised one decides, and its level is calibrated."""
+"""The verdict over all views: the most surprised ones decide, and their level is calibrated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from cellxai.density.p_values import conformal_p, joint_log_p, log_p_beside, log
 from cellxai.density.promises import Promise
 
 ROUNDING = 1e-9  # a p-value and a level that are the same fraction may differ in their last bit
-Answer = tuple[Tensor, Tensor, Tensor]
+Answer = tuple[Tensor, Tensor, Tensor]  # places of images, their p-values, log p in each view
 
 
 @dataclass(frozen=True)
@@ -25,20 +25,20 @@ class Verdicts:
         p: The p-value of being known, over all views: at most this share of known images is as
             strange.
         flagged: Which images are unfamiliar.
+        evidence: Mean log p-value of the quarter of the views that are most surprised: orders
+            images, also those beyond all known ones.
     """
 
     log_p: Float[Tensor, "m v"]
     p: Float[Tensor, " m"]
     flagged: Bool[Tensor, " m"]
+    evidence: Float[Tensor, " m"]
 
     def some(self, places: Int[Tensor, " k"]) -> "Verdicts":
         """The verdicts on some of the images, in the order given."""
-        return Verdicts(self.log_p[places], self.p[places], self.flagged[places])
-
-    @property
-    def evidence(self) -> Float[Tensor, " m"]:
-        """The smallest log p-value over views: orders images, also those beyond all known ones."""
-        return self.log_p.amin(1)
+        return Verdicts(
+            self.log_p[places], self.p[places], self.flagged[places], self.evidence[places]
+        )
 
     @property
     def most_surprised(self) -> Int[Tensor, " m"]:
@@ -114,21 +114,23 @@ class Calibration:
         answers = []
         for panel in self.heard:
             in_views = log_p_within(panel.surprises)
-            smallest = joint_log_p(in_views)
-            as_rare = torch.searchsorted(smallest.sort().values, smallest, right=True)
-            answers.append((panel.images, as_rare.double() / len(smallest), in_views))
+            joint = joint_log_p(in_views)
+            as_rare = torch.searchsorted(joint.sort().values, joint, right=True)
+            answers.append((panel.images, as_rare.double() / len(joint), in_views))
         return self._join(answers, self.n_images)
 
     def _join(self, answers: Sequence[Answer], n: int) -> Verdicts:
         log_p = torch.zeros(n, self.n_views, dtype=torch.float64)
         p, flagged = torch.ones(n, dtype=torch.float64), torch.zeros(n, dtype=torch.bool)
+        evidence = torch.zeros(n, dtype=torch.float64)
         for panel, promise, (images, own, in_views) in zip(
             self.heard, self.promises, answers, strict=True
         ):
             log_p[images[:, None], torch.tensor(panel.views)] = in_views
             p[images] = torch.minimum(p[images], own * len(self.heard))
             flagged[images] |= own <= promise.level * (1 + ROUNDING)
-        return Verdicts(log_p, p, flagged)
+            evidence[images] = torch.minimum(evidence[images], joint_log_p(in_views))
+        return Verdicts(log_p, p, flagged, evidence)
 
     def _promise(self, panel: Panel, n_panels: int) -> Promise:
         return Promise(self.percent / n_panels, len(panel.images), self.guarantee)
@@ -156,11 +158,20 @@ def calibrate(
         True: (every[~trained], [view for view, memory in enumerate(remembered) if memory]),
     }
     panels = tuple(
-        Panel(tuple(views), images, surprises[images[:, None], torch.tensor(views)])
+        Panel(tuple(views), images, choose(surprises, images, views))
         for images, views in groups.values()
         if views
     )
     return Calibration(panels, len(remembered), len(surprises), percent, guarantee)
+
+
+def choose(
+    surprises: Float[Tensor, "n v"], images: Int[Tensor, " m"], views: Sequence[int]
+) -> Float[Tensor, "m w"]:
+    """Surprises of some images in some views; all of them are not copied."""
+    if surprises.shape == (len(images), len(views)):
+        return surprises
+    return surprises[images[:, None], torch.tensor(views)]
 
 
 def join_verdicts(parts: Sequence[Verdicts]) -> Verdicts:
@@ -169,4 +180,5 @@ def join_verdicts(parts: Sequence[Verdicts]) -> Verdicts:
         torch.cat([part.log_p for part in parts]),
         torch.cat([part.p for part in parts]),
         torch.cat([part.flagged for part in parts]),
+        torch.cat([part.evidence for part in parts]),
     )

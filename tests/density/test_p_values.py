@@ -15,7 +15,8 @@ from cellxai.density.p_values import (
     tail_size,
 )
 
-SURPRISE = st.floats(0, 1e6)
+NUMBER = st.floats(0, 1e6)
+SURPRISE = NUMBER | st.sampled_from([0.0, 1.0, np.inf, np.nan])  # ties, and no numbers
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -27,8 +28,8 @@ def views_of(table: list[list[float]]) -> torch.Tensor:
 
 
 def rows_strategy(least: int):
-    return st.integers(1, 3).flatmap(
-        lambda v: st.lists(st.lists(SURPRISE, min_size=v, max_size=v), min_size=least, max_size=14)
+    return st.integers(1, 6).flatmap(
+        lambda v: st.lists(st.lists(SURPRISE, min_size=v, max_size=v), min_size=least, max_size=10)
     )
 
 
@@ -47,10 +48,10 @@ def test_over_all_choices_of_the_new_image_the_p_values_are_those_of_exchangeabl
 
 @pytest.mark.parametrize("n_views", [1, 7])
 def test_every_rank_comes_once_though_views_share_their_smallest_ranks(n_views):
-    rows = draw(25, n_views)
-    assert n_views == 1 or len(log_p_within(rows).amin(1).unique()) < 25
-    p = [float(conformal_p(rows[torch.arange(25) != i], rows[[i]])[0]) for i in range(25)]
-    np.testing.assert_allclose(sorted(p), np.arange(1, 26) / 25)
+    rows = draw(70, n_views)
+    assert n_views == 1 or len(log_p_within(rows).unique()) < 70 * 7
+    p = [float(conformal_p(rows[torch.arange(70) != i], rows[[i]])[0]) for i in range(70)]
+    np.testing.assert_allclose(sorted(p), np.arange(1, 71) / 70)
 
 
 def test_known_images_and_the_new_one_are_treated_alike():
@@ -59,18 +60,33 @@ def test_known_images_and_the_new_one_are_treated_alike():
     torch.testing.assert_close(torch.cat([of_known[0], of_new]), joint_log_p(log_p_within(rows)))
 
 
-def test_the_p_value_of_a_view_is_a_share_and_beyond_the_tenth_that_of_the_tail():
-    rows = torch.arange(1.0, 101.0, dtype=torch.float64)[:, None]  # of 100, ten are the tail
+def test_the_p_value_of_a_view_is_a_share_and_beyond_the_edge_that_of_the_tail():
+    rows = torch.arange(1.0, 101.0, dtype=torch.float64)[:, None]  # of 100, twenty are the tail
     log_p = log_p_within(rows)[:, 0]
-    torch.testing.assert_close(log_p[:91].exp(), (100 - torch.arange(91.0).double()) / 100)
-    # Pareto's law through the median of the ten: twice as rare at their median log excess.
-    edge, scale = tail_of(rows[:, 0].flip(0)[:10].log())
-    half = tail_log_p(edge + scale * np.log(2), edge, scale, 0.1)
-    assert float(half.exp()) == pytest.approx(0.05)
-    assert (log_p[91:].diff() < 0).all()
+    torch.testing.assert_close(log_p[:81].exp(), (100 - torch.arange(81.0).double()) / 100)
+    # Pareto's law: twice as rare at log 2 widths beyond the edge.
+    edge, scale = tail_of(rows[:, 0].flip(0)[:20].log())
+    half = tail_log_p(edge + scale * np.log(2), edge, scale, 0.2)
+    assert float(half.exp()) == pytest.approx(0.1)
+    assert (log_p[81:].diff() < 0).all()
 
 
-@given(st.lists(SURPRISE, min_size=1, max_size=30), SURPRISE)
+@pytest.mark.parametrize(("n", "size"), [(1, 1), (4, 3), (30, 15), (40, 20), (200, 20), (650, 65)])
+def test_the_tail_is_a_tenth_of_many_images_and_half_of_few(n, size):
+    assert tail_size(n) == size
+
+
+def test_the_width_is_that_of_an_exponential_tail_and_no_image_sets_it():
+    # The k-th highest of k + 1 exponential variables are spaced as the mean of the others.
+    excess = -torch.rand(4000, 20, generator=torch.Generator().manual_seed(0)).double().log() / 3
+    _, width = tail_of(excess.sort(1, descending=True).values)
+    assert float(width.mean()) == pytest.approx(1 / 3, rel=0.05)
+    highest = torch.linspace(2, 0, 20, dtype=torch.float64)
+    far = torch.cat([torch.tensor([1e6], dtype=torch.float64), highest[1:]])
+    assert float(tail_of(far)[1] / tail_of(highest)[1]) < 1.2
+
+
+@given(st.lists(NUMBER, min_size=1, max_size=30), NUMBER)
 def test_a_more_surprising_image_is_never_the_more_usual_one(known, surprise):
     rows = torch.tensor(known, dtype=torch.float64)[:, None]
     new = torch.tensor([[surprise], [surprise * 2 + 1], [torch.inf]], dtype=torch.float64)
@@ -100,6 +116,23 @@ def test_many_images_at_once_have_the_p_values_of_one_by_one(monkeypatch):
     assert len(conformal_p(known, new[:0])) == 0
 
 
-def test_the_mean_decides_between_equals_alone():
+def test_of_few_views_the_smallest_decides_and_the_mean_between_equals():
     log_p = views_of([[-2.0, -1.0], [-2.0, -1.5], [-1.999, -1.9], [-torch.inf, 0.0]])
     assert joint_log_p(log_p).argsort().tolist() == [3, 1, 0, 2]
+
+
+def test_of_many_views_the_mean_of_the_smallest_quarter_decides():
+    log_p = draw(6, 11).log()
+    expected = log_p.sort(1).values[:, :3].mean(1)
+    torch.testing.assert_close(joint_log_p(log_p), expected, rtol=0, atol=1e-5)
+    agreed, alone = torch.full((11,), -0.7), torch.full((11,), -0.7)
+    agreed[4:8], alone[4] = -3.0, -5.0
+    assert joint_log_p(agreed) < joint_log_p(alone)
+
+
+@pytest.mark.parametrize("n_views", [1, 4, 12])
+def test_an_image_that_is_no_number_in_any_view_is_as_strange_as_can_be(n_views):
+    known, new = draw(30, n_views), draw(1, n_views, seed=1)
+    new[0, 0] = torch.nan
+    assert float(conformal_p(known, new)[0]) == pytest.approx(1 / 31)
+    assert joint_log_p(log_p_beside(known, new))[0] == -torch.inf

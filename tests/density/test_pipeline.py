@@ -95,7 +95,8 @@ def test_the_log_familiarity_orders_strangers_as_the_verdict_does_and_has_a_grad
     verdict = fitted.judge(new)
     far = verdict.evidence < -4
     assert far.sum() >= 3
-    torch.testing.assert_close(fitted.log_familiarity(new)[far].detach(), verdict.evidence[far])
+    found = fitted.log_familiarity(new)[far].detach()  # of four views the smallest decides
+    torch.testing.assert_close(found, verdict.evidence[far], rtol=1e-5, atol=1e-5)
     one = {name: values.double().requires_grad_() for name, values in new.items()}
     fitted.log_familiarity(one).sum().backward()
     assert sum(float(v.grad.abs().sum()) for v in one.values() if v.grad is not None) > 0

@@ -3,6 +3,7 @@ import sys
 import explained_density
 import numpy as np
 import pytest
+import torch
 
 from cellxai.adapters.familiarity import SurpriseMap
 from cellxai.evaluation.intervals import wilson
@@ -50,6 +51,16 @@ def test_the_table_says_how_often_each_map_points_at_the_object_and_what_chance_
     assert page.strip() == (tmp_path / "table.md").read_text().strip()
     assert "density of views:" in page
     assert (tmp_path / "anomalies.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_share_inside_is_that_of_what_lies_above_the_mean():
+    regions = torch.zeros(2, 4, 4, dtype=torch.bool)
+    regions[:, :2] = True
+    values = torch.zeros(2, 4, 4)
+    values[0, 0, 0], values[0, 3, 3] = 6.0, 2.0  # mean 0.5: 5.5 inside, 1.5 outside
+    values[1, 0, :2] = 1.0
+    found = explained_density.share_inside(values, regions)
+    torch.testing.assert_close(found, torch.tensor([5.5 / 7, 1.0]))
 
 
 def test_a_density_in_a_line_counts_and_compares_pairs():

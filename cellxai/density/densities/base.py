@@ -22,6 +22,10 @@ class FittedDensity(ABC):
         that fits to different folds can be compared.
         """
 
+    def with_small_axes(self) -> "FittedDensity":
+        """The same density, in less memory where it can: many folds are held at a time."""
+        return self
+
     @abstractmethod
     def state(self) -> State:
         """Tensors, mixtures and numbers from which :meth:`Density.restore` makes it again."""

@@ -39,6 +39,10 @@ class FittedGaussian(FittedDensity):
         rest = deviations.square().sum(1) - along.square().sum(1)
         return (inside + rest.clamp(min=0) / self.variance) / 2
 
+    def with_small_axes(self) -> "FittedGaussian":
+        """With axes in float32, half of what it holds."""
+        return replace(self, axes=self.axes.float())
+
     def state(self) -> State:
         """See :meth:`FittedDensity.state`."""
         return asdict(self)
@@ -61,13 +65,7 @@ class ShrunkGaussian(Density):
         centre, scale = robust_scales(points)
         points = pull_in(points.sub_(centre).div_(scale))
         mean = points.mean(0)
-        deviations = points.sub_(mean)
-        share, m = shrinkage(deviations), deviations.square().mean()
-        variances, axes = principal_variances(deviations)
-        floor = share * m + LEAST_VARIANCE
-        return FittedGaussian(
-            centre + mean * scale, scale, axes, (1 - share) * variances + floor, floor
-        )
+        return shrunk_gaussian(points.sub_(mean), centre + mean * scale, scale)
 
     def restore(self, state: State) -> FittedGaussian:
         """See :meth:`Density.restore`."""
@@ -78,11 +76,20 @@ class ShrunkGaussian(Density):
         return self
 
 
-def with_small_axes(density: FittedDensity) -> FittedDensity:
-    """The same density; a Gaussian with its axes in float32, half of what it holds."""
-    if isinstance(density, FittedGaussian):
-        return replace(density, axes=density.axes.float())
-    return density
+def shrunk_gaussian(
+    deviations: Float[Tensor, "n f"], mean: Float[Tensor, " f"], scale: Float[Tensor, " f"]
+) -> FittedGaussian:
+    """The Gaussian of standardised rows.
+
+    Args:
+        deviations: The rows minus their mean, divided by the scale.
+        mean: Their mean, in units of the features.
+        scale: What each feature is divided by.
+    """
+    share, m = shrinkage(deviations), deviations.square().mean()
+    variances, axes = principal_variances(deviations)
+    floor = share * m + LEAST_VARIANCE
+    return FittedGaussian(mean, scale, axes, (1 - share) * variances + floor, floor)
 
 
 def principal_variances(

@@ -9,7 +9,7 @@ from torch import Tensor
 SHARES = {0.5: 0.6744897501960817, 0.95: 1.959963984540054}  # of |z| below which, z normal
 LEAST_SHARE = 1e-3  # of the wider scale: a narrower one is that of a feature that hardly varies
 LEAST_SPREAD = 1e-12  # relative to the widest feature, below which a feature is constant
-FEATURES_AT_ONCE = 256  # sorting is done in a copy of so many
+FEATURES_AT_ONCE = 64  # sorting is done in copies of so many
 FARTHEST = 5.0  # median distances from the middle: what lies beyond counts as if it lay there
 
 
@@ -32,13 +32,16 @@ def scales_of_few(
     rows: Float[Tensor, "n f"],
 ) -> tuple[Float[Tensor, " f"], Float[Tensor, " f"]]:
     """Centre and scale of each feature; 0 is the scale of a constant feature."""
-    centre = rows.median(0).values
-    deviations = (rows - centre).abs()
+    columns = rows.T.contiguous()  # the values of a feature side by side: a third of the time
+    centre = columns.median(1).values
+    deviations = (columns - centre[:, None]).abs_()
     narrow, wide = (
-        deviations.kthvalue(max(1, ceil(share * len(rows))), 0).values / quantile
+        deviations.kthvalue(max(1, ceil(share * len(rows))), 1).values / quantile
         for share, quantile in SHARES.items()
     )
     scale = torch.where(narrow > LEAST_SHARE * wide, narrow, wide)
+    if bool((scale > 0).all()):
+        return centre, scale
     return centre, torch.where(scale > 0, scale, rows.std(0, correction=0))
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cellxai.classifier.module import BACKBONE, CellClassifier
+from cellxai.density.densities import NearestClass, ShrunkGaussian
 from cellxai.density.views.base import View
 from cellxai.density.views.looking import as_grid
 from cellxai.density.views.places import Places
@@ -31,6 +32,9 @@ def default_views(
 ) -> dict[str, View]:
     """Pixels, places of early stages, every stage as a whole, and the last layers.
 
+    From the second third of the stages on each class has its mean: there classes part, and what
+    lies between them is strange.
+
     Args:
         classifier: In evaluation mode.
         image_size: Height and width of the images, in pixels.
@@ -43,8 +47,9 @@ def default_views(
         views[f"places of {short_name(layer)}"] = Places(layer)
     for number, layer in enumerate(stages):
         meaning = (EARLY, MIDDLE, LATE)[3 * number // len(stages)]
-        views[short_name(layer)] = PooledLayer(layer, meaning)
-    return views | {"penultimate": Penultimate(), "logits": Logits()}
+        density = ShrunkGaussian() if meaning is EARLY else NearestClass()
+        views[short_name(layer)] = PooledLayer(layer, meaning, density)
+    return views | {"penultimate": Penultimate(NearestClass()), "logits": Logits()}
 
 
 def short_name(layer: str) -> str:

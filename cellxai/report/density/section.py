@@ -35,7 +35,7 @@ PICTURES = {
 
 @dataclass(frozen=True)
 class Unusual:
-    """An image with the log p-value of the view that it surprises most, in nats."""
+    """An image with the mean log p-value of the views that it surprises most, in nats."""
 
     set: str
     id: str

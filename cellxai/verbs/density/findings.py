@@ -62,7 +62,7 @@ class DensityFindings:
 
     @property
     def log_p(self) -> dict[str, Float[np.ndarray, " _"]]:
-        """Log p-value of the most surprised view of the images of each name."""
+        """Mean log p-value of the most surprised views of the images of each name."""
         return {
             name: np.concatenate([scored.log_p for scored in sets])
             for name, sets in self.sets_by_name.items()

@@ -12,7 +12,7 @@ from cellxai.data.corruption import Corruption
 from cellxai.data.pixels.corruptions import Graded
 from cellxai.density.comparison import DetectorResult
 from cellxai.density.densities.mixture import FittedMixture, sample_rows
-from cellxai.density.p_values import log_p_within
+from cellxai.density.p_values import joint_log_p, log_p_within
 from cellxai.density.projection import fit_projection
 from cellxai.density.rounds import DENSITY
 from cellxai.density.scored_sets import UNFAMILIAR, ScoredSet
@@ -75,7 +75,7 @@ def draw_density(
 
 
 def find_threshold(findings: DensityFindings) -> float:
-    """The log p-value of the most surprised view below which images are flagged.
+    """The log p-value of the most surprised views below which images are flagged.
 
     Where two groups of views have thresholds of their own, that of the larger one; -inf where
     nothing is flagged.
@@ -84,8 +84,8 @@ def find_threshold(findings: DensityFindings) -> float:
     promise, panel = calibration.promises[0], calibration.heard[0]
     if not promise.rank:
         return float("-inf")
-    smallest = log_p_within(panel.surprises).amin(1).sort().values
-    return float(smallest[promise.rank - 1])
+    joint = joint_log_p(log_p_within(panel.surprises)).sort().values
+    return float(joint[promise.rank - 1])
 
 
 def compare_views(name: str, members: Sequence[ScoredSet]) -> SetOfViews:

@@ -3,9 +3,9 @@
 ``scores.csv`` has a row for each image and set: ``set`` is a part of the run, ``out of fold``, or
 the name of a set of strangers; ``part`` is what the image was to the pipeline: ``fitted`` (its
 p-values are from densities of other folds), ``judged`` (it had no say), ``unfamiliar``. ``p`` is
-the p-value of being known, ``log_p`` the natural logarithm of the smallest p-value over views,
-``view`` the view that it is from; ``p: VIEW`` are those of each view. ``views.csv`` says for each
-set of strangers how well each view alone separates them.
+the p-value of being known, ``log_p`` the mean natural logarithm of the smallest p-values, of a
+quarter of the views, ``view`` the view of the smallest; ``p: VIEW`` are those of each view.
+``views.csv`` says for each set of strangers how well each view alone separates them.
 """
 
 from collections.abc import Sequence

@@ -40,7 +40,7 @@ class ScoreRow:
             all up to ``strange``, without a density.
         q_value: Of all images of the call that are as strange or stranger, the share that is
             expected to be known (Benjamini and Hochberg 1995).
-        log_p: Natural logarithm of the p-value of the view that the image surprises most.
+        log_p: Mean natural logarithm of the p-values of the views that the image surprises most.
         unfamiliar: 1 where the image is flagged, else 0.
         view: That view.
         strange: What is strange about an image that surprises that view.

@@ -4,7 +4,6 @@ import torch
 from sklearn.covariance import LedoitWolf
 
 from cellxai.density.densities import ShrunkGaussian
-from cellxai.density.densities.shrunk_gaussian import with_small_axes
 from cellxai.density.densities.standardisation import pull_in, robust_scales
 
 
@@ -69,7 +68,7 @@ def test_a_fit_leaves_its_rows_alone_and_with_small_axes_measures_alike(n, f):
     before = rows.clone()
     found = ShrunkGaussian().fit(rows, None, 0)
     assert torch.equal(rows, before)
-    small = with_small_axes(found)
+    small = found.with_small_axes()
     assert small.axes.dtype == torch.float32
     torch.testing.assert_close(small.surprise(new), found.surprise(new), rtol=1e-4, atol=0)
 
