@@ -46,7 +46,7 @@ class ImageFault(ValueError):  # noqa: N818 - the file is at fault, not the prog
     """An image file that cannot be read: one line that names it and says why."""
 
 
-def read_pixels(record: Record) -> UInt[np.ndarray, "h w"] | UInt[np.ndarray, "h w 3"]:
+def read_pixels(record: Record) -> UInt[np.ndarray, "h w *p"]:
     """The pixels of a record: those of its file, after what the record says corrupts them.
 
     Raises:

@@ -1,12 +1,13 @@
 """The pictures of explained images: LIME's panels, the strip of all explainers, the grid."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
 from cellxai.adapters.explained_images import Subject
 from cellxai.explain.base import Attribution, Context
@@ -14,6 +15,7 @@ from cellxai.figures.explanations.comparison import Comparison, draw_comparison
 from cellxai.figures.explanations.grid import GridRow
 from cellxai.figures.explanations.lime_mask import LimeMask
 from cellxai.figures.explanations.lime_panels import LimePanels, draw_lime_panels
+from cellxai.figures.planes import as_rgb, draw_planes
 from cellxai.verbs.explain.saved_maps import SavedMaps
 
 
@@ -28,6 +30,7 @@ class Pictures:
         attributions: What each explainer answered.
         meanings: What the maps of each explainer say; empty for signed evidence.
         mask: What the picture of LIME shows in its second panel; None for the three strongest.
+        planes: Names of the image's planes; none of grey and RGB.
     """
 
     folder: Path
@@ -36,6 +39,7 @@ class Pictures:
     attributions: Mapping[str, Attribution]
     meanings: Mapping[str, str]
     mask: LimeMask | None = None
+    planes: tuple[str, ...] = ()
 
 
 def draw_pictures(pictures: Pictures, entry: Mapping[str, Any]) -> dict[str, str | None]:
@@ -44,25 +48,37 @@ def draw_pictures(pictures: Pictures, entry: Mapping[str, Any]) -> dict[str, str
     view = f", most surprised view: {entry['view']}" if entry["view"] else ""
     title = f"{describe_image(entry)}; explained: {entry['explained']}{view}"
     comparison = f"{subject.name}_comparison.png"
-    strip = compare(subject, attributions, pictures.meanings, title, entry["explained"])
+    strip = compare(
+        subject, attributions, pictures.meanings, title, entry["explained"], pictures.planes
+    )
     draw_comparison(strip, folder / comparison)
+    drawn: dict[str, str | None] = {"comparison": comparison}
+    if pictures.planes:
+        drawn["planes"] = f"{subject.name}_planes.png"
+        image = planes_last(subject.image[0])
+        draw_planes(image, pictures.planes, folder / drawn["planes"], describe_image(entry))
     surrogate = first_surrogate(attributions)
     lime = f"{subject.name}_lime.png"
     if surrogate is None:
         (folder / lime).unlink(missing_ok=True)  # of other explainers, which were asked before
-        return {"lime": None, "comparison": comparison}
+        return {"lime": None, **drawn}
     method, coefficients = surrogate
     panels = LimePanels(
-        picture_of(subject), pictures.context.superpixels[0].cpu().numpy(), coefficients,
-        f"{method} on {title}",
+        picture_of(subject, pictures.planes), pictures.context.superpixels[0].cpu().numpy(),
+        coefficients, f"{method} on {title}",
     )  # fmt: skip
     draw_lime_panels(panels, folder / lime, pictures.mask)
-    return {"lime": lime, "comparison": comparison}
+    return {"lime": lime, **drawn}
 
 
-def picture_of(subject: Subject) -> Float[np.ndarray, "h w 3"]:
-    """The image as a picture takes it: colours last."""
-    return subject.image[0].permute(1, 2, 0).cpu().numpy()
+def picture_of(subject: Subject, planes: Sequence[str] = ()) -> Float[np.ndarray, "h w 3"]:
+    """The image as a picture takes it: colours last, a composite where planes have names."""
+    return as_rgb(planes_last(subject.image[0]), planes)
+
+
+def planes_last(image: Float[Tensor, "p h w"]) -> Float[np.ndarray, "h w p"]:
+    """The planes of an image as the last axis."""
+    return image.permute(1, 2, 0).cpu().numpy()
 
 
 def compare(
@@ -71,6 +87,7 @@ def compare(
     meanings: Mapping[str, str],
     title: str,
     score: str,
+    planes: Sequence[str] = (),
 ) -> Comparison:
     """The strip of one image: its maps, what each cost, and the regions that are known of it.
 
@@ -80,6 +97,7 @@ def compare(
         meanings: What the maps of each explainer say; empty for signed evidence.
         title: Which image, which class.
         score: What is explained, in words.
+        planes: Names of the image's planes; none of grey and RGB.
     """
     regions = {name: mask.cpu().numpy() for name, mask in subject.truth.items()}
     maps = {
@@ -92,8 +110,8 @@ def compare(
         for name, attribution in attributions.items()
     }
     return Comparison(
-        title, picture_of(subject), maps, notes, regions.get("cells"), regions.get("cause"), score,
-        meanings,
+        title, picture_of(subject, planes), maps, notes, regions.get("cells"),
+        regions.get("cause"), score, meanings,
     )  # fmt: skip
 
 
@@ -111,7 +129,7 @@ def grid_row(saved: SavedMaps) -> GridRow:
     prediction = f"→ {entry['predicted']} ({entry['probability']:.2f})"
     return GridRow(
         f"{entry['label'] or entry['id']}\n{prediction}",
-        saved.tensors["image"].permute(1, 2, 0).numpy(),
+        as_rgb(planes_last(saved.tensors["image"]), entry.get("plane_names", ())),
         {name: maps[name] for name in statuses},
         statuses,
     )

@@ -86,7 +86,10 @@ class Work:
         }
         entry = self.entry(subject, context, attributions)
         meanings = {name: explainer.meaning for name, explainer in self.explainers.items()}
-        pictures = Pictures(self.folder, subject, context, attributions, meanings, self.mask)
+        planes = self.trained.transforms.plane_names
+        pictures = Pictures(
+            self.folder, subject, context, attributions, meanings, self.mask, planes
+        )
         entry |= draw_pictures(pictures, entry)
         return SavedMaps(entry, collect_tensors(context, image, attributions))
 
@@ -94,7 +97,7 @@ class Work:
         self, subject: Subject, context: Context, attributions: Mapping[str, Attribution]
     ) -> dict[str, Any]:
         """What ``index.json`` says of an image, except for its pictures."""
-        target = self.trained.classes[subject.target]
+        target, planes = self.trained.classes[subject.target], self.trained.transforms.plane_names
         return {
             "id": subject.name, "label": subject.record.label or None,
             "predicted": self.trained.classes[subject.predicted],
@@ -104,6 +107,7 @@ class Work:
             "explained": self.scored.explained(target),
             "view": self.scored.view_of(subject.image),
             "baseline_off_data_nats": self.nats_off_data(subject.image, context.baseline),
+            **({"plane_names": list(planes)} if planes else {}),
             "explainers": {
                 name: index_row(attribution) for name, attribution in attributions.items()
             },

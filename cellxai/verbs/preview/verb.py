@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from cellxai.data.image_formats import read_pixels
+from cellxai.data.loading.measuring import with_levels
+from cellxai.data.pixels.planes import describe
 from cellxai.data.pixels.transforms import Transforms, augmentation_seed
 from cellxai.data.records import Fault, Record, Source
 from cellxai.data.statistics import PixelStatistics, read_statistics
@@ -15,6 +18,7 @@ from cellxai.figures.dataset.batch import BatchRow, draw_batch
 from cellxai.figures.dataset.contrast import MOST_CLASSES, ContrastRow, draw_contrast
 from cellxai.figures.dataset.counts import draw_counts
 from cellxai.figures.dataset.spread import draw_spread
+from cellxai.figures.planes import as_picture, describe_colours
 from cellxai.files.folder import write_csv
 from cellxai.verbs.preview.summaries import (
     ClassSummary,
@@ -82,7 +86,8 @@ def preview(
     Args:
         data: The data set.
         out: Folder of the pictures and tables.
-        transforms: What happens to an image before the network.
+        transforms: What happens to an image before the network; the levels of ``sixteen_bit:
+            training`` are here those of all images, for nothing is split.
         n_images: Images in batch.png; each class has one at least, even if that makes more.
         seed: Chooses the images and the augmentation.
 
@@ -91,6 +96,7 @@ def preview(
         ValueError: If it has no readable image.
     """
     scan = data.scan()
+    transforms = with_levels(transforms, scan.records)
     results = read_statistics(scan.records, transforms)
     measured = [
         (record, statistics)
@@ -157,8 +163,19 @@ def draw_preview(
 def contrast_of(record: Record, transforms: Transforms) -> ContrastRow:
     """An image as the network would see it, without and with CLAHE, whatever the settings say."""
     original = read_pixels(record)
-    before, after = (replace(transforms, clahe=clahe).prepare(original) for clahe in (False, True))
+    before, after = (
+        as_shown(replace(transforms, clahe=clahe).prepare(original), transforms)
+        for clahe in (False, True)
+    )
     return ContrastRow(record.label, record.id, before, after)
+
+
+def as_shown(
+    image: UInt8[np.ndarray, "h w p"], transforms: Transforms
+) -> UInt8[np.ndarray, "h w *c"]:
+    """Pixels as the sheets take them: named planes as their composite."""
+    named = transforms.plane_names
+    return as_picture(image, named).reshape(*image.shape[:2], -1) if named else image
 
 
 def choose_images(records: Sequence[Record], n_images: int, seed: int) -> list[Record]:
@@ -184,21 +201,29 @@ def choose_images(records: Sequence[Record], n_images: int, seed: int) -> list[R
 
 def batch_row(record: Record, transforms: Transforms, seed: int, place: int) -> BatchRow:
     """The pictures of one image; ``place`` stands for its index in a training set."""
-    original = transforms.as_8_bits(read_pixels(record))
-    prepared = transforms.prepare(original)
+    stored = read_pixels(record)
+    if transforms.plane_names:
+        original = as_shown(transforms.stored_planes(stored), transforms)
+    else:
+        original = transforms.as_8_bits(stored)
+    prepared = transforms.prepare(stored)
     augmented = [
-        transforms.augment(prepared, augmentation_seed(seed, epoch, place))
+        as_shown(transforms.augment(prepared, augmentation_seed(seed, epoch, place)), transforms)
         for epoch in range(N_EPOCHS_SHOWN)
     ]
     mask = None if record.load_mask is None else transforms.prepare_mask(record.load_mask())
-    return BatchRow(record.label, record.id, original, prepared, augmented, mask)
+    shown = as_shown(prepared, transforms)
+    return BatchRow(record.label, record.id, original, shown, augmented, mask)
 
 
 def describe_transforms(transforms: Transforms) -> str:
     """The steps in a line, in the order in which they happen."""
     height, width = transforms.image_size
-    equalised = ["CLAHE"] if transforms.clahe else []
-    always = [transforms.colour, *equalised, f"resize to {height}×{width}"]
+    of = f" of {', '.join(transforms.clahe)}" if isinstance(transforms.clahe, list) else ""
+    equalised = [f"CLAHE{of}"] if transforms.clahe else []
+    colours = describe_colours(transforms.plane_names)
+    planes = colours or describe(transforms.planes)
+    always = [planes, *equalised, f"resize to {height}×{width}"]
     crop = [] if transforms.crop is None else [f"crop {transforms.crop}×{transforms.crop}"]
     sideways, upside_down = transforms.horizontal_flip, transforms.vertical_flip
     flips = f"flip left-right {sideways:.0%}, upside-down {upside_down:.0%}"

@@ -28,7 +28,7 @@ def draw_sheet(path: Path, rows: Sequence[ScoreRow], transforms: Transforms, n_s
     records = [Record(str(index), Path(row.path), "") for index, row in enumerate(worst)]
     prepared = prepare_all(records, transforms)
     tiles = [
-        tile_of_row(worst[int(record.id)], to_picture(image))
+        tile_of_row(worst[int(record.id)], to_picture(image, transforms.plane_names))
         for record, image in zip(prepared.records, prepared.images, strict=True)
     ]
     if tiles:

@@ -67,7 +67,7 @@ def test_colours_are_not_converted_where_planes_are_named():
 def test_a_missing_plane_is_a_fault_of_the_image_and_a_further_one_is_not_looked_at():
     with pytest.raises(ImageFault, match=r"^got 3 planes, expected 5: nuclei, actin, mito, golgi"):
         Transforms(SIZE, planes=NAMES).prepare(FIVE[..., :3])
-    with pytest.raises(ImageFault, match="^got 1 plane, expected at least 5: er at 4"):
+    with pytest.raises(ImageFault, match=r"^got 1 plane, expected at least 5: er at 4"):
         Transforms(SIZE, planes={"er": 4}).prepare(GREY)
     np.testing.assert_array_equal(take_planes(FIVE, NAMES[:2]), FIVE[..., :2])
 
