@@ -27,5 +27,8 @@ CELL_OUTLINE = SKY  # round every cell of a mask
 CAUSE_OUTLINE = YELLOW  # round the planted cause, or a foreign region
 PREPARED_CELL_OUTLINE = ORANGE  # round every cell in the sheet of prepared images
 
+# Light of stained planes, which adds up: pairs keep apart for every kind of colour vision.
+PLANES = {"#ff00ff": "magenta", "#00ff00": "green", "#ffff00": "yellow", "#00ffff": "cyan"}
+
 SIGNED = LinearSegmentedColormap.from_list("signed", [NEGATIVE, "#ffffff", POSITIVE])
 SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9ccbe6", BLUE, "#003d63"])

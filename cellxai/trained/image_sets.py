@@ -13,6 +13,7 @@ from cellxai.data.corruption import Corruption
 from cellxai.data.loading.datamodule import CellImages, to_batch
 from cellxai.data.pixels.corruptions import corrupt_records
 from cellxai.data.records import Fault, Record, Source
+from cellxai.figures.planes import as_picture
 from cellxai.files.folder import RunFolder
 from cellxai.trained.rows import HeldRows, JoinedRows, Rows, RowSource, SomeRows
 from cellxai.trained.run import TrainedRun
@@ -51,6 +52,7 @@ class ImageSet:
         logits: What the classifier says of them, in float64; ``None`` without a classifier.
         faults: What could not be read and was left out.
         rows: What views see of them, in float32.
+        plane_names: Of the planes of their pixels; none of grey and RGB.
     """
 
     records: tuple[Record, ...]
@@ -59,6 +61,7 @@ class ImageSet:
     logits: Float[Tensor, "n k"] | None
     faults: tuple[Fault, ...] = ()
     rows: RowSource = field(default_factory=lambda: HeldRows({}))
+    plane_names: tuple[str, ...] = ()
 
     def some(self, places: Int[Tensor, " m"]) -> "ImageSet":
         """Some of the images, in the order given."""
@@ -82,6 +85,7 @@ def join_sets(sets: Sequence[ImageSet]) -> ImageSet:
         torch.cat(logits) if logits else None,
         tuple(fault for images in sets for fault in images.faults),
         JoinedRows([images.rows for images in sets]),
+        sets[0].plane_names,
     )
 
 
@@ -148,6 +152,7 @@ class FeatureSource(ABC):
             None if outputs.logits is None else outputs.logits.double(),
             tuple(faults),
             outputs.rows,
+            images.transforms.plane_names,
         )
 
 
@@ -261,6 +266,6 @@ class LookedRows(RowSource):
         return JoinedRows(parts).of(torch.arange(len(images)))
 
 
-def to_picture(planes: Tensor) -> np.ndarray:
-    """[c h w] as [h w] if grey and [h w 3] otherwise."""
-    return planes[0].numpy() if len(planes) == 1 else planes.permute(1, 2, 0).numpy()
+def to_picture(planes: UInt8[Tensor, "p h w"], names: Sequence[str] = ()) -> np.ndarray:
+    """[p h w] as [h w] if grey and [h w 3] otherwise, a composite where planes have names."""
+    return as_picture(planes.permute(1, 2, 0).numpy(), names)

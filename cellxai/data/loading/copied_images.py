@@ -65,7 +65,7 @@ def detail_of_file(record: Record, stack: Stack) -> Float16[np.ndarray, "side si
         return np.zeros((SIDE, SIDE), np.float16)
 
 
-def details_of_pictures(pictures: UInt8[Tensor, "n c h w"]) -> Details:
+def details_of_pictures(pictures: UInt8[Tensor, "n p h w"]) -> Details:
     """The detail of prepared images."""
     images = (image[0] if len(image) == 1 else image.permute(1, 2, 0) for image in pictures)
     return stack_details([detail_of(image.numpy()) for image in images])

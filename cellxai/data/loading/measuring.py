@@ -45,8 +45,8 @@ def deep_planes(
     """The 16-bit images as stored: named planes side by side, all colours in one plane."""
     for record in records:
         try:
-            with room_to_decode(record):
-                image = read_pixels(record)
+            with room_to_decode(record, transforms.stack):
+                image = read_pixels(record, transforms.stack)
             if isinstance(transforms.planes, str):
                 image = check_colours(image, transforms.planes).reshape(len(image), -1, 1)
             else:

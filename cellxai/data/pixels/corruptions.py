@@ -76,7 +76,7 @@ class Transpose(Corruption):
 
     def corrupt(self, image: Image, random: np.random.Generator) -> OfOtherSize:
         """See :meth:`Corruption.corrupt`."""
-        return cv2.transpose(image)
+        return np.ascontiguousarray(image.swapaxes(0, 1))  # OpenCV's takes no five planes
 
 
 @dataclass(frozen=True)

@@ -155,10 +155,21 @@ def _segment_each(
 
 
 def _rgb(image: Float[Tensor, "c h w"]) -> Float[np.ndarray, "h w 3"]:
-    """Grey as three equal planes, so that one compactness means the same for grey and colour."""
-    if image.shape[0] not in (1, 3):
-        raise ValueError(
-            f"an image of {image.shape[0]} channels cannot be segmented by its colours; "
-            "pass grey or RGB images, or use Grid"
-        )
-    return image.detach().expand(3, -1, -1).movedim(0, -1).cpu().double().numpy()
+    """What is segmented: three planes as RGB, one as three equal ones, others as their composite.
+
+    Grey thrice, so that one compactness means the same for grey and colour.
+    """
+    planes = image.detach().cpu().double()
+    grey = planes if len(planes) in (1, 3) else composite(planes)[None]
+    return grey.expand(3, -1, -1).movedim(0, -1).numpy()
+
+
+def composite(planes: Float[Tensor, "c h w"]) -> Float[Tensor, "h w"]:
+    """The mean over planes, each stretched from its darkest pixel as 0 to its brightest as 1.
+
+    So a faint plane draws its borders as well as a bright one, and the order of planes is nothing.
+    A plane of one level adds none.
+    """
+    low, high = planes.amin((1, 2), keepdim=True), planes.amax((1, 2), keepdim=True)
+    spread = torch.where(high > low, high - low, 1.0)
+    return ((planes - low) / spread).mean(0)

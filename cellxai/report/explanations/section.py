@@ -146,6 +146,7 @@ def _read_or_say_why(folder: RunFolder, entry: Any) -> ExplainedImage:
 def _read_image(folder: RunFolder, entry: Mapping[str, Any]) -> ExplainedImage:
     name, target = str(entry["id"]), str(entry["target"])
     texts = {
+        "planes": f"{name}: the composite of its planes, then each plane by itself.",
         "lime": f"LIME on {name}: original, strongest superpixels for {target}, both signs.",
         "comparison": f"{name} and the map of every explainer for {target}.",
         "stains": f"The planes of {name}, and below each what explainers say of it for {target}.",

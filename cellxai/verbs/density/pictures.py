@@ -115,9 +115,10 @@ def draw_extremes(path: Path, sets: Sequence[ScoredSet]) -> None:
 
 def tile_of_set(scored: ScoredSet, row: int) -> ScoredImage:
     """An image of a sheet."""
-    picture, name = to_picture(scored.images.pictures[row]), scored.images.records[row].id
+    picture, name = scored.images.pictures[row], scored.images.records[row].id
+    shown = to_picture(picture, scored.images.plane_names)
     flagged = bool(scored.flagged[row])
-    return ScoredImage(picture, name, scored.name, float(scored.log_p[row]), flagged)
+    return ScoredImage(shown, name, scored.name, float(scored.log_p[row]), flagged)
 
 
 def draw_plane(path: Path, findings: DensityFindings) -> None:
@@ -220,7 +221,9 @@ def draw_mixture_of_pixels(
     folder: Path, density: FittedMixture, known: Sequence[ImageSet], view: str, seed: int
 ) -> None:
     """The images of each component of a mixture of pixels, and images drawn from it."""
-    pictures = [to_picture(picture) for images in known for picture in images.pictures]
+    pictures = [
+        to_picture(picture, images.plane_names) for images in known for picture in images.pictures
+    ]
     seen = [images.rows.of(torch.arange(len(images.rows)))[view] for images in known]
     rows = torch.cat(seen).double()
     if len(density.mixtures) == 1:
@@ -229,7 +232,9 @@ def draw_mixture_of_pixels(
     samples = sample_rows(density, N_GENERATED, seed).numpy()
     nearest = [int(np.abs(rows.numpy() - sample).mean(1).argmin()) for sample in samples]
     shape = known[0].pictures.shape[1:]
+    drawn = [np.clip(sample.reshape(shape).transpose(1, 2, 0), 0, 1) for sample in samples]
     generated = [
-        np.clip(sample.reshape(shape).transpose(1, 2, 0).squeeze(), 0, 1) for sample in samples
+        sample[..., 0] if shape[0] == 1 else as_rgb(sample, known[0].plane_names)
+        for sample in drawn
     ]
     draw_generated(generated, folder / "generated.png", [pictures[index] for index in nearest])

@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import UInt8
 from torch import Tensor
 
-from cellxai.data.loading.datamodule import to_batch
 from cellxai.data.records import Record
 from cellxai.evaluation.curves import ClassCurve, macro_average, macro_roc
 from cellxai.evaluation.judgement import PartJudgement
@@ -16,6 +15,7 @@ from cellxai.figures.evaluation.confusion import draw_confusion
 from cellxai.figures.evaluation.mistakes import MistakePanel, draw_mistakes
 from cellxai.figures.evaluation.reliability import ReliabilityPanel, draw_reliability
 from cellxai.figures.evaluation.roc import Curve, draw_roc
+from cellxai.figures.planes import as_rgb
 from cellxai.files.folder import write_csv
 
 MOST_MISTAKES = 12  # on the sheet; predictions.csv holds them all
@@ -27,8 +27,9 @@ def draw_evaluation(
     folder: Path,
     judged: PartJudgement,
     records: Sequence[Record],
-    pictures: UInt8[Tensor, "n c h w"],
+    pictures: UInt8[Tensor, "n p h w"],
     temperature: float | None,
+    plane_names: Sequence[str] = (),
 ) -> None:
     """Draws every picture of judged images into a folder.
 
@@ -38,6 +39,7 @@ def draw_evaluation(
         records: The images.
         pictures: Their pixels as the network saw them.
         temperature: That of the validation images; ``None`` without one.
+        plane_names: Of the planes of their pixels; none of grey and RGB.
     """
     matrix = np.array(judged.report["confusion"])
     draw_confusion(matrix, judged.classes, folder / "confusion.png", judged.part)
@@ -47,7 +49,7 @@ def draw_evaluation(
         reliability_panels(judged, temperature), folder / "reliability.png", judged.part
     )
     sheet = folder / "mistakes.png"
-    panels = mistake_panels(judged, records, pictures)
+    panels = mistake_panels(judged, records, pictures, plane_names)
     if panels:
         draw_mistakes(panels, sheet, count_mistakes(judged))
     else:
@@ -112,7 +114,10 @@ def count_mistakes(judged: PartJudgement) -> int:
 
 
 def mistake_panels(
-    judged: PartJudgement, records: Sequence[Record], pictures: UInt8[Tensor, "n c h w"]
+    judged: PartJudgement,
+    records: Sequence[Record],
+    pictures: UInt8[Tensor, "n p h w"],
+    plane_names: Sequence[str] = (),
 ) -> list[MistakePanel]:
     """The mistakes of the judged images, the most confident first, as the network saw them."""
     probabilities, labels = judged.probabilities(), judged.labels.numpy()
@@ -121,7 +126,7 @@ def mistake_panels(
     return [
         MistakePanel(
             records[row].id,
-            to_batch(pictures[row : row + 1])[0].permute(1, 2, 0).numpy(),
+            as_rgb(pictures[row].permute(1, 2, 0).float().div(255).numpy(), plane_names),
             records[row].label,
             judged.classes[int(probabilities[row].argmax())],
             float(probabilities[row].max()),

@@ -143,7 +143,7 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
     write_json(folder / "report.json", report)
     draw_evaluation(
         folder, parts[judged], trained.images.records(judged), trained.images.images(judged),
-        temperature.get("value"),
+        temperature.get("value"), trained.transforms.plane_names,
     )  # fmt: skip
     accuracy = {part: judgement.report["accuracy"] for part, judgement in parts.items()}
     interval = parts[judged].report["intervals"]["accuracy"]["wilson"]
@@ -189,7 +189,10 @@ def evaluate_other(trained: TrainedRun, other: OtherData, out: Path | None) -> E
     }  # fmt: skip
     add_wells(report, wells)
     write_json(folder / "report.json", report)
-    draw_evaluation(folder, judged, other.records, other.images.images(PART), None)
+    draw_evaluation(
+        folder, judged, other.records, other.images.images(PART), None,
+        trained.transforms.plane_names,
+    )  # fmt: skip
     accuracy = {other.name: judged.report["accuracy"]}
     interval = judged.report["intervals"]["accuracy"]["wilson"]
     return EvaluationSummary(

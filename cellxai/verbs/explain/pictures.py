@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
 from cellxai.adapters.explained_images import Subject
 from cellxai.explain.base import Attribution, Context
@@ -15,6 +16,7 @@ from cellxai.figures.explanations.grid import GridRow
 from cellxai.figures.explanations.lime_mask import LimeMask
 from cellxai.figures.explanations.lime_panels import LimePanels, draw_lime_panels
 from cellxai.figures.explanations.stains import StainMaps, draw_stain_maps
+from cellxai.figures.planes import as_rgb, draw_planes
 from cellxai.verbs.explain.saved_maps import SavedMaps
 
 
@@ -29,7 +31,7 @@ class Pictures:
         attributions: What each explainer answered.
         meanings: What the maps of each explainer say; empty for signed evidence.
         mask: What the picture of LIME shows in its second panel; None for the three strongest.
-        planes: Names of the planes, where they have names.
+        planes: Names of the image's planes; none of grey and RGB.
     """
 
     folder: Path
@@ -38,7 +40,7 @@ class Pictures:
     attributions: Mapping[str, Attribution]
     meanings: Mapping[str, str]
     mask: LimeMask | None = None
-    planes: Sequence[str] = ()
+    planes: tuple[str, ...] = ()
 
 
 def draw_pictures(pictures: Pictures, entry: Mapping[str, Any]) -> dict[str, str | None]:
@@ -47,21 +49,28 @@ def draw_pictures(pictures: Pictures, entry: Mapping[str, Any]) -> dict[str, str
     view = f", most surprised view: {entry['view']}" if entry["view"] else ""
     title = f"{describe_image(entry)}; explained: {entry['explained']}{view}"
     comparison = f"{subject.name}_comparison.png"
-    strip = compare(subject, attributions, pictures.meanings, title, entry["explained"])
+    strip = compare(
+        subject, attributions, pictures.meanings, title, entry["explained"], pictures.planes
+    )
     draw_comparison(strip, folder / comparison)
-    drawn = {"comparison": comparison} | draw_stains(pictures, entry, title)
+    drawn: dict[str, str | None] = {"comparison": comparison}
+    if pictures.planes:
+        drawn["planes"] = f"{subject.name}_planes.png"
+        image = planes_last(subject.image[0])
+        draw_planes(image, pictures.planes, folder / drawn["planes"], describe_image(entry))
+        drawn |= draw_stains(pictures, entry, title)
     surrogate = first_surrogate(attributions)
     lime = f"{subject.name}_lime.png"
     if surrogate is None:
         (folder / lime).unlink(missing_ok=True)  # of other explainers, which were asked before
-        return {"lime": None} | drawn
+        return {"lime": None, **drawn}
     method, coefficients = surrogate
     panels = LimePanels(
-        picture_of(subject), pictures.context.superpixels[0].cpu().numpy(), coefficients,
-        f"{method} on {title}",
+        picture_of(subject, pictures.planes), pictures.context.superpixels[0].cpu().numpy(),
+        coefficients, f"{method} on {title}",
     )  # fmt: skip
     draw_lime_panels(panels, folder / lime, pictures.mask)
-    return {"lime": lime} | drawn
+    return {"lime": lime, **drawn}
 
 
 def draw_stains(pictures: Pictures, entry: Mapping[str, Any], title: str) -> dict[str, str | None]:
@@ -77,7 +86,7 @@ def draw_stains(pictures: Pictures, entry: Mapping[str, Any], title: str) -> dic
     stains = StainMaps(
         title,
         pictures.planes,
-        pictures.subject.image[0].permute(1, 2, 0).cpu().numpy(),
+        planes_last(pictures.subject.image[0]),
         maps,
         {name: entry["explainers"][name]["planes"]["shares"] for name in maps},
         None if cause is None or cause.dim() == 2 else cause.cpu().numpy(),
@@ -89,9 +98,14 @@ def draw_stains(pictures: Pictures, entry: Mapping[str, Any], title: str) -> dic
     return {"stains": name}
 
 
-def picture_of(subject: Subject) -> Float[np.ndarray, "h w 3"]:
-    """The image as a picture takes it: colours last."""
-    return subject.image[0].permute(1, 2, 0).cpu().numpy()
+def picture_of(subject: Subject, planes: Sequence[str] = ()) -> Float[np.ndarray, "h w 3"]:
+    """The image as a picture takes it: colours last, a composite where planes have names."""
+    return as_rgb(planes_last(subject.image[0]), planes)
+
+
+def planes_last(image: Float[Tensor, "p h w"]) -> Float[np.ndarray, "h w p"]:
+    """The planes of an image as the last axis."""
+    return image.permute(1, 2, 0).cpu().numpy()
 
 
 def compare(
@@ -100,6 +114,7 @@ def compare(
     meanings: Mapping[str, str],
     title: str,
     score: str,
+    planes: Sequence[str] = (),
 ) -> Comparison:
     """The strip of one image: its maps, what each cost, and the regions that are known of it.
 
@@ -109,6 +124,7 @@ def compare(
         meanings: What the maps of each explainer say; empty for signed evidence.
         title: Which image, which class.
         score: What is explained, in words.
+        planes: Names of the image's planes; none of grey and RGB.
     """
     regions = {
         name: (mask if mask.dim() == 2 else mask.any(0)).cpu().numpy()
@@ -124,8 +140,8 @@ def compare(
         for name, attribution in attributions.items()
     }
     return Comparison(
-        title, picture_of(subject), maps, notes, regions.get("cells"), regions.get("cause"), score,
-        meanings,
+        title, picture_of(subject, planes), maps, notes, regions.get("cells"),
+        regions.get("cause"), score, meanings,
     )  # fmt: skip
 
 
@@ -143,7 +159,7 @@ def grid_row(saved: SavedMaps) -> GridRow:
     prediction = f"→ {entry['predicted']} ({entry['probability']:.2f})"
     return GridRow(
         f"{entry['label'] or entry['id']}\n{prediction}",
-        saved.tensors["image"].permute(1, 2, 0).numpy(),
+        as_rgb(planes_last(saved.tensors["image"]), entry.get("plane_names", ())),
         {name: maps[name] for name in statuses},
         statuses,
     )

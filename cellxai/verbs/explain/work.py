@@ -60,7 +60,7 @@ class Work:
     @property
     def planes(self) -> tuple[str, ...]:
         """Names of the planes of every image; none of grey and of RGB."""
-        return getattr(self.trained.transforms, "plane_names", ())
+        return self.trained.transforms.plane_names
 
     def head(self) -> dict[str, Any]:
         """The head of ``index.json``."""
@@ -107,7 +107,7 @@ class Work:
         self, subject: Subject, context: Context, attributions: Mapping[str, Attribution]
     ) -> dict[str, Any]:
         """What ``index.json`` says of an image, except for its pictures."""
-        target = self.trained.classes[subject.target]
+        target, planes = self.trained.classes[subject.target], self.trained.transforms.plane_names
         return {
             "id": subject.name, "label": subject.record.label or None,
             "predicted": self.trained.classes[subject.predicted],
@@ -117,6 +117,7 @@ class Work:
             "explained": self.scored.explained(target),
             "view": self.scored.view_of(subject.image),
             "baseline_off_data_nats": self.nats_off_data(subject.image, context.baseline),
+            **({"plane_names": list(planes)} if planes else {}),
             "explainers": {
                 name: index_row(attribution) for name, attribution in attributions.items()
             },

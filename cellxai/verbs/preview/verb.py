@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from cellxai.classifier.backbone import Backbone
+from cellxai.data.loading.measuring import with_levels
+from cellxai.data.pixels.planes import describe
 from cellxai.data.pixels.transforms import Transforms, augmentation_seed
 from cellxai.data.plane_statistics import read_plane_statistics
 from cellxai.data.record_pixels import prepare_record, read_8_bits
@@ -17,6 +20,7 @@ from cellxai.figures.dataset.batch import BatchRow, draw_batch
 from cellxai.figures.dataset.contrast import MOST_CLASSES, ContrastRow, draw_contrast
 from cellxai.figures.dataset.counts import draw_counts
 from cellxai.figures.dataset.spread import draw_spread
+from cellxai.figures.planes import as_picture, describe_colours
 from cellxai.files.folder import write_csv, write_json
 from cellxai.verbs.preview.batch_check import (
     PIXELS,
@@ -108,7 +112,8 @@ def preview(
     Args:
         data: The data set.
         out: Folder of the pictures and tables.
-        transforms: What happens to an image before the network.
+        transforms: What happens to an image before the network; the levels of ``sixteen_bit:
+            training`` are here those of all images, for nothing is split.
         n_images: Images in batch.png; each class has one at least, even if that makes more.
         seed: Chooses the images and the augmentation.
         probe: A network with weights at hand, such as one trained on ImageNet, whose features are
@@ -119,6 +124,7 @@ def preview(
         ValueError: If it has no readable image.
     """
     scan = data.scan()
+    transforms = with_levels(transforms, scan.records)
     results = read_statistics(scan.records, transforms)
     measured = [
         (record, statistics)
@@ -200,9 +206,18 @@ def draw_preview(
 def contrast_of(record: Record, transforms: Transforms) -> ContrastRow:
     """An image as the network would see it, without and with CLAHE, whatever the settings say."""
     before, after = (
-        prepare_record(record, replace(transforms, clahe=clahe)) for clahe in (False, True)
+        as_shown(prepare_record(record, replace(transforms, clahe=clahe)), transforms)
+        for clahe in (False, True)
     )
     return ContrastRow(record.label, record.id, before, after)
+
+
+def as_shown(
+    image: UInt8[np.ndarray, "h w p"], transforms: Transforms
+) -> UInt8[np.ndarray, "h w *c"]:
+    """Pixels as the sheets take them: named planes as their composite."""
+    named = transforms.plane_names
+    return as_picture(image, named).reshape(*image.shape[:2], -1) if named else image
 
 
 def choose_images(records: Sequence[Record], n_images: int, seed: int) -> list[Record]:
@@ -228,25 +243,25 @@ def choose_images(records: Sequence[Record], n_images: int, seed: int) -> list[R
 
 def batch_row(record: Record, transforms: Transforms, seed: int, place: int) -> BatchRow:
     """The pictures of one image; ``place`` stands for its index in a training set."""
-    original = read_8_bits(record, transforms)
+    original = as_shown(read_8_bits(record, transforms), transforms)
     prepared = prepare_record(record, transforms)
     augmented = [
-        transforms.augment(prepared, augmentation_seed(seed, epoch, place))
+        as_shown(transforms.augment(prepared, augmentation_seed(seed, epoch, place)), transforms)
         for epoch in range(N_EPOCHS_SHOWN)
     ]
     mask = None if record.load_mask is None else transforms.prepare_mask(record.load_mask())
-    return BatchRow(record.label, record.id, original, prepared, augmented, mask)
+    shown = as_shown(prepared, transforms)
+    return BatchRow(record.label, record.id, original, shown, augmented, mask)
 
 
 def describe_transforms(transforms: Transforms) -> str:
     """The steps in a line, in the order in which they happen."""
     height, width = transforms.image_size
-    equalised = ["CLAHE"] if transforms.clahe else []
-    always = [
-        ", ".join(transforms.plane_names) or transforms.planes,
-        *equalised,
-        f"resize to {height}×{width}",
-    ]
+    of = f" of {', '.join(transforms.clahe)}" if isinstance(transforms.clahe, list) else ""
+    equalised = [f"CLAHE{of}"] if transforms.clahe else []
+    colours = describe_colours(transforms.plane_names)
+    planes = colours or describe(transforms.planes)
+    always = [planes, *equalised, f"resize to {height}×{width}"]
     crop = [] if transforms.crop is None else [f"crop {transforms.crop}×{transforms.crop}"]
     sideways, upside_down = transforms.horizontal_flip, transforms.vertical_flip
     flips = f"flip left-right {sideways:.0%}, upside-down {upside_down:.0%}"

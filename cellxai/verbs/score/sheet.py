@@ -47,7 +47,7 @@ def draw_sheet(
     ]
     prepared = prepare_all(records, transforms)
     tiles = [
-        tile_of_row(worst[int(record.id)], to_picture(image))
+        tile_of_row(worst[int(record.id)], to_picture(image, transforms.plane_names))
         for record, image in zip(prepared.records, prepared.images, strict=True)
     ]
     if tiles:
