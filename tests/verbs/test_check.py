@@ -55,7 +55,7 @@ def faulty(tmp_path) -> Sartorius:
     (images / "missing.png").unlink()
     whole = (images / "truncated.png").read_bytes()
     (images / "truncated.png").write_bytes(whole[: len(whole) // 2])
-    Image.fromarray(pixels(0).astype(np.float32)).save(images / "deep.png", format="TIFF")
+    Image.fromarray(pixels(0).astype(np.int32)).save(images / "deep.png", format="TIFF")
     return data
 
 
@@ -68,7 +68,7 @@ def test_check_lists_all_faults_each_in_one_line_that_names_file_or_row(faulty):
         ("train.csv row 8", "start 190 length 9"),
         ("train.csv row 10", "'astro' here and 'cort' in train.csv row 9"),
         ("truncated.png", "truncated or corrupt"),
-        ("deep.png", "32-bit pixels are not read: convert to 8 or 16 bits by a rule"),
+        ("deep.png", "signed pixels of 32 bits, expected ones without a sign"),
     ]
     assert len(lines) == len(named) + 1
     for where, what in named:

@@ -24,7 +24,7 @@ class PixelLook:
 
     shape: tuple[int, ...]
     bits: int
-    level: tuple[float, ...] | None
+    level: tuple[int | float, ...] | None
     content: str
 
 
