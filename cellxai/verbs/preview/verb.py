@@ -16,6 +16,7 @@ from cellxai.figures.dataset.contrast import MOST_CLASSES, ContrastRow, draw_con
 from cellxai.figures.dataset.counts import draw_counts
 from cellxai.figures.dataset.spread import draw_spread
 from cellxai.files.folder import write_csv
+from cellxai.files.returned import Returned
 from cellxai.verbs.preview.summaries import (
     ClassSummary,
     Measured,
@@ -28,7 +29,7 @@ N_EPOCHS_SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Preview:
+class Preview(Returned):
     """What :func:`preview` measured and drew.
 
     Args:
@@ -39,6 +40,8 @@ class Preview:
         by_constant: Share that the most frequent class makes up.
         faults: Images and rows that were left out.
     """
+
+    pictures = "*.png"
 
     folder: Path
     images: tuple[str, ...]
