@@ -5,12 +5,12 @@ Without pandas, which nothing here needs; ``pandas.DataFrame(frame)`` takes it a
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, overload
 
-from cellxai.files.folder import atomic
+from cellxai.files.folder import atomic, read_csv
 
 MOST_ROWS = 30  # that are printed; all are there
 MOST_LETTERS = 60  # of a printed text
@@ -142,3 +142,31 @@ def _text(value: Any) -> str:
         return "yes" if value else "no"
     text = f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())
     return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…"
+
+
+def read_frame(path: Path, text: Collection[str] = ()) -> Frame:
+    """A table that a verb wrote as CSV, with numbers as numbers and blanks as None.
+
+    Args:
+        path: The file.
+        text: Columns that stay text although all their cells are numbers, such as ids.
+    """
+    rows = read_csv(path)
+    columns = list(rows[0]) if rows else []
+    kinds = {name: _kind([row[name] for row in rows]) for name in columns if name not in text}
+    typed = [
+        {name: kinds.get(name, str)(cell) if cell else None for name, cell in row.items()}
+        for row in rows
+    ]
+    return Frame(typed, columns)
+
+
+def _kind(cells: Sequence[str]) -> type:
+    """The narrowest of int, float and str that takes every cell that is not blank."""
+    for kind in (int, float):
+        try:
+            [kind(cell) for cell in cells if cell]
+        except ValueError:
+            continue
+        return kind
+    return str

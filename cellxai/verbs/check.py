@@ -16,12 +16,14 @@ from cellxai.data.pixels.near_copies import NearCopy, detail_of, find_near_copie
 from cellxai.data.pixels.oddities import PixelLook, describe_odd, look_at
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault, Record, Scan, Source, note_blank_groups
+from cellxai.files.frame import Frame
+from cellxai.files.returned import Returned
 
 FAULTS_FOUND = 3  # exit code: neither a success nor a mistake in the command
 
 
 @dataclass(frozen=True)
-class CheckReport:
+class CheckReport(Returned):
     """The result of :func:`check`.
 
     Args:
@@ -40,6 +42,12 @@ class CheckReport:
     def exit_code(self) -> int:
         """0 for a sound data set, 3 for one with faults."""
         return FAULTS_FOUND if self.faults else 0
+
+    def to_frame(self) -> Frame:
+        """A row per fault and per note, with where it is and what."""
+        kinds = (("fault", self.faults), ("note", self.notes))
+        rows = [{"kind": kind, "where": x.where, "what": x.what} for kind, xs in kinds for x in xs]
+        return Frame(rows, ["kind", "where", "what"])
 
     def __str__(self) -> str:
         counts = ", ".join(f"{label} {n}" for label, n in self.classes.items())

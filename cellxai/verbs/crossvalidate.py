@@ -23,6 +23,8 @@ from cellxai.evaluation.grouped_shares import share_interval
 from cellxai.evaluation.intervals import bootstrap, sampling_units
 from cellxai.evaluation.scores import judge, resampled_scores
 from cellxai.files.folder import RunFolder, read_csv, read_json, write_csv, write_json
+from cellxai.files.frame import Frame, read_frame
+from cellxai.files.returned import Returned
 from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import TrainingSettings
 from cellxai.verbs.evaluate import evaluate_once
@@ -40,7 +42,7 @@ Classes = Int[np.ndarray, " n"]
 
 
 @dataclass(frozen=True)
-class CrossValidation:
+class CrossValidation(Returned):
     """What ``crossvalidate`` measured.
 
     Args:
@@ -50,6 +52,10 @@ class CrossValidation:
 
     folder: Path
     report: Mapping[str, Any]
+
+    def to_frame(self) -> Frame:
+        """A row per image: its fold, label, and what the network that had not seen it predicted."""
+        return read_frame(self.folder / "crossvalidation.csv", text=("id", "label", "predicted"))
 
     def __str__(self) -> str:
         pooled, over = self.report["out_of_fold"], self.report["over_folds"]["accuracy"]

@@ -11,6 +11,7 @@ from cellxai.data.loading.cache import cache_key
 from cellxai.data.records import Fault, Record, Source
 from cellxai.files.config import as_config
 from cellxai.files.identity import hash_json, hash_tensors
+from cellxai.files.returned import Returned
 from cellxai.trained.feature_file import ImageEntry, read_features, write_features
 from cellxai.trained.image_stream import Chunk, stream_outputs
 from cellxai.trained.layers import LayerFeatures
@@ -21,7 +22,7 @@ KEY_LENGTH = 8  # letters that tell data sets apart in the names of files
 
 
 @dataclass(frozen=True)
-class FeatureFile:
+class FeatureFile(Returned):
     """What ``features`` wrote, or what was there already.
 
     Args:

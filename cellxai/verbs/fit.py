@@ -21,7 +21,10 @@ from cellxai.data.splits import PARTS, SplitSettings, write_split
 from cellxai.figures.training_curves import best_epoch, draw_curves
 from cellxai.files.config import as_config, read_config, write_config
 from cellxai.files.folder import RunFolder, read_csv, read_json, remove_leftovers, write_json
+from cellxai.files.frame import Frame, read_frame
 from cellxai.files.lock import run_lock
+from cellxai.files.returned import Returned
+from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.environment import (
     describe_data,
     describe_environment,
@@ -43,6 +46,7 @@ from cellxai.training.resuming import (
 from cellxai.training.run_images import load_images
 from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import (
+    Device,
     TrainingSettings,
     check_launch,
     check_precision,
@@ -54,7 +58,7 @@ from gmm.commandline.trust import classes_in, folders_of_own
 
 
 @dataclass(frozen=True)
-class Fitted:
+class Fitted(Returned):
     """A trained run.
 
     Args:
@@ -74,6 +78,19 @@ class Fitted:
     n_faults: int
     accuracy: float | None
     notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> Frame:
+        """A row per epoch."""
+        return read_frame(self.folder.metrics)
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run folder, with a name for every file in it."""
+        return RunFolder(self.run)
+
+    def load(self, device: Device = "auto") -> TrainedRun:
+        """The trained network with its settings, classes and images."""
+        return load_run(self.run, device)
 
     def __str__(self) -> str:
         judged = (

@@ -11,7 +11,9 @@ from typing import Any
 from rich.console import Console
 
 from cellxai.files.folder import write_csv
+from cellxai.files.frame import Frame
 from cellxai.files.identity import hash_json
+from cellxai.files.returned import Returned
 from cellxai.training.settings import Device
 from cellxai.verbs.evaluate import evaluate_once
 from cellxai.verbs.fit import fit
@@ -25,7 +27,7 @@ FAILED = 3  # exit code: neither a success nor a mistake in the command
 
 
 @dataclass(frozen=True)
-class Grid:
+class Grid(Returned):
     """What ``grid`` trained.
 
     Args:
@@ -40,6 +42,10 @@ class Grid:
     def exit_code(self) -> int:
         """0, or 3 where a combination failed."""
         return FAILED if self.failures else 0
+
+    def to_frame(self) -> Frame:
+        """A row per run, as text."""
+        return self.table.to_frame()
 
     def __str__(self) -> str:
         failed = [f"failed: {name}: {reason}" for name, reason in self.failures.items()]

@@ -10,11 +10,13 @@ from cellxai.explain.benchmark.merge import merge_stores
 from cellxai.explain.benchmark.shards import WHOLE, Shard, shard_files
 from cellxai.explain.results.store import Store
 from cellxai.files.folder import RunFolder
+from cellxai.files.frame import Frame, read_frame
 from cellxai.files.lock import file_lock
+from cellxai.files.returned import Returned
 
 
 @dataclass(frozen=True)
-class Merged:
+class Merged(Returned):
     """What ``merge`` found.
 
     Args:
@@ -30,6 +32,10 @@ class Merged:
     new: int
     rows: int
     absent: tuple[Shard, ...]
+
+    def to_frame(self) -> Frame:
+        """A row per metric and explainer, with the mean over images and its interval."""
+        return read_frame(self.folder / "table.csv")
 
     def __str__(self) -> str:
         lines = [

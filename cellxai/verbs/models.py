@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -11,6 +11,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from cellxai.classifier.backbone import input_sizes
+from cellxai.files.frame import Frame
+from cellxai.files.returned import Returned
 
 EFFICIENTNETS = (
     *(f"tf_efficientnetv2_{size}" for size in ("b0", "b1", "b2", "b3", "s", "m", "l", "xl")),
@@ -45,10 +47,16 @@ class ListedModel:
 
 
 @dataclass(frozen=True)
-class ModelTable:
+class ModelTable(Returned):
     """Models of timm; as text one line per model."""
 
     models: tuple[ListedModel, ...]
+
+    def to_frame(self) -> Frame:
+        """A row per model."""
+        names = [field.name for field in fields(ListedModel)]
+        rows = [{name: getattr(model, name) for name in names} for model in self.models]
+        return Frame(rows, names)
 
     def __str__(self) -> str:
         rows = [

@@ -14,6 +14,7 @@ from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.readers.sartorius import Sartorius
 from cellxai.data.splits import SplitSettings
 from cellxai.files.folder import RunFolder, read_json
+from cellxai.files.returned import Returned
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import TrainingSettings, choose_device, device_name
 from cellxai.verbs.density.verb import density_of_run
@@ -30,7 +31,7 @@ N_UNFAMILIAR = 24  # enough for a share and a histogram
 
 
 @dataclass(frozen=True)
-class Quickstart:
+class Quickstart(Returned):
     """What ``quickstart`` made.
 
     Args:

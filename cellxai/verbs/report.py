@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellxai.files.folder import RunFolder, atomic
+from cellxai.files.returned import Returned
 from cellxai.report.origin import read_origin
 from cellxai.report.page import read_sections, render
 
 
 @dataclass(frozen=True)
-class ReportPage:
+class ReportPage(Returned):
     """Where the page is, and what it lacks.
 
     Args:

@@ -8,6 +8,8 @@ from typing import Any
 from cellxai.classifier.monitor import higher_is_better
 from cellxai.files.config import read_config
 from cellxai.files.folder import RunFolder, read_csv, read_json, write_csv
+from cellxai.files.frame import Frame
+from cellxai.files.returned import Returned
 from cellxai.training.resuming import SAME_RESULTS, flatten
 
 COLUMNS = (
@@ -18,7 +20,7 @@ WIDEST = 40  # letters of a cell on the terminal; runs.csv has all
 
 
 @dataclass(frozen=True)
-class RunTable:
+class RunTable(Returned):
     """Runs side by side; as text one line per run.
 
     Args:
@@ -30,6 +32,10 @@ class RunTable:
     path: Path
     rows: tuple[Mapping[str, str], ...]
     problems: tuple[str, ...]
+
+    def to_frame(self) -> Frame:
+        """A row per run, as text."""
+        return Frame(self.rows)
 
     def __str__(self) -> str:
         names = [name for name in self.rows[0] if any(row[name] for row in self.rows)]

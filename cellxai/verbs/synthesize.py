@@ -17,13 +17,14 @@ from cellxai.data.synthetic.foreign import FOREIGN_KINDS, ForeignKind
 from cellxai.data.synthetic.scene import CLASSES
 from cellxai.data.synthetic.write import AnnotationRow, Plan, map_images, write_image
 from cellxai.files.folder import write_csv, write_json
+from cellxai.files.returned import Returned
 
 DEFAULT_CAUSE: Stain = "granules"
 LEAST_SIDE_PX = 64  # a cell of a smaller frame is a few pixels, and no class is to be seen
 
 
 @dataclass(frozen=True)
-class Synthesized:
+class Synthesized(Returned):
     """What ``synthesize`` made.
 
     Args:

@@ -29,7 +29,7 @@ def ask_each(
         ModelError: If the model does not fit the images: that is no fault of an explainer.
     """
     try:
-        attribution = attribute_with_cost(explainer, model, images, targets, context)
+        attribution = attribute_with_cost(explainer, model, images, targets, context, memory=False)
     except ModelError:
         raise
     except Exception as error:

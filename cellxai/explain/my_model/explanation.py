@@ -75,12 +75,11 @@ class Explanation:
     def cost(self) -> Cost:
         """Of all seeds together."""
         costs = [run.cost for run in self.runs]
-        peaks = [cost.peak_bytes for cost in costs if cost.peak_bytes is not None]
         return Cost(
             sum(cost.forwards for cost in costs),
             sum(cost.backwards for cost in costs),
             sum(cost.seconds for cost in costs),
-            max(peaks, default=None),
+            None,  # not measured: to do so takes longer than some maps
             max(cost.batch_size for cost in costs),
             costs[0].dtype,
         )

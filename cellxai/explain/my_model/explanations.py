@@ -2,7 +2,6 @@
 
 import io
 import json
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -15,6 +14,7 @@ from cellxai.explain.my_model.explanation import Explanation, Subject, certainty
 from cellxai.explain.my_model.reading import ReadModel
 from cellxai.files.folder import atomic
 from cellxai.files.frame import Frame
+from cellxai.files.returned import picture_tag, show_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,10 +92,8 @@ class Explanations(Sequence[Explanation]):
 
     def show(self, image: int | None = None) -> None:
         """Shows one image or all: in a notebook below the cell, elsewhere in a window."""
-        from cellxai.explain.my_model.pictures import show
-
         for number in range(len(self.subjects)) if image is None else [image]:
-            show(self.picture(number))
+            show_picture(self.picture(number))
 
     def picture(self, image: int = 0) -> bytes:
         """The figure of one image as a PNG."""
@@ -174,11 +172,7 @@ class Explanations(Sequence[Explanation]):
 
     def _repr_html_(self) -> str:
         shown = range(min(len(self.subjects), MOST_SHOWN))
-        pictures = [
-            f'<img alt="{escape(self.subjects[number].name)}" '
-            f'src="data:image/png;base64,{b64encode(self.picture(number)).decode()}">'
-            for number in shown
-        ]
+        pictures = [picture_tag(self.picture(n), self.subjects[n].name) for n in shown]
         hidden = len(self.subjects) - len(shown)
         rest = [f"<p>{hidden} more images: .show(image)</p>"] if hidden else []
         return "".join([*pictures, *rest, f"<pre>{escape(repr(self))}</pre>"])

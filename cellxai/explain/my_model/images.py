@@ -108,9 +108,11 @@ def _scale(image: Tensor, name: str, bounds: Bounds | None) -> Float[Tensor, "c 
     if bounds is not None:
         low, high = (plane_values(bound, len(image), image, "bounds") for bound in bounds)
         image = (image - low) / (high - low)
+    low, high = image.aminmax()
+    if low >= 0 and high <= 1:
+        return image.clone(memory_format=torch.contiguous_format)
     # NaN passes: an image with pixels that are no numbers has a verdict of its own.
-    outside = (image < -TOLERANCE) | (image > 1 + TOLERANCE)
-    if outside.any():
+    if ((image < -TOLERANCE) | (image > 1 + TOLERANCE)).any():
         raise _outside(name, image, bounds)
     return image.clamp(0, 1).contiguous()
 

@@ -1,9 +1,7 @@
 """An explained image with all its maps, as a figure; shown wherever Python runs."""
 
-import io
-import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
@@ -52,16 +50,3 @@ def rgb(image: Float[Tensor, "c h w"]) -> Float[np.ndarray, "h w 3"]:
     """The image for the eye: RGB as it is, any other number of planes as their mean in grey."""
     shown = image if len(image) == 3 else image.mean(0, keepdim=True).expand(3, -1, -1)
     return shown.nan_to_num(0.0).movedim(0, -1).cpu().double().numpy()
-
-
-def show(png: bytes) -> None:
-    """Shows a picture below the cell of a notebook, or in the viewer of the system."""
-    shell: Any = sys.modules.get("IPython")
-    if shell is not None and shell.get_ipython() is not None:
-        from IPython.display import Image, display  # pyright: ignore[reportMissingImports]
-
-        display(Image(data=png))
-        return
-    from PIL import Image as Pillow
-
-    Pillow.open(io.BytesIO(png)).show()

@@ -68,9 +68,9 @@ class Guarded:
             for name, buffer in module._buffers.items()
         ]
         self._hooks = [
-            (hooks, dict(hooks))
+            (hooks, dict(hooks) if hooks else {})
             for module in modules
-            for hooks in (getattr(module, kind, None) for kind in HOOKS)
+            for hooks in map(vars(module).get, HOOKS)
             if hooks is not None
         ]
 
@@ -82,15 +82,17 @@ class Guarded:
     def give_back(self) -> None:
         """Makes all as it was."""
         for module, training in self._modes:
-            module.training = training  # not .train(), which would also change submodules
+            if module.training != training:  # to set it takes torch longer than to look
+                module.training = training  # not .train(), which would also change submodules
         for parameter, required, gradient, content in self._gradients:
             if parameter.requires_grad != required:
                 parameter.requires_grad_(required)
-            parameter.grad = _restored(gradient, content)
+            if parameter.grad is not gradient or gradient is not None:
+                parameter.grad = _restored(gradient, content)
         for module, name, buffer, content in self._buffers:
             module._buffers[name] = _restored(buffer, content)
         for hooks, before in self._hooks:
-            if hooks != before:
+            if (hooks or before) and hooks != before:
                 hooks.clear()
                 hooks.update(before)
 

@@ -20,7 +20,9 @@ from cellxai.explain.score import Score
 from cellxai.explain.superpixel_cache import CachedSuperpixels
 from cellxai.explain.superpixels.base import Superpixels
 from cellxai.explain.superpixels.methods import Slic
+from cellxai.files.frame import Frame, read_frame
 from cellxai.files.lock import file_lock
+from cellxai.files.returned import Returned
 from cellxai.training.settings import Device
 from cellxai.verbs.benchmark.dry_run import DryRun, plan_run
 from cellxai.verbs.benchmark.processes import share_of_this_process, wait_for_all
@@ -33,7 +35,7 @@ MOST_REASONS = 5  # that are told; the tables count all
 
 
 @dataclass(frozen=True)
-class Benchmark:
+class Benchmark(Returned):
     """What ``benchmark`` found.
 
     Args:
@@ -43,6 +45,8 @@ class Benchmark:
         failed: How many of them failed, by explainer or metric and reason.
         joined_by: The command that joins the shards; empty where this is the whole.
     """
+
+    pictures = "*.png"
 
     path: Path
     computed: int
@@ -59,6 +63,10 @@ class Benchmark:
     def exit_code(self) -> int:
         """1 where nothing but errors came of it."""
         return int(self.rows > 0 and sum(self.failed.values()) == self.rows)
+
+    def to_frame(self) -> Frame:
+        """A row per metric and explainer, with the mean over images and its interval."""
+        return read_frame(self.folder / "table.csv")
 
     def __str__(self) -> str:
         lines = [f"{self.path}: {self.rows} scores; {self.computed} attributions computed now"]

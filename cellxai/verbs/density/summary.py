@@ -16,12 +16,14 @@ from cellxai.density.rounds import DENSITY
 from cellxai.density.scored_sets import OUT_OF_FOLD, ScoredSet
 from cellxai.density.separation import DEFINITION
 from cellxai.evaluation.intervals import DEFINITION as INTERVALS
+from cellxai.files.frame import Frame, read_frame
+from cellxai.files.returned import Returned
 from cellxai.verbs.density.findings import DensityFindings
 from cellxai.verbs.density.warnings import count_noun
 
 
 @dataclass(frozen=True)
-class DensitySummary:
+class DensitySummary(Returned):
     """What ``density`` found.
 
     Args:
@@ -35,6 +37,8 @@ class DensitySummary:
         faults: What could not be read of each other set and was left out.
     """
 
+    pictures = "*.png"
+
     folder: Path
     views: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -43,6 +47,10 @@ class DensitySummary:
     most_surprised: dict[str, str]
     detector_results: tuple[DetectorResult, ...]
     faults: dict[str, tuple[Fault, ...]]
+
+    def to_frame(self) -> Frame:
+        """A row per image and set: its p-values and verdict; a blank is None."""
+        return read_frame(self.folder / "scores.csv", text=("id", "set", "label", "view"))
 
     def __str__(self) -> str:
         judged_in_turn = OUT_OF_FOLD in self.share_flagged  # then all parts were fitted to

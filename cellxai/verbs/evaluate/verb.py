@@ -1,5 +1,6 @@
 """The verb ``evaluate``: how often a trained classifier is right, and where it is wrong."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ from cellxai.evaluation.comparison import DEFINITION as COMPARISON
 from cellxai.evaluation.judgement import PartJudgement, judge_part
 from cellxai.evaluation.wells import DEFINITION as WELLS
 from cellxai.files.folder import RunFolder, write_csv, write_json
+from cellxai.files.frame import Frame, read_frame
 from cellxai.files.identity import hash_tensors
+from cellxai.files.returned import Returned
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
 from cellxai.verbs.evaluate.certainty import (
@@ -43,7 +46,7 @@ NOTES = {
 
 
 @dataclass(frozen=True)
-class EvaluationSummary:
+class EvaluationSummary(Returned):
     """What ``evaluate`` found.
 
     Args:
@@ -57,6 +60,8 @@ class EvaluationSummary:
         notes: What else has to be known.
     """
 
+    pictures = "*.png"
+
     folder: Path
     accuracy: dict[str, float]
     judged_part: str
@@ -64,6 +69,17 @@ class EvaluationSummary:
     baseline: float | None = None
     faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> Frame:
+        """A row per image: its label, what was predicted, and the probability of each class."""
+        return read_frame(
+            self.folder / "predictions.csv", text=("id", "part", "label", "predicted")
+        )
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The content of ``report.json``: every score of every part, with its intervals."""
+        return json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
 
     def __str__(self) -> str:
         figures = ", ".join(f"{part} {value:.3f}" for part, value in self.accuracy.items())

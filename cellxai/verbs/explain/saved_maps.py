@@ -1,11 +1,12 @@
 """The maps of an image on disk with its entry in the index: what a second start goes on from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -95,6 +96,21 @@ def read_maps(path: Path, settings: str) -> SavedMaps | None:
         return SavedMaps(json.loads(header[ENTRY]), tensors)
     except (OSError, ValueError, KeyError, SafetensorError):
         return None
+
+
+def maps_by_explainer(paths: Sequence[Path]) -> dict[str, Any]:
+    """The maps of several files by explainer: [b h w], or a list of [h w] of several sizes."""
+    by_name: dict[str, list[Tensor]] = {}
+    for path in paths:
+        check_digest(path)
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        for name, values in SavedMaps({}, tensors).maps.items():
+            by_name.setdefault(name, []).append(values)
+    return {
+        name: torch.stack(maps) if len({m.shape for m in maps}) == 1 else maps
+        for name, maps in by_name.items()
+    }
 
 
 def hash_settings(

@@ -1,5 +1,6 @@
 """The verb itself: which images, which explainers, and what is written of each."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,11 +26,13 @@ from cellxai.explain.superpixels.methods import Slic
 from cellxai.figures.explanations.grid import draw_grid
 from cellxai.figures.explanations.lime_mask import LimeMask
 from cellxai.files.folder import write_json
+from cellxai.files.frame import Frame
+from cellxai.files.returned import Returned
 from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
 from cellxai.verbs.explain.pictures import grid_row
 from cellxai.verbs.explain.plane_evidence import write_planes
-from cellxai.verbs.explain.saved_maps import SavedMaps, read_maps, write_maps
+from cellxai.verbs.explain.saved_maps import SavedMaps, maps_by_explainer, read_maps, write_maps
 from cellxai.verbs.explain.work import Work
 
 
@@ -66,7 +69,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Explained:
+class Explained(Returned):
     """What ``explain`` wrote.
 
     Args:
@@ -78,12 +81,25 @@ class Explained:
         n_kept: Images whose maps were there already, made with the same settings.
     """
 
+    pictures = "*_comparison.png"
+
     folder: Path
     images: tuple[str, ...]
     explainers: tuple[str, ...]
     doubts: dict[str, str]
     left_out: tuple[Fault, ...] = ()
     n_kept: int = 0
+
+    @property
+    def maps(self) -> dict[str, Any]:
+        """By explainer the maps [b h w] of all images; a list [h w] where their sizes differ."""
+        paths = [self.folder / "maps" / f"{image}.safetensors" for image in self.images]
+        return maps_by_explainer(paths)
+
+    def to_frame(self) -> Frame:
+        """A row per image and explainer: class, status, reason, cost, and LIME's R²."""
+        index = json.loads((self.folder / "index.json").read_text(encoding="utf-8"))
+        return Frame(index_rows(index["images"]))
 
     def __str__(self) -> str:
         kept = f"; {self.n_kept} of {len(self.images)} were there" if self.n_kept else ""
@@ -264,3 +280,13 @@ def collect_doubts(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         for name, explainer in entry["explainers"].items()
         if explainer["status"] != "ok"
     }
+
+
+def index_rows(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the index says of each image and explainer, as rows."""
+    about = ("id", "label", "predicted", "probability", "explained")
+    return [
+        {name: entry[name] for name in about} | {"explainer": name} | row
+        for entry in entries
+        for name, row in entry["explainers"].items()
+    ]

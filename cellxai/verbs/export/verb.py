@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cellxai.files.folder import atomic, write_json
 from cellxai.files.identity import hash_file
+from cellxai.files.returned import Returned
 from cellxai.trained.run import TrainedRun, load_run, read_settings
 from cellxai.training.settings import Device
 from cellxai.verbs.export.card import CARD, PROGRAM, WEIGHTS, describe_model
@@ -30,7 +31,7 @@ N_CHECKED = 8  # real images that go through both
 
 
 @dataclass(frozen=True)
-class Exported:
+class Exported(Returned):
     """What ``export`` wrote.
 
     Args:

@@ -22,6 +22,7 @@ from cellxai.figures.dataset.counts import draw_counts
 from cellxai.figures.dataset.spread import draw_spread
 from cellxai.figures.planes import as_picture, describe_colours
 from cellxai.files.folder import write_csv, write_json
+from cellxai.files.returned import Returned
 from cellxai.verbs.preview.batch_check import (
     PIXELS,
     BatchCheck,
@@ -41,7 +42,7 @@ N_EPOCHS_SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Preview:
+class Preview(Returned):
     """What :func:`preview` measured and drew.
 
     Args:
@@ -54,6 +55,8 @@ class Preview:
         batches: Whether plate, batch and other columns can be told from the image, and go with the
             class.
     """
+
+    pictures = "*.png"
 
     folder: Path
     images: tuple[str, ...]

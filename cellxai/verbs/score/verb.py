@@ -9,7 +9,9 @@ from cellxai.data.records import Record, Scan, Source
 from cellxai.density.promises import Promise
 from cellxai.evaluation.well_tables import WELLS
 from cellxai.files.folder import RunFolder, read_json, write_json
+from cellxai.files.frame import Frame, read_frame
 from cellxai.files.lock import run_lock
+from cellxai.files.returned import Returned
 from cellxai.trained.image_stream import stream_outputs
 from cellxai.training.settings import Device
 from cellxai.verbs.score.known_networks import read_scorer
@@ -34,7 +36,7 @@ NOTHING_READ = 3  # exit code: neither a success nor a mistake in the command
 
 
 @dataclass(frozen=True)
-class ScoreSummary:
+class ScoreSummary(Returned):
     """What ``score`` found.
 
     Args:
@@ -50,6 +52,8 @@ class ScoreSummary:
         sets_problem: Why there are no sets of classes, or what they cannot promise.
         n_wells: Number of the wells that ``wells.csv`` has a row for.
     """
+
+    pictures = "sheet.png"
 
     folder: Path
     n_images: int
@@ -67,6 +71,10 @@ class ScoreSummary:
     def exit_code(self) -> int:
         """0, or 3 where no image could be read."""
         return 0 if self.n_images else NOTHING_READ
+
+    def to_frame(self) -> Frame:
+        """A row per image: class, probabilities, and after ``density`` whether it is known."""
+        return read_frame(self.folder / TABLE, text=("id", "path", "predicted", "well", "plate"))
 
     def __str__(self) -> str:
         counts = ", ".join(f"{label} {n}" for label, n in self.classes.items())
