@@ -21,7 +21,7 @@ PIPELINE_FILE = "pipeline.safetensors"  # in the folder of a run's density
 
 
 class DensityPipeline:
-    """Whether an image is known: asked of every view, decided by the most surprised one.
+    """Whether an image is known: asked of every view, decided by the most surprised ones.
 
     ``fit`` learns the density of every view from known images, and what surprise is usual from the
     same images, each scored by densities that were not fitted to it (cross-conformal prediction:

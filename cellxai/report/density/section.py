@@ -87,7 +87,7 @@ def density_section(folder: RunFolder, command: str) -> Section:
         "density",
         "Density: does the model know this image?",
         "Every depth of the network, and the pixels, say how surprising an image is beside known "
-        "images; the most surprised view decides, and images as rare as was asked for are flagged "
+        "images; the most surprised views decide, and images as rare as was asked for are flagged "
         "as unfamiliar. A flag says that the prediction rests on nothing seen before, not that it "
         "is wrong.",
         command,

@@ -53,7 +53,7 @@ def density(
 ) -> DensitySummary:
     """Says of each image whether a trained classifier knows it, and what it makes of such images.
 
-    Asked of every depth, from the pixels to the logits, the most surprised view decides. Training
+    Asked of every depth, from the pixels to the logits, the most surprised views decide. Training
     and validation images say what is usual, each scored by densities of other images; the test
     images have no say and show what the threshold does to new ones. See docs/density.md.
 

@@ -4,6 +4,7 @@ from torch import nn
 
 from cellxai.classifier.backbone import FeatureNetwork, TimmBackbone
 from cellxai.classifier.module import CellClassifier, HeadSettings
+from cellxai.density.densities import NearestClass
 from cellxai.density.views import Places, PooledLayer
 from cellxai.density.views.defaults import default_views, find_stages, spread
 from cellxai.density.views.looking import as_grid, layers_of, look, rows_of
@@ -50,6 +51,14 @@ def test_the_views_of_any_network_are_its_own_stages(network, stages):
     with torch.no_grad():
         rows = rows_of(views, look(model, layers_of(views.values()), images))
     assert all(len(values) == 2 and values.isfinite().all() for values in rows.values())
+
+
+def test_the_later_views_know_the_classes_and_the_early_ones_do_not():
+    views = default_views(timm("test_efficientnet"), (64, 64), planes=1)
+    with_classes = {name for name, v in views.items() if isinstance(v.density, NearestClass)}
+    stages = [name for name, view in views.items() if isinstance(view, PooledLayer)]
+    n_early = -(-len(stages) // 3)
+    assert with_classes == {*stages[n_early:], "penultimate"}
 
 
 def test_no_stage_is_looked_at_twice_under_two_names():
