@@ -34,9 +34,12 @@ from gmm.samples.statistics import (
 
 P = TypeVar("P", bound=Estimate)
 
-LEAST_SHARE = 1e-31
-# Of a sample in float32, below which it counts as 0: its product with a number of usual size is
-# subnormal, with which some CPUs take a hundred times as long, and far below any rounding.
+# Of a sample, below which it counts as 0: its product with a number of usual size is subnormal,
+# with which some CPUs take a hundred times as long, and it is far below any rounding.
+LEAST_SHARE = {
+    dtype: torch.finfo(dtype).tiny / torch.finfo(dtype).eps
+    for dtype in (torch.float32, torch.float64)
+}
 
 MOST_PRODUCTS = 2**20  # of two features of few samples, to be kept from iteration to iteration
 
@@ -166,8 +169,7 @@ def _sum_statistics(
 
     def summarise_chunk(chunk: Chunk) -> Statistics:
         log_density, resp = normalise(evaluate(chunk))
-        if dtype == torch.float32:
-            resp = F.threshold(resp, LEAST_SHARE, 0.0)
+        resp = F.threshold(resp, LEAST_SHARE[dtype], 0.0)
         if way.about_means:
             return summarise_deviations(chunk, resp, log_density, means)
         return summarise(chunk, resp, log_density, factors, packs=way.packs)

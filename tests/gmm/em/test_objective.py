@@ -44,7 +44,7 @@ def test_the_sums_do_not_depend_on_the_chunks(covariance_type, parameters, blobs
 
 
 @pytest.mark.parametrize("name", ["full", "diag"])
-def test_no_subnormal_share_of_a_float32_sample_is_summed(name, monkeypatch):
+def test_no_share_of_a_sample_is_summed_that_would_be_subnormal(name, monkeypatch):
     monkeypatch.setattr(few_samples, "MOST_NUMBERS", 0)
     covariance, d = COVARIANCES[name], 8
     # Squared distance 184: a share of exp(-92), which is 1e-40.
