@@ -1,6 +1,7 @@
 """What is wrong with a file, in one line that names it, and how much may be decoded."""
 
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -20,11 +21,11 @@ MAX_DECODED = 20 * MAX_PIXELS  # samples of a stack that one picture is made of:
 EXPECTED = "PNG, JPEG, TIFF, BMP, arrays of NumPy, OME-Zarr, CZI or LIF"
 
 # What decoders raise at damaged files, found by changing files at random: a tag of another type
-# ends in a TypeError.
+# ends in a TypeError, and NumPy reads an odd header as Python's tokens.
 DECODING = (
     OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, ArithmeticError,
     AttributeError, RuntimeError, MemoryError, struct.error, zlib.error, cv2.error,
-    zipfile.BadZipFile,
+    zipfile.BadZipFile, tokenize.TokenError,
 )  # fmt: skip
 
 
