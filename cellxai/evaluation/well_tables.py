@@ -79,7 +79,8 @@ def draw_wells(wells: Sequence[JudgedWell], classes: Sequence[str], path: Path, 
         plates.append(PlateRow(name or "(no name)", rows, plate_panels(own, shape, classes)))
     n_more = len(names) - MOST_PLATES
     more = f"; {n_more} more plates in {WELLS}" if n_more > 0 else ""
-    draw_plates(plates, path, f"{title}: {len(wells)} wells of {len(names)} plates, in %{more}")
+    of = "1 plate" if len(names) == 1 else f"{len(names)} plates"
+    draw_plates(plates, path, f"{title}: {len(wells)} wells of {of}, in %{more}")
 
 
 def plate_panels(

@@ -11,11 +11,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.patches import Circle
 
-from cellxai.figures.colours import FAINT, GREY, INK, SHARES
+from cellxai.figures.colours import GREY, INK, SHARES
 from cellxai.figures.style import PAGE_WIDTH, drawing, shorten
 
 MOST_WELLS_WITH_TEXT = 96  # more are smaller than two digits
 WELL_SIZE = 0.44  # radius, where the next well is 1 away
+MISSING_SIZE = 0.1
 ROWS_NAMED = 16  # more names would touch: then every second
 
 
@@ -35,7 +36,7 @@ class PlateRow:
 
 
 def draw_plates(plates: Sequence[PlateRow], path: Path, title: str) -> None:
-    """Draws a line for each plate and a column for each number; wells without images are rings.
+    """Draws a line for each plate, a column for each number; wells without images are small rings.
 
     Args:
         plates: At least one, all with the same panels.
@@ -45,7 +46,7 @@ def draw_plates(plates: Sequence[PlateRow], path: Path, title: str) -> None:
     names = list(plates[0].panels)
     n_rows, n_columns = next(iter(plates[0].panels.values())).shape
     width = max(PAGE_WIDTH * min(1.0, len(names) / 3), 5.4)
-    panel_height = (width - 0.9) / len(names) * n_rows / n_columns
+    panel_height = (width - 1.8) / len(names) * n_rows / n_columns
     height = len(plates) * (panel_height + 0.35) + 1.1
     with drawing(path, width, height) as figure:
         grid = figure.subplots(len(plates), len(names), squeeze=False)
@@ -75,8 +76,8 @@ def _draw_wells(axes: Axes, values: Float[np.ndarray, "rows columns"], rows: Seq
     with_text = values.size <= MOST_WELLS_WITH_TEXT
     for (row, column), value in np.ndenumerate(values):
         missing = np.isnan(value)
-        inside, edge = ("none", FAINT) if missing else (SHARES(float(value)), GREY)
-        axes.add_patch(Circle((column, row), WELL_SIZE, facecolor=inside, edgecolor=edge, lw=0.5))
+        inside, size = ("none", MISSING_SIZE) if missing else (SHARES(float(value)), WELL_SIZE)
+        axes.add_patch(Circle((column, row), size, facecolor=inside, edgecolor=GREY, lw=0.5))
         if with_text and not missing:
             colour = "white" if value > 0.5 else INK
             text = f"{100 * value:.0f}"

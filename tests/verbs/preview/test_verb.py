@@ -15,7 +15,8 @@ from cellxai.verbs.preview.verb import choose_images, contrast_of, describe_tran
 
 SMALL = Transforms(image_size=(24, 32))
 WRITTEN = {
-    "batch.png", "clahe.png", "classes.csv", "counts.png", "statistics.csv", "statistics.png",
+    "batch.png", "clahe.png", "classes.csv", "counts.png", "preview.json", "statistics.csv",
+    "statistics.png",
 }  # fmt: skip
 
 
