@@ -13,6 +13,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,9 +64,10 @@ def gradient_calls(model: nn.Module, images: Tensor) -> dict[str, tuple[Explaine
         return attr.Saliency(model).attribute(images.requires_grad_(), targets).sum(1)
 
     def integrated(checked: bool) -> Tensor:
-        method, maps = attr.IntegratedGradients(model), []
+        method: Any = attr.IntegratedGradients(model)
+        maps = []
         for image, baseline, target in zip(images, black, targets, strict=True):
-            settings = {"n_steps": N_STEPS, "internal_batch_size": AT_ONCE}
+            settings: Any = {"n_steps": N_STEPS, "internal_batch_size": AT_ONCE}
             answer = method.attribute(
                 image[None], baseline[None], int(target), **settings,
                 return_convergence_delta=checked,
@@ -95,7 +97,7 @@ def hiding_calls(
                     attribute(image, baselines=black, target=0, feature_mask=labels, **settings)
                 )
                 if checked:
-                    model(image)[:, 0] - model(black)[:, 0]
+                    _ = model(image)[:, 0] - model(black)[:, 0]
         return torch.cat(maps)[:, 0]
 
     ablation, shap = attr.FeatureAblation(model), attr.KernelShap(model)
@@ -139,7 +141,8 @@ def cpu_seconds(call: Callable[[], object]) -> float:
 
 def ratio(bench: Bench, repeats: int) -> tuple[float, float, float, float]:
     """Median ratio, its 95 % interval, and the median seconds of Captum's call."""
-    bench.ours(), bench.captums()
+    bench.ours()
+    bench.captums()
     pairs = np.empty((repeats, 2))
     for number in range(repeats):  # who comes first changes in turn
         order = (bench.ours, bench.captums) if number % 2 else (bench.captums, bench.ours)
@@ -152,7 +155,7 @@ def ratio(bench: Bench, repeats: int) -> tuple[float, float, float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="ours over the raw call of Captum")
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--only", default="", help="part of a line's name")
     arguments = parser.parse_args()
