@@ -4,8 +4,8 @@ Players are superpixel × plane for every method alike: the coefficient where a 
 the sum of its map over the superpixel, so that the noise of single pixels cancels. The strength of
 a plane is the sum of |evidence| over its players, and its share is that of the strength of all
 planes: shares have no unit, sum to 1, and are 1 over the number of planes for what knows nothing.
-The signed sum, in units of the score, says in which direction; a stain that matters for and against
-in different places has a high share and little of it.
+The signed sum, in units of the score where the map sums to it, says in which direction; a stain
+that matters for and against in different places has a high share and little of it.
 """
 
 from dataclasses import dataclass
