@@ -4,7 +4,7 @@ A structure is taken out of the scene, and the plane that shows it is rendered a
 planes stay bit for bit.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from cellxai.explain.metrics.probing import scores_of_variants
 
 def places_of_planes(transforms: Transforms, n_stored: int) -> list[int]:
     """Where each plane that the network takes lies among those of a file."""
-    planes: Any = getattr(transforms, "planes", None)
+    planes = transforms.planes
     if isinstance(planes, dict):
         return list(planes.values())
     return list(range(len(planes) if isinstance(planes, list) else n_stored))
