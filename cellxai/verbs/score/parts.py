@@ -8,7 +8,7 @@ from cellxai.data.cells import SingleCells
 from cellxai.data.csv_rows import read_rows
 from cellxai.data.frames.reading import ImagePart
 from cellxai.data.image_formats import count_pixels
-from cellxai.data.masks.label_maps import mask_loader
+from cellxai.data.masks.label_maps import CELLPOSE_LABELS, mask_loader
 from cellxai.data.readers.folder import find_mask
 from cellxai.data.records import Record, Scan, Source
 from cellxai.data.tiles import Tiles
@@ -48,8 +48,9 @@ def cut_images(
             raise ValueError(f"masks={masks}: the run was trained on images, not on cells; omit it")
         tiled = isinstance(cutter, Tiles)
         return with_images(cutter, records).scan() if tiled else Scan(tuple(records))
-    by_path = masks_of_tables(names)
-    found = {record.id: find_mask_of(record.path, by_path, masks) for record in records}
+    by_path, folder = masks_of_tables(names), None if masks is None else masks.resolve()
+    records = without_masks(records, by_path, folder)
+    found = {record.id: find_mask_of(record.path, by_path, folder) for record in records}
     if not any(found.values()):
         check_crops(records, cutter)
         return Scan(tuple(records))
@@ -84,6 +85,20 @@ def masks_of_tables(names: Sequence[str]) -> dict[Path, Path]:
         for row in read_rows(table, ("path",))
         if row["path"] and row["mask"]
     }
+
+
+def without_masks(
+    records: Sequence[Record], by_path: Mapping[Path, Path], folder: Path | None
+) -> list[Record]:
+    """The records that are no label maps: a folder of images may hold the folder of masks.
+
+    Where all lie in the folder of masks, only cellpose's are told by their names.
+    """
+    inside = {record.id for record in records if folder in record.path.parents}
+    maps = {path.resolve() for path in by_path.values()}
+    if len(inside) == len(records):
+        inside = {r.id for r in records if r.path.stem.endswith(CELLPOSE_LABELS)}
+    return [r for r in records if r.id not in inside and r.path.resolve() not in maps]
 
 
 def find_mask_of(path: Path, by_path: Mapping[Path, Path], folder: Path | None) -> Path | None:

@@ -43,6 +43,25 @@ def test_cells_are_cut_by_the_masks_of_a_table(folder):
     assert [cell.id for cell in scan.records] == ["images__f__cell3", "images__f__cell6"]
 
 
+def test_masks_below_the_folder_of_images_are_no_images(folder):
+    root, records = folder
+    masks = records_of_files([(root / "masks" / "f.tif").resolve()])
+    both = [*records, *masks]
+    scan = cut_images(both, CELLS, [], root / "masks")
+    assert [cell.id for cell in scan.records] == ["images__f__cell3", "images__f__cell6"]
+    (root / "plate.csv").write_text("path,mask\nimages/f.png,masks/f.tif\n")
+    assert len(cut_images(both, CELLS, [str(root / "plate.csv")], None).records) == 2
+
+
+def test_masks_of_cellpose_beside_the_images_are_no_images(folder):
+    root, records = folder
+    beside = records[0].path.with_name("f_cp_masks.tif")
+    (root / "masks" / "f.tif").rename(beside)
+    both = [*records, *records_of_files([beside])]
+    scan = cut_images(both, CELLS, [], root / "images")
+    assert [cell.id for cell in scan.records] == ["images__f__cell3", "images__f__cell6"]
+
+
 def test_an_image_without_a_mask_among_others_is_named(folder):
     root, records = folder
     bare = write_scene(root / "images", "g", MASK, noise((40, 50)))
