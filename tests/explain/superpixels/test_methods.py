@@ -84,11 +84,6 @@ def test_grid_cuts_squares_and_their_rest():
     assert Grid(size_px=2).segment(torch.zeros(1, 1, 3, 3))[0].tolist() == expected
 
 
-def test_a_hyperspectral_image_is_refused_with_the_way_out():
-    with pytest.raises(ValueError, match=r"image of 5 channels .* use Grid"):
-        Slic().segment(torch.zeros(1, 5, 8, 8))
-
-
 def test_a_grid_without_a_side_is_refused():
     with pytest.raises(ValueError, match="size_px=0"):
         Grid(size_px=0)

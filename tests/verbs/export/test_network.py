@@ -75,7 +75,7 @@ def test_images_are_prepared_as_recorded_and_never_augmented():
     transforms = Transforms((24, 32), crop=16, colour="rgb", clahe=False, brightness=0.3)
     recorded = as_config(keep_preparation(transforms))
     result = build_transforms(recorded)
-    assert (result.image_size, result.colour, result.clahe) == ((24, 32), "rgb", False)
+    assert (result.image_size, result.planes, result.clahe) == ((24, 32), "rgb", False)
     assert result.crop is None
     assert (result.horizontal_flip, result.vertical_flip, result.brightness) == (0, 0, 0)
 
