@@ -36,6 +36,7 @@ from cellxai.figures.density import (
     draw_threshold_reliability,
     draw_views,
 )
+from cellxai.figures.planes import as_rgb
 from cellxai.trained.image_sets import ImageSet, to_picture
 from cellxai.verbs.density.findings import DensityFindings
 from cellxai.verbs.density.tables import sweeps_of
