@@ -55,7 +55,11 @@ def test_permuted_planes_under_a_permuted_stem_have_the_same_map(name, five, net
     torch.testing.assert_close(values, expected, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", [Slic(9), Quickshift(), Felzenszwalb(), Watershed(9)], ids=repr)
+@pytest.mark.parametrize(
+    "method",
+    [Slic(9), Quickshift(), Felzenszwalb(), Watershed(9)],
+    ids=lambda method: type(method).__name__,
+)
 def test_superpixels_follow_planes_whatever_their_brightness(method, five):
     labels = method.segment(five)
     scaled = five * torch.tensor([0.5, 8.0, 0.25, 1.0, 2.0])[:, None, None]
