@@ -33,8 +33,6 @@ pytestmark = pytest.mark.slow
 NAMED = Transforms(
     (32, 32), planes=PLANES, clahe=False, sixteen_bit="training", stack=Stack(axes="CYX")
 )
-    (32, 32), planes=PLANES, clahe=False, sixteen_bit="training", stack=Stack(axes="CYX")
-)
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ def test_a_run_from_before_planes_had_names_differs_in_none(several):
     config = several / "a" / "config.yaml"
     text = config.read_text()
     config.write_text(text.replace("  colour: null\n", "").replace("planes: grey", "colour: grey"))
-    assert "planes: grey" in text and "planes: grey" not in config.read_text()
+    assert "planes: grey" in text
     assert not [name for name in runs(several).rows[0] if name.startswith("transforms.")]
 
 
