@@ -69,7 +69,7 @@ class Broken(Augmentation):
 
 def test_a_step_for_photographs_is_named_where_planes_are_many():
     planes = Transforms((24, 32), planes=list("abcde"), augmentations=[Hue()])
-    with pytest.raises(ValueError, match="^Hue does not take 5 planes: .*leave it") as caught:
+    with pytest.raises(ValueError, match=r"^Hue does not take 5 planes: .*leave it") as caught:
         planes.augment(np.repeat(IMAGE, 5, axis=-1), 0)
     assert "\n" not in str(caught.value)
     rgb = Transforms((24, 32), planes="rgb", augmentations=[Hue()])
