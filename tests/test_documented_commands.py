@@ -92,7 +92,7 @@ def fill_in(verb: str, words: list[str]) -> list[str]:
             filled.append("out")
         elif (option, word) == ("--target", "CLASS"):
             filled.append("astro")
-        elif not OPTIONAL.fullmatch(word):
+        elif option.startswith("--") or not OPTIONAL.fullmatch(word):  # a list is a value
             filled += PLACES.get(word, [word])
     return filled
 

@@ -61,20 +61,20 @@ class Familiarity(ModelWrapper):
         self.pipeline = pipeline
         self._layers = layers_of(pipeline.views.values())
 
-    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1"]:
+    def forward(self, images: Float[Tensor, "b p h w"]) -> Float[Tensor, "b 1"]:
         """Log p-values, in nats."""
         rows = rows_of(self.pipeline.views, look(self.model, self._layers, images))
         return self.pipeline.log_familiarity(rows)[:, None].to(images)
 
     @torch.no_grad()
-    def judge(self, images: Float[Tensor, "b 3 h w"]) -> Verdicts:
+    def judge(self, images: Float[Tensor, "b p h w"]) -> Verdicts:
         """The verdicts on images that nothing was fitted to."""
         return self.pipeline.judge(
             rows_of(self.pipeline.views, look(self.model, self._layers, images))
         )
 
     @torch.no_grad()
-    def most_surprised(self, images: Float[Tensor, "b 3 h w"]) -> list[str]:
+    def most_surprised(self, images: Float[Tensor, "b p h w"]) -> list[str]:
         """Name of the view that each image surprises most: that of :meth:`forward`."""
         tails = self.pipeline.log_tails(
             rows_of(self.pipeline.views, look(self.model, self._layers, images))
@@ -82,14 +82,14 @@ class Familiarity(ModelWrapper):
         names = list(tails)
         return [names[int(place)] for place in torch.stack(list(tails.values())).argmin(0)]
 
-    def decisive_layers(self, images: Float[Tensor, "b 3 h w"]) -> list[nn.Module | str]:
+    def decisive_layers(self, images: Float[Tensor, "b p h w"]) -> list[nn.Module | str]:
         """The layer of the view that each image surprises most, or why there is none.
 
         Of a view of the last features it is where the classifier's own Grad-CAM looks.
         """
         return [self._layer_of(name, images) for name in self.most_surprised(images)]
 
-    def _layer_of(self, name: str, images: Float[Tensor, "b 3 h w"]) -> nn.Module | str:
+    def _layer_of(self, name: str, images: Float[Tensor, "b p h w"]) -> nn.Module | str:
         view = self.pipeline.views[name]
         if view.layers:
             return self.model.get_submodule(view.layers[0])
@@ -104,7 +104,7 @@ class Familiarity(ModelWrapper):
         """Names of the views of single places."""
         return [name for name, view in self.pipeline.views.items() if isinstance(view, Places)]
 
-    def surprise_map(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b rows columns"]:
+    def surprise_map(self, images: Float[Tensor, "b p h w"]) -> Float[Tensor, "b rows columns"]:
         """Surprise of every place, smoothed, of that view of places which an image surprises most.
 
         The maps of all views are as large as that of the first.

@@ -44,7 +44,7 @@ class LayerFeatures(ModelWrapper):
         self.layer = layer
         self.pooled = pooled
 
-    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b ..."]:
+    def forward(self, images: Float[Tensor, "b p h w"]) -> Float[Tensor, "b ..."]:
         """Features of images in [0, 1].
 
         Raises:

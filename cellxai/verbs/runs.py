@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cellxai.classifier.monitor import higher_is_better
+from cellxai.data.pixels.planes import rename_colour
 from cellxai.files.config import read_config
 from cellxai.files.folder import RunFolder, read_csv, read_json, write_csv
 from cellxai.files.frame import Frame
@@ -101,7 +102,8 @@ def read_run(folder: RunFolder, name: str) -> tuple[dict[str, str], dict[str, An
 
     ``worth`` is what the rows are sorted by.
     """
-    config, environment = read_config(folder.config), read_json(folder.environment)
+    config = rename_colour(read_config(folder.config))
+    environment = read_json(folder.environment)
     epochs = read_csv(folder.metrics) if folder.metrics.is_file() else []
     monitor = (config.get("training") or {}).get("monitor", "validation_loss")
     values = [float(row[monitor]) for row in epochs if row.get(monitor)]

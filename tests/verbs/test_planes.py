@@ -1,5 +1,7 @@
 """A whole run on images of five planes, one of which holds the class."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from cellxai.classifier.backbone import TimmBackbone
 from cellxai.classifier.module import ModelSettings
 from cellxai.classifier.optimiser import OptimiserSettings
+from cellxai.data.formats.stack import Stack
 from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.explain.backward.gradcam import GradCam
@@ -23,10 +26,13 @@ from cellxai.verbs.features import features
 from cellxai.verbs.fit import fit
 from cellxai.verbs.preview import preview
 from cellxai.verbs.report import report
+from cellxai.verbs.score.verb import score
 from tests.support.stained import PLANES, StainedTiffs, write_stained
 
 pytestmark = pytest.mark.slow
-NAMED = Transforms((32, 32), planes=PLANES, clahe=False, sixteen_bit="training")
+NAMED = Transforms(
+    (32, 32), planes=PLANES, clahe=False, sixteen_bit="training", stack=Stack(axes="CYX")
+)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +94,20 @@ def test_every_verb_takes_five_planes(run, source, unrendered, tmp_path):
     report(run)
     page = RunFolder(run).report.read_text(encoding="utf-8")
     assert page.count("then each plane by itself") == len(entries)
+
+
+def test_files_and_records_are_scored_as_they_were_judged(run, source, tmp_path):
+    evaluate(run, device="cpu")
+    judged = read_csv(run / "evaluation" / "predictions.csv")
+    before = {row["id"]: float(row["p_treated"]) for row in judged}
+    paths = {record.id: record.path for record in source.scan().records}
+    files = [str(paths[name]) for name in before]
+    of_files = score(run, files, out=tmp_path / "files", device="cpu")
+    assert of_files.n_images == len(before)
+    for row in read_csv(tmp_path / "files" / "scores.csv"):
+        path = Path(row["path"])
+        name = f"{path.parent.name}_{path.stem}"
+        assert float(row["p_treated"]) == pytest.approx(before[name], abs=2e-4)
 
 
 def test_the_tensor_pipeline_trains_on_five_planes_too(source, tmp_path):

@@ -42,6 +42,14 @@ def test_runs_stand_side_by_side_with_what_differs_and_the_best_first(several):
     assert "2 runs, the best by what chose their epoch first" in str(table)
 
 
+def test_a_run_from_before_planes_had_names_differs_in_none(several):
+    config = several / "a" / "config.yaml"
+    text = config.read_text()
+    config.write_text(text.replace("  colour: null\n", "").replace("planes: grey", "colour: grey"))
+    assert "planes: grey" in text
+    assert not [name for name in runs(several).rows[0] if name.startswith("transforms.")]
+
+
 def test_a_broken_run_costs_a_line_and_no_other(several):
     (several / "a" / "evaluation" / "report.json").write_text("{")
     table = runs(several)

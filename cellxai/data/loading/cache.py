@@ -22,10 +22,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from cellxai.data import formats, image_formats, joined_planes, record_pixels
-from cellxai.data.cells import cut, find
+from cellxai.data import cells, formats, frames, image_formats, joined_planes, record_pixels, tiles
 from cellxai.data.formats.suffixes import is_image_folder
-from cellxai.data.frames import reading, window
 from cellxai.data.frames.reading import identity_of
 from cellxai.data.pixels import fractions, planes, sixteen_bit, steps
 from cellxai.data.pixels.transforms import Transforms
@@ -35,6 +33,8 @@ from cellxai.files.folder import atomic, write_json
 from cellxai.files.identity import describe_file, hash_content, hash_json, hash_source
 
 DECODERS = ("pillow", "opencv-python-headless", "tifffile", "imagecodecs")
+# What reads the families of formats, and the parts of images.
+PACKAGES = (formats, frames, tiles, cells)
 # Drawn anew in every epoch, so they leave no trace in a prepared image.
 DRAWN = ("crop", "horizontal_flip", "vertical_flip", "brightness", "augmentations")
 
@@ -96,8 +96,8 @@ def hash_code(kind: type) -> str:
         ValueError: If one of them is written in no file, so that its changes would go unseen.
     """
     modules = {inspect.getmodule(parent) for parent in kind.mro() if parent is not object}
-    modules |= {image_formats, planes, sixteen_bit, steps, fractions, *decoding_modules()}
-    modules |= {record_pixels, reading, cut, find, window}
+    modules |= {image_formats, planes, sixteen_bit, steps, fractions, record_pixels}
+    modules |= {module for package in PACKAGES for module in modules_of(package)}
     sources = sorted(hash_source(module) for module in modules if module)
     if "" in sources:
         raise ValueError(
@@ -107,10 +107,10 @@ def hash_code(kind: type) -> str:
     return hash_json(sources)
 
 
-def decoding_modules() -> list[ModuleType]:
-    """The modules that read the families of formats."""
-    names = [module.name for module in pkgutil.iter_modules(formats.__path__)]
-    return [import_module(f"{formats.__name__}.{name}") for name in names]
+def modules_of(package: ModuleType) -> list[ModuleType]:
+    """The modules of a package."""
+    names = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    return [import_module(f"{package.__name__}.{name}") for name in names]
 
 
 def open_cached(folder: Path, key: str) -> Kept | None:

@@ -22,7 +22,7 @@ class Seen:
         logits: Logits; ``None`` without a network.
     """
 
-    images: Float[Tensor, "b 3 h w"]
+    images: Float[Tensor, "b p h w"]
     layers: Mapping[str, Float[Tensor, "b ..."]]
     features: Float[Tensor, "b f"] | None = None
     logits: Float[Tensor, "b k"] | None = None

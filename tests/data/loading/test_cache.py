@@ -9,7 +9,7 @@ import torch
 
 from cellxai.data import record_pixels
 from cellxai.data.image_formats import read_pixels
-from cellxai.data.loading import prepared
+from cellxai.data.loading import cache, prepared
 from cellxai.data.loading.cache import cache_key
 from cellxai.data.loading.prepared import prepare_all
 from cellxai.data.pixels.transforms import Transforms
@@ -90,6 +90,20 @@ def test_what_decides_a_pixel_decides_the_key(records, write_image):
         cache_key(records, replace(TRANSFORMS, full_scale=4095)),
     ]
     assert len({key, *others}) == 9
+
+
+@pytest.mark.parametrize(
+    "module", ["formats.tiff_stack", "frames.tiff_windows", "tiles.cut", "cells.cut"]
+)
+def test_changed_code_of_a_format_or_of_a_part_is_another_key(records, monkeypatch, module):
+    key = cache_key(records, TRANSFORMS)
+    sources = cache.hash_source
+
+    def changed(code):
+        return "changed" if code.__name__ == f"cellxai.data.{module}" else sources(code)
+
+    monkeypatch.setattr(cache, "hash_source", changed)
+    assert cache_key(records, TRANSFORMS) != key
 
 
 def test_what_is_drawn_in_every_epoch_does_not(records):

@@ -1,3 +1,4 @@
+import albumentations
 import numpy as np
 import pytest
 
@@ -54,3 +55,30 @@ def test_they_change_nothing_about_the_steps_before():
 def test_a_step_that_returns_something_else_is_named():
     with pytest.raises(ValueError, match=r"Half returned uint8 of shape \(12, 32, 1\), expected"):
         augmented(Half())
+
+
+class Hue(Augmentation):
+    def augment(self, image, random):
+        return albumentations.HueSaturationValue(p=1.0)(image=image)["image"]
+
+
+class Broken(Augmentation):
+    def augment(self, image, random):
+        raise KeyError
+
+
+def test_a_step_for_photographs_is_named_where_planes_are_many():
+    planes = Transforms((24, 32), planes=list("abcde"), augmentations=[Hue()])
+    with pytest.raises(ValueError, match=r"^Hue does not take 5 planes: .*leave it") as caught:
+        planes.augment(np.repeat(IMAGE, 5, axis=-1), 0)
+    assert "\n" not in str(caught.value)
+    rgb = Transforms((24, 32), planes="rgb", augmentations=[Hue()])
+    assert rgb.augment(np.repeat(IMAGE, 3, axis=-1), 0).shape == (24, 32, 3)
+
+
+def test_an_error_without_a_word_is_called_by_its_kind_and_one_of_grey_stays_its_own():
+    planes = Transforms((24, 32), planes=["a", "b"], augmentations=[Broken()])
+    with pytest.raises(ValueError, match=r"^Broken does not take 2 planes: KeyError; "):
+        planes.augment(np.repeat(IMAGE, 2, axis=-1), 0)
+    with pytest.raises(KeyError):
+        augmented(Broken())
