@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt
+from jaxtyping import Num
 
 from cellxai.data.image_formats import ImageFault, read_image
 
@@ -21,7 +21,7 @@ class JoinedPlanes:
     files: tuple[Path, ...]
     names: tuple[str, ...]
 
-    def __call__(self) -> UInt[np.ndarray, "h w *p"]:
+    def __call__(self) -> Num[np.ndarray, "h w *p"]:
         """The planes as ``[h w p]``, or ``[h w]`` of one alone.
 
         Raises:
@@ -45,7 +45,7 @@ class JoinedPlanes:
         return planes[0] if len(planes) == 1 else np.stack(planes, -1)
 
 
-def read_plane(path: Path, name: str) -> UInt[np.ndarray, "h w"]:
+def read_plane(path: Path, name: str) -> Num[np.ndarray, "h w"]:
     """The pixels of a file that holds one channel.
 
     Raises:

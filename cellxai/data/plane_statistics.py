@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from jaxtyping import Float, UInt
+from jaxtyping import Float, Num
 
 from cellxai.data.formats.stack import Stack
 from cellxai.data.image_formats import AS_STORED, ImageFault, read_pixels
@@ -18,7 +18,7 @@ N_NUMBERS = 3 + len(PERCENTILES)  # of a plane
 MOST_PIXELS = 2**16  # of a plane whose percentiles are sorted: a grid of them
 
 
-def plane_numbers(plane: UInt[np.ndarray, "h w"]) -> Float[np.ndarray, " numbers"]:
+def plane_numbers(plane: Num[np.ndarray, "h w"]) -> Float[np.ndarray, " numbers"]:
     """Mean, standard deviation, percentiles and sharpness of a plane as it is stored.
 
     Sharpness is the mean square of the difference between neighbours in units of the variance.
@@ -32,9 +32,7 @@ def plane_numbers(plane: UInt[np.ndarray, "h w"]) -> Float[np.ndarray, " numbers
     return np.array([float(levels.mean()), variance**0.5, *middle.tolist(), sharpness])
 
 
-def image_numbers(
-    pixels: UInt[np.ndarray, "h w"] | UInt[np.ndarray, "h w p"],
-) -> Float[np.ndarray, " d"]:
+def image_numbers(pixels: Num[np.ndarray, "h w *p"]) -> Float[np.ndarray, " d"]:
     """The numbers of all planes of an image, one plane after the other."""
     planes = [pixels] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
     return np.concatenate([plane_numbers(plane) for plane in planes])

@@ -7,7 +7,7 @@ from pathlib import Path
 from reprlib import Repr
 
 import numpy as np
-from jaxtyping import Int32, UInt
+from jaxtyping import Int32, Num
 
 from cellxai.data.corruption import SeededCorruption
 
@@ -15,7 +15,7 @@ SHORT = Repr()
 SHORT.maxstring = SHORT.maxother = 120  # characters: a path is longer than what reprlib leaves
 MaskLoader = Callable[[], Int32[np.ndarray, "h w"]]
 CauseLoader = Callable[[], Int32[np.ndarray, "h w *p"]]
-ImageLoader = Callable[[], UInt[np.ndarray, "h w *p"]]
+ImageLoader = Callable[[], Num[np.ndarray, "h w *p"]]
 
 
 class Columns(Mapping[str, str]):

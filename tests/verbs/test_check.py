@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
+from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.readers.folder import ImageFolder
 from cellxai.data.readers.sartorius import Sartorius
 from cellxai.data.readers.table import Manifest
@@ -184,3 +186,19 @@ def test_images_that_show_the_same_are_named_with_both_classes(tmp_path):
     assert note.where == "image b__turned"
     assert "shows what image a__x" in note.what
     assert note.what.endswith("(correlation 1.00), which is 'a' and this 'b'")
+
+
+def test_planes_are_looked_for_by_name_and_many_without_names_are_noted(tmp_path):
+    for number, (label, n_planes) in enumerate((("a", 4), ("b", 4), ("b", 2), ("b", 1))):
+        (tmp_path / label).mkdir(exist_ok=True)
+        planes = np.random.default_rng(number).integers(0, 256, (n_planes, 20, 24), dtype=np.uint8)
+        file = tmp_path / label / f"{number}.ome.tif"
+        tifffile.imwrite(file, planes, metadata={"axes": "CYX"}, photometric="minisblack")
+    plain = check(ImageFolder(tmp_path))
+    assert (plain.exit_code, plain.n_images) == (0, 4)
+    (note,) = plain.notes
+    assert note.what.startswith("3 of 4 images have 2 or 4 planes, which `fit` leaves out until")
+    named = check(ImageFolder(tmp_path), Transforms(planes=["x", "y"]))
+    assert (named.n_images, len(named.notes)) == (3, 0)
+    (fault,) = named.faults
+    assert fault.what == "got 1 plane, expected 2: x, y (transforms.planes)"

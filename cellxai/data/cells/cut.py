@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Int32, UInt, UInt8
+from jaxtyping import Bool, Int32, Num, UInt8
 
 from cellxai.data.cells.find import Instances, number_instances
 from cellxai.data.corruption import SeededCorruption, corrupt_image
@@ -29,7 +29,7 @@ from cellxai.files.identity import N_SHORT, hash_content
 
 Neighbours = Literal["keep", "blank"]
 NEIGHBOURS = ("keep", "blank")
-Pixels = UInt[np.ndarray, "h w *c"]
+Pixels = Num[np.ndarray, "h w *c"]
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def hash_mask(mask: Int32[np.ndarray, "h w"]) -> str:
     return hash_content(str(mask.shape), np.ascontiguousarray(mask))[:N_SHORT]
 
 
-def median_outside(pixels: Pixels, instances: Int32[np.ndarray, "h w"]) -> UInt[np.ndarray, "*c"]:
+def median_outside(pixels: Pixels, instances: Int32[np.ndarray, "h w"]) -> Num[np.ndarray, "*c"]:
     """The lower median of the pixels outside all cells, plane by plane; of all where none is.
 
     A level that the image has, and not the mean of two.

@@ -24,6 +24,8 @@ GREY_WITH_ALPHA = 4
 # MAX_PIXELS is the limit here; Pillow's own is another, and only a warning. For good: a filter of a
 # block is that of all threads, and is lost where two of them set it.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Of a file that is cut off there is a line that names it; Pillow's names none.
+warnings.filterwarnings("ignore", "Truncated File Read", UserWarning)
 
 PixelCheck = Callable[[Image.Image, bytes], None]
 

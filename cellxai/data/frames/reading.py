@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt, UInt8
+from jaxtyping import Num, UInt8
 
 from cellxai.data.formats.stack import Stack
 from cellxai.data.image_formats import AS_STORED, read_pixels
@@ -20,7 +20,7 @@ from cellxai.data.records import Record
 from cellxai.files.config import as_config
 from cellxai.files.identity import describe_file
 
-Pixels = UInt[np.ndarray, "h w *c"]
+Pixels = Num[np.ndarray, "h w *c"]
 # Done after the resize, or anew in each epoch: they decide no pixel of a whole image.
 LATER = ("image_size", "crop", "horizontal_flip", "vertical_flip", "random_clahe", "brightness",
          "augmentations")  # fmt: skip

@@ -68,7 +68,8 @@ def mean_plane(
 
     In the levels of 16 bits: the detail is of correlations, and no unit of it is left.
     """
-    spreads = [max(float(plane.std()), 1.0) for plane in np.moveaxis(pixels, -1, 0)]
+    least = 1e-6 if pixels.dtype.kind == "f" else 1.0  # of a blank plane
+    spreads = [max(float(plane.std()), least) for plane in np.moveaxis(pixels, -1, 0)]
     weights = np.float32(1 / np.array(spreads))
     total = (pixels.astype(np.float32) * weights).sum(-1)
     low, high = float(total.min()), float(total.max())

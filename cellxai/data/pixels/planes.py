@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import UInt
+from jaxtyping import Float32, UInt
 
 from cellxai.data.image_formats import ImageFault
 
@@ -51,8 +51,9 @@ def check_planes(planes: Planes) -> None:
 
 
 def take_planes(
-    image: UInt[np.ndarray, "h w *c"], planes: list[str] | dict[str, int]
-) -> UInt[np.ndarray, "h w p"]:
+    image: UInt[np.ndarray, "h w *c"] | Float32[np.ndarray, "h w *c"],
+    planes: list[str] | dict[str, int],
+) -> UInt[np.ndarray, "h w p"] | Float32[np.ndarray, "h w p"]:
     """The named planes of an image in the order of their names; further ones are not looked at.
 
     Raises:
@@ -70,8 +71,8 @@ def take_planes(
 
 
 def check_colours(
-    image: UInt[np.ndarray, "h w *c"], planes: str
-) -> UInt[np.ndarray, "h w *colours"]:
+    image: UInt[np.ndarray, "h w *c"] | Float32[np.ndarray, "h w *c"], planes: str
+) -> UInt[np.ndarray, "h w *colours"] | Float32[np.ndarray, "h w *colours"]:
     """An image of one plane as [h w], one of three as it is.
 
     Raises:

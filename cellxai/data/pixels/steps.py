@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from jaxtyping import UInt, UInt8
+from jaxtyping import Num, UInt, UInt8
 
 # Before the import, or Albumentations asks a server for its newest version: nothing here may
 # reach for the network, and the version is pinned anyway.
@@ -84,6 +84,6 @@ def resize(
     return cv2.resize(image, (width, height), interpolation=interpolation)
 
 
-def by_plane(image: UInt[np.ndarray, "h w p"]) -> UInt[np.ndarray, "p h w"]:
+def by_plane(image: Num[np.ndarray, "h w p"]) -> Num[np.ndarray, "p h w"]:
     """The planes of an image one after another, whole in memory: OpenCV takes four at most."""
     return np.ascontiguousarray(np.moveaxis(image, -1, 0))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int32, Integer, UInt
+from jaxtyping import Int32, Integer, Num
 from PIL import Image
 
 from cellxai.data.frames import tiff_windows
@@ -74,7 +74,7 @@ class TileCut(ImagePart):
     shape: tuple[int, int]
     is_windowed: bool
 
-    def __call__(self) -> UInt[np.ndarray, "h w *c"]:
+    def __call__(self) -> Num[np.ndarray, "h w *c"]:
         """The pixels in the window.
 
         Raises:

@@ -6,6 +6,7 @@ import torch
 
 from cellxai.data.loading.cache import cache_key
 from cellxai.data.loading.measuring import plane_moments, with_levels
+from cellxai.data.loading.prepared import prepare_all
 from cellxai.data.pixels.sixteen_bit import levels_of_all
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record
@@ -51,6 +52,21 @@ def test_levels_are_measured_once_and_decide_the_cache():
 def test_a_16_bit_image_without_levels_is_refused_with_the_way_out():
     with pytest.raises(ValueError, match=r"sixteen_bit=training and no levels.*transforms\.levels"):
         NAMED.prepare(IMAGES[0])
+
+
+def test_fractions_say_nothing_of_levels_and_each_is_left_out_with_a_line():
+    fractions = [image.astype(np.float32) / 3000 for image in IMAGES]
+    assert with_levels(NAMED, records(fractions)).levels is None
+    mixed = records([*fractions[:2], *IMAGES[2:]])
+    measured = with_levels(NAMED, mixed)
+    assert measured.levels == levels_of_all(IMAGES[2:], 2, measured.percentiles)
+    found = prepare_all(mixed, measured)
+    assert [record.id for record in found.records] == ["i2", "i3"]
+    assert [str(fault) for fault in found.faults] == [
+        f"image i{number}: floating-point pixels, and sixteen_bit=training, whose levels are whole "
+        "numbers; pass percentile or full"
+        for number in range(2)
+    ]
 
 
 def test_levels_of_other_planes_are_refused():
