@@ -99,7 +99,13 @@ def test_every_verb_takes_five_planes(run, source, unrendered, tmp_path):
 def test_files_and_records_are_scored_as_they_were_judged(run, source, tmp_path):
     evaluate(run, device="cpu")
     judged = read_csv(run / "evaluation" / "predictions.csv")
-    before = {row["id"]: float(row["p_treated"]) for row in judged}
+    shares = np.array(
+        [[float(row[f"p_{name}"]) for name in ("control", "treated")] for row in judged]
+    )
+    fitted = read_json(run / "evaluation" / "report.json")["temperature"]["value"]
+    cooled = shares ** (1 / (fitted or 1))  # none where every validation image is right
+    tempered = (cooled / cooled.sum(1, keepdims=True))[:, 1]
+    before = {row["id"]: share for row, share in zip(judged, tempered, strict=True)}
     paths = {record.id: record.path for record in source.scan().records}
     files = [str(paths[name]) for name in before]
     of_files = score(run, files, out=tmp_path / "files", device="cpu")
@@ -107,7 +113,7 @@ def test_files_and_records_are_scored_as_they_were_judged(run, source, tmp_path)
     for row in read_csv(tmp_path / "files" / "scores.csv"):
         path = Path(row["path"])
         name = f"{path.parent.name}_{path.stem}"
-        assert float(row["p_treated"]) == pytest.approx(before[name], abs=2e-4)
+        assert float(row["p_treated"]) == pytest.approx(before[name], abs=1e-3)
 
 
 def test_the_tensor_pipeline_trains_on_five_planes_too(source, tmp_path):

@@ -13,8 +13,12 @@ from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.readers.sartorius import Sartorius
 from cellxai.data.splits import SplitSettings
 from cellxai.data.tiles import Tiles
+from cellxai.explain.controls import RandomAttribution
+from cellxai.explain.metrics.complexity import Gini
 from cellxai.files.folder import read_csv, read_json
 from cellxai.training.settings import TrainingSettings
+from cellxai.verbs.benchmark import benchmark
+from cellxai.verbs.density.verb import density
 from cellxai.verbs.evaluate import evaluate
 from cellxai.verbs.explain import explain
 from cellxai.verbs.fit import fit
@@ -66,6 +70,22 @@ def test_a_cell_is_explained_under_its_own_id(run):
     pictures = [path.stem for path in explained.folder.rglob("*__cell*")]
     assert pictures
     assert all(any(stem.startswith(cell) for cell in ids) for stem in pictures)
+
+
+def test_the_density_of_cells_has_each_of_them_in_one_part(run):
+    density(run, device="cpu")
+    rows = read_csv(run / "density" / "scores.csv")
+    split = {row["id"]: row["part"] for row in read_csv(run / "split.csv")}
+    assert {row["id"] for row in rows} == {*split}
+
+
+def test_explainers_are_measured_on_cells(run):
+    benchmark(
+        run, {"random": RandomAttribution()}, {"Gini": Gini()}, images_per_class=2, device="cpu"
+    )
+    (row,) = read_csv(run / "benchmark" / "table.csv")
+    classes = {row["label"] for row in read_csv(run / "split.csv")}
+    assert (row["metric"], row["status"], int(row["n_images"])) == ("Gini", "ok", 2 * len(classes))
 
 
 def test_new_frames_are_scored_cell_by_cell_and_only_once(run, frames, tmp_path):

@@ -56,7 +56,7 @@ def draw_plates(plates: Sequence[PlateRow], path: Path, title: str) -> None:
             line[0].set_ylabel(shorten(plate.name, 24), fontsize=9, fontweight="bold")
         for axes, name in zip(grid[0], names, strict=True):
             axes.set_title(shorten(name, 36), fontsize=9, pad=18)
-        colours = ScalarMappable(Normalize(0, 1), SHARES)
+        colours = ScalarMappable(Normalize(0, 100), SHARES)  # as the numbers in the wells
         bar = figure.colorbar(colours, ax=grid.ravel().tolist(), shrink=0.8, aspect=30)
         bar.outline.set_visible(False)  # type: ignore[operator]
         figure.suptitle(title, fontsize=10)
