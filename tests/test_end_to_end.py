@@ -184,7 +184,7 @@ def test_check_lists_every_fault_in_one_line_each_and_exits_with_3(tmp_path):
     for name in ("sound", "unknown", "truncated", "deep", "rle", "two"):
         Image.fromarray(pixels).save(images / f"{name}.png")
     (images / "truncated.png").write_bytes((images / "truncated.png").read_bytes()[:100])
-    Image.fromarray(pixels.astype(np.float32)).save(images / "deep.png", format="TIFF")
+    Image.fromarray(pixels.astype(np.int32)).save(images / "deep.png", format="TIFF")
     rows = [
         ("sound", "1 2", "cort"), ("missing", "1 2", "cort"), ("unknown", "1 2", "hela"),
         ("truncated", "1 2", "astro"), ("deep", "1 2", "astro"), ("rle", "190 9", "astro"),

@@ -11,7 +11,7 @@ from cellxai.data.synthetic.fluorescence import StainSettings, compose_stains, r
 class AsStored:
     """Transforms that leave the size as it is, and divide 12 bits to 8."""
 
-    image_size = (64, 64)
+    image_size, planes = (64, 64), "rgb"
 
     def prepare(self, image):
         return (image // 16).astype(np.uint8)

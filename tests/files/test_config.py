@@ -57,7 +57,7 @@ class Mine(Backbone):
 # Copies cannot be kept together where a file parts the images.
 ELSEWHERE = {
     "callbacks", "loggers", "augmentations", "tensorboard", "pipeline", "keep_copies_together",
-    "colour", "levels",
+    "colour", "levels", "group_by", "stratify_by", "stack",
 }  # fmt: skip
 
 

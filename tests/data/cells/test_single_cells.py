@@ -214,7 +214,7 @@ class TestTheCacheOfPixels:
         decoded = []
         read = image_formats.read_image
         monkeypatch.setattr(
-            image_formats, "read_image", lambda path: (decoded.append(path), read(path))[1]
+            image_formats, "read_image", lambda *words: (decoded.append(words[0]), read(*words))[1]
         )
         FRAMES.clear()
         records = SingleCells(Scenes([scene]), 16, border="keep").scan().records
