@@ -67,7 +67,7 @@ def _facts(config: Any, saved: Any) -> tuple[tuple[str, str], ...]:
 
 
 def _subject(config: Any, saved: Any, folder: RunFolder) -> str:
-    """``tf_efficientnetv2_b0, trained on 600 synthetic images of 3 classes: astro, cort``."""
+    """``tf_efficientnetv2_b0 on 600 synthetic images of 3 classes: astro, cort``."""
     network = dig(config, "model", "backbone", "init_args", "name") or "An image classifier"
     rows, _ = attempt(folder.split, lambda: read_rows(folder.split))
     if not rows:
@@ -75,7 +75,7 @@ def _subject(config: Any, saved: Any, folder: RunFolder) -> str:
     classes = sorted({str(row.get("label")) for row in rows})
     named = f": {', '.join(classes)}" if len(classes) <= MOST_CLASSES else ""
     kind = "synthetic images" if dig(saved, "data", "synthetic") else "images"
-    return f"{network}, trained on {len(rows)} {kind} of {len(classes)} classes{named}."
+    return f"{network} on {len(rows)} {kind} of {len(classes)} classes{named}."
 
 
 def _duration(seconds: Any) -> str | None:

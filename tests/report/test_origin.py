@@ -27,7 +27,7 @@ def test_the_head_says_what_made_the_run(finished_run):
     assert origin.command == "cellxai fit --config configs/fit/sartorius.yaml"
     assert facts["training took"] == "1 min 14 s"
     assert origin.subject == (
-        "tf_efficientnetv2_b0, trained on 51 images of 3 classes: astro, cort, shsy5y."
+        "tf_efficientnetv2_b0 on 51 images of 3 classes: astro, cort, shsy5y."
     )
     assert origin.problems == ()
 
