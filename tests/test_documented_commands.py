@@ -75,7 +75,7 @@ NOT_RUN = {
     "cells_": "real data; tests/verbs/test_single_cells.py runs cells in small",
     "runs/shortcut": "the runs of scripts/shortcut_test.py, which take an hour",
 }
-# Their lines are of images that the reader has: planes, cells, plates, other formats. Each is parsed.
+# Their lines are of images that the reader has: planes, cells, plates. Each is parsed, none is run.
 OF_READERS_IMAGES = ("planes.md", "cells.md", "plates.md", "formats.md")
 RUN_BARE = ("quickstart", "models")  # verbs that need no option
 MAY_FIND = {"check": 3}  # exit codes that are findings of the verb
