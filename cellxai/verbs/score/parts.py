@@ -10,6 +10,7 @@ from cellxai.data.frames.reading import ImagePart
 from cellxai.data.image_formats import count_pixels
 from cellxai.data.masks.label_maps import CELLPOSE_LABELS, mask_loader
 from cellxai.data.readers.folder import find_mask
+from cellxai.data.readers.parts import suffix_of
 from cellxai.data.records import Record, Scan, Source
 from cellxai.data.tiles import Tiles
 
@@ -134,7 +135,7 @@ def key_of_record(record: Record) -> tuple[str, str]:
     if isinstance(part, ImagePart) or (part is not None and not record.more_files):
         name = f"{name}#{record.id.rpartition('__')[2]}"
     if (record.series, record.time) != (None, None):
-        name = f"{name}#{record.id.rpartition('-')[2]}"
+        name = f"{name}#{suffix_of(record.series, record.time).removeprefix('-')}"
     files = [*record.files]
     if isinstance(part, ImagePart) and part.mask_path is not None:
         files.append(part.mask_path)

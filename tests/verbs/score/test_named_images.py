@@ -1,10 +1,12 @@
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from score_rows import rows_in
 
+from cellxai.data.readers.parts import suffix_of
 from cellxai.data.records import Record
 from cellxai.verbs.score import score
 from cellxai.verbs.score.named_images import find_images_below, find_records, read_columns
@@ -71,3 +73,14 @@ def test_what_a_table_says_of_an_image_stays_with_it(tmp_path):
         tmp_path / "sub" / "c.png": {"well": "C3", "plate": ""},
         tmp_path / "d.png": {},
     }
+
+
+def test_each_series_and_time_point_of_a_file_has_a_key_of_its_own(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"x")
+    whole = Record("a", tmp_path / "a.tif", "")
+    parts = [(series, time) for series in (None, 0, 1) for time in (None, 0, 1)]
+    keys = {
+        key_of_record(replace(whole, id=f"a{suffix_of(*part)}", series=part[0], time=part[1]))
+        for part in parts
+    }
+    assert len(keys) == len(parts)
