@@ -9,7 +9,7 @@ import sys
 
 import cellxai.cli
 import gmm.cli
-from gmm.commandline.options import tables_as_text
+from gmm.commandline.options import tables_as_text, write_tables
 from gmm.commandline.written_tables import tables_of
 
 
@@ -22,11 +22,11 @@ def main() -> None:
     check = parser.parse_args().check
     stale = []
     for program in (gmm.cli, cellxai.cli):
-        text = tables_as_text(tables_of(program.PROGRAM, program.VERBS))
-        if check and program.TABLES.read_text(encoding="utf-8") != text:
+        tables = tables_of(program.PROGRAM, program.VERBS)
+        if check and program.TABLES.read_text(encoding="utf-8") != tables_as_text(tables):
             stale.append(program.TABLES)
         if not check:
-            program.TABLES.write_text(text, encoding="utf-8")
+            write_tables(tables, program.TABLES)
     for path in stale:
         print(f"{path} is of other options than the verbs have; run scripts/write_help.py")
     sys.exit(bool(stale))

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from cellxai.data.formats.stack import Stack
-from cellxai.data.image_formats import AS_STORED, ImageFault, read_pixels
-from cellxai.data.memory_budget import room_to_decode
+from cellxai.data.frames.reading import read_frame
+from cellxai.data.image_formats import AS_STORED, ImageFault
 from cellxai.data.records import Record
 from cellxai.files.progress_bar import progress
 
@@ -49,8 +49,7 @@ def read_plane_statistics(
 
     def measure(record: Record) -> Float[np.ndarray, " d"] | None:
         try:
-            with room_to_decode(record, stack):
-                return image_numbers(read_pixels(record, stack))
+            return image_numbers(read_frame(record, stack))
         except ImageFault:
             return None
 

@@ -5,6 +5,7 @@ tall image hides them in single planes of the image, whatever the method: the mo
 back before it looks. With one plane everything is as it was, to the last bit.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,13 +13,45 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
-from cellxai.explain.base import Attribution, Context, Model
+from cellxai.explain.base import Attribution, Context, Explainer, Model
 from cellxai.explain.status import doubt_of_images
 from cellxai.explain.superpixels.base import paint_each
 from cellxai.explain.verdict import with_doubts
 
 Attribute = Callable[[Model, Float[Tensor, "b c h w"], Int[Tensor, " b"], Context], Attribution]
 """A method that gives each superpixel a coefficient, called as an explainer is."""
+
+
+class SuperpixelExplainer(Explainer):
+    """An explainer that gives each superpixel a coefficient, or each superpixel in each plane.
+
+    Attributes:
+        by_plane: Whether its players are superpixel × plane.
+    """
+
+    by_plane: bool
+
+    def attribute(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
+        """See :meth:`Explainer.attribute`."""
+        if self.by_plane:
+            return attribute_by_plane(self.attribute_superpixels, model, images, targets, context)
+        return self.attribute_superpixels(model, images, targets, context)
+
+    @abstractmethod
+    def attribute_superpixels(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        targets: Int[Tensor, " b"],
+        context: Context,
+    ) -> Attribution:
+        """What :meth:`attribute` answers where players are superpixels."""
 
 
 def attribute_by_plane(

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import UInt8, UInt16
 from torch import Tensor
 
-from cellxai.data.image_formats import ImageFault, read_pixels
-from cellxai.data.memory_budget import room_to_decode
+from cellxai.data.frames.reading import read_frame
+from cellxai.data.image_formats import ImageFault
 from cellxai.data.pixels.planes import check_colours, take_planes
 from cellxai.data.pixels.sixteen_bit import levels_of_all
 from cellxai.data.pixels.transforms import Transforms
@@ -45,8 +45,7 @@ def deep_planes(
     """The 16-bit images as stored: named planes side by side, all colours in one plane."""
     for record in records:
         try:
-            with room_to_decode(record, transforms.stack):
-                image = read_pixels(record, transforms.stack)
+            image = read_frame(record, transforms.stack)
             if isinstance(transforms.planes, str):
                 image = check_colours(image, transforms.planes).reshape(len(image), -1, 1)
             else:

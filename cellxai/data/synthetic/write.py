@@ -1,6 +1,5 @@
 """Synthetic images as a data set in the Sartorius layout, and the scene of each of them."""
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
@@ -9,9 +8,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Int32, UInt8
+from jaxtyping import Int32
 
 from cellxai.data.synthetic.cues import CueKind
+from cellxai.data.synthetic.folder import (
+    check_rendering,
+    number_of_image,
+    recorded_arguments,
+    write_png,
+)
 from cellxai.data.synthetic.foreign import (
     ForeignKind,
     foreign_region,
@@ -19,11 +24,10 @@ from cellxai.data.synthetic.foreign import (
 )
 from cellxai.data.synthetic.render import render_scene
 from cellxai.data.synthetic.scene import Scene, SceneSettings, compose_scene
-from cellxai.files.folder import atomic
 
 RENDERING = 2  # rises when the same seed gives other pixels, so that old folders are noticed
 CHUNK = 4  # images handed to a process at once
-PNG_LEVEL = 3
+COMPRESSION = (cv2.IMWRITE_PNG_COMPRESSION, 3)
 ID_PREFIX = "synthetic-"
 
 AnnotationRow = dict[str, str | int]
@@ -61,19 +65,10 @@ def scene_of(root: Path, image_id: str) -> Scene:
         FileNotFoundError: If the folder was not made by it.
         ValueError: If it holds no such image, or was made by another version.
     """
-    record = root / "synthesize.json"
-    if not record.is_file():
-        raise FileNotFoundError(f"{record}: no such file, expected a folder made by `synthesize`")
-    recorded = json.loads(record.read_text(encoding="utf-8"))
+    recorded = recorded_arguments(root)
     plan = Plan(**{field.name: recorded.get(field.name) for field in fields(Plan)})
-    if plan.rendering != RENDERING:
-        raise ValueError(
-            f"{root} was rendered by version {plan.rendering}, expected {RENDERING}; make it anew"
-        )
-    number = image_id.removeprefix(ID_PREFIX)
-    if not number.isdecimal() or int(number) >= plan.n_images:
-        raise ValueError(f"{root} holds no image {image_id!r}, expected {ID_PREFIX}000000 and on")
-    return plan.scene(int(number))
+    check_rendering(root, plan.rendering, RENDERING)
+    return plan.scene(number_of_image(root, image_id, ID_PREFIX, plan.n_images))
 
 
 def label_runs(labels: Int32[np.ndarray, "h w"]) -> dict[int, str]:
@@ -117,13 +112,13 @@ def write_image(out: Path, plan: Plan, index: int) -> list[AnnotationRow]:
     scene = plan.scene(index)
     rendered = render_scene(scene)
     image_id = f"{ID_PREFIX}{index:06d}"
-    _write_png(out / "train" / f"{image_id}.png", rendered.image)
+    write_png(out / "train" / f"{image_id}.png", rendered.image, COMPRESSION)
     regions = {"causes": rendered.cause, "cues": rendered.cue}
     if plan.foreign is not None:
         regions["foreign"] = foreign_region(scene)
     for folder, region in regions.items():
         if region is not None:
-            _write_png(out / folder / f"{image_id}.png", region.astype(np.uint8) * 255)
+            write_png(out / folder / f"{image_id}.png", region.astype(np.uint8) * 255, COMPRESSION)
     return [
         {
             "id": image_id,
@@ -138,9 +133,3 @@ def write_image(out: Path, plan: Plan, index: int) -> list[AnnotationRow]:
         }
         for runs in label_runs(rendered.masks).values()
     ]
-
-
-def _write_png(path: Path, image: UInt8[np.ndarray, "h w"]) -> None:
-    encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])[1]
-    with atomic(path) as temporary:
-        temporary.write_bytes(encoded.tobytes())

@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cellxai.explain.base import Attribution, Context, Explainer, Model, attribution_of_planes
-from cellxai.explain.by_plane import attribute_by_plane, doubt_equal_planes
+from cellxai.explain.by_plane import SuperpixelExplainer, doubt_equal_planes
 from cellxai.explain.hiding.by_superpixel import attribute_by_superpixel
 
 
@@ -70,7 +70,7 @@ class Occlusion(Explainer):
         return Attribution(torch.cat(maps).mean(1))
 
 
-class FeatureAblation(Explainer):
+class FeatureAblation(SuperpixelExplainer):
     """Fall of the target score when one superpixel shows the baseline, all others the image.
 
     Args:
@@ -81,25 +81,14 @@ class FeatureAblation(Explainer):
     def __init__(self, by_plane: bool = False) -> None:
         self.by_plane = by_plane
 
-    def attribute(
+    def attribute_superpixels(
         self,
         model: Model,
         images: Float[Tensor, "b c h w"],
         targets: Int[Tensor, " b"],
         context: Context,
     ) -> Attribution:
-        """See :meth:`Explainer.attribute`."""
-        if self.by_plane:
-            return attribute_by_plane(self._attribute, model, images, targets, context)
-        return self._attribute(model, images, targets, context)
-
-    def _attribute(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        context: Context,
-    ) -> Attribution:
+        """See :meth:`SuperpixelExplainer.attribute_superpixels`."""
         return attribute_by_superpixel(
             attr.FeatureAblation(model).attribute, images, targets, context
         )

@@ -8,13 +8,13 @@ from captum import attr
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cellxai.explain.base import Attribution, Context, Explainer, Model
-from cellxai.explain.by_plane import attribute_by_plane
+from cellxai.explain.base import Attribution, Context, Model
+from cellxai.explain.by_plane import SuperpixelExplainer
 from cellxai.explain.completeness import change_of_score
 from cellxai.explain.hiding.by_superpixel import Captum, attribute_by_superpixel, with_finite_check
 
 
-class ShapleyValueSampling(Explainer):
+class ShapleyValueSampling(SuperpixelExplainer):
     """Mean rise of the score when a superpixel joins others, in random orders (Strumbelj 2010).
 
     Signed; the coefficients sum to score(image) − score(baseline), whatever the orders.
@@ -33,32 +33,21 @@ class ShapleyValueSampling(Explainer):
         self.n_permutations = n_permutations
         self.by_plane = by_plane
 
-    def attribute(
+    def attribute_superpixels(
         self,
         model: Model,
         images: Float[Tensor, "b c h w"],
         targets: Int[Tensor, " b"],
         context: Context,
     ) -> Attribution:
-        """See :meth:`Explainer.attribute`."""
-        if self.by_plane:
-            return attribute_by_plane(self._attribute, model, images, targets, context)
-        return self._attribute(model, images, targets, context)
-
-    def _attribute(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        context: Context,
-    ) -> Attribution:
+        """See :meth:`SuperpixelExplainer.attribute_superpixels`."""
         method = attr.ShapleyValueSampling(with_finite_check(model))
         attribute = partial(method.attribute, n_samples=self.n_permutations)
         attribution = attribute_by_superpixel(attribute, images, targets, context)
         return with_gap(attribution, model, images, targets, context)
 
 
-class KernelShap(Explainer):
+class KernelShap(SuperpixelExplainer):
     """Shapley values by weighted linear regression on random coalitions (arXiv:1705.07874, th. 2).
 
     Signed; the coefficients sum to score(image) − score(baseline) up to the completeness gap.
@@ -76,25 +65,14 @@ class KernelShap(Explainer):
         self.n_samples = n_samples
         self.by_plane = by_plane
 
-    def attribute(
+    def attribute_superpixels(
         self,
         model: Model,
         images: Float[Tensor, "b c h w"],
         targets: Int[Tensor, " b"],
         context: Context,
     ) -> Attribution:
-        """See :meth:`Explainer.attribute`."""
-        if self.by_plane:
-            return attribute_by_plane(self._attribute, model, images, targets, context)
-        return self._attribute(model, images, targets, context)
-
-    def _attribute(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        context: Context,
-    ) -> Attribution:
+        """See :meth:`SuperpixelExplainer.attribute_superpixels`."""
         attribute = _kernel_shap(with_finite_check(model), self.n_samples)
         attribution = attribute_by_superpixel(attribute, images, targets, context)
         attribution = with_gap(attribution, model, images, targets, context)

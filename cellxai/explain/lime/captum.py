@@ -14,14 +14,14 @@ from jaxtyping import Float, Int
 from sklearn.linear_model import Ridge
 from torch import Tensor
 
-from cellxai.explain.base import Attribution, Context, Explainer, Model
-from cellxai.explain.by_plane import attribute_by_plane
+from cellxai.explain.base import Attribution, Context, Model
+from cellxai.explain.by_plane import SuperpixelExplainer
 from cellxai.explain.hiding.by_superpixel import Captum, attribute_by_superpixel, with_finite_check
 from cellxai.explain.lime.designs import Bernoulli
 from cellxai.explain.lime.surrogate import locality_weights
 
 
-class CaptumLime(Explainer):
+class CaptumLime(SuperpixelExplainer):
     """LIME (arXiv:1602.04938) by Captum's sampler, with the mathematics of the ``lime`` package.
 
     Bernoulli masks of which the first shows everything, an exponential kernel on their cosine
@@ -44,25 +44,14 @@ class CaptumLime(Explainer):
         self.kernel_width = kernel_width
         self.by_plane = by_plane
 
-    def attribute(
+    def attribute_superpixels(
         self,
         model: Model,
         images: Float[Tensor, "b c h w"],
         targets: Int[Tensor, " b"],
         context: Context,
     ) -> Attribution:
-        """See :meth:`Explainer.attribute`."""
-        if self.by_plane:
-            return attribute_by_plane(self._attribute, model, images, targets, context)
-        return self._attribute(model, images, targets, context)
-
-    def _attribute(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        context: Context,
-    ) -> Attribution:
+        """See :meth:`SuperpixelExplainer.attribute_superpixels`."""
         surrogate = RidgeSurrogate()
         attribute = self._captum(with_finite_check(model), surrogate, context.seed)
         attribution = attribute_by_superpixel(attribute, images, targets, context)

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from cellxai.explain.base import Attribution, Context, Explainer, Model
-from cellxai.explain.by_plane import attribute_by_plane
+from cellxai.explain.base import Attribution, Context, Model
+from cellxai.explain.by_plane import SuperpixelExplainer
 from cellxai.explain.lime.designs import Bernoulli, Design
 from cellxai.explain.lime.doubts import doubt_of_drift, doubts_of
 from cellxai.explain.lime.feature_selection import FeatureSelection, select
@@ -44,7 +44,7 @@ class LimeExplanation:
     doubts: tuple[Doubt, ...]
 
 
-class Lime(Explainer):
+class Lime(SuperpixelExplainer):
     """LIME (Ribeiro et al. 2016, arXiv:1602.04938): a ridge regression on the shown superpixels.
 
     With the default design it draws the samples that the ``lime`` package draws at the same seed,
@@ -89,25 +89,14 @@ class Lime(Explainer):
         self.bf16 = bf16
         self.by_plane = by_plane
 
-    def attribute(
+    def attribute_superpixels(
         self,
         model: Model,
         images: Float[Tensor, "b c h w"],
         targets: Int[Tensor, " b"],
         context: Context,
     ) -> Attribution:
-        """See :meth:`Explainer.attribute`."""
-        if self.by_plane:
-            return attribute_by_plane(self._attribute, model, images, targets, context)
-        return self._attribute(model, images, targets, context)
-
-    def _attribute(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        context: Context,
-    ) -> Attribution:
+        """See :meth:`SuperpixelExplainer.attribute_superpixels`."""
         explanation = self.explain(model, images, targets[:, None], context)
         coefficients = explanation.surrogate.coefficients[:, 0].to(images)
         looks = [samples.stability for samples in explanation.samples]

@@ -11,8 +11,8 @@ from lime import lime_image
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from cellxai.explain.base import Attribution, Context, Explainer, Model
-from cellxai.explain.by_plane import attribute_by_plane
+from cellxai.explain.base import Attribution, Context, Model
+from cellxai.explain.by_plane import SuperpixelExplainer
 from cellxai.explain.lime.designs import SAMPLES_PER_SUPERPIXEL
 from cellxai.explain.lime.doubts import (
     doubt_of_few_samples,
@@ -39,7 +39,7 @@ class PackageSurrogate:
     scores: Float[Tensor, " n"]
 
 
-class LimeReference(Explainer):
+class LimeReference(SuperpixelExplainer):
     """LIME (Ribeiro et al. 2016, arXiv:1602.04938) as the ``lime`` package computes it.
 
     The superpixels and the baseline are the context's, the score is the target's; sampling,
@@ -70,25 +70,14 @@ class LimeReference(Explainer):
         self.kernel_width = kernel_width
         self.by_plane = by_plane
 
-    def attribute(
+    def attribute_superpixels(
         self,
         model: Model,
         images: Float[Tensor, "b c h w"],
         targets: Int[Tensor, " b"],
         context: Context,
     ) -> Attribution:
-        """See :meth:`Explainer.attribute`."""
-        if self.by_plane:
-            return attribute_by_plane(self._attribute, model, images, targets, context)
-        return self._attribute(model, images, targets, context)
-
-    def _attribute(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        context: Context,
-    ) -> Attribution:
+        """See :meth:`SuperpixelExplainer.attribute_superpixels`."""
         batch = zip(images, targets.tolist(), context.superpixels, context.baseline, strict=True)
         surrogates = [
             self._surrogate(model, image, target, labels, fill, context)

@@ -12,11 +12,9 @@ from cellxai.explain.benchmark import Item, Progress, Setup, run_benchmark
 from cellxai.explain.benchmark.shards import WHOLE
 from cellxai.explain.my_model.explaining import (
     check_seeds,
-    name_images,
     superpixels_for,
-    to_model,
 )
-from cellxai.explain.my_model.images import Bounds, PlaneValues, read_images
+from cellxai.explain.my_model.images import Bounds, PlaneValues
 from cellxai.explain.my_model.measured import Measured
 from cellxai.explain.my_model.naming import (
     DEFAULT_EXPLAINERS,
@@ -25,8 +23,8 @@ from cellxai.explain.my_model.naming import (
     Metrics,
     explainers_by_name,
     metrics_by_name,
-    read_targets,
 )
+from cellxai.explain.my_model.question import read_question
 from cellxai.explain.my_model.reading import ModelError, Reading, ReadModel
 from cellxai.explain.my_model.regions import Regions, regions_of_images
 from cellxai.explain.my_model.untouched import untouched
@@ -100,20 +98,17 @@ def compare(
     path = path if path.suffix else path / WHOLE.file
     judged, judges = explainers_by_name(explainers), metrics_by_name(metrics, regions or ())
     with torch.inference_mode(False), torch.no_grad(), untouched(model):
-        read = ReadModel(model, Reading(output, output_is, mean, std, bounds, preprocess))
-        pixels = to_model(read_images(images, bounds), model)
-        labels = name_images(names, len(pixels))
-        wanted = read_targets(target, len(pixels), classes) or [None] * len(pixels)
-        read.largest_target = max((column or 0 for column in wanted), default=0)
-        read.classes = classes
+        reading = Reading(output, output_is, mean, std, bounds, preprocess)
+        asked = read_question(model, reading, images, names, target, classes)
+        pixels, columns = asked.images, asked.targets or [None] * len(asked.images)
         truths = regions_of_images(regions, pixels)
         setup = Setup(
-            refuse_bfloat16(read).judged(pixels[0]), judged, judges,
+            refuse_bfloat16(asked.model).judged(pixels[0]), judged, judges,
             superpixels_for(superpixels, pixels), baseline or BlurBaseline(), check_seeds(seeds),
         )  # fmt: skip
         items = [
             Item(name, image, column, truth)
-            for name, image, column, truth in zip(labels, pixels, wanted, truths, strict=True)
+            for name, image, column, truth in zip(asked.names, pixels, columns, truths, strict=True)
         ]
         with file_lock(path, "written", "name another store"):
             results = Store(path)

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from cellxai.explain.base import Attribution, Explainer
 from cellxai.explain.baselines import Baseline, BlurBaseline
@@ -13,14 +13,14 @@ from cellxai.explain.cost import frozen
 from cellxai.explain.my_model.asking import ask_each
 from cellxai.explain.my_model.explanation import Explanation, Subject
 from cellxai.explain.my_model.explanations import Explanations
-from cellxai.explain.my_model.images import Bounds, PlaneValues, read_images
+from cellxai.explain.my_model.images import Bounds, PlaneValues
 from cellxai.explain.my_model.lazy_context import LazyContext, lazy_context_of
 from cellxai.explain.my_model.naming import (
     DEFAULT_EXPLAINERS,
     Explainers,
     explainers_by_name,
-    read_targets,
 )
+from cellxai.explain.my_model.question import read_question
 from cellxai.explain.my_model.reading import ModelError, Reading, ReadModel
 from cellxai.explain.my_model.untouched import untouched
 from cellxai.explain.score import Logit, followed_by_curves
@@ -87,17 +87,15 @@ def explain(
     entries: dict[tuple[int, str], Explanation] = {}
     # Tensors made in inference mode could not be differentiated through.
     with torch.inference_mode(False), torch.no_grad(), untouched(model):
-        read = ReadModel(model, Reading(output, output_is, mean, std, bounds, preprocess))
-        pixels = to_model(read_images(images, bounds), model)
-        labels = name_images(names, len(pixels))
-        wanted = read_targets(target, len(pixels), classes)
-        read.largest_target, read.classes = max(wanted or [0]), classes
+        reading = Reading(output, output_is, mean, std, bounds, preprocess)
+        asked = read_question(model, reading, images, names, target, classes)
+        read, pixels, wanted = asked.model, asked.images, asked.targets
         for places, batch, context in batches_of(pixels, superpixels, baseline, batch_size):
             known = None if wanted is None else [wanted[place] for place in places]
             targets, shares = choose_targets(read, batch, known)
             for row, place in enumerate(places):
                 subjects[place] = Subject(
-                    labels[place], pixels[place], int(targets[row]), shares[row],
+                    asked.names[place], pixels[place], int(targets[row]), shares[row],
                     wanted is None, context.of_image(row),
                 )  # fmt: skip
             for name, explainer in chosen.items():
@@ -178,35 +176,6 @@ def choose_targets(
         )
     targets = scores.argmax(1)
     return targets, shares.gather(1, targets[:, None])[:, 0].tolist()
-
-
-def to_model(
-    images: Sequence[Float[Tensor, "_c _h _w"]], model: Callable[[Tensor], Any]
-) -> list[Float[Tensor, "_c _h _w"]]:
-    """The images on the device of a model; in float64 where it computes so, else in float32."""
-    parameter = next(model.parameters(), None) if isinstance(model, nn.Module) else None
-    if parameter is None:
-        return list(images)
-    precise = parameter.dtype == torch.float64
-    dtype = torch.float64 if precise else torch.float32
-    return [image.to(parameter.device, dtype) for image in images]
-
-
-def name_images(names: Sequence[str] | None, n_images: int) -> list[str]:
-    """A name for each image.
-
-    Raises:
-        ValueError: If there is another number of names, or one twice.
-    """
-    if names is None:
-        return [f"image {number}" for number in range(n_images)]
-    given = [str(name) for name in names]
-    if len(given) != n_images or len(set(given)) != n_images:
-        raise ValueError(
-            f"names has {len(set(given))} different names and there are {n_images} images; "
-            "pass one for each"
-        )
-    return given
 
 
 def check_seeds(seeds: Sequence[int]) -> tuple[int, ...]:

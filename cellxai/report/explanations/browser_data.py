@@ -19,7 +19,7 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 
 from cellxai.files.folder import RunFolder
-from cellxai.report.saved_files import MALFORMED, dig, read_rows
+from cellxai.report.saved_files import MALFORMED, attempt, dig, read_rows
 
 LARGEST_SIDE = 256  # pixels of a map on the page; larger ones are thinned out
 MAP_BYTES = 10_000_000  # of all maps together, a byte a pixel: more maps are smaller ones
@@ -202,10 +202,8 @@ def read_known(folder: RunFolder) -> dict[str, Known]:
 
 def rows(path: Path) -> list[dict[str, str]]:
     """The rows of a table; none where it cannot be read, which its own section says."""
-    try:
-        return read_rows(path) if path.exists() else []
-    except MALFORMED:
-        return []
+    found, _ = attempt(path, lambda: read_rows(path))
+    return found or []
 
 
 def as_script_data(value: object) -> Markup:

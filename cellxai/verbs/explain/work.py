@@ -107,7 +107,7 @@ class Work:
         self, subject: Subject, context: Context, attributions: Mapping[str, Attribution]
     ) -> dict[str, Any]:
         """What ``index.json`` says of an image, except for its pictures."""
-        target, planes = self.trained.classes[subject.target], self.trained.transforms.plane_names
+        target = self.trained.classes[subject.target]
         return {
             "id": subject.name, "label": subject.record.label or None,
             "predicted": self.trained.classes[subject.predicted],
@@ -117,7 +117,7 @@ class Work:
             "explained": self.scored.explained(target),
             "view": self.scored.view_of(subject.image),
             "baseline_off_data_nats": self.nats_off_data(subject.image, context.baseline),
-            **({"plane_names": list(planes)} if planes else {}),
+            **({"plane_names": list(self.planes)} if self.planes else {}),
             "explainers": {
                 name: index_row(attribution) for name, attribution in attributions.items()
             },

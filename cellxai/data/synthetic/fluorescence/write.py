@@ -1,15 +1,13 @@
 """Stained cells as a data set: TIFFs of several planes, their table, masks, and causes by plane."""
 
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import cv2
 import numpy as np
 import tifffile
-from jaxtyping import UInt8, UInt16
+from jaxtyping import UInt16
 
 from cellxai.data.synthetic.fluorescence.render import (
     cause_map,
@@ -23,6 +21,12 @@ from cellxai.data.synthetic.fluorescence.scene import (
     compose_stains,
 )
 from cellxai.data.synthetic.fluorescence.structures import Stain
+from cellxai.data.synthetic.folder import (
+    check_rendering,
+    number_of_image,
+    recorded_arguments,
+    write_png,
+)
 from cellxai.files.folder import atomic
 
 STAIN_RENDERING = 1  # rises when the same seed gives other pixels, so that old folders are noticed
@@ -61,23 +65,13 @@ def stain_scene_of(root: Path, image_id: str) -> StainScene | None:
         FileNotFoundError: If the folder was not made by it.
         ValueError: If it holds no such image, or was made by another version.
     """
-    record = root / "synthesize.json"
-    if not record.is_file():
-        raise FileNotFoundError(f"{record}: no such file, expected a folder made by `synthesize`")
-    recorded = json.loads(record.read_text(encoding="utf-8"))
+    recorded = recorded_arguments(root)
     if "stain_rendering" not in recorded:
         return None
-    if recorded["stain_rendering"] != STAIN_RENDERING:
-        raise ValueError(
-            f"{root} was rendered by version {recorded['stain_rendering']}, expected "
-            f"{STAIN_RENDERING}; make it anew"
-        )
+    check_rendering(root, recorded["stain_rendering"], STAIN_RENDERING)
     plan = StainPlan(**{field.name: recorded.get(field.name) for field in fields(StainPlan)})
     check_stains(plan.stains, plan.cause)
-    number = image_id.removeprefix(ID_PREFIX)
-    if not number.isdecimal() or int(number) >= plan.n_images:
-        raise ValueError(f"{root} holds no image {image_id!r}, expected {ID_PREFIX}000000 and on")
-    return plan.scene(int(number))
+    return plan.scene(number_of_image(root, image_id, ID_PREFIX, plan.n_images))
 
 
 def write_stain_image(out: Path, plan: StainPlan, index: int) -> list[TableRow]:
@@ -102,10 +96,3 @@ def write_planes(path: Path, image: UInt16[np.ndarray, "h w p"], names: Sequence
     tifffile.imwrite(buffer, stored, imagej=True, metadata=metadata)
     with atomic(path) as temporary:
         temporary.write_bytes(buffer.getvalue())
-
-
-def write_png(path: Path, image: UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]) -> None:
-    """Writes a label map."""
-    encoded = cv2.imencode(".png", image)[1]
-    with atomic(path) as temporary:
-        temporary.write_bytes(encoded.tobytes())
