@@ -2,6 +2,7 @@
 
 import inspect
 import pydoc
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ def test_what_has_a_table_gives_it(name):
 def test_a_run_is_walked_through_with_text_for_every_path(tiny_run, tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr("PIL.Image.Image.show", lambda image: shown.append(image.size))
-    run = str(tiny_run)
+    run = str(shutil.copytree(tiny_run, tmp_path / "runs" / "run"))
     evaluated = api.evaluate(run, device="cpu")
     frame = evaluated.to_frame()
     assert {*frame["part"]} == {*evaluated.accuracy}
@@ -148,7 +149,7 @@ def test_a_run_is_walked_through_with_text_for_every_path(tiny_run, tmp_path, mo
     assert api.features(run, device="cpu", out=str(tmp_path / "f.safetensors")).path.is_file()
     assert api.export(run, str(tmp_path / "export"), device="cpu").folder.is_dir()
     assert api.report(run).path.is_file()
-    assert len(api.runs(str(tiny_run.parent), str(tmp_path / "runs.csv")).to_frame()) == 1
+    assert len(api.runs(str(tmp_path / "runs"), str(tmp_path / "runs.csv")).to_frame()) == 1
     cells = tiny_run.parent / "cells"
     assert len(api.check(Sartorius(cells)).to_frame()) == 0
     assert api.preview(Sartorius(cells), str(tmp_path / "preview"))._repr_html_()

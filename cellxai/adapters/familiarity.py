@@ -44,7 +44,7 @@ def read_density(run: Path, classifier: CellClassifier) -> DensityPipeline:
 
 
 class Familiarity(ModelWrapper):
-    """Images to the log p-value of the view that they surprise most; a model of one score.
+    """Images to the log p-value of the views that decide whether they are known; one score.
 
     Differentiable, see :meth:`DensityPipeline.log_familiarity`. A pixel with a negative attribution
     makes the image unusual.
@@ -75,7 +75,7 @@ class Familiarity(ModelWrapper):
 
     @torch.no_grad()
     def most_surprised(self, images: Float[Tensor, "b p h w"]) -> list[str]:
-        """Name of the view that each image surprises most: that of :meth:`forward`."""
+        """Name of the view that each image surprises most; it decides most of :meth:`forward`."""
         tails = self.pipeline.log_tails(
             rows_of(self.pipeline.views, look(self.model, self._layers, images))
         )

@@ -42,7 +42,7 @@ class RunDensity(Density):
         self.run = run
 
     def log_density(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, " b"]:
-        """Log p-value of the view that each image surprises most, in nats.
+        """Log p-value of the views that decide whether an image is known, in nats.
 
         Raises:
             FileNotFoundError: If the run has no density yet.

@@ -9,7 +9,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cellxai.density.fitted_view import FittedView, KnownRows, fit_views, measure_by
-from cellxai.density.p_values import LEAST_SURPRISE, log_surprise, tail_log_p, tail_of, tail_size
+from cellxai.density.p_values import (
+    LEAST_SURPRISE,
+    joint_log_p,
+    log_surprise,
+    tail_log_p,
+    tail_of,
+    tail_size,
+)
 from cellxai.density.persistence import read_pipeline, write_pipeline
 from cellxai.density.settings import PipelineSettings
 from cellxai.density.taught_rows import IMAGES_AT_ONCE
@@ -121,8 +128,16 @@ class DensityPipeline:
         return self.calibration_.judge_known()
 
     def log_familiarity(self, rows: Rows) -> Float[Tensor, " m"]:
-        """Log p-value of the most surprised view, see :meth:`log_tails`; differentiable."""
-        return torch.stack(list(self.log_tails(rows).values())).amin(0)
+        """What decides over all views, by the tails of :meth:`log_tails`; differentiable.
+
+        See :func:`joint_log_p`; of two panels the more surprised one decides.
+        """
+        tails, names = self.log_tails(rows), list(self.fitted_)
+        panels = [
+            torch.stack([tails[names[place]] for place in panel.views], -1)
+            for panel in self.calibration_.heard
+        ]
+        return torch.stack([joint_log_p(panel) for panel in panels]).amin(0)
 
     def log_tails(self, rows: Rows) -> dict[str, Float[Tensor, " m"]]:
         """Log p-value in each view that has a say, by its tail alone; differentiable everywhere.

@@ -23,13 +23,14 @@ def test_the_classifier_of_another_run_is_read_once(tiny_run):
 
 
 @pytest.mark.slow
-def test_the_density_of_a_run_is_what_its_table_says(tiny_run):
-    density(tiny_run, device="cpu")
-    run = load_run(tiny_run, "cpu")
+def test_the_density_of_a_run_is_what_its_table_says(tiny_run, tmp_path):
+    copy = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    density(copy, device="cpu")
+    run = load_run(copy, "cpu")
     part = run.judged_part
-    with (tiny_run / "density" / "scores.csv").open() as file:
+    with (copy / "density" / "scores.csv").open() as file:
         told = {row["id"]: float(row["log_p"]) for row in csv.DictReader(file)}
-    source = RunDensity(tiny_run)
+    source = RunDensity(copy)
     for index, record in enumerate(run.images.records(part)):
         found = source.log_density(run.pixels(part, index)).item()
         # In the tail the score is the table's; elsewhere that is a rank, and at most a tenth rarer.
@@ -37,7 +38,7 @@ def test_the_density_of_a_run_is_what_its_table_says(tiny_run):
             assert found == pytest.approx(told[record.id], abs=1e-2, rel=1e-2)
         else:
             assert found > log(0.05)
-    assert str(tiny_run) in describe_settings(source)
+    assert str(copy) in describe_settings(source)
 
 
 def test_a_run_without_a_density_is_named(tiny_run, tmp_path):

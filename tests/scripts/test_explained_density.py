@@ -1,4 +1,6 @@
+import shutil
 import sys
+from pathlib import Path
 
 import explained_density
 import numpy as np
@@ -33,10 +35,11 @@ def test_new_scenes_are_like_the_runs_own_and_none_of_them(trained):
 def test_the_table_says_how_often_each_map_points_at_the_object_and_what_chance_is(
     tiny_run, tmp_path, monkeypatch, capsys
 ):
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
     methods = {"density map": SurpriseMap(), "random": RandomAttribution()}
     monkeypatch.setattr(explained_density, "choose_explainers", lambda *_: methods)
-    density(tiny_run, detectors={}, device="cpu")
-    words = ["--run", str(tiny_run), "--out", str(tmp_path), "--images", "6"]
+    density(run, detectors={}, device="cpu")
+    words = ["--run", str(run), "--out", str(tmp_path), "--images", "6"]
     monkeypatch.setattr(sys, "argv", ["explained_density.py", *words])
     explained_density.main()
     rows = {row["explainer"]: row for row in read_csv(tmp_path / "explainers.csv")}

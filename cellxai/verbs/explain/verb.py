@@ -143,7 +143,7 @@ def explain(
         part: train, validation or test; null for the part that influenced the training least.
         score: What is explained of the predicted class: its logit, probability or log_odds; where
             labels do not exclude each other, its sigmoid or sigmoid_log_odds; or the density of the
-            image, after `cellxai density`: the log p-value of the view that it surprises most; or a
+            image, after `cellxai density`: the log p-value of the views that decide; or a
             Score of your own.
         target: The class to explain of every image, by name or number, whatever is predicted; null
             for the predicted one.
