@@ -8,6 +8,7 @@ from gmm.commandline import Verb, run
 
 PROGRAM = "cellxai"
 TABLES = Path(__file__).parent / "verbs" / "help.json"
+WHAT_NEXT = "cellxai.verbs.what_next:what_next"
 ABOUT = "what is an image classifier looking at, can that be believed, and does it know this image?"
 
 VERBS = {
@@ -37,7 +38,7 @@ def main() -> None:
     """Entry point of the console script; of processes that train together only one prints."""
     if os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) != "0":
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
-    sys.exit(run(PROGRAM, ABOUT, VERBS, without_moved_data(sys.argv[1:]), TABLES))
+    sys.exit(run(PROGRAM, ABOUT, VERBS, without_moved_data(sys.argv[1:]), TABLES, WHAT_NEXT))
 
 
 def without_moved_data(words: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from gmm.commandline.program import Verb, run
 
 PROGRAM = "gmm"
 TABLES = Path(__file__).parent / "verbs" / "help.json"
+WHAT_NEXT = "gmm.verbs.what_next:what_next"
 ABOUT = "batched Gaussian mixtures over matrices in .npy, .csv and .safetensors"
 
 VERBS = {
@@ -24,7 +25,7 @@ VERBS = {
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(run(PROGRAM, ABOUT, VERBS, tables=TABLES))
+    sys.exit(run(PROGRAM, ABOUT, VERBS, tables=TABLES, what_next=WHAT_NEXT))
 
 
 if __name__ == "__main__":

@@ -27,17 +27,18 @@ SMALLEST_BENCHMARK = "benchmark --config configs/benchmark/smoke.yaml"
 def read_sections(folder: RunFolder) -> tuple[Section, ...]:
     """The sections in the order of the page, with what the run folder has for each."""
     return (
-        evaluation_section(folder, _command("evaluate", folder)),
-        explanation_section(folder, _command("explain", folder)),
-        benchmark_section(folder, _command(SMALLEST_BENCHMARK, folder)),
+        evaluation_section(folder, command_on("evaluate", folder)),
+        explanation_section(folder, command_on("explain", folder)),
+        benchmark_section(folder, command_on(SMALLEST_BENCHMARK, folder)),
         *benchmarks_of_scores(folder),
-        density_section(folder, _command("density", folder)),
+        density_section(folder, command_on("density", folder)),
         training_section(folder),
         data_section(folder),
     )
 
 
-def _command(verb: str, folder: RunFolder) -> str:
+def command_on(verb: str, folder: RunFolder) -> str:
+    """A verb on a run folder, as it is typed."""
     return f"cellxai {verb} --run {shlex.quote(str(folder.root))}"
 
 

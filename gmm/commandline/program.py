@@ -40,8 +40,7 @@ class Verb:
 
     def load(self) -> Callable[..., Any]:
         """The function behind the verb."""
-        module, _, function = self.target.partition(":")
-        return getattr(importlib.import_module(module), function)
+        return load_function(self.target)
 
     def name_subject(self, words: Sequence[str]) -> Sequence[str]:
         """The words, with the name of the option that a first word without dashes is for."""
@@ -55,11 +54,15 @@ def run(
     verbs: Mapping[str, Verb],
     argv: Sequence[str] | None = None,
     tables: Path | None = None,
+    what_next: str | None = None,
 ) -> int:
     """Runs one verb and returns the exit code.
 
     With the file of its option tables (``write_tables``), ``--help`` and an option that a verb does
     not have are answered at once; what the verb needs is imported for the rest alone.
+
+    With ``what_next``, ``module:function``, the answer of a verb on a terminal ends with what to
+    ask next: the function gets the verb's name, its words and its arguments, and gives a line.
 
     A verb's result is printed; its ``exit_code`` is returned if it has one, otherwise 0. A mistake
     of the user (``ValueError``, ``OSError``, more memory than there is) gives 2 and one line, and
@@ -90,7 +93,7 @@ def run(
         if answer is not None:
             print(answer)
             return 0
-    return call(prog, verbs[name], words[1:], debug)
+    return call(prog, verbs[name], words[1:], debug, what_next)
 
 
 def answer_at_once(prog: str, table: OptionTable, words: Sequence[str]) -> str | None:
@@ -109,7 +112,9 @@ def answer_at_once(prog: str, table: OptionTable, words: Sequence[str]) -> str |
     raise ValueError(explain_mistake(f"no option is named --{name}", f"--{name}", known))
 
 
-def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
+def call(
+    prog: str, verb: Verb, words: Sequence[str], debug: bool, what_next: str | None = None
+) -> int:
     """Parses the words of one verb, calls it, prints its result."""
     try:
         with waiting(f"{prog}: loading …"):
@@ -141,7 +146,21 @@ def call(prog: str, verb: Verb, words: Sequence[str], debug: bool) -> int:
         return MISTAKE if mistake else FAILURE
     if result is not None:
         print(paint_warnings(str(result), sys.stdout))
+        if what_next:
+            suggest(load_function(what_next)(prog.split()[1], words, arguments))
     return getattr(result, "exit_code", 0)
+
+
+def load_function(target: str) -> Callable[..., Any]:
+    """What ``module:function`` names."""
+    module, _, function = target.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def suggest(line: str) -> None:
+    """Shows what to do next to who reads along; a file or a pipe has the answer alone."""
+    if line and sys.stderr.isatty():
+        print(f"next: {line}", file=sys.stderr)
 
 
 def lacks_memory(error: BaseException) -> bool:
