@@ -43,7 +43,7 @@ def log_joint(
     if packs is None:
         packs = covariance.packs(task_of(parameters, n_samples, dtype, fitting=False))
     if packs:
-        return _multiplied_out(parameters, covariance, dtype)
+        return _multiplied_out(parameters, covariance, dtype, n_samples)
     return _residual(parameters, covariance, dtype, n_samples)
 
 
@@ -61,7 +61,7 @@ def log_joint_up_to_form(
     """
     if not leaves_form_out(covariance, n_samples, parameters.n_features):
         return log_joint(parameters, covariance, dtype, packs=packs, n_samples=n_samples)
-    return _straight(parameters, covariance, dtype)
+    return _straight(parameters, covariance, dtype, n_samples)
 
 
 def leaves_form_out(covariance: Covariance, n_samples: int, n_features: int) -> bool:
@@ -121,11 +121,13 @@ def _linear(
     return at_reference, slope
 
 
-def _multiplied_out(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
+def _multiplied_out(
+    parameters: Estimate, covariance: Covariance, dtype: torch.dtype, n_samples: int
+) -> LogJoint:
     offset, slope = _linear(parameters, covariance)
     form = covariance.quadratic_coefficients(parameters.precisions_cholesky) / -2
-    natural = _rows(torch.cat([slope, form], -1), dtype)  # Bishop (2006) eq. 2.220
-    level = _rows(offset[..., None], dtype)
+    natural = _rows(torch.cat([slope, form], -1), dtype, n_samples)  # Bishop (2006) eq. 2.220
+    level = _rows(offset[..., None], dtype, n_samples)
 
     def evaluate(chunk: Chunk) -> Tensor:
         joint, first = level, 0
@@ -138,23 +140,28 @@ def _multiplied_out(parameters: Estimate, covariance: Covariance, dtype: torch.d
     return evaluate
 
 
-def _straight(parameters: Estimate, covariance: Covariance, dtype: torch.dtype) -> LogJoint:
+def _straight(
+    parameters: Estimate, covariance: Covariance, dtype: torch.dtype, n_samples: int
+) -> LogJoint:
     """The part that is linear in the samples."""
     offset, slope = _linear(parameters, covariance)
-    level, incline = _rows(offset[..., None], dtype), _rows(slope, dtype)
+    level = _rows(offset[..., None], dtype, n_samples)
+    incline = _rows(slope, dtype, n_samples)
     shape = parameters.weights.shape
     return lambda chunk: unpad_rows(torch.addmm(level, incline, chunk.x), shape)
 
 
-def _rows(values: Float[Tensor, "run k _"], dtype: torch.dtype) -> Float[Tensor, "padded _"]:
+def _rows(
+    values: Float[Tensor, "run k _"], dtype: torch.dtype, n_samples: int
+) -> Float[Tensor, "padded _"]:
     """Coefficients of all components of all runs, one row each."""
-    return pad_rows(values.flatten(0, 1).to(dtype), values.shape[0])
+    return pad_rows(values.flatten(0, 1).to(dtype), values.shape[0], n_samples)
 
 
 def _with_shared_form(
     parameters: Estimate, covariance: Covariance, dtype: torch.dtype, n_samples: int
 ) -> LogJoint:
-    straight = _straight(parameters, covariance, dtype)
+    straight = _straight(parameters, covariance, dtype, n_samples)
     chol, origin = parameters.precisions_cholesky, torch.zeros_like(parameters.means[:, :1])
     distances = covariance.distances_from(chol.to(dtype), origin, n_samples)
     return lambda chunk: straight(chunk) - distances(chunk.x) / 2

@@ -154,7 +154,8 @@ def _sum_few(chunk: Chunk, parameters: Estimate, covariance: Covariance) -> Stat
     if covariance.couples_features:
         joint = log_joint_of_few(chunk.x, parameters, covariance)
     else:  # whose squares are written down already
-        joint = log_joint(parameters, covariance, packs=True)(chunk)
+        n = chunk.x.shape[1]
+        joint = log_joint(parameters, covariance, packs=True, n_samples=n)(chunk)
     log_density, resp = normalise(joint)
     packs = covariance.has_products and chunk.x.numel() * parameters.n_features <= MOST_PRODUCTS
     return summarise(chunk, resp, log_density, parameters.precisions_cholesky, packs=packs)
