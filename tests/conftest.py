@@ -6,10 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
-from types import ModuleType
-from unittest.mock import patch
 
 # One thread in each test process, told before torch is imported: two processes of two threads on
 # two cores spend most of their time waiting for each other.
@@ -17,8 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import pytest
-from jaxtyping import install_import_hook
-from jaxtyping._import_hook import _JaxtypingLoader, _optimized_cache_from_source
+from checked_shapes import check_shapes
 
 # Shapes and dtypes are checked where the maths is. Not in what a user calls first: there, wrong
 # values are tested on purpose, and the answer has to be its own error and not the checker's.
@@ -37,22 +33,7 @@ CHECKED = [
     "gmm.em.loop", "gmm.em.objective", "gmm.em.stepwise", "gmm.em.sticks", "gmm.em.variational",
     "gmm.samples.in_memory", "gmm.samples.statistics", "gmm.samples.survey",
 ]  # fmt: skip
-install_import_hook(CHECKED, "beartype.beartype")
-
-
-def exec_compiled(self: _JaxtypingLoader, module: ModuleType) -> None:
-    """Runs a checked module; only its own bytecode, not that of its imports, has the hook's name.
-
-    The hook's own method renames the bytecode of everything that is imported meanwhile too, so
-    that torch and Lightning would be compiled again, which takes longer than to import them.
-    """
-    checked = partial(_optimized_cache_from_source, self._typechecker.get_hash())
-    with patch("importlib._bootstrap_external.cache_from_source", checked):
-        code = self.get_code(module.__name__)
-    exec(code, module.__dict__)
-
-
-_JaxtypingLoader.exec_module = exec_compiled
+check_shapes(CHECKED)
 
 # What is imported stays: to look through it for garbage, again and again, finds nothing.
 gc.disable()
