@@ -39,7 +39,7 @@ def sample(function: Callable[..., Any], checked: Callable[..., Any]) -> Callabl
     return call
 
 
-def decorator() -> ast.expr:
+def decorator(self: Typechecker) -> ast.expr:
     """``check_samples`` as a module finds it, which has imported jaxtyping and nothing else."""
     found = f"jaxtyping._import_hook.Typechecker.lookup['{NAME}']"
     return ast.parse(found, mode="eval").body
@@ -54,6 +54,7 @@ def exec_compiled(self: _JaxtypingLoader, module: ModuleType) -> None:
     checked = partial(_optimized_cache_from_source, NAME)
     with patch("importlib._bootstrap_external.cache_from_source", checked):
         code = self.get_code(module.__name__)
+    assert code is not None
     exec(code, module.__dict__)
 
 
@@ -62,5 +63,5 @@ def check_shapes(modules: Sequence[str]) -> None:
     install_import_hook(list(modules), "beartype.beartype")
     (beartype,) = Typechecker.lookup.values()
     Typechecker.lookup |= {"beartype": beartype, NAME: check_samples}
-    Typechecker.get_ast = lambda _: decorator()
+    Typechecker.get_ast = decorator
     _JaxtypingLoader.exec_module = exec_compiled
