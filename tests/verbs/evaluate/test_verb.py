@@ -57,6 +57,15 @@ def test_there_is_one_prediction_for_each_image(tiny_run, evaluated):
     assert len(rows) == len(split)
 
 
+def test_each_image_has_its_own_and_its_calibrated_probabilities(evaluated, report):
+    temperature, classes = report["temperature"]["value"], report["classes"]
+    for row in read_csv(evaluated.folder / "predictions.csv"):
+        own = np.array([float(row[f"p_{name}"]) for name in classes])
+        expected = own ** (1 / temperature) / (own ** (1 / temperature)).sum()
+        written = [float(row[f"calibrated_{name}"]) for name in classes]
+        np.testing.assert_allclose(written, expected, atol=2e-5)
+
+
 def test_an_image_broken_since_the_training_is_told_and_the_rest_judged(tiny_run, tmp_path):
     shutil.copytree(tiny_run.parent / "cells", tmp_path / "cells")
     run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
