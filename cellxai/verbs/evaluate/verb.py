@@ -248,10 +248,10 @@ def prediction_rows(
 def calibrated_cells(
     judged: PartJudgement, calibration_: ClassCalibration | None
 ) -> list[dict[str, str]]:
-    """The calibrated probabilities of each image by their columns; none without a temperature."""
-    if calibration_ is None or calibration_.temperature is None:
-        return [{}] * len(judged.logits)
+    """The calibrated probabilities of each image by their columns; blank without a temperature."""
     columns = [f"calibrated_{name}" for name in judged.classes]
+    if calibration_ is None or calibration_.temperature is None:
+        return [dict.fromkeys(columns, "")] * len(judged.logits)
     return [
         {column: f"{share:.6f}" for column, share in zip(columns, shares, strict=True)}
         for shares in calibration_.probabilities(judged.logits).tolist()

@@ -1,9 +1,8 @@
 """Folders of OME-Zarr and files of microscopes changed at random: a picture, or one line."""
 
-import itertools
 import json
 import time
-import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,33 +11,14 @@ from mutations import mutate_bytes, refused
 
 from cellxai.data.image_formats import read_image
 from cellxai.data.masks.label_maps import read_mask
+from tests.support.lab_files import write_zarr
 
 RNG = np.random.default_rng(0)
 CYX = RNG.integers(0, 4000, (3, 24, 31), dtype="<u2")
 PICTURE = CYX.transpose(1, 2, 0)
-CHUNK = (1, 16, 16)
 AXES = [{"name": name} for name in "cyx"]
 LONGEST = 5.0  # seconds of CPU
 N_CHANGES = 200
-
-
-def write_zarr(root: Path) -> None:
-    """Version 0.4, each plane in four chunks of zlib."""
-    array = root / "0"
-    for place in itertools.product(range(3), range(2), range(2)):
-        chunk = np.zeros(CHUNK, CYX.dtype)
-        part = CYX[tuple(slice(n * s, n * s + s) for n, s in zip(place, CHUNK, strict=True))]
-        chunk[tuple(map(slice, part.shape))] = part
-        path = array.joinpath(*map(str, place))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(zlib.compress(chunk.tobytes()))
-    described = {
-        "zarr_format": 2, "shape": CYX.shape, "chunks": CHUNK, "dtype": "<u2", "order": "C",
-        "compressor": {"id": "zlib"}, "filters": None, "fill_value": 0, "dimension_separator": "/",
-    }  # fmt: skip
-    (array / ".zarray").write_text(json.dumps(described))
-    images = [{"axes": AXES, "datasets": [{"path": "0"}], "version": "0.4"}]
-    (root / ".zattrs").write_text(json.dumps({"multiscales": images}))
 
 
 def write_zarr_3(root: Path) -> None:
@@ -68,7 +48,7 @@ def write_czi(path: Path) -> None:
             document.write(data=pixels[..., None], plane={"C": channel, "T": 0, "Z": 0})
 
 
-WRITERS = {"a.zarr": write_zarr, "b.zarr": write_zarr_3, "c.czi": write_czi}
+WRITERS = {"a.zarr": partial(write_zarr, cyx=CYX), "b.zarr": write_zarr_3, "c.czi": write_czi}
 
 
 @pytest.mark.slow
