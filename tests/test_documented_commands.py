@@ -25,6 +25,8 @@ from gmm import cli as mixture_cli
 from gmm.commandline import run
 from gmm.commandline.parser import option_names, parser_of, without_empty_configs
 from gmm.commandline.trust import trust_own_words
+from tests.support.lab_files import write_lab_files
+from tests.support.screen_files import write_channels, write_label_maps, write_plates
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = REPOSITORY / "README.md"
@@ -75,8 +77,12 @@ NOT_RUN = {
     "cells_": "real data; tests/verbs/test_single_cells.py runs cells in small",
     "runs/shortcut": "the runs of scripts/shortcut_test.py, which take an hour",
 }
-# Their lines are of images that the reader has: planes, cells, plates. Each is parsed, none is run.
-OF_READERS_IMAGES = ("planes.md", "cells.md", "plates.md", "formats.md")
+OF_READERS_IMAGES = ("cells.md", "plates.md", "formats.md")  # run on files that are made for them
+FIT_CELLS = (
+    "cellxai fit --config configs/fit/cells_sartorius.yaml --run runs/cells_sartorius "
+    "--data.source.init_args.root PATH/TO/sartorius --model.backbone.weights null "
+    "--model.backbone.options {}"
+)
 RUN_BARE = ("quickstart", "models")  # verbs that need no option
 MAY_FIND = {"check": 3}  # exit codes that are findings of the verb
 
@@ -209,6 +215,28 @@ def test_every_line_that_can_be_run_here_runs(desk, capsys):
         if not any(words in command.text for words in NOT_RUN):
             succeed(command, capsys)
     assert {row["run"] for row in read_csv(desk / "runs/runs.csv")} >= {"quickstart", "mine"}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unrendered")
+@pytest.mark.parametrize("document", OF_READERS_IMAGES)
+def test_every_line_about_a_readers_own_images_runs(document, desk, capsys):
+    own = Path("PATH/TO")
+    if document == "formats.md":
+        write_lab_files(Path("my_images"), "hyperstack", per_class=2)
+    elif document == "plates.md":
+        write_plates(own)
+        write_channels(own, "images")
+        write_channels(own, "new")
+    else:
+        succeed(Command("", f"cellxai synthesize --out {own}/sartorius", True), capsys)
+        write_label_maps(own / "sartorius", own / "new", own / "new_masks")
+        succeed(Command("", FIT_CELLS, True), capsys)
+    lines = [line for line in COMMANDS if Path(line.document).name == document]
+    run_lines = [line for line in lines if not is_by_name_alone(line)]
+    for command in run_lines:
+        succeed(command, capsys)
+    assert run_lines
 
 
 def draw_my_images(root: Path) -> None:

@@ -98,11 +98,26 @@ def with_columns(
         rows: One per image.
         records: The images.
     """
-    taken = set(rows[0]) if rows else set()
-    names = {name: free_name(name, taken) for name in column_names(records)}
+    return with_cells(rows, [record.columns for record in records])
+
+
+def with_cells(
+    rows: Sequence[Mapping[str, Any]], cells: Sequence[Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """Rows of a table, each with cells of another, empty where there is none of that name.
+
+    Args:
+        rows: The rows.
+        cells: For each row the cells by their names; a name that the rows have gets a mark.
+    """
+    taken = {name for row in rows for name in row}
+    names = {
+        name: free_name(name, taken)
+        for name in dict.fromkeys(name for own in cells for name in own)
+    }
     return [
-        {**row, **{new: record.columns.get(name, "") for name, new in names.items()}}
-        for row, record in zip(rows, records, strict=True)
+        {**row, **{new: own.get(name, "") for name, new in names.items()}}
+        for row, own in zip(rows, cells, strict=True)
     ]
 
 

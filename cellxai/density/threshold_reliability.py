@@ -7,7 +7,8 @@ import numpy as np
 
 from cellxai.density.known_images import KnownImages
 from cellxai.density.rounds import Round
-from cellxai.evaluation.intervals import wilson
+from cellxai.evaluation.grouped_shares import share_interval
+from cellxai.evaluation.intervals import sampling_units
 
 NOMINAL_PERCENTS = (1.0, 2.0, 4.0, 5.0, 10.0, 20.0, 30.0, 50.0)
 
@@ -15,20 +16,23 @@ NOMINAL_PERCENTS = (1.0, 2.0, 4.0, 5.0, 10.0, 20.0, 30.0, 50.0)
 def measure_reliability(known: KnownImages, rounds: Sequence[Round]) -> list[dict[str, Any]]:
     """How many of the judged images each threshold flags: rows of ``reliability.csv``.
 
-    There are no rows where no image is judged, because every one says what is usual.
+    The interval has the groups of images as its units, where they have groups. There are no rows
+    where no image is judged, because every one says what is usual.
     """
     judging = [fitted for fitted in rounds if len(fitted.roles.judged)]
     percents = {*NOMINAL_PERCENTS, *(fitted.pipeline.settings.percent for fitted in judging)}
     surprises = [
         fitted.pipeline.surprises(known.every.some(fitted.roles.judged).rows) for fitted in judging
     ]
+    judged = [known.records[int(i)] for fitted in judging for i in fitted.roles.judged]
+    units = sampling_units(judged)
     rows = []
     for percent in sorted(percents) if judging else ():
         flags = np.concatenate([
             fitted.pipeline.calibration_.at(percent).judge(part).flagged.numpy()
             for fitted, part in zip(judging, surprises, strict=True)
         ])  # fmt: skip
-        low, high = wilson(int(flags.sum()), len(flags)) or (0.0, 1.0)
+        low, high = share_interval(flags, units) or (0.0, 1.0)
         rows.append({
             "nominal_percent": percent, "measured_share": f"{flags.mean():.6f}",
             "low": f"{low:.6f}", "high": f"{high:.6f}", "n": len(flags),

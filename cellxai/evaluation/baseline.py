@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
+from cellxai.data.pixels.transforms import Transforms
+from cellxai.data.records import Fault, Record
 from cellxai.data.statistics import PixelStatistics, fit_discriminant, read_statistics
 from cellxai.evaluation.grouped_shares import share_interval
 from cellxai.evaluation.intervals import sampling_units
@@ -75,3 +77,53 @@ def one_number_baseline(
             "accuracy": float((truth == most_frequent).mean()),
         },
     }
+
+
+def spread_by_fold(
+    records: Sequence[Record], transforms: Sequence[Transforms]
+) -> list[Float[np.ndarray, " n"]]:
+    """Standard deviation of the grey levels of each image, as each fold has them in 8 bits.
+
+    Args:
+        records: The images.
+        transforms: What each fold does to an image; folds that do the same read it once.
+
+    Raises:
+        ValueError: If a file has become unreadable since its fold was judged.
+    """
+    alike = all(of_fold == transforms[0] for of_fold in transforms)
+    once = [spread_of(records, of_fold) for of_fold in (transforms[:1] if alike else transforms)]
+    return once * len(transforms) if alike else once
+
+
+def spread_of(records: Sequence[Record], transforms: Transforms) -> Float[np.ndarray, " n"]:
+    """The standard deviation of each image, all of which can be read."""
+    spread = []
+    for statistics in read_statistics(records, transforms):
+        if isinstance(statistics, Fault):
+            raise ValueError(f"{statistics}; it was readable when its fold was judged")
+        spread.append(statistics.sd)
+    return np.array(spread)
+
+
+def classes_by_spread(
+    spreads: Sequence[Float[np.ndarray, " n"]],
+    labels: Int[np.ndarray, " n"],
+    folds: Int[np.ndarray, " n"],
+    trained: Sequence[Bool[np.ndarray, " n"]],
+    n_classes: int,
+) -> Int[np.ndarray, " n"]:
+    """The class of each image by one number, learnt from the images that its fold learnt from.
+
+    Args:
+        spreads: The number of each image in each fold.
+        labels: Their classes.
+        folds: The fold that tests each.
+        trained: Whether each trained a fold's classifier.
+        n_classes: Number of classes.
+    """
+    predicted = np.empty_like(labels)
+    for fold, (spread, known) in enumerate(zip(spreads, trained, strict=True)):
+        learnt = fit_discriminant(spread[known], labels[known], n_classes)
+        predicted[folds == fold] = learnt.predict(spread[folds == fold])
+    return predicted

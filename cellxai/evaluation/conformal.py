@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from cellxai.evaluation.intervals import Interval, wilson
+from cellxai.evaluation.grouped_shares import share_interval
+from cellxai.evaluation.intervals import Interval
 
 DEFINITION = (
     "A class is in the set where its p-value (1 + number of calibration images that are at least "
@@ -21,7 +23,9 @@ DEFINITION = (
     "one are exchangeable, the set lacks the true class with at most that probability (Vovk, "
     "Gammerman and Shafer 2005, proposition 2.3). by class: n counts the calibration images of the "
     "class itself, and the promise holds within each class (Vovk 2012). The calibration images "
-    "chose the epoch, which is the one thing that makes them differ from new ones."
+    "chose the epoch, which is the one thing that makes them differ from new ones. Images of one "
+    "group (a plate, the cells of an image) are alike, so that the promise rests on fewer than "
+    "they are; the interval of the share covered has the groups as its units."
 )
 
 
@@ -161,17 +165,14 @@ class Coverage:
         n_covered: Number of the images whose set holds the true class.
         mean_size: Mean number of classes in a set.
         n_empty: Number of the images whose set is empty.
+        interval: 95 % interval of the share (Wilson; over groups, see ``grouped_shares``).
     """
 
     n_images: int
     n_covered: int
     mean_size: float
     n_empty: int
-
-    @property
-    def interval(self) -> Interval | None:
-        """95 % interval of the share (Wilson)."""
-        return wilson(self.n_covered, self.n_images)
+    interval: Interval | None
 
     def as_json(self) -> dict[str, Any]:
         """All figures as plain values."""
@@ -182,9 +183,19 @@ class Coverage:
         }  # fmt: skip
 
 
-def measure_coverage(sets: Bool[Tensor, "n k"], labels: Int[Tensor, " n"]) -> Coverage:
-    """Counts how often the sets of labelled images hold the true class, and how large they are."""
+def measure_coverage(
+    sets: Bool[Tensor, "n k"], labels: Int[Tensor, " n"], units: Int[np.ndarray, " n"]
+) -> Coverage:
+    """Counts how often the sets of labelled images hold the true class, and how large they are.
+
+    Args:
+        sets: Whether each class is in the set of each image.
+        labels: True classes.
+        units: The group of each image, or a number of its own.
+    """
     sizes = sets.sum(-1)
-    n_covered = int(sets.gather(-1, labels[:, None]).sum())
+    covered = sets.gather(-1, labels[:, None])[:, 0].numpy()
     mean_size = float(sizes.double().mean()) if len(sizes) else 0.0
-    return Coverage(len(labels), n_covered, mean_size, int((sizes == 0).sum()))
+    n_empty = int((sizes == 0).sum())
+    interval = share_interval(covered, units) if len(covered) else None
+    return Coverage(len(labels), int(covered.sum()), mean_size, n_empty, interval)

@@ -103,11 +103,13 @@ def every_explainer(n_samples: int = 1000) -> dict[str, Explainer]:
 def named_explainers(names: str) -> dict[str, Explainer]:
     """Explainers by their short names, in the order of a list such as ``lime,gradcam,random``.
 
+    The brackets that YAML writes around a list count for nothing.
+
     Raises:
         ValueError: If a name is not in :func:`every_explainer`; with the nearest names.
     """
     known = every_explainer()
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    wanted = [name.strip() for name in names.strip("[] ").split(",") if name.strip()]
     found = {name: known[look_up(name, known, "explainer")] for name in wanted}
     if not found:
         raise ValueError(f"explainers={names!r} names no explainer; known: {', '.join(known)}")

@@ -35,18 +35,30 @@ def hash_json(value: Any) -> str:
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of the content of a file."""
+    """SHA-256 of the content of a file, or of the names and contents of all files in a folder."""
+    if path.is_dir():  # an image in a folder, as OME-Zarr
+        return hash_json([[str(inner), hash_file(path / inner)] for inner in files_in(path)])
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def describe_file(path: Path) -> tuple[str, int | None, int | None]:
-    """Path, bytes and nanosecond of the last change; ``None`` where there is no such file."""
+    """Path, bytes and nanosecond of the last change; ``None`` where there is no such file.
+
+    Of a folder, such as an image of OME-Zarr, the sums over the files in it.
+    """
     try:
-        status = path.stat()
+        inner = [path / name for name in files_in(path)] if path.is_dir() else [path]
+        statuses = [file.stat() for file in inner]
     except OSError:
         return str(path.absolute()), None, None
-    return str(path.absolute()), status.st_size, status.st_mtime_ns
+    n_bytes = sum(status.st_size for status in statuses)
+    return str(path.absolute()), n_bytes, sum(status.st_mtime_ns for status in statuses)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The files in a folder and in those below it, from the folder on, in the order of names."""
+    return sorted(file.relative_to(folder) for file in folder.rglob("*") if not file.is_dir())
 
 
 def hash_path(path: PurePath) -> str:

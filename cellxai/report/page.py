@@ -16,7 +16,7 @@ from cellxai.report.explanations.section import explanation_section
 from cellxai.report.origin import Origin
 from cellxai.report.pieces import Picture, Section
 from cellxai.report.printed_numbers import decimal, duration, figure, interval, nats, percent
-from cellxai.report.saved_files import embed_if_drawn
+from cellxai.report.saved_files import attempt, dig, embed_if_drawn, read_json
 from cellxai.report.scripts import page_script, script_hash
 from cellxai.report.training.section import training_section
 
@@ -29,12 +29,19 @@ def read_sections(folder: RunFolder) -> tuple[Section, ...]:
     return (
         evaluation_section(folder, command_on("evaluate", folder)),
         explanation_section(folder, command_on("explain", folder)),
-        benchmark_section(folder, command_on(SMALLEST_BENCHMARK, folder)),
+        benchmark_section(folder, command_on(smallest_benchmark(folder), folder)),
         *benchmarks_of_scores(folder),
         density_section(folder, command_on("density", folder)),
         training_section(folder),
         data_section(folder),
     )
+
+
+def smallest_benchmark(folder: RunFolder) -> str:
+    """The benchmark of a minute; of images that were not rendered, no scene can be asked."""
+    saved, _ = attempt(folder.environment, lambda: read_json(folder.environment))
+    rendered = dig(saved, "data", "synthetic") is not False
+    return SMALLEST_BENCHMARK if rendered else f"{SMALLEST_BENCHMARK} --truth null"
 
 
 def command_on(verb: str, folder: RunFolder) -> str:

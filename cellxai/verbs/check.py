@@ -13,7 +13,7 @@ from cellxai.data.image_formats import read_pixels
 from cellxai.data.memory_budget import room_to_decode
 from cellxai.data.pixels.near_copies import NearCopy, detail_of, find_near_copies
 from cellxai.data.pixels.oddities import PixelLook, describe_odd, look_at
-from cellxai.data.pixels.planes import N_COLOURS, Planes, take_planes
+from cellxai.data.pixels.planes import refuse_planes
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault, Record, Scan, Source, note_blank_groups
 from cellxai.files.frame import Frame
@@ -69,7 +69,8 @@ def check(data: Source, transforms: Transforms = Transforms()) -> CheckReport:
     Args:
         data: The data set.
         transforms: As `fit` will have them. ``stack`` says which picture is taken of a file of
-            several, ``planes`` which planes it needs; the others are not looked at.
+            several, ``planes`` which planes it needs: it is a fault to lack one, or to have others
+            than one or three where none has a name.
 
     Raises:
         FileNotFoundError: If its folder or table does not exist at all.
@@ -85,8 +86,7 @@ def check(data: Source, transforms: Transforms = Transforms()) -> CheckReport:
     counts = Counter(image.record.label for image in checked if image.usable)
     of_images = [fault for image in checked for fault in image.faults]
     faults = (*scan.faults, *id_faults(scan.records), *of_images, *class_faults(name, sound))
-    of_planes = note_planes(checked, transforms.planes)
-    of_pixels = (*of_planes, *note_pixels(checked), *note_near_copies(checked))
+    of_pixels = (*note_pixels(checked), *note_near_copies(checked))
     notes = (*scan.notes, *note_blank_groups(scan.records), *of_pixels)
     return CheckReport(faults, counts.total(), dict(sorted(counts.items())), notes)
 
@@ -118,8 +118,7 @@ def check_image(record: Record, transforms: Transforms) -> CheckedImage:
     try:
         with room_to_decode(record, transforms.stack):
             pixels = read_pixels(record, transforms.stack)
-            if not isinstance(transforms.planes, str):
-                take_planes(pixels[:1, :1], transforms.planes)  # one pixel tells whether it can
+            refuse_planes(pixels[:1, :1], transforms.planes)  # one pixel tells which there are
             (height, width), look = pixels.shape[:2], look_at(pixels)
             detail = detail_of(pixels)
             del pixels
@@ -155,21 +154,6 @@ def note_pixels(checked: Sequence[CheckedImage]) -> list[Fault]:
     looks = {image.record.id: image.look for image in readable if image.look is not None}
     labels = {image.record.id: image.record.label for image in readable}
     return [Fault(f"image {image_id}", what) for image_id, what in describe_odd(looks, labels)]
-
-
-def note_planes(checked: Sequence[CheckedImage], planes: Planes) -> list[Fault]:
-    """A line where images have planes that only names could tell apart."""
-    if not isinstance(planes, str):
-        return []
-    looks = [image.look for image in checked if image.look is not None]
-    counts = [look.shape[2] for look in looks if look.shape[2:] not in ((), (1,), (N_COLOURS,))]
-    if not counts:
-        return []
-    numbers = " or ".join(map(str, sorted({*counts})))
-    what = f"{len(counts)} of {len(looks)} images have {numbers} planes, which `fit` leaves out"
-    return [
-        Fault("planes", f"{what} until they have names: transforms.planes='[nuclei, actin, …]'")
-    ]
 
 
 def note_near_copies(checked: Sequence[CheckedImage]) -> list[Fault]:

@@ -8,23 +8,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from rich.console import Console
 
 from cellxai.classifier.module import ModelSettings
 from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.pixels.transforms import Transforms
-from cellxai.data.records import Fault, Record, Source
+from cellxai.data.records import Record, Source
 from cellxai.data.split_settings import LEAVE_ONE_OUT
 from cellxai.data.splits import SplitSettings, group_scan, groups_left_out, keep_common
-from cellxai.data.statistics import fit_discriminant, read_statistics
 from cellxai.evaluation import baseline, intervals
+from cellxai.evaluation.baseline import classes_by_spread, spread_by_fold
 from cellxai.evaluation.grouped_shares import share_interval
 from cellxai.evaluation.intervals import bootstrap, sampling_units
 from cellxai.evaluation.scores import judge, resampled_scores
 from cellxai.files.folder import RunFolder, read_csv, read_json, write_csv, write_json
 from cellxai.files.frame import Frame, read_frame
 from cellxai.files.returned import Returned
+from cellxai.training.measured import as_recorded
 from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import TrainingSettings
 from cellxai.verbs.evaluate import evaluate_once
@@ -128,7 +129,11 @@ def crossvalidate(
         console.print(f"{fold + 1}/{len(names)} {name}{fitted}", markup=False)
         predictions += [{"fold": str(fold), **row} for row in tested_images(fold_folder(run, fold))]
     records = {record.id: record for record in group_scan(data.scan(), split).records}
-    report, rows = judge_folds(run, [records[row["id"]] for row in predictions], predictions)
+    judged = [records[row["id"]] for row in predictions]
+    prepared = [
+        as_recorded(settings, fold_folder(run, fold)).transforms for fold in range(len(names))
+    ]
+    report, rows = judge_folds(run, judged, predictions, prepared)
     for figures, name in zip(report["folds"], names, strict=True):
         figures |= {"left_out": name.removesuffix(": ")} if name else {}
     write_csv(run / "crossvalidation.csv", rows)
@@ -184,7 +189,7 @@ def tested_images(folder: RunFolder) -> list[dict[str, str]]:
 
 
 def judge_folds(
-    run: Path, records: Sequence[Record], predictions: Rows
+    run: Path, records: Sequence[Record], predictions: Rows, transforms: Sequence[Transforms]
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """What the folds say together, and the table of all images.
 
@@ -192,6 +197,7 @@ def judge_folds(
         run: The folder of the folds.
         records: The image of each prediction.
         predictions: What each image is predicted as by the fold that tested it.
+        transforms: What each fold does to an image, with the levels that it measured.
     """
     classes = read_json(fold_folder(run, 0).evaluation / "report.json")["classes"]
     labels, predicted = (
@@ -201,7 +207,8 @@ def judge_folds(
     folds = np.array([int(row["fold"]) for row in predictions])
     n_folds = int(folds.max()) + 1
     trained = [trained_images(fold_folder(run, fold), records) for fold in range(n_folds)]
-    by_spread = baseline_classes(pixel_spread(records), labels, folds, trained, len(classes))
+    spreads = spread_by_fold(records, transforms)
+    by_spread = classes_by_spread(spreads, labels, folds, trained, len(classes))
     units = sampling_units(records)
     report = {
         "classes": classes,
@@ -255,39 +262,10 @@ def judge_classes(
     return judge(torch.from_numpy(labels), torch.from_numpy(predicted), classes, units)
 
 
-def pixel_spread(records: Sequence[Record]) -> Float[np.ndarray, " n"]:
-    """Standard deviation of the grey levels of each image.
-
-    Raises:
-        ValueError: If a file has become unreadable since its fold was judged.
-    """
-    spread = []
-    for statistics in read_statistics(records):
-        if isinstance(statistics, Fault):
-            raise ValueError(f"{statistics}; it was readable when its fold was judged")
-        spread.append(statistics.sd)
-    return np.array(spread)
-
-
 def trained_images(folder: RunFolder, records: Sequence[Record]) -> np.ndarray:
     """Whether each image trained a fold's classifier."""
     trained = {row["id"] for row in read_csv(folder.split) if row["part"] == "train"}
     return np.array([record.id in trained for record in records])
-
-
-def baseline_classes(
-    spread: Float[np.ndarray, " n"],
-    labels: Classes,
-    folds: Classes,
-    trained: Sequence[np.ndarray],
-    n_classes: int,
-) -> Classes:
-    """The class of each image by one number, learnt from the images that its fold learnt from."""
-    predicted = np.empty_like(labels)
-    for fold, known in enumerate(trained):
-        learnt = fit_discriminant(spread[known], labels[known], n_classes)
-        predicted[folds == fold] = learnt.predict(spread[folds == fold])
-    return predicted
 
 
 def list_left_out(run: Path, n_folds: int) -> list[str]:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from cellxai.files.folder import RunFolder
-from cellxai.report.page import SMALLEST_BENCHMARK, command_on
+from cellxai.report.page import command_on, smallest_benchmark
 
 QUESTIONS: tuple[tuple[str, Callable[[RunFolder], Path], str], ...] = (
     ("evaluate", lambda run: run.evaluation, "how often it is right; as long as an epoch"),
     ("density", lambda run: run.density, "which images it does not know; as long as a few epochs"),
     ("explain", lambda run: run.explain, "what it looks at; under a minute"),
-    (SMALLEST_BENCHMARK, lambda run: run.benchmark, "whether to believe that; about a minute"),
+    ("benchmark", lambda run: run.benchmark, "whether to believe that; about a minute"),
 )
 """Verbs, what they leave in a run folder, and what for."""
 
@@ -38,7 +38,8 @@ def after_run(run: RunFolder) -> str:
     """The first question that a run has not been asked; then its page."""
     for verb, place, purpose in QUESTIONS:
         if not place(run).is_dir():
-            return f"{command_on(verb, run)}   # {purpose}"
+            typed = smallest_benchmark(run) if verb == "benchmark" else verb
+            return f"{command_on(typed, run)}   # {purpose}"
     return f"{command_on('report', run)}   # all of it on one page; seconds"
 
 

@@ -15,6 +15,7 @@ from cellxai.evaluation.conformal import (
     nonconformity,
     rank_p_values,
 )
+from cellxai.evaluation.intervals import wilson, wilson_of_share
 
 
 def draw(seed: int, n: int, k: int = 3):
@@ -112,8 +113,20 @@ def test_calibration_logits_that_are_not_finite_are_refused():
 
 def test_coverage_counts_what_sets_hold():
     sets = torch.tensor([[True, False], [True, True], [False, False]])
-    coverage = measure_coverage(sets, torch.tensor([0, 1, 1]))
+    coverage = measure_coverage(sets, torch.tensor([0, 1, 1]), np.arange(3))
     assert (coverage.n_covered, coverage.n_empty, coverage.mean_size) == (2, 1, 1.0)
+    assert coverage.interval == wilson(2, 3)
+
+
+def test_the_interval_of_the_coverage_counts_groups_and_not_their_images():
+    covered = torch.tensor([True] * 30 + [False] * 10)
+    sets, labels = torch.stack([covered, ~covered], 1), torch.zeros(40, dtype=torch.int64)
+    groups = np.arange(40) // 10  # three that are covered and one that is not
+    alone = measure_coverage(sets, labels, np.arange(40)).interval
+    grouped = measure_coverage(sets, labels, groups).interval
+    assert alone == wilson(30, 40)
+    assert grouped == pytest.approx(wilson_of_share(0.75, 3.0))
+    assert measure_coverage(sets[:0], labels[:0], groups[:0]).interval is None
 
 
 def test_sets_equal_those_of_a_conformal_library():

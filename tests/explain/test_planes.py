@@ -4,13 +4,17 @@ import pytest
 import torch
 from torch import nn
 
-from cellxai.explain.base import context_of
+from cellxai.explain.backward.gradients import Saliency
+from cellxai.explain.base import Case, context_of
 from cellxai.explain.baselines import BlurBaseline
-from cellxai.explain.catalogue import every_explainer
+from cellxai.explain.catalogue import every_explainer, every_metric
 from cellxai.explain.cost import attribute_with_cost
-from cellxai.explain.superpixels.methods import Felzenszwalb, Quickshift, Slic, Watershed
+from cellxai.explain.hiding.occlusion import FeatureAblation
+from cellxai.explain.metrics.base import Metric
+from cellxai.explain.superpixels.methods import Felzenszwalb, Grid, Quickshift, Slic, Watershed
 
 EXPLAINERS = every_explainer(n_samples=30)
+METRICS = every_metric(["cells", "cause"])
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +77,25 @@ def test_equal_planes_are_cut_as_one_plane_stretched_from_black_to_white(five):
     low, high = plane.amin((2, 3), keepdim=True), plane.amax((2, 3), keepdim=True)
     stretched = (plane - low) / (high - low)
     assert torch.equal(Slic(9).segment(plane.expand(-1, 5, -1, -1)), Slic(9).segment(stretched))
+
+
+@pytest.mark.parametrize(
+    "explainer", [Saliency(), FeatureAblation(by_plane=True)], ids=["saliency", "ablation by plane"]
+)
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_judges_maps_of_five_planes(name, explainer, five, network):
+    context = context_of(five, Grid(8), BlurBaseline(3.0))
+    cells = torch.zeros(2, 24, 24, dtype=torch.bool)
+    cells[:, 4:12, 6:20] = True
+    cause = torch.zeros(2, 5, 24, 24, dtype=torch.bool)
+    cause[:, 3, 4:12, 6:12] = True
+    truth = {"cells": cells, "cause": cause}
+    case = Case(network, five, torch.tensor([0, 2]), context, truth)
+    attribution, metric = case.ask(explainer), METRICS[name]
+    assert attribution.plane_values is not None
+    if isinstance(metric, Metric):
+        scores = metric.score(case, attribution)
+    else:
+        scores = metric.score(explainer, case, attribution)
+    assert scores.shape == (2,)
+    assert scores.isfinite().all()

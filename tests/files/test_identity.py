@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from cellxai.explain.backward.gradcam import GradCam
 from cellxai.explain.hiding.occlusion import Occlusion
 from cellxai.files import folder
 from cellxai.files.identity import (
+    describe_file,
     describe_settings,
     describe_with_code,
     hash_content,
@@ -99,3 +101,18 @@ def test_a_network_that_learned_has_another_hash():
 def test_nothing_of_torch_is_imported():
     program = "import sys, cellxai.files.identity; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_an_image_in_a_folder_is_another_one_when_a_file_in_it_changes(tmp_path):
+    image, other = tmp_path / "a.zarr", tmp_path / "b.zarr"
+    for folder_ in (image, other):
+        (folder_ / "0" / "1").mkdir(parents=True)
+        (folder_ / "0" / "1" / "2").write_bytes(b"chunk")
+    chunk = image / "0" / "1" / "2"
+    assert hash_file(image) == hash_file(other)
+    contents, described = hash_file(image), describe_file(image)
+    chunk.write_bytes(b"piece")
+    os.utime(chunk, ns=(1, chunk.stat().st_mtime_ns + 1))
+    assert hash_file(image) != contents
+    assert describe_file(image) != described
+    assert describe_file(tmp_path / "none.zarr")[1:] == (None, None)

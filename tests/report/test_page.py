@@ -90,6 +90,15 @@ def test_a_run_that_was_only_trained_says_which_command_makes_the_rest(run):
     assert all(f"not in it yet: {command}" in str(made) for command in made.missing)
 
 
+def test_the_benchmark_that_is_named_asks_no_scene_of_images_that_were_not_rendered(run):
+    shutil.rmtree(run / "benchmark")
+    saved = json.loads((run / "environment.json").read_text())
+    saved["data"]["synthetic"] = False
+    (run / "environment.json").write_text(json.dumps(saved))
+    smoke = f"cellxai benchmark --config configs/benchmark/smoke.yaml --truth null --run {run}"
+    assert smoke in report(run).missing
+
+
 def test_a_run_with_nothing_but_its_config_has_a_page(run):
     for path in run.iterdir():
         if path.name != "config.yaml":

@@ -188,16 +188,19 @@ def test_images_that_show_the_same_are_named_with_both_classes(tmp_path):
     assert note.what.endswith("(correlation 1.00), which is 'a' and this 'b'")
 
 
-def test_planes_are_looked_for_by_name_and_many_without_names_are_noted(tmp_path):
+def test_planes_are_looked_for_by_name_and_many_without_names_are_a_fault(tmp_path):
     for number, (label, n_planes) in enumerate((("a", 4), ("b", 4), ("b", 2), ("b", 1))):
         (tmp_path / label).mkdir(exist_ok=True)
         planes = np.random.default_rng(number).integers(0, 256, (n_planes, 20, 24), dtype=np.uint8)
         file = tmp_path / label / f"{number}.ome.tif"
         tifffile.imwrite(file, planes, metadata={"axes": "CYX"}, photometric="minisblack")
     plain = check(ImageFolder(tmp_path))
-    assert (plain.exit_code, plain.n_images) == (0, 4)
-    (note,) = plain.notes
-    assert note.what.startswith("3 of 4 images have 2 or 4 planes, which `fit` leaves out until")
+    assert (plain.exit_code, plain.n_images) == (3, 1)  # as many as `fit` would take
+    *of_images, _ = plain.faults
+    assert [fault.what.partition(",")[0] for fault in of_images] == [
+        "got 4 planes", "got 4 planes", "got 2 planes",
+    ]  # fmt: skip
+    assert all("name them: transforms.planes=" in fault.what for fault in of_images)
     named = check(ImageFolder(tmp_path), Transforms(planes=["x", "y"]))
     assert (named.n_images, len(named.notes)) == (3, 0)
     (fault,) = named.faults

@@ -1,5 +1,6 @@
 """A whole run on images of five planes, one of which holds the class."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ from cellxai.classifier.optimiser import OptimiserSettings
 from cellxai.data.formats.stack import Stack
 from cellxai.data.loading.settings import LoadingSettings
 from cellxai.data.pixels.transforms import Transforms
+from cellxai.data.splits import SplitSettings
 from cellxai.explain.backward.gradcam import GradCam
 from cellxai.explain.lime.lime import Lime
 from cellxai.files.config import read_config
 from cellxai.files.folder import RunFolder, read_csv, read_json
 from cellxai.trained.run import load_run
 from cellxai.training.settings import TrainingSettings
+from cellxai.verbs.crossvalidate import crossvalidate
 from cellxai.verbs.density.verb import density
 from cellxai.verbs.evaluate.verb import evaluate
 from cellxai.verbs.explain.verb import explain
@@ -114,6 +117,17 @@ def test_files_and_records_are_scored_as_they_were_judged(run, source, tmp_path)
         path = Path(row["path"])
         name = f"{path.parent.name}_{path.stem}"
         assert float(row["p_treated"]) == pytest.approx(before[name], abs=1e-3)
+
+
+def test_every_image_is_judged_once_by_a_fold_that_measured_its_own_levels(source, tmp_path):
+    once = arguments(source, tmp_path / "cv")
+    training = replace(once["training"], epochs=1)
+    crossvalidate(**once | {"training": training}, split=SplitSettings(n_folds=3))
+    rows = read_csv(tmp_path / "cv" / "crossvalidation.csv")
+    assert len({row["id"] for row in rows}) == len(rows) == 32
+    assert {row["by_pixel_sd"] for row in rows} <= {"control", "treated"}
+    configs = [read_config(tmp_path / "cv" / f"fold-{fold}" / "config.yaml") for fold in range(3)]
+    assert len({str(config["transforms"]["levels"]) for config in configs}) > 1
 
 
 def test_the_tensor_pipeline_trains_on_five_planes_too(source, tmp_path):

@@ -23,7 +23,6 @@ import numpy as np
 from jaxtyping import UInt8
 
 from cellxai.data import cells, formats, frames, image_formats, joined_planes, record_pixels, tiles
-from cellxai.data.formats.suffixes import is_image_folder
 from cellxai.data.frames.reading import identity_of
 from cellxai.data.pixels import fractions, planes, sixteen_bit, steps
 from cellxai.data.pixels.transforms import Transforms
@@ -77,8 +76,6 @@ def describe_reading(record: Record) -> list[Any]:
         parts.append([record.series, record.time])
     if (identity := identity_of(record)) is not None:
         parts.append(identity)
-    if is_image_folder(record.path):
-        parts.append([describe_file(path) for path in sorted(record.path.rglob("*"))])
     if record.more_files:
         parts += [[*map(describe_file, record.more_files)], hash_source(joined_planes)]
     return parts

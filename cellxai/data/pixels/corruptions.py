@@ -226,7 +226,7 @@ class Corrupted(Source):
     def scan(self) -> Scan:
         """See :meth:`Source.scan`."""
         scan = self.source.scan()
-        return Scan(corrupt_records(scan.records, self.corruption, self.seed), scan.faults)
+        return replace(scan, records=corrupt_records(scan.records, self.corruption, self.seed))
 
 
 def corrupt_records(

@@ -88,6 +88,20 @@ def check_colours(
     return image
 
 
+def refuse_planes(
+    image: UInt[np.ndarray, "h w *c"] | Float32[np.ndarray, "h w *c"], planes: Planes
+) -> None:
+    """Refuses an image that lacks a named plane, or has planes that only names could tell apart.
+
+    Raises:
+        ImageFault: Naming what it has and what was expected.
+    """
+    if isinstance(planes, str):
+        check_colours(image, planes)
+    else:
+        take_planes(image, planes)
+
+
 def count(n_planes: int) -> str:
     """So many planes, in words."""
     return f"{n_planes} plane{'' if n_planes == 1 else 's'}"

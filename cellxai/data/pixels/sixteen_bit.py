@@ -26,16 +26,17 @@ def to_8_bits(
     """The image in 0…255; of colours, all channels by the same two levels, so that hues stay.
 
     Raises:
-        ImageFault: If the rule is ``refuse``, or a pixel is above the full scale.
-        ValueError: If the rule is ``training`` without levels.
+        ImageFault: If the rule is ``refuse`` or ``training`` without levels, or a pixel is above
+            the full scale.
     """
     if image.dtype.kind == "f":
         return fractions_to_8_bits(image, rule, percentiles, full_scale)
     if rule == "training":
         if levels is None:
-            raise ValueError(
-                "sixteen_bit=training and no levels: `cellxai fit` measures them in the training "
-                "images; pass transforms.levels, or sixteen_bit=percentile"
+            raise ImageFault(
+                "16-bit pixels, and sixteen_bit=training knows no levels: `cellxai fit` measures "
+                "them in training images of 16 bits; convert the file to the bits of those, or "
+                "pass transforms.levels or sixteen_bit=percentile to fit"
             )
         return stretch(image, *levels)
     if rule == "refuse":

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from jaxtyping import Int, UInt8
@@ -14,6 +15,7 @@ from cellxai.figures.style import drawing, picture_axes
 
 PANEL_WIDTH = 1.9  # inches: five panels are as wide as a page
 CAPTION_HEIGHT = 0.22  # inches
+LINE_LETTERS = 130  # that a line above five panels has room for
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def draw_batch(rows: Sequence[BatchRow], path: Path, steps: str) -> None:
             outline_cells(line[1], row.mask)
         for axes, title in zip(panels[0], titles, strict=True):
             axes.set_title(title, fontsize=9, color=GREY)
-        figure.suptitle(steps, fontsize=9, fontweight="normal")
+        figure.suptitle(fill(steps, LINE_LETTERS), fontsize=9, fontweight="normal")
 
 
 def pictures_of(row: BatchRow) -> list[np.ndarray]:

@@ -1,6 +1,6 @@
 """What the classifier looks at, image by image."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from cellxai.report.explanations.browser_data import browser_data
 from cellxai.report.explanations.stains import Stains, read_stains
 from cellxai.report.pieces import Card, Doubt, Picture, Section
 from cellxai.report.printed_numbers import percent
-from cellxai.report.saved_files import MALFORMED, describe_error, embed, fill, read_json
+from cellxai.report.saved_files import MALFORMED, describe_error, dig, embed, fill, read_json
 
 MOST_DRAWN = 3  # images whose drawn pictures are on the page where the browser has them all
 
@@ -63,6 +63,7 @@ class Explanations:
         superpixels: How the superpixels were made.
         baseline: What replaced hidden pixels.
         stains: What each plane amounts to; None where planes have no names.
+        statuses: Explainer, status and reason, of every image of the index that can be read.
     """
 
     images: tuple[ExplainedImage, ...]
@@ -71,6 +72,7 @@ class Explanations:
     superpixels: str
     baseline: str
     stains: Stains | None = None
+    statuses: tuple[tuple[str, str, str], ...] = ()
 
 
 def explanation_section(folder: RunFolder, command: str) -> Section:
@@ -91,17 +93,16 @@ def explanation_section(folder: RunFolder, command: str) -> Section:
 
 def _make_cards(explanations: Explanations) -> tuple[Card, ...]:
     names = {explainer.name for image in explanations.images for explainer in image.explainers}
-    detail = f"compared on {len(explanations.images)} images"
+    detail = f"compared on {len(explanations.images) + explanations.n_left_out} images"
     return (Card("Explainers", str(len(names)), detail),)
 
 
 def _find_doubts(explanations: Explanations) -> tuple[Doubt, ...]:
     """Explainers that are not what their name says, with the first reason given."""
     reasons: dict[str, str] = {}
-    for image in explanations.images:
-        for explainer in image.explainers:
-            if explainer.status != "ok":
-                reasons.setdefault(f"{explainer.name} is {explainer.status}", explainer.reason)
+    for name, status, reason in explanations.statuses:
+        if status != "ok":
+            reasons.setdefault(f"{name} is {status}", reason)
     return tuple(
         Doubt(f"{what} on this network: {reason or 'no reason was kept'}.")
         for what, reason in reasons.items()
@@ -125,7 +126,17 @@ def _read_explanations(folder: RunFolder, source: Path) -> Explanations:
         _describe_setting(saved["superpixels"]),
         _describe_setting(saved["baseline"]),
         read_stains(saved.get("planes")),
+        tuple(_statuses(entries)),
     )
+
+
+def _statuses(entries: Sequence[Any]) -> Iterator[tuple[str, str, str]]:
+    """What the index says of each explainer and image; a broken entry says nothing."""
+    for entry in entries:
+        rows = dig(entry, "explainers")
+        for name, row in rows.items() if isinstance(rows, dict) else ():
+            if isinstance(status := dig(row, "status"), str):
+                yield name, status, str(dig(row, "reason") or "")
 
 
 def _describe_setting(setting: Any) -> str:

@@ -9,7 +9,8 @@ from cellxai.density.densities.mixture import FittedMixture
 from cellxai.density.rounds import DENSITY, Round
 from cellxai.density.scored_sets import ScoredSet
 from cellxai.density.views import View
-from cellxai.evaluation.intervals import wilson
+from cellxai.evaluation.grouped_shares import share_interval
+from cellxai.evaluation.intervals import sampling_units
 from cellxai.verbs.density.findings import DensityFindings
 
 CHANCE = 0.5
@@ -110,7 +111,9 @@ def training_warnings(sets: Sequence[ScoredSet], final: Round) -> Iterable[str]:
     asked = final.pipeline.settings.percent
     for scored in sets:
         n_flagged, n = int(scored.flagged.sum()), len(scored.flagged)
-        interval = wilson(n_flagged, n)
+        interval = (
+            share_interval(scored.flagged, sampling_units(scored.images.records)) if n else None
+        )
         if scored.role == "fitted" and interval and interval[0] > asked / 100:
             yield (
                 f"{n_flagged} of {n} {scored.name} images are flagged themselves, more than "

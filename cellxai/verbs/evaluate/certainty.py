@@ -42,7 +42,7 @@ def judge_sets(
             if "test" in parts:
                 test = parts["test"]
                 entry["test"] = measure_coverage(
-                    classifier.sets(test.logits), test.labels
+                    classifier.sets(test.logits), test.labels, test.units
                 ).as_json()
             figures.setdefault(name, {})[f"{rate}"] = entry
     return figures

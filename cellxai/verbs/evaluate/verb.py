@@ -10,6 +10,7 @@ from cellxai.data.grouping import with_columns
 from cellxai.data.records import Fault, Record, Source
 from cellxai.evaluation import calibration, conformal, intervals
 from cellxai.evaluation.baseline import baseline_of_run
+from cellxai.evaluation.class_calibration import ClassCalibration, read_calibration
 from cellxai.evaluation.comparison import DEFINITION as COMPARISON
 from cellxai.evaluation.judgement import PartJudgement, judge_part
 from cellxai.evaluation.wells import DEFINITION as WELLS
@@ -135,10 +136,13 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
     judged = trained.judged_part
     temperature = temperature_of_run(parts)
     weights = hash_tensors(trained.classifier.state_dict())
-    sets = judge_sets(calibrate_run(trained, parts, weights), parts, trained.classes)
+    calibration_ = calibrate_run(trained, parts, weights)
+    sets = judge_sets(calibration_, parts, trained.classes)
     baseline = baseline_of_run(trained, judged)
     records = {part: trained.images.records(part) for part in parts}
-    rows = [row for part in parts for row in prediction_rows(parts[part], records[part])]
+    rows = [
+        row for part in parts for row in prediction_rows(parts[part], records[part], calibration_)
+    ]
     every = [record for part in parts for record in records[part]]
     write_csv(folder / "predictions.csv", with_columns(rows, every))
     wells = judge_wells_of(folder, parts, records, judged, flagged_by_density(trained.folder))
@@ -190,7 +194,8 @@ def evaluate_other(trained: TrainedRun, other: OtherData, out: Path | None) -> E
         *note_known_images(trained, other),
         *other.describe_unknown(),
     )
-    rows = with_columns(prediction_rows(judged, other.records), other.records)
+    known, _ = read_calibration(trained.folder.evaluation, weights, trained.classes)
+    rows = with_columns(prediction_rows(judged, other.records, known), other.records)
     write_csv(folder / "predictions.csv", rows)
     report = {
         "classes": list(trained.classes),
@@ -216,10 +221,17 @@ def evaluate_other(trained: TrainedRun, other: OtherData, out: Path | None) -> E
     )  # fmt: skip
 
 
-def prediction_rows(judged: PartJudgement, records: Sequence[Record]) -> list[dict[str, Any]]:
-    """One row per image: what it is, what was predicted, and how surely."""
+def prediction_rows(
+    judged: PartJudgement, records: Sequence[Record], calibration_: ClassCalibration | None
+) -> list[dict[str, Any]]:
+    """One row per image: what it is, what was predicted, and how surely.
+
+    ``p_NAME`` is the network's own probability; ``calibrated_NAME`` the one at the temperature, as
+    ``score`` writes it, where there is one.
+    """
     rows = []
-    for record, p in zip(records, judged.logits.softmax(-1), strict=True):
+    tempered = calibrated_cells(judged, calibration_)
+    for record, p, cells in zip(records, judged.logits.softmax(-1), tempered, strict=True):
         predicted = int(p.argmax())
         row = {
             "id": record.id,
@@ -229,5 +241,18 @@ def prediction_rows(judged: PartJudgement, records: Sequence[Record]) -> list[di
             "confidence": f"{p[predicted]:.6f}",
         }
         by_class = zip(judged.classes, p, strict=True)
-        rows.append(row | {f"p_{name}": f"{share:.6f}" for name, share in by_class})
+        rows.append(row | {f"p_{name}": f"{share:.6f}" for name, share in by_class} | cells)
     return rows
+
+
+def calibrated_cells(
+    judged: PartJudgement, calibration_: ClassCalibration | None
+) -> list[dict[str, str]]:
+    """The calibrated probabilities of each image by their columns; blank without a temperature."""
+    columns = [f"calibrated_{name}" for name in judged.classes]
+    if calibration_ is None or calibration_.temperature is None:
+        return [dict.fromkeys(columns, "")] * len(judged.logits)
+    return [
+        {column: f"{share:.6f}" for column, share in zip(columns, shares, strict=True)}
+        for shares in calibration_.probabilities(judged.logits).tolist()
+    ]

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int
 from torch import Tensor
 
+from cellxai.data.grouping import with_cells
 from cellxai.explain.base import Attribution, Explainer
 from cellxai.explain.plane_evidence import evidence_by_plane, why_no_planes
 from cellxai.explain.results.plane_summary import PlaneSummary, summarise_planes
@@ -36,8 +37,10 @@ def write_planes(
     """
     if not planes:
         return {}
+    known = {entry["id"]: entry.get("columns", {}) for entry in entries}
     if rows := list(plane_rows(planes, entries)):
-        write_csv(folder / "planes.csv", rows)
+        cells = [known[row["image"]] for row in rows]
+        write_csv(folder / "planes.csv", with_cells(rows, cells))
     return {"planes": summarise(planes, entries)}
 
 

@@ -14,7 +14,8 @@ from rich.progress import TextColumn
 from cellxai.adapters.explained_classes import ClassChoice
 from cellxai.adapters.explained_images import Subject, choose_subjects, find_subjects
 from cellxai.adapters.explained_score import ScoreName, attach_score
-from cellxai.data.records import Fault
+from cellxai.data.grouping import with_cells
+from cellxai.data.records import Fault, Record
 from cellxai.explain.base import Explainer
 from cellxai.explain.baselines import Baseline, BlurBaseline
 from cellxai.explain.batch_size import remembered_batch_size
@@ -189,7 +190,10 @@ def explain_run(trained: TrainedRun, question: Question) -> Explained:
     computed: list[SavedMaps] = []
     for subject in show_progress(subjects, work, computed):
         done.append(explain_once(work, subject, size, computed))
-        entries = [saved.entry for saved in done]
+        entries = [
+            saved.entry | known_of(of_done.record)
+            for saved, of_done in zip(done, subjects, strict=False)
+        ]
         of_planes = write_planes(work.folder, work.planes, entries)
         write_json(work.folder / "index.json", {**head, **of_planes, "images": entries})
     draw_grid([grid_row(saved) for saved in done], work.folder / "grid.png")
@@ -282,11 +286,18 @@ def collect_doubts(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     }
 
 
+def known_of(record: Record) -> dict[str, Any]:
+    """What a table says of an image beside its class, for the index; nothing without a table."""
+    return {"columns": dict(record.columns)} if record.columns else {}
+
+
 def index_rows(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What the index says of each image and explainer, as rows."""
     about = ("id", "label", "predicted", "probability", "explained")
-    return [
+    rows = [
         {name: entry[name] for name in about} | {"explainer": name} | row
         for entry in entries
         for name, row in entry["explainers"].items()
     ]
+    known = [entry.get("columns", {}) for entry in entries for _ in entry["explainers"]]
+    return with_cells(rows, known)

@@ -13,6 +13,7 @@ from cellxai.data.readers.folder import find_mask
 from cellxai.data.readers.parts import suffix_of
 from cellxai.data.records import Record, Scan, Source
 from cellxai.data.tiles import Tiles
+from cellxai.files.identity import describe_file
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,5 @@ def key_of_record(record: Record) -> tuple[str, str]:
     files = [*record.files]
     if isinstance(part, ImagePart) and part.mask_path is not None:
         files.append(part.mask_path)
-    try:
-        return name, str(max(file.stat().st_mtime_ns for file in files))
-    except OSError:
-        return name, ""
+    changes = [change for _, _, change in map(describe_file, files) if change is not None]
+    return name, str(max(changes)) if len(changes) == len(files) else ""

@@ -147,10 +147,16 @@ def score(
 
     Raises:
         FileNotFoundError: If the folder holds neither a run nor an export.
-        ValueError: If there is no image, or the folder holds scores by another network or density.
+        ValueError: If there is no image, masks are passed beside a data set, or the folder holds
+            scores by another network or density.
     """
     if n_shown < 1:
         raise ValueError(f"n_shown={n_shown}: expected at least 1")
+    if data is not None and masks is not None:
+        raise ValueError(
+            f"masks={masks} is for images; a data set says itself where its masks are "
+            "(--data.masks of ImageFolder), and SingleCells cuts its cells; omit it"
+        )
     scan = named_images(images, data)
     scorer = read_scorer(run, device, error_rate, by_class)
     if data is None:  # a data set says itself what an image is

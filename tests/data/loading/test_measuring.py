@@ -50,8 +50,19 @@ def test_levels_are_measured_once_and_decide_the_cache():
 
 
 def test_a_16_bit_image_without_levels_is_refused_with_the_way_out():
-    with pytest.raises(ValueError, match=r"sixteen_bit=training and no levels.*transforms\.levels"):
+    with pytest.raises(
+        ValueError, match=r"sixteen_bit=training knows no levels.*transforms\.levels"
+    ):
         NAMED.prepare(IMAGES[0])
+
+
+def test_a_16_bit_image_after_a_training_on_8_bits_costs_itself_alone():
+    shallow = [(image // 256).astype(np.uint8) for image in IMAGES]
+    assert with_levels(NAMED, records(shallow)).levels is None
+    found = prepare_all(records([*shallow[:3], IMAGES[3]]), NAMED)
+    assert [record.id for record in found.records] == ["i0", "i1", "i2"]
+    (fault,) = found.faults
+    assert str(fault).startswith("image i3: 16-bit pixels, and sixteen_bit=training knows no level")
 
 
 def test_fractions_say_nothing_of_levels_and_each_is_left_out_with_a_line():

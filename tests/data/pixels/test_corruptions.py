@@ -27,6 +27,7 @@ from cellxai.data.pixels.corruptions import (
 )
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.readers.folder import ImageFolder
+from cellxai.data.records import Fault, Source
 from cellxai.files.config import as_config
 from gmm.commandline.parser import parser_of
 
@@ -210,6 +211,16 @@ def test_a_corrupted_source_has_the_same_images_spoiled_as_they_are_read(folder)
     for before, after in zip(plain.records, spoiled.records, strict=True):
         np.testing.assert_array_equal(read_pixels(before), read_image(before.path))
         np.testing.assert_allclose(read_pixels(after), 0.3 * read_pixels(before), atol=0.51)
+
+
+def test_what_a_source_notes_is_noted_of_its_corrupted_images(folder):
+    notes = (Fault("group", "blank for 1 of 6 images"),)
+
+    class Noting(Source):
+        def scan(self):
+            return replace(folder.scan(), notes=notes)
+
+    assert Corrupted(Noting(), Blur()).scan().notes == notes
 
 
 def test_masks_are_kept_only_where_pixels_stay_in_place(folder):

@@ -3,10 +3,14 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from html_page import Page
+from markupsafe import Markup
 
+from cellxai.files.folder import RunFolder
+from cellxai.report.explanations import section
 from cellxai.verbs.report import report
 
 
@@ -65,3 +69,18 @@ def test_one_broken_entry_leaves_the_other_images(run):
     page = Page(report(run).path)
     assert page.section("explanations").count("cannot be shown") == 2
     assert len(page.all("img")) == 13
+
+
+def test_images_that_the_browser_alone_shows_are_counted_and_their_doubts_told(run, monkeypatch):
+    index = run / "explain" / "index.json"
+    saved = json.loads(index.read_text(encoding="utf-8"))
+    others = [json.loads(json.dumps(saved["images"][0])) | {"id": f"more{i}"} for i in range(5)]
+    next(iter(others[-1]["explainers"].values())).update(status="degraded", reason="by far")
+    saved["images"] = others
+    index.write_text(json.dumps(saved), encoding="utf-8")
+    shown = SimpleNamespace(ids={entry["id"] for entry in others}, script_data=Markup(""))
+    monkeypatch.setattr(section, "browser_data", lambda *_: shown)
+    made = section.explanation_section(RunFolder(run), "cellxai explain")
+    assert len(made.content.images) == section.MOST_DRAWN
+    assert made.cards[0].detail == "compared on 5 images"
+    assert any("degraded on this network: by far" in str(doubt) for doubt in made.doubts)

@@ -13,8 +13,9 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
+from cellxai.data.records import Record
 from cellxai.data.statistics import fit_discriminant, pixel_statistics
-from cellxai.evaluation.class_calibration import read_calibration
+from cellxai.evaluation.class_calibration import ClassCalibration, read_calibration
 from cellxai.evaluation.conformal import ConformalClassifier
 from cellxai.evaluation.judgement import PartJudgement
 from cellxai.evaluation.temperature import fit_temperature
@@ -22,6 +23,7 @@ from cellxai.files.folder import RunFolder, read_csv
 from cellxai.trained.run import load_run
 from cellxai.verbs.evaluate import NOTES, EvaluationSummary, evaluate
 from cellxai.verbs.evaluate.certainty import calibrate_run, judge_sets, temperature_of_run
+from cellxai.verbs.evaluate.verb import prediction_rows
 
 FIGURES = ("precision", "recall", "f1", "support")
 PICTURES = ("confusion.png", "roc.png", "reliability.png")
@@ -55,6 +57,20 @@ def test_there_is_one_prediction_for_each_image(tiny_run, evaluated):
         (row["id"], row["part"], row["label"]) for row in split
     }
     assert len(rows) == len(split)
+
+
+def test_each_image_has_its_own_and_its_calibrated_probabilities():
+    logits, classes = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), ("a", "b")
+    judged = PartJudgement("test", classes, logits, torch.tensor([0, 1]), np.arange(2))
+    records = [Record(name, Path(name), name) for name in classes]
+    kept = ClassCalibration("", classes, 2.0, "", (), ())
+    for row, own in zip(prediction_rows(judged, records, kept), logits, strict=True):
+        written = [float(row[f"p_{name}"]) for name in classes]
+        np.testing.assert_allclose(written, own.softmax(0), atol=1e-6)
+        written = [float(row[f"calibrated_{name}"]) for name in classes]
+        np.testing.assert_allclose(written, (own / 2).softmax(0), atol=1e-6)
+    (first, _) = prediction_rows(judged, records, replace(kept, temperature=None))
+    assert {first[f"calibrated_{name}"] for name in classes} == {""}
 
 
 def test_an_image_broken_since_the_training_is_told_and_the_rest_judged(tiny_run, tmp_path):

@@ -54,10 +54,12 @@ def test_the_summary_is_over_images_and_further_classes_of_them_do_not_count():
 def test_a_table_is_written_where_planes_have_names_and_else_nothing(tmp_path):
     assert write_planes(tmp_path, (), [entry("a", (1, 0))]) == {}
     assert not list(tmp_path.iterdir())
-    write_planes(tmp_path, PLANES, [entry("a", (0.75, 0.25))])
+    of_table = {"columns": {"plate": "P1", "share": "a third"}}
+    write_planes(tmp_path, PLANES, [entry("a", (0.75, 0.25)) | of_table])
     with (tmp_path / "planes.csv").open(newline="") as file:
         first, second = csv.DictReader(file)
     assert (first["plane"], first["share"], first["highest"]) == ("nuclei", "0.75", "1")
+    assert (first["plate"], first["data: share"]) == ("P1", "a third")
     assert (second["plane"], second["signed"]) == ("actin", "-0.5")
 
 

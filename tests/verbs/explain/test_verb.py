@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,13 @@ from safetensors.torch import load_file
 from small_explanations import EXPLAINERS, REGIONS, read_index, read_maps
 
 from cellxai.adapters.explained_images import choose_subjects
+from cellxai.data.records import Columns, Record
 from cellxai.explain.base import Attribution, Explainer, context_of, unsupported_attribution
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.controls import Edges, RandomAttribution
 from cellxai.trained.run import load_run
 from cellxai.verbs.explain import Explained, explain
+from cellxai.verbs.explain.verb import index_rows, known_of
 
 
 class Surrogate(Explainer):
@@ -81,6 +84,15 @@ def test_the_index_tells_prediction_cost_and_fit(explained):
         assert costs["LIME"]["forwards"] >= 20
         assert costs["LIME"]["surrogate_r2"] is not None
         assert costs["edges"]["surrogate_r2"] is None
+
+
+def test_what_a_table_says_of_an_image_stands_in_the_index_and_its_frame():
+    record = Record("a", Path("a.png"), "astro", columns=Columns({"plate": "P1", "status": "old"}))
+    entry = {"id": "a", "label": "astro", "predicted": "astro", "probability": 0.9,
+             "explained": "logit of astro", "explainers": {"LIME": {"status": "ok"}}}  # fmt: skip
+    (row,) = index_rows([entry | known_of(record)])
+    assert (row["plate"], row["status"], row["data: status"]) == ("P1", "ok", "old")
+    assert known_of(replace(record, columns=Columns())) == {}
 
 
 def test_pictures_of_every_image_exist(explained):

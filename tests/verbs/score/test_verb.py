@@ -10,6 +10,7 @@ import pytest
 from score_rows import rows_in
 from small_density import SETTINGS
 
+from cellxai.data.readers.folder import ImageFolder
 from cellxai.trained import image_stream as imagestream
 from cellxai.verbs.density.verb import density
 from cellxai.verbs.score import score
@@ -112,6 +113,12 @@ def test_a_call_that_reads_no_image_is_no_success(run, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"broken")
     result = score(run, str(tmp_path / "broken.png"), tmp_path / "out", device="cpu")
     assert (result.n_images, result.exit_code, len(result.faults)) == (0, 3, 1)
+
+
+def test_masks_beside_a_data_set_are_refused_before_anything_is_read(run, plate, tmp_path):
+    with pytest.raises(ValueError, match=r"masks=.* is for images; a data set says itself"):
+        score(run, out=tmp_path / "out", masks=plate, data=ImageFolder(plate))
+    assert not (tmp_path / "out").exists()
 
 
 def test_memory_holds_one_chunk_of_pixels(run, plate, tmp_path, monkeypatch):
