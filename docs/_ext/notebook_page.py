@@ -43,7 +43,7 @@ def output_nodes(output: dict[str, Any]) -> list[nodes.Node]:
         return [nodes.raw("", "".join(data["text/html"]), format="html")]
     if "image/png" in data:
         picture = "".join(data["image/png"]).replace("\n", "")
-        return [nodes.raw("", f'<img alt="" src="data:image/png;base64,{picture}">', format="html")]
+        return [nodes.raw("", f'<img alt="What the code above draws" src="data:image/png;base64,{picture}">', format="html")]
     text = "".join(output.get("text", data.get("text/plain", []))).rstrip()
     return [nodes.literal_block(text, text, language="text")] if text else []
 
