@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy.typing
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
@@ -11,11 +12,13 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
 
 project = "cellxai"
-author = "the authors of cellxai"
+author = "The cellxai authors"
 copyright = author
 html_title = "cellxai"
 html_theme = "furo"
 html_show_sphinx = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser", "notebook_page"]
 exclude_patterns = ["_build", "*.ipynb"]
@@ -27,6 +30,15 @@ autodoc_typehints_description_target = "documented"
 autodoc_preserve_defaults = True  # as the code writes them, not as objects print
 autodoc_inherit_docstrings = False
 napoleon_numpy_docstring = False
+
+
+class ArrayLike:
+    """What numpy can read as an array: its name, where signatures would print the whole union."""
+
+    __module__ = "numpy.typing"
+
+
+numpy.typing.ArrayLike = ArrayLike  # before the packages that are described are imported
 
 
 def is_from_elsewhere(
