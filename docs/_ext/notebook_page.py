@@ -8,6 +8,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+PICTURE = '<img alt="What the code above draws" src="data:image/png;base64,{}">'
+
 
 class NotebookPage(SphinxDirective):
     """``notebook-page`` with the name of a notebook that lies beside the page."""
@@ -43,7 +45,7 @@ def output_nodes(output: dict[str, Any]) -> list[nodes.Node]:
         return [nodes.raw("", "".join(data["text/html"]), format="html")]
     if "image/png" in data:
         picture = "".join(data["image/png"]).replace("\n", "")
-        return [nodes.raw("", f'<img alt="What the code above draws" src="data:image/png;base64,{picture}">', format="html")]
+        return [nodes.raw("", PICTURE.format(picture), format="html")]
     text = "".join(output.get("text", data.get("text/plain", []))).rstrip()
     return [nodes.literal_block(text, text, language="text")] if text else []
 
