@@ -1,8 +1,10 @@
 """``make docs`` builds a site without a warning, with every public name on it."""
 
+import json
 import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,19 @@ class TestSite:
         for page in ("notebook_my_model", "notebook_mixtures"):
             text = (site / f"{page}.html").read_text(encoding="utf-8")
             assert text.count("data:image/png;base64") >= 3
+
+    @pytest.mark.parametrize(
+        ("page", "name"),
+        [("notebook_my_model", "explain_my_model"), ("notebook_mixtures", "mixtures")],
+    )
+    def test_cells_of_a_notebook_are_shown_in_its_order(self, site, page, name):
+        text = unescape(re.sub("<[^>]+>", "", (site / f"{page}.html").read_text(encoding="utf-8")))
+        cells = json.loads((REPOSITORY / f"docs/{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+        place = 0
+        for cell in cells[1:]:
+            first = cell["source"][0].strip().removeprefix("## ")[:20]
+            assert first in text[place:]
+            place = text.index(first, place)
 
     def test_nothing_is_fetched_from_elsewhere(self, site):
         for page in sorted(site.glob("*.html")):
