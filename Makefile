@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help quickstart test test-slow browser bench-gmm bench-train bench-lime check lint lock clean
+.PHONY: help quickstart test test-slow docs browser bench-gmm bench-train bench-lime check lint lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 14
@@ -25,6 +25,9 @@ test: $(INSTALLED)  ## the fast tests
 
 test-slow: $(INSTALLED)  ## the tests that take minutes
 	$(BIN)/pytest -n auto --dist worksteal -m slow
+
+docs: $(INSTALLED)  ## the site: docs/_build/index.html (a minute)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
 
 browser:  ## installs Chromium (Debian, Ubuntu), in which the slow tests open the page
 	@command -v chromium >/dev/null || { run=$$([ "$$(id -u)" = 0 ] || echo sudo); \
@@ -52,4 +55,4 @@ lock:  ## pin the newest versions again, with hashes; needs uv
 	  --no-header --upgrade --output-file requirements.lock
 
 clean:  ## removes the environment and caches; runs/ stays
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf $(VENV) docs/_build .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info

@@ -13,7 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from documented_commands import Command, block_with, options_in, read_commands
+from documented_commands import (
+    Command,
+    block_with,
+    each_once,
+    options_in,
+    read_commands,
+    read_files,
+)
 from PIL import Image
 
 from cellxai import cli
@@ -32,7 +39,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 README = REPOSITORY / "README.md"
 DOCUMENTS = [README, *sorted((REPOSITORY / "docs").glob("*.md"))]
 VERBS = {"cellxai": cli.VERBS, "gmm": mixture_cli.VERBS}
-COMMANDS = [command for document in DOCUMENTS for command in read_commands(document)]
+COMMANDS = each_once(command for document in DOCUMENTS for command in read_commands(document))
+EXTEND, MIXTURES = REPOSITORY / "docs/extend.md", REPOSITORY / "docs/gmm.md"
 
 RUN = "runs/quickstart"
 PLACES = {
@@ -83,6 +91,7 @@ FIT_CELLS = (
     "--data.source.init_args.root PATH/TO/sartorius --model.backbone.weights null "
     "--model.backbone.options {}"
 )
+OWN_NETWORK = "my_network.yaml"  # is small, and takes no option of timm's
 RUN_BARE = ("quickstart", "models")  # verbs that need no option
 MAY_FIND = {"check": 3}  # exit codes that are findings of the verb
 
@@ -119,7 +128,7 @@ def complete(command: Command, words: list[str]) -> list[str]:
 
 def make_small(verb: str, words: list[str]) -> list[str]:
     """The words, with options that make the work small unless the line has them itself."""
-    small = SMALL.get(verb, [])
+    small = [] if OWN_NETWORK in words else SMALL.get(verb, [])
     pairs = zip(small[::2], small[1::2], strict=True)
     added = [word for pair in pairs if pair[0] not in words for word in pair]
     return [*words, *added]
@@ -137,11 +146,10 @@ def is_by_name_alone(command: Command) -> bool:
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch) -> Iterator[Path]:
-    """A folder in which a reader of the README stands, with what it tells him to write."""
-    text = README.read_text(encoding="utf-8")
+    """A folder in which a reader of the documents stands, with what they tell him to write."""
     (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
-    (tmp_path / "my_lab.py").write_text(block_with(text, "class GradientTimesDarkness"))
-    (tmp_path / "mine.yaml").write_text(block_with(text, "# mine.yaml"))
+    for name, text in read_files(EXTEND, "my_lab.py").items():
+        (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     yield tmp_path
@@ -191,10 +199,10 @@ def test_lines_are_found_wherever_a_document_has_them(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_mixtures_of_the_readme_run():
+def test_the_mixtures_of_the_documents_run():
     x = np.random.default_rng(0).normal(size=(200, 2))
     names = {"x": x}
-    exec(block_with(README.read_text(encoding="utf-8"), "GaussianMixture(8"), names)
+    exec(block_with(MIXTURES.read_text(encoding="utf-8"), "GaussianMixture(8"), names)
     assert names["scores"].shape == names["outliers"].shape == (200,)
     assert names["best"].n_components < 4  # one Gaussian made them
 
@@ -204,6 +212,9 @@ def test_the_mixtures_of_the_readme_run():
 def test_every_line_that_can_be_run_here_runs(desk, capsys):
     draw_my_images(desk / "my_images")
     succeed(Command("", "cellxai quickstart", True), capsys)
+    shutil.copytree(desk / "my_images/glia", desk / "my_files")
+    for file in sorted((desk / "my_files").iterdir()):
+        file.rename(file.with_name(f"glia_{file.name}"))
     for name in ("plates", "photos", "other/cort"):
         images = sorted((desk / RUN / "data/other objective/train").glob("*.png"))[:3]
         (desk / name).mkdir(parents=True)

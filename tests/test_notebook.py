@@ -1,4 +1,4 @@
-"""The notebook of ``docs/`` runs, and shows what it has shown."""
+"""The notebooks of ``docs/`` run, and show what they have shown."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 nbformat = pytest.importorskip("nbformat")
-NOTEBOOK = Path(__file__).resolve().parents[1] / "docs" / "explain_my_model.ipynb"
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "docs").glob("*.ipynb"))
+of_each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
 
 def printed(book) -> list[list[str]]:
@@ -21,22 +22,29 @@ def printed(book) -> list[list[str]]:
     return [re.sub(r"(\bok +\d+ +)[\d.]+", r"\1", text).split() for text in texts]
 
 
-def test_it_is_small_executed_and_names_no_machine():
-    assert NOTEBOOK.stat().st_size <= 600_000
-    book = nbformat.read(NOTEBOOK, 4)
+def pictures(output) -> int:
+    """How many pictures an output of a cell shows."""
+    data = output.get("data", {})
+    return ("image/png" in data) + data.get("text/html", "").count("data:image/png;base64")
+
+
+@of_each_notebook
+def test_it_is_small_executed_and_names_no_machine(notebook):
+    assert notebook.stat().st_size <= 600_000
+    book = nbformat.read(notebook, 4)
     code = [cell for cell in book.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     outputs = [output for cell in code for output in cell.outputs]
     assert not [output for output in outputs if output.output_type == "error"]
-    pages = [output.get("data", {}).get("text/html", "") for output in outputs]
-    assert sum(page.count("data:image/png;base64") for page in pages) >= 3
-    assert "site-packages" not in NOTEBOOK.read_text(encoding="utf-8")
+    assert sum(pictures(output) for output in outputs) >= 3
+    assert "site-packages" not in notebook.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
-def test_it_runs_and_prints_what_it_has_printed():
+@of_each_notebook
+def test_it_runs_and_prints_what_it_has_printed(notebook):
     client = pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
-    saved, book = nbformat.read(NOTEBOOK, 4), nbformat.read(NOTEBOOK, 4)
+    saved, book = nbformat.read(notebook, 4), nbformat.read(notebook, 4)
     client.NotebookClient(book, timeout=600, kernel_name="python3").execute()
     assert printed(book) == printed(saved)

@@ -7,7 +7,7 @@ is how a reader puts them together.
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,29 @@ def read_commands(path: Path) -> list[Command]:
         *(Command(path.name, line, True) for line in whole),
         *(Command(path.name, line, False) for line in prose if line not in whole),
     ]
+
+
+def each_once(commands: Iterable[Command]) -> list[Command]:
+    """The commands that differ, each from the first document that has it."""
+    first: dict[tuple[object, ...], Command] = {}
+    for command in commands:
+        first.setdefault((*command.words, command.is_whole), command)
+    return list(first.values())
+
+
+def read_files(path: Path, module: str) -> dict[str, str]:
+    """The files that a document tells to write: its blocks of Python are one module together.
+
+    A block of YAML that begins with a comment such as ``# mine.yaml`` is the file of that name.
+    """
+    blocks = BLOCK.findall(path.read_text(encoding="utf-8"))
+    code = "\n\n".join(block for kind, block in blocks if kind == "python")
+    configs = {
+        name[1]: block
+        for kind, block in blocks
+        if kind == "yaml" and (name := re.match(r"# (\w+\.yaml)\n", block))
+    }
+    return {module: code, **configs}
 
 
 def block_with(text: str, words: str) -> str:

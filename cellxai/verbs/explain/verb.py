@@ -138,7 +138,7 @@ def explain(
         superpixels: What LIME hides and what the pictures outline; null for SLIC.
         baseline: What replaces hidden pixels; null for the blurred image.
         images: What to explain: ids of the run's images, of any part, or other images as files,
-            folders and patterns such as "photos/*.png"; a list, or separated by commas; null for
+            folders and patterns such as ``photos/*.png``; a list, or separated by commas; null for
             the first of each class.
         images_per_class: How many images of each class, the first in the order of their ids.
         part: train, validation or test; null for the part that influenced the training least.
