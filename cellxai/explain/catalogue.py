@@ -85,6 +85,8 @@ def every_explainer(n_samples: int = 1000) -> dict[str, Explainer]:
         "lrp": LRP(),
         "lrp-plus-flat": LRP("epsilon-plus-flat"),
         "lrp-gamma-box": LRP("epsilon-gamma-box"),
+        "attnlrp": LRP("attention"),
+        "attnlrp-gamma": LRP("attention-gamma"),
         "guided-backprop": GuidedBackprop(),
         "deconvolution": Deconvolution(),
         "gradcam": GradCam(),
