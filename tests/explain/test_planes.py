@@ -2,15 +2,15 @@
 
 import pytest
 import torch
+from attention_only import explainers_of_any_network
 from torch import nn
 
 from cellxai.explain.base import context_of
 from cellxai.explain.baselines import BlurBaseline
-from cellxai.explain.catalogue import every_explainer
 from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.superpixels.methods import Felzenszwalb, Quickshift, Slic, Watershed
 
-EXPLAINERS = every_explainer(n_samples=30)
+EXPLAINERS = explainers_of_any_network(n_samples=30)
 
 
 @pytest.fixture(scope="module")
