@@ -11,13 +11,12 @@ input × gradient × relevance / output. What constants add up to is theirs.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from cellxai.explain.backward.lrp_spreads import stabilise
+from cellxai.explain.backward.lrp_spreads import LEAST_STABILISER, STABILISER, stabilise
 from cellxai.explain.backward.rules import Call
 
 ATTENTION_ARGUMENTS = ("query", "key", "value", "attn_mask")
@@ -29,6 +28,7 @@ def share_in_proportion(
     inputs: Sequence[Tensor],
     output: Tensor,
     shares: Sequence[float] | None = None,
+    stabiliser: float = STABILISER,
 ) -> list[Tensor]:
     """Relevance in proportion to each input's part of a linear function without constants.
 
@@ -38,25 +38,20 @@ def share_in_proportion(
         inputs: The active arguments of the call.
         output: Its answer; constants in it keep what is theirs.
         shares: By how much each input's part counts; None for 1.
+        stabiliser: By how much outputs are moved away from 0.
     """
     leaves = [x.detach().requires_grad_() for x in inputs]
     with torch.enable_grad():
         answer = call.run_on(*leaves)
     # Of some arguments, such as that of view_as, only the shape is used.
     parts = torch.autograd.grad(
-        answer, leaves, relevance / stabilise(output), materialize_grads=True
+        answer, leaves, relevance / stabilise(output, stabiliser), materialize_grads=True
     )
     weights = [1.0] * len(inputs) if shares is None else shares
     return [
         x * part if weight == 1 else x * part * weight
         for x, part, weight in zip(inputs, parts, weights, strict=True)
     ]
-
-
-def product_in_halves(call: Call) -> Tensor:
-    """A matrix product is linear in one answer of the network, and of two each gets a half."""
-    n = len(call.active)
-    return call.run_with_backward(partial(share_in_proportion, call, shares=[1 / n] * n))
 
 
 def softmax_shares(
@@ -91,7 +86,7 @@ def norm_shares(
     axes = tuple(range(-len(norm["normalized_shape"]), 0))
     # At a constant row the output is the bias alone, and the scale 1/√eps.
     scale = (x.var(axes, correction=0, keepdim=True) + norm["eps"]).rsqrt()
-    slope = relevance / stabilise(output) * scale
+    slope = relevance / stabilise(output, LEAST_STABILISER) * scale
     slope = slope if norm["weight"] is None else slope * norm["weight"]
     return [x * (slope - slope.mean(axes, keepdim=True))]
 

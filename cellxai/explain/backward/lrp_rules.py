@@ -18,7 +18,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -34,14 +33,28 @@ from cellxai.explain.backward.lrp_absorbed import (
 from cellxai.explain.backward.lrp_attention import (
     attention_shares,
     norm_shares,
-    product_in_halves,
     share_in_proportion,
     softmax_shares,
 )
 from cellxai.explain.backward.lrp_folding import BatchNorm, fold
 from cellxai.explain.backward.lrp_pixels import Answer, KnownPixels
-from cellxai.explain.backward.lrp_spreads import Composite, Spread, layer_of
-from cellxai.explain.backward.rules import Call, NoRuleError, Rule, Rules, own_rule, refusing_rule
+from cellxai.explain.backward.lrp_spreads import (
+    LEAST_STABILISER,
+    STABILISER,
+    Composite,
+    Spread,
+    layer_of,
+)
+from cellxai.explain.backward.rules import (
+    Backward,
+    Call,
+    NoRuleError,
+    Rule,
+    Rules,
+    own_gradient,
+    own_rule,
+    refusing_rule,
+)
 
 MOVING = [  # whose own gradient already moves relevance where it came from
     "__getitem__", "__get__", "cat", "stack", "flatten", "unflatten", "reshape", "view",
@@ -103,14 +116,14 @@ class RelevancePass:
         """The rules to enter around the pass."""
         by_name: dict[str, Rule] = dict.fromkeys(MOVING, own_rule)
         by_name |= dict.fromkeys(ONE_TO_ONE, unchanged_rule)
-        by_name |= dict.fromkeys(SUMS, sum_rule)
+        by_name |= dict.fromkeys(SUMS, self.sum_rule)
         by_name |= dict.fromkeys(GATES, self.gate_rule)
         by_name |= dict.fromkeys(ADDITIONS, self.addition_rule)
         by_name |= dict.fromkeys(PRODUCTS, self.product_rule)
         by_name |= {"conv2d": self.convolution_rule, "batch_norm": self.batch_norm_rule}
         by_name |= {"linear": self.matrix_rule, "softmax": self.softmax_rule}
         by_name |= {"scaled_dot_product_attention": self.attention_rule}
-        by_name |= dict.fromkeys(MATRIX_PRODUCTS, product_in_halves)
+        by_name |= dict.fromkeys(MATRIX_PRODUCTS, self.matrix_product_rule)
         by_name |= dict.fromkeys(STATISTICS, constant_rule)
         by_name |= {"cat": self.joining_rule, "stack": self.joining_rule, "pad": self.pad_rule}
         by_name |= {"addcmul": self.addition_rule}
@@ -172,12 +185,21 @@ class RelevancePass:
 
     def attention_rule(self, call: Call) -> Tensor:
         """As the matrix products and the softmax that it is made of."""
-        shares = partial(share_in_proportion, call, shares=attention_shares(call))
+        shares = self._proportional(call, attention_shares(call))
         return call.run_with_backward(self.absorbed.rest_of(ATTENTION, shares))
+
+    def matrix_product_rule(self, call: Call) -> Tensor:
+        """Linear in one answer of the network, and of two each gets a half."""
+        n = len(call.active)
+        return call.run_with_backward(self._proportional(call, [1 / n] * n))
+
+    def sum_rule(self, call: Call) -> Tensor:
+        """Each summand gets its share of the sum."""
+        return call.run_with_backward(self._proportional(call))
 
     def addition_rule(self, call: Call) -> Tensor:
         """Two branches share; a constant asks for nothing, or takes its part."""
-        return sum_rule(call) if len(call.active) > 1 else self._affine_rule(call, POSITION)
+        return self.sum_rule(call) if len(call.active) > 1 else self._affine_rule(call, POSITION)
 
     def joining_rule(self, call: Call) -> Any:
         """Torch's own; what constants get that are joined is counted."""
@@ -195,8 +217,13 @@ class RelevancePass:
         is_of_pixels = any(self._pixels.box_of(x) is not None for x in call.active.values())
         if is_of_pixels or not self.composite.constants_absorb:
             return unchanged_rule(call)
-        shares = partial(share_in_proportion, call)
-        return call.run_with_backward(self.absorbed.rest_of(kind, shares))
+        return call.run_with_backward(self.absorbed.rest_of(kind, self._proportional(call)))
+
+    def _proportional(self, call: Call, shares: Sequence[float] | None = None) -> Backward:
+        """Each input's part; where constants absorb, no relevance is at outputs of 0."""
+        absorbs = self.composite.constants_absorb
+        stabiliser = LEAST_STABILISER if absorbs else STABILISER
+        return partial(share_in_proportion, call, shares=shares, stabiliser=stabiliser)
 
     def _answer_and_spread(self, call: Call, spread: Spread) -> Tensor:
         """The answer of a layer with weights, whose relevance is spread over its input.
@@ -250,24 +277,9 @@ def unchanged_rule(call: Call) -> Tensor:
     return call.run_with_backward(lambda relevance, inputs, output: [relevance])
 
 
-def sum_rule(call: Call) -> Tensor:
-    """Each summand gets its share of the sum."""
-    return call.run_with_backward(partial(share_in_proportion, call))
-
-
 def constant_rule(call: Call) -> Any:
     """A number that the network divides by counts as a constant."""
     return call.run().detach()
-
-
-def own_gradient(
-    call: Call, relevance: Tensor, inputs: Sequence[Tensor], output: Tensor
-) -> Sequence[Tensor]:
-    """Torch's own, which moves relevance where it came from."""
-    leaf = inputs[0].detach().requires_grad_()
-    with torch.enable_grad():
-        answer = call.run_on(leaf)
-    return torch.autograd.grad(answer, leaf, relevance)
 
 
 def pass_gates(

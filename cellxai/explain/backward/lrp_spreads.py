@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 STABILISER = 1e-9
+LEAST_STABILISER = 1e-30  # where relevance is 0 as soon as the output is: nothing explodes
 ALPHA = 2.0  # and β = 1: Bach et al. (2015), eq. 60, with α − β = 1, which conserves
 GAMMA = 0.25  # the overview's value for the lower layers
 
@@ -110,7 +111,7 @@ def proportional_spread(relevance: Tensor, x: Tensor, layer: Layer) -> Tensor:
     z = layer.answer
     if z is None:
         z = layer.linear(x, layer.weight) + (0.0 if layer.bias is None else layer.bias)
-    return x * layer.back(x, layer.weight, relevance / stabilise(z))
+    return x * layer.back(x, layer.weight, relevance / stabilise(z, LEAST_STABILISER))
 
 
 def alpha_beta_spread(relevance: Tensor, x: Tensor, layer: Layer, alpha: float = 1.0) -> Tensor:
@@ -207,9 +208,9 @@ def flat_spread(relevance: Tensor, x: Tensor, layer: Layer, box: Box) -> Tensor:
     return weight_spread(relevance, x, alike, varying)
 
 
-def stabilise(z: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
+def stabilise(z: Float[Tensor, "*s"], by: float = STABILISER) -> Float[Tensor, "*s"]:
     """Moved away from 0 by a little, with its sign kept."""
-    return z + STABILISER * torch.where(z < 0, -1.0, 1.0)
+    return z + by * torch.where(z < 0, -1.0, 1.0)
 
 
 @dataclass(frozen=True)
