@@ -123,8 +123,19 @@ class Attention(nn.Module):
 
     def forward(self, images):
         tokens = self.embed(images).flatten(2).transpose(1, 2)
+        if "layer" in self.words:
+            return self.head(self.as_layer(tokens).mean(1))
         q, k, v = self.qkv(tokens).unflatten(2, (3, 2, 4)).permute(2, 0, 3, 1, 4).unbind(0)
         return self.head(self.attend(q, k, v).transpose(1, 2).flatten(2).mean(1))
+
+    def as_layer(self, tokens):
+        """The same as torch's own layer, whose projection behind the heads changes nothing."""
+        layer = nn.MultiheadAttention(8, 2, batch_first=True).to(tokens)
+        layer.in_proj_weight.data, layer.in_proj_bias.data = self.qkv.weight, self.qkv.bias
+        layer.out_proj.weight.data = torch.eye(8).to(tokens)
+        mask, with_weights = self.bias.to(tokens), self.words == "layer with weights"
+        layer.requires_grad_(False)
+        return layer(tokens, tokens, tokens, need_weights=with_weights, attn_mask=mask)[0]
 
     def attend(self, q, k, v):
         if self.words == "fused":
@@ -146,7 +157,8 @@ class Attention(nn.Module):
 def test_attention_is_explained_alike_in_whatever_words():
     images, targets, context = question(16)
     expected = relevance_by_gradients(Attention("fused").double(), images, targets)
-    for words in ("fused", "fused, named", "einsum", "bmm", "in place"):
+    words_of_attention = ("fused", "fused, named", "einsum", "bmm", "in place")
+    for words in (*words_of_attention, "layer", "layer with weights"):
         model = Attention(words).double()
         attribution = LRP("attention").attribute(model, images, targets, context)
         assert attribution.status == "ok"
