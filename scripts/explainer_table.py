@@ -1,7 +1,8 @@
 """Which explainer is right on which network, measured: the table of docs/explainers.md.
 
 python scripts/explainer_table.py --out docs/explainers.md
-cost: 4 minutes on 1 CPU core; expect: `ok`, but not for ReLU methods without ReLUs or transformers
+cost: 5 minutes on 1 CPU core; expect: `ok`, but not for ReLU methods without ReLUs, nor for rollout
+of attention without attention among all patches
 
 Without ``--out`` the table is printed. The networks have random weights, with BatchNorm statistics
 and gains as after training: whether a method is what its name says depends on the functions that a
@@ -18,7 +19,7 @@ from torch import nn
 from cellxai.explain.base import Attribution, Context, Explainer, context_of
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.catalogue import every_explainer
-from cellxai.explain.completeness import change_of_score, relative_gap, target_scores
+from cellxai.explain.completeness import NEGLIGIBLE, change_of_score, target_scores
 from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.superpixels.methods import Grid
 from cellxai.files.folder import atomic
@@ -33,6 +34,7 @@ FAMILIES = {
 }
 SIDE_PX, SUPERPIXEL_PX, N_CLASSES = 64, 16, 10
 N_SAMPLES = 200  # twelve for each of the 16 superpixels
+SCORE_IS_PROMISED = ("lrp", "attnlrp")
 CHANGE_IS_PROMISED = ("integrated-gradients", "deeplift")
 BEGIN, END = "<!-- begin: scripts/explainer_table.py -->", "<!-- end -->"
 
@@ -91,7 +93,7 @@ def cell(
     attribution = attribute_with_cost(explainer, model, images, targets, context)
     if attribution.status != "ok":
         return f"{attribution.status}: {attribution.reason}"
-    if method == "lrp":
+    if method in SCORE_IS_PROMISED:
         promised = target_scores(model, images, targets, context.batch_size)
     elif method in CHANGE_IS_PROMISED:
         promised = change_of_score(model, images, context.baseline, targets, context.batch_size)
@@ -101,7 +103,8 @@ def cell(
 
 
 def worst_gap(attribution: Attribution, promised: torch.Tensor) -> str:
-    share = relative_gap(attribution.values, promised).max().item()
+    assert attribution.completeness_gap is not None
+    share = (attribution.completeness_gap.abs() / promised.abs().clamp(min=NEGLIGIBLE)).max().item()
     return "< 0.01 %" if share < 1e-4 else f"{100 * share:.2g} %"
 
 

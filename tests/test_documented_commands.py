@@ -77,6 +77,8 @@ NOT_RUN = {
     "torchrun": "two processes: tests/training does that",
     "configs/benchmark/": "minutes; tests/verbs/benchmark runs each config in small",
     "configs/fit/wbc": "real data",
+    "configs/fit/vit": "minutes, as configs/fit/folder.yaml",
+    "data/vit_cells": "a minute, as the quickstart's",
     "configs/fit/shuffled": "minutes, as configs/fit/folder.yaml",
     "runs/wbc_frozen": "a run on real data",
     "runs/sartorius_mobilenet": "a run on real data",

@@ -92,7 +92,7 @@ class Attribution:
         ranking_stability: Jaccard index to expect between the highest superpixels and those that
             endlessly many samples would give, for methods that stop by it.
         completeness_gap: Sum of the map minus the change of the target's score from baseline to
-            image, for methods that promise 0.
+            image, for methods that promise 0; of LRP, with what constants of the network take.
         plane_values: The map by plane of the image, which sums to ``values`` over the planes; None
             for methods that do not tell planes apart.
         superpixel_plane_values: Coefficient of each superpixel in each plane, padded as

@@ -8,6 +8,7 @@ from cellxai.explain.backward.gradcam import GradCam
 from cellxai.explain.backward.gradients import InputXGradient, IntegratedGradients, Saliency
 from cellxai.explain.backward.guided import Deconvolution, GuidedBackprop, GuidedGradCam
 from cellxai.explain.backward.lrp import LRP
+from cellxai.explain.backward.rollout import AttentionRollout, GradientRollout
 from cellxai.explain.backward.smoothing import GradientShap, SmoothGrad
 from cellxai.explain.base import Explainer
 from cellxai.explain.controls import CentreGaussian, Edges, ImageItself, RandomAttribution
@@ -85,10 +86,14 @@ def every_explainer(n_samples: int = 1000) -> dict[str, Explainer]:
         "lrp": LRP(),
         "lrp-plus-flat": LRP("epsilon-plus-flat"),
         "lrp-gamma-box": LRP("epsilon-gamma-box"),
+        "attnlrp": LRP("attention"),
+        "attnlrp-gamma": LRP("attention-gamma"),
         "guided-backprop": GuidedBackprop(),
         "deconvolution": Deconvolution(),
         "gradcam": GradCam(),
         "guided-gradcam": GuidedGradCam(),
+        "gradient-rollout": GradientRollout(),
+        "attention-rollout": AttentionRollout(),
         "occlusion": Occlusion(),
         "ablation": FeatureAblation(),
         "shapley-sampling": ShapleyValueSampling(),

@@ -18,6 +18,7 @@ def judge_completeness(
     change: Float[Tensor, " b"],
     tolerated: float = TOLERATED_SHARE,
     law: str = "completeness",
+    elsewhere: Float[Tensor, " b"] | None = None,
 ) -> Attribution:
     """The attribution with its gap, *degraded* where that is more than a share of ``change``.
 
@@ -26,9 +27,11 @@ def judge_completeness(
         change: Change of the target's score.
         tolerated: Share of ``change`` that may be missed.
         law: Name of the law that is broken then, for the reason.
+        elsewhere: What of ``change`` is known to be outside of the map; None for nothing.
     """
-    gap = attribution.values.sum((1, 2)) - change
-    share = relative_gap(attribution.values, change).max().item()
+    elsewhere = torch.zeros_like(change) if elsewhere is None else elsewhere
+    gap = attribution.values.sum((1, 2)) + elsewhere - change
+    share = relative_gap(attribution.values, change, elsewhere).max().item()
     judged = replace(attribution, completeness_gap=gap)
     if share <= tolerated or math.isnan(share):  # a NaN map has a verdict of its own
         return judged
@@ -38,10 +41,13 @@ def judge_completeness(
 
 
 def relative_gap(
-    values: Float[Tensor, "b h w"], change: Float[Tensor, " b"]
+    values: Float[Tensor, "b h w"],
+    change: Float[Tensor, " b"],
+    elsewhere: Float[Tensor, " b"] | float = 0.0,
 ) -> Float[Tensor, " b"]:
-    """|Σ map − change| as a share of |change|, or of ``NEGLIGIBLE`` where the change is smaller."""
-    return (values.sum((1, 2)) - change).abs() / change.abs().clamp(min=NEGLIGIBLE)
+    """|Σ map + elsewhere − change| per |change|, or per ``NEGLIGIBLE`` where that is more."""
+    gap = values.sum((1, 2)) + elsewhere - change
+    return gap.abs() / change.abs().clamp(min=NEGLIGIBLE)
 
 
 @torch.no_grad()

@@ -2,16 +2,16 @@
 
 import pytest
 import torch
+from attention_only import explainers_of_any_network
 from torch import nn
 
 from cellxai.explain.answers import ScoreWatch
 from cellxai.explain.base import Attribution, Explainer
-from cellxai.explain.catalogue import every_explainer
 from cellxai.explain.controls import RandomAttribution
 from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.verdict import with_verdict
 
-EXPLAINERS = every_explainer(n_samples=60)
+EXPLAINERS = explainers_of_any_network(n_samples=60)
 ASKING = [name for name, explainer in EXPLAINERS.items() if not explainer.is_control]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from attention_only import OF_ATTENTION
 from torch import Tensor, nn
 
 from cellxai.explain.base import Context
@@ -22,7 +23,7 @@ BY_SUPERPIXEL = {
     "shapley-sampling": lambda by_plane: ShapleyValueSampling(2, by_plane=by_plane),
     "kernel-shap": lambda by_plane: KernelShap(40, by_plane=by_plane),
 }
-NO_PLANES = {"gradcam", "centre", "lrp-plus-flat"}
+NO_PLANES = {"gradcam", "centre", "lrp-plus-flat"} | OF_ATTENTION
 EXPLAINERS = every_explainer(n_samples=40)
 KEEPING = sorted(set(EXPLAINERS) - NO_PLANES - set(BY_SUPERPIXEL) - {"occlusion"})
 

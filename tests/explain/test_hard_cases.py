@@ -2,14 +2,14 @@
 
 import pytest
 import torch
+from attention_only import explainers_of_any_network
 from torch import nn
 
 from cellxai.explain.base import Context
-from cellxai.explain.catalogue import every_explainer
 from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.score import Probability, Scored
 
-EXPLAINERS = every_explainer(n_samples=40)
+EXPLAINERS = explainers_of_any_network(n_samples=40)
 CONTROLS = {"random", "centre", "edges", "image"}
 ASKING = sorted(set(EXPLAINERS) - CONTROLS)
 

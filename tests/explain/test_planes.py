@@ -2,18 +2,19 @@
 
 import pytest
 import torch
+from attention_only import explainers_of_any_network
 from torch import nn
 
 from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.base import Case, context_of
 from cellxai.explain.baselines import BlurBaseline
-from cellxai.explain.catalogue import every_explainer, every_metric
+from cellxai.explain.catalogue import every_metric
 from cellxai.explain.cost import attribute_with_cost
 from cellxai.explain.hiding.occlusion import FeatureAblation
 from cellxai.explain.metrics.base import Metric
 from cellxai.explain.superpixels.methods import Felzenszwalb, Grid, Quickshift, Slic, Watershed
 
-EXPLAINERS = every_explainer(n_samples=30)
+EXPLAINERS = explainers_of_any_network(n_samples=30)
 METRICS = every_metric(["cells", "cause"])
 
 

@@ -15,7 +15,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
-from cellxai.explain.backward.layout import Layout, find_layout
+from cellxai.explain.backward.layout import (
+    Layout,
+    TokenLayout,
+    find_layout,
+    find_token_layout,
+)
 from cellxai.explain.score import ModelWrapper
 
 Edge = tuple[Any, int]
@@ -31,14 +36,14 @@ class LayerRun:
         layer: The layer.
         shape: Shape of its output.
         edge: Its output in torch's graph; None where no gradient reaches it.
-        layout: Where its output has rows and columns; None where it has no positions.
+        layout: Where its output has rows and columns, or patches; None where it has no positions.
     """
 
     name: str
     layer: nn.Module
     shape: torch.Size
     edge: Edge | None
-    layout: Layout | None
+    layout: Layout | TokenLayout | None
 
     @property
     def n_positions(self) -> int:
@@ -75,14 +80,16 @@ def default_layer(model: nn.Module, images: Float[Tensor, "b c h w"]) -> nn.Modu
     """The last convolution whose output is larger than 1×1, if all paths to the scores use it.
 
     Otherwise the last layer of its resolution that they all use; or why there is none. A patch
-    embedding does not count: most layers with positions come after it.
+    embedding does not count: most layers with positions come after it. Of a transformer it is the
+    last layer of tokens on all paths whose patches still matter: behind the last attention only the
+    class token may.
     """
     runs, scores, leaf, unseen = run_layers(model, images[:1])
     chosen = choose_run(runs, scores, leaf)
     if isinstance(chosen, str):
         return chosen
     n_later = sum(n_before > runs.index(chosen) for n_before in unseen)
-    if n_later:
+    if n_later and not isinstance(chosen.layout, TokenLayout):
         return (
             f"{n_later} convolutions or linear maps after the last layer, '{chosen.name}', are "
             "functions and no layers; name a layer"
@@ -98,6 +105,8 @@ def choose_run(runs: Sequence[LayerRun], scores: Tensor, leaf: Tensor) -> LayerR
         return "no convolution has an output larger than 1×1"
     passages = on_all_paths(scores, leaf)
     shared = [run for run in runs if run.n_positions > 1 and run.edge in passages]
+    while shared and not matters(shared[-1], scores):
+        shared.pop()
     last = convolutions[-1]
     if not is_early(last, weighted, runs):
         if last in shared or not passages:
@@ -111,8 +120,17 @@ def choose_run(runs: Sequence[LayerRun], scores: Tensor, leaf: Tensor) -> LayerR
     n_later = len(weighted) - 1 - weighted.index(last)
     return (
         f"the last convolution, '{last.name}', is an embedding: {n_later} of {len(weighted)} "
-        "layers with positions come after it, and none has rows and columns"
+        "layers with positions come after it, and none of them is on all paths to the scores"
     )
+
+
+def matters(run: LayerRun, scores: Tensor) -> bool:
+    """Whether a score depends on the patches of a layer; on other maps it always does."""
+    if run.edge is None or not isinstance(run.layout, TokenLayout):
+        return True
+    edge = torch.autograd.graph.GradientEdge(*run.edge)
+    (gradient,) = torch.autograd.grad(scores.square().sum(), edge, retain_graph=True)
+    return bool(run.layout.patches(gradient).any())
 
 
 def is_early(run: LayerRun, weighted: Sequence[LayerRun], runs: Sequence[LayerRun]) -> bool:
@@ -152,6 +170,35 @@ class UnseenMaps(TorchFunctionMode):
         return answer
 
 
+class Layouts:
+    """Finds where the outputs of layers, in the order in which they run, have rows and columns.
+
+    Args:
+        leaf: The image that gradients flow to.
+    """
+
+    def __init__(self, leaf: Float[Tensor, "1 c h w"]) -> None:
+        self._leaf = leaf
+        self._grids: set[tuple[int, int]] = set()  # of convolutions
+        self._of_tokens: dict[int, TokenLayout | None] = {}
+
+    def find(self, layer: nn.Module, output: Tensor) -> Layout | TokenLayout | None:
+        """The layout of an output; that of so many tokens is found where they first occur."""
+        if output.dim() != 3:
+            layout = find_layout(output, self._leaf)
+            if layout is not None and isinstance(layer, nn.Conv2d):
+                rows, columns = output.shape[layout.rows :][:2]
+                self._grids.add((rows, columns))
+            return layout
+        n_tokens = output.shape[1]
+        if len(output) != len(self._leaf):  # windows are no images
+            return None
+        if n_tokens not in self._of_tokens:
+            found = find_token_layout(output, self._leaf, self._grids)
+            self._of_tokens[n_tokens] = found
+        return self._of_tokens[n_tokens]
+
+
 def run_layers(
     model: nn.Module, image: Float[Tensor, "1 c h w"]
 ) -> tuple[list[LayerRun], Tensor, Tensor, list[int]]:
@@ -161,7 +208,7 @@ def run_layers(
     """
     leaf = image.detach().clone().requires_grad_()
     runs: list[LayerRun] = []
-    unseen = UnseenMaps(runs)
+    unseen, layouts = UnseenMaps(runs), Layouts(leaf)
 
     def begin(layer: nn.Module) -> None:
         unseen.inside += isinstance(layer, nn.Conv2d | nn.Linear)
@@ -170,7 +217,7 @@ def run_layers(
         unseen.inside -= isinstance(layer, nn.Conv2d | nn.Linear)
         if isinstance(output, Tensor):
             edge = (output.grad_fn, output.output_nr) if output.grad_fn is not None else None
-            layout = find_layout(output, leaf)
+            layout = layouts.find(layer, output)
             runs.append(LayerRun(name, layer, output.shape, edge, layout))
 
     handles: list[RemovableHandle] = []

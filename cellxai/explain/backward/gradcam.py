@@ -8,9 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cellxai.explain.backward.default_layer import default_layers
+from cellxai.explain.backward.default_layer import default_layers, run_layers
 from cellxai.explain.backward.gradients import with_gradient
-from cellxai.explain.backward.layout import find_layout
+from cellxai.explain.backward.layout import Layout, TokenLayout, find_layout
 from cellxai.explain.base import Attribution, Context, Explainer, Model
 from cellxai.explain.status import Doubt, doubt_of_images
 
@@ -22,10 +22,11 @@ class GradCam(Explainer):
     Upsampled bilinearly from the layer to the image.
 
     Args:
-        layer: Dotted name as in ``model.named_modules()``; channels may come first or last. By
-            default the last convolution to run whose output is larger than 1×1, or, where it is a
-            branch beside others, the last layer of its resolution that all paths to the scores go
-            through. A transformer of tokens has none, and is *unsupported*.
+        layer: Dotted name as in ``model.named_modules()``; channels may come first or last, or
+            behind tokens, of which class token and registers are left out. By default the last
+            convolution to run whose output is larger than 1×1, or, where it is a branch beside
+            others or a patch embedding, the last layer of its resolution that all paths to the
+            scores go through.
     """
 
     no_planes = "weighs the channels of a layer, which are no planes of the image"
@@ -133,7 +134,7 @@ def map_of_layer(
     leaf = with_gradient(images)
     outputs, scores = run_with_outputs(model, layer, leaf)
     output = outputs[-1] if outputs else None
-    layout = find_layout(output, leaf) if isinstance(output, Tensor) else None
+    layout = None if output is None else _layout_of(model, layer, output, leaf)
     if output is None or layout is None or layout.n_positions(output.shape) < 2:
         return _without_places(name, output)
     with torch.enable_grad():
@@ -141,6 +142,15 @@ def map_of_layer(
     (gradient,) = torch.autograd.grad(of_targets, output)
     activations, slopes = map(layout.channels_first, (output.detach(), gradient))
     return (slopes.mean((2, 3), keepdim=True) * activations).sum(1)
+
+
+def _layout_of(
+    model: nn.Module, layer: nn.Module, output: Tensor, leaf: Float[Tensor, "b c h w"]
+) -> Layout | TokenLayout | None:
+    if output.dim() != 3:
+        return find_layout(output, leaf)
+    runs, *_ = run_layers(model, leaf[:1])  # tokens lie as convolutions before them have made them
+    return next((run.layout for run in runs if run.layer is layer), None)
 
 
 def run_with_outputs(
@@ -169,8 +179,8 @@ def _without_places(name: str, output: Tensor | None) -> str:
         return f"layer='{name}' gives no tensor, {need}; name another layer"
     if output.dim() == 3:
         return (
-            f"layer='{name}' gives tokens of shape {list(output.shape)}, {need}; no layer of a "
-            "transformer of tokens has it: take integrated-gradients or occlusion there"
+            f"layer='{name}' gives tokens of shape {list(output.shape)}, {need}; or tokens of a "
+            "grid that a convolution has made: take integrated-gradients or occlusion there"
         )
     return (
         f"layer='{name}' gives shape {list(output.shape)}, {need}; "

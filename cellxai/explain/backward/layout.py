@@ -1,5 +1,6 @@
 """Which axes of a layer's output are rows, columns and channels: found, not assumed."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from math import log
 
@@ -7,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+MOST_FURTHER = 16  # class tokens and registers, beside however few patches
 SAME_RATIO = 0.3  # of logarithms of rows / columns: strides round 17 × 22 out of 520 × 704
 
 
@@ -32,6 +34,66 @@ class Layout:
 
 
 CHANNELS_FIRST, CHANNELS_LAST = Layout(1, 2), Layout(3, 1)
+
+
+@dataclass(frozen=True)
+class TokenLayout:
+    """Patches among the tokens of an output [b n d], row by row.
+
+    Args:
+        rows: Rows of the grid of patches.
+        columns: Its columns.
+        first: Index of the first patch: behind class token and registers, or 0 before them.
+    """
+
+    rows: int
+    columns: int
+    first: int
+
+    def n_positions(self, _: torch.Size) -> int:
+        """Rows × columns."""
+        return self.rows * self.columns
+
+    def patches(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b patches d"]:
+        """The tokens without class token and registers."""
+        return tokens[:, self.first : self.first + self.rows * self.columns]
+
+    def channels_first(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b d rows columns"]:
+        """The patches as [b d rows columns]."""
+        return self.patches(tokens).unflatten(1, (self.rows, self.columns)).movedim(-1, 1)
+
+
+def find_token_layout(
+    tokens: Float[Tensor, "b n d"],
+    images: Float[Tensor, "b c h w"],
+    grids: Collection[tuple[int, int]],
+) -> TokenLayout | None:
+    """The layout of the largest grid that the tokens have room for; None where none has.
+
+    Further tokens know nothing of the image before the first attention: by that they are found, in
+    front unless only the last ones are so.
+
+    Args:
+        tokens: What a layer answers, before any attention.
+        images: What the model was given; gradients flow from the tokens to it.
+        grids: Rows and columns of the maps that convolutions have made so far.
+    """
+    fitting = [grid for grid in grids if grid[0] * grid[1] <= tokens.shape[1]]
+    if not fitting:
+        return None
+    rows, columns = max(fitting, key=lambda grid: grid[0] * grid[1])
+    n_further = tokens.shape[1] - rows * columns
+    if n_further > max(rows * columns, MOST_FURTHER):  # a map whose channels come first
+        return None
+    at_end = _sees(tokens[:, :1], images) and not _sees(tokens[:, -1:], images)
+    return TokenLayout(rows, columns, 0 if at_end else n_further)
+
+
+def _sees(tokens: Tensor, images: Tensor) -> bool:
+    (gradient,) = torch.autograd.grad(
+        tokens.square().sum(), images, retain_graph=True, allow_unused=True
+    )
+    return gradient is not None and bool(gradient.any())
 
 
 def find_layout(output: Tensor, images: Float[Tensor, "b c h w"]) -> Layout | None:

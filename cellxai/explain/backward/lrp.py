@@ -1,5 +1,6 @@
-"""Layer-wise relevance propagation (LRP) on any convolutional network."""
+"""Layer-wise relevance propagation (LRP) on convolutional networks and transformers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -7,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cellxai.explain.backward.gradients import with_gradient
+from cellxai.explain.backward.lrp_absorbed import shares_in_words
 from cellxai.explain.backward.lrp_rules import RelevancePass
 from cellxai.explain.backward.lrp_spreads import (
     GAMMA,
@@ -39,17 +41,19 @@ class LRP(Explainer):
 
     Relative to nothing rather than to a baseline. Signed; the map sums to the target's score (or,
     of another score than a logit, to Σ logit × slope of the score, see :func:`relevance_map`), and
-    is *degraded* where more than 5 % of that is lost on the way. Networks of convolutions, linear
-    layers, activations, normalisation, pooling, residual sums and gates have rules; attention has
-    none and is *unsupported*. Rules: see :mod:`cellxai.explain.backward.lrp_rules`, and
-    :mod:`cellxai.explain.backward.lrp_spreads` for those of layers with weights.
+    is *degraded* where more than 5 % of that is lost on the way. What a softmax, class tokens and
+    registers take is not in the map, but counted and told. Networks of convolutions, linear layers,
+    activations, normalisation, pooling, residual sums, gates and attention have rules: see
+    :mod:`cellxai.explain.backward.lrp_rules`, :mod:`cellxai.explain.backward.lrp_spreads` for those
+    of layers with weights, and :mod:`cellxai.explain.backward.lrp_attention`.
 
     Args:
         composite: Rule of the convolutions: ``epsilon-plus`` follows positive contributions,
             ``epsilon-alpha-beta`` weighs positive against negative 2 : 1, ``epsilon-gamma``
             1 + γ : 1, ``epsilon`` is noisy in deep networks. Layers without positions always have
             ε. With ``-flat`` the layers that see the pixels spread alike, with ``-box`` by z^B;
-            *degraded* where no layer does.
+            *degraded* where no layer does. ``attention`` is AttnLRP for transformers: ε everywhere,
+            and biases and position embeddings take their part; ``attention-gamma`` the same with γ.
         gamma: γ; of no effect without it.
         box: Least and largest value of a pixel, before the network normalises it; of no effect
             without ``-box``.
@@ -88,7 +92,7 @@ class LRP(Explainer):
         with frozen(model):
             try:
                 for batch in batches:
-                    passes.append(RelevancePass(composite, self.box))
+                    passes.append(RelevancePass(batch[0], composite, self.box))
                     maps.append(relevance_map(model, *batch, passes[-1]))
             except NoRuleError as error:
                 return unsupported_attribution(images, f"LRP has {error}")
@@ -99,8 +103,11 @@ class LRP(Explainer):
         attribution = attribution_of_planes(values)
         if self.no_planes:
             attribution = replace(attribution, plane_values=None)
-        judged = judge_completeness(attribution, promised, TOLERATED_LOSS, law="conservation")
-        doubts = doubts_of_score(promised, missed)
+        absorbed = torch.cat([part.absorbed.total() for part in passes]).to(promised)
+        judged = judge_completeness(
+            attribution, promised, TOLERATED_LOSS, law="conservation", elsewhere=absorbed
+        )
+        doubts = doubts_of_score(promised, missed) + doubts_of_constants(passes, promised)
         doubts += [Doubt("degraded", hidden) for hidden in [passes[0].hidden] if hidden]
         if composite.at_pixels is not None:
             doubts += self._doubts_of_pixels(images, passes[0].n_pixel_layers)
@@ -126,6 +133,19 @@ def doubts_of_score(promised: Float[Tensor, " b"], missed: Float[Tensor, " b"]) 
     if not gap > TOLERATED_LOSS:
         return []
     return [Doubt("ok", "the map sums to Σ logit × slope of the score, not to the score")]
+
+
+def doubts_of_constants(
+    passes: Sequence[RelevancePass], promised: Float[Tensor, " b"]
+) -> list[Doubt]:
+    """How much of the score is not in the maps, because constants of the network have taken it."""
+    kinds = dict.fromkeys(kind for part in passes for kind in part.absorbed.by_kind)
+    taken = {
+        kind: torch.cat([part.absorbed.of_kind(kind) for part in passes]).to(promised)
+        for kind in kinds
+    }
+    shares = shares_in_words(taken, promised)
+    return [Doubt("ok", f"of the score, constants take: {', '.join(shares)}")] if shares else []
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """How a layer with weights spreads relevance over its inputs: the rules of LRP, as pure functions.
 
 Each hands on as much as it receives. What the published rules ascribe to biases is spread over the
-inputs in proportion to |input × weight|, and by |weight| where all inputs are 0.
+inputs in proportion to |input × weight|, and by |weight| where all inputs are 0. In the composites
+for attention biases keep it, as published.
 
 - ε: Bach et al. (2015), eq. 58; αβ: eq. 60;
 - γ: Montavon et al. (2019), "Layer-wise relevance propagation: an overview", section 10.2.1;
@@ -22,12 +23,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 STABILISER = 1e-9
+LEAST_STABILISER = 1e-30  # where relevance is 0 as soon as the output is: nothing explodes
 ALPHA = 2.0  # and β = 1: Bach et al. (2015), eq. 60, with α − β = 1, which conserves
 GAMMA = 0.25  # the overview's value for the lower layers
 
 CompositeName = Literal[
     "epsilon", "epsilon-plus", "epsilon-alpha-beta", "epsilon-gamma",
-    "epsilon-plus-flat", "epsilon-gamma-box",
+    "epsilon-plus-flat", "epsilon-gamma-box", "attention", "attention-gamma",
 ]  # fmt: skip
 
 
@@ -39,14 +41,18 @@ class Layer:
         weight: What multiplies the inputs.
         bias: What is added, shaped to broadcast over the output.
         linear: Input, weight → output without bias.
+        answer: The output with bias, where it is known.
     """
 
     weight: Tensor
     bias: Tensor | None
     linear: Callable[[Tensor, Tensor], Tensor]
+    answer: Tensor | None = None
 
     def back(self, x: Tensor, weight: Tensor, values: Tensor) -> Tensor:
         """The transposed map of ``weight``, from values of the output to the shape of ``x``."""
+        if self.linear is F.linear:
+            return values.to(weight) @ weight
         leaf = torch.zeros_like(x).requires_grad_()
         with torch.enable_grad():
             output = self.linear(leaf, weight)
@@ -100,6 +106,14 @@ def epsilon_spread(relevance: Tensor, x: Tensor, layer: Layer) -> Tensor:
     return own + of_bias + weight_spread(relevance.where(size == 0, 0.0), x, layer)
 
 
+def proportional_spread(relevance: Tensor, x: Tensor, layer: Layer) -> Tensor:
+    """The ε rule as published: the bias keeps its part."""
+    z = layer.answer
+    if z is None:
+        z = layer.linear(x, layer.weight) + (0.0 if layer.bias is None else layer.bias)
+    return x * layer.back(x, layer.weight, relevance / stabilise(z, LEAST_STABILISER))
+
+
 def alpha_beta_spread(relevance: Tensor, x: Tensor, layer: Layer, alpha: float = 1.0) -> Tensor:
     """The αβ rule: α of the relevance to x·w > 0, 1 − α to x·w < 0, whatever the bias is.
 
@@ -113,7 +127,13 @@ def alpha_beta_spread(relevance: Tensor, x: Tensor, layer: Layer, alpha: float =
     return hand_back(x, layer, to_above, to_below) + weight_spread(silent, x, layer)
 
 
-def gamma_spread(relevance: Tensor, x: Tensor, layer: Layer, gamma: float = GAMMA) -> Tensor:
+def gamma_spread(
+    relevance: Tensor,
+    x: Tensor,
+    layer: Layer,
+    gamma: float = GAMMA,
+    bias_absorbs: bool = False,
+) -> Tensor:
     """The γ rule: as ε, with contributions of the output's own sign 1 + γ times as strong.
 
     The paper has it for inputs and outputs that are not negative. Where they are, contributions
@@ -125,6 +145,8 @@ def gamma_spread(relevance: Tensor, x: Tensor, layer: Layer, gamma: float = GAMM
     of_above, of_below = (1 + gamma * sign for sign in (positive, ~positive))
     of_bias = bias * torch.where(bias >= 0, of_above, of_below)
     shares = relevance / stabilise(of_above * above + of_below * below + of_bias)
+    if bias_absorbs:
+        return hand_back(x, layer, shares * of_above, shares * of_below)
     rest = torch.where(above > below, shares * of_bias / stabilise(above - below), 0.0)
     silent = relevance.where((above == 0) & (below == 0), 0.0)
     handed = hand_back(x, layer, shares * of_above + rest, shares * of_below - rest)
@@ -186,9 +208,9 @@ def flat_spread(relevance: Tensor, x: Tensor, layer: Layer, box: Box) -> Tensor:
     return weight_spread(relevance, x, alike, varying)
 
 
-def stabilise(z: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
+def stabilise(z: Float[Tensor, "*s"], by: float = STABILISER) -> Float[Tensor, "*s"]:
     """Moved away from 0 by a little, with its sign kept."""
-    return z + STABILISER * torch.where(z < 0, -1.0, 1.0)
+    return z + by * torch.where(z < 0, -1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -199,16 +221,19 @@ class Composite:
         at_positions: Layers with positions: convolutions, and matrix products at many places.
         without_positions: The others.
         at_pixels: Layers that see the pixels themselves; None for the rule of the others.
+        constants_absorb: Whether biases and whatever else is added keep their part.
     """
 
     at_positions: Spread
     without_positions: Spread
     at_pixels: PixelSpread | None = None
+    constants_absorb: bool = False
 
 
 def composite_of(name: CompositeName, gamma: float = GAMMA) -> Composite:
     """The composite of that name; ``gamma`` is the γ of those that have one."""
     strong = partial(gamma_spread, gamma=gamma)
+    published = partial(strong, bias_absorbs=True)
     composites: dict[CompositeName, Composite] = {
         "epsilon": Composite(epsilon_spread, epsilon_spread),
         "epsilon-plus": Composite(alpha_beta_spread, epsilon_spread),
@@ -216,5 +241,7 @@ def composite_of(name: CompositeName, gamma: float = GAMMA) -> Composite:
         "epsilon-gamma": Composite(strong, epsilon_spread),
         "epsilon-plus-flat": Composite(alpha_beta_spread, epsilon_spread, flat_spread),
         "epsilon-gamma-box": Composite(strong, epsilon_spread, box_spread),
+        "attention": Composite(proportional_spread, proportional_spread, constants_absorb=True),
+        "attention-gamma": Composite(published, proportional_spread, constants_absorb=True),
     }
     return composites[name]

@@ -20,6 +20,7 @@ from cellxai.explain.backward.in_place import (
     saving_for_backward,
     written_tensor,
 )
+from cellxai.explain.backward.opened import opened
 from cellxai.explain.backward.seen_graph import SeenGraph, nodes_of
 
 Backward = Callable[[Tensor, Sequence[Tensor], Tensor], Sequence[Tensor | None]]
@@ -114,6 +115,9 @@ class Rules(TorchFunctionMode):
             answer = call.run()
             # What is made of weights alone must not look active; no_grad leaves views of them so.
             return answer.detach() if is_active(answer) else answer
+        if in_steps := opened(name, args, kwargs):
+            with self:
+                return in_steps()
         border = nodes_of([*args, *kwargs.values()])
         self.graph.note_views([*args, *kwargs.values()])
         with saving_for_backward():
@@ -165,6 +169,16 @@ def _masked_assignment(call: Call) -> tuple[Tensor, int | float] | None:
 def own_rule(call: Call) -> Any:
     """Torch's own answer and gradient."""
     return call.run()
+
+
+def own_gradient(
+    call: Call, relevance: Tensor, inputs: Sequence[Tensor], output: Tensor
+) -> Sequence[Tensor]:
+    """Torch's own, which moves relevance where it came from."""
+    leaf = inputs[0].detach().requires_grad_()
+    with torch.enable_grad():
+        answer = call.run_on(leaf)
+    return torch.autograd.grad(answer, leaf, relevance)
 
 
 def refusing_rule(call: Call) -> Any:

@@ -1,10 +1,21 @@
 import pytest
 import torch
 from captum.attr import LayerAttribution, LayerGradCam
+from small_transformers import (
+    SIDE_PX,
+    dinov2_with_registers,
+    eva_with_gates,
+    maxvit,
+    small_transformer,
+    swin,
+    vit,
+)
 from torch import nn
 
-from cellxai.explain.backward.default_layer import default_layer
+from cellxai.explain.backward.default_layer import default_layer, run_layers
 from cellxai.explain.backward.gradcam import GradCam
+from cellxai.explain.backward.layout import TokenLayout
+from cellxai.explain.base import Context
 from cellxai.explain.cost import attribute_with_cost
 
 
@@ -103,6 +114,55 @@ def test_a_patch_embedding_is_no_last_convolution_unless_it_is_named(images, tar
     assert attribution.status == "unsupported"
     assert "'patches', is an embedding: 3 of 4 layers" in attribution.reason
     assert GradCam("patches").attribute(model, images, targets, context).status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("build", "layer"),
+    [(vit, "blocks.0"), (dinov2_with_registers, "blocks.0"), (eva_with_gates, "blocks.1"),
+     (swin, "norm"), (maxvit, "norm")],
+    ids=["class token", "registers", "pooled tokens", "channels last", "channels first"],
+)  # fmt: skip
+def test_of_a_transformer_it_is_the_last_layer_whose_patches_matter(build, layer):
+    """With a class token nothing reads the patches behind the last attention."""
+    model, images = small_transformer(build), torch.rand(1, 3, SIDE_PX, SIDE_PX).double()
+    assert default_layer(model, images) is model.get_submodule(layer)
+
+
+def test_class_token_and_registers_are_no_places():
+    model, images = small_transformer(dinov2_with_registers), torch.rand(2, 3, SIDE_PX, SIDE_PX)
+    images, targets = images.double(), torch.tensor([0, 2])
+    tokens = model.blocks[0](model.norm_pre(model._pos_embed(model.patch_embed(images)))).detach()
+    scores = model.forward_head(model.norm(model.blocks[1](tokens.requires_grad_())))
+    (slopes,) = torch.autograd.grad(scores.gather(1, targets[:, None]).sum(), tokens)
+    activations, slopes = tokens.detach()[:, 5:], slopes[:, 5:]
+    cam = (activations * slopes.mean(1, keepdim=True)).sum(2).reshape(2, 1, 4, 4)
+    expected = nn.functional.interpolate(cam, (SIDE_PX, SIDE_PX), mode="bilinear")[:, 0]
+    labels = torch.zeros(2, SIDE_PX, SIDE_PX, dtype=torch.long)
+    context = Context(labels, torch.zeros_like(images))
+    for explainer in (GradCam(), GradCam("blocks.0")):
+        values = explainer.attribute(model, images, targets, context).values
+        torch.testing.assert_close(values, expected)
+
+
+class TokenBehind(nn.Module):
+    """A class token that comes after the patches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.patches, self.token = nn.Conv2d(3, 8, 4, stride=4), nn.Parameter(torch.randn(1, 1, 8))
+        self.joined, self.mixed, self.head = nn.Identity(), nn.Linear(17, 17), nn.Linear(8, 3)
+
+    def forward(self, images):
+        tokens = self.patches(images).flatten(2).transpose(1, 2)
+        tokens = self.joined(torch.cat([tokens, self.token.expand(len(images), -1, -1)], 1))
+        return self.head(self.mixed(tokens.mT).mT[:, -1])
+
+
+def test_tokens_behind_the_patches_are_found(images):
+    runs, *_ = run_layers(TokenBehind(), images[:1])
+    layouts = {run.name: run.layout for run in runs}
+    assert layouts["joined"] == TokenLayout(4, 4, first=0)
 
 
 @pytest.mark.parametrize(

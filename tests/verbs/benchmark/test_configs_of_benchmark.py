@@ -57,7 +57,7 @@ def test_one_run_can_be_measured_by_one_config_after_the_other():
             assert descriptions.setdefault(name, describe_settings(part)) == describe_settings(part)
 
 
-@pytest.mark.parametrize("name", ["quick", "full", "truth", "real-cells"])
+@pytest.mark.parametrize("name", ["quick", "full", "truth", "vit", "real-cells"])
 def test_controls_and_two_ways_of_hiding_are_always_there(name):
     chosen = arguments(name)
     controls = [
@@ -66,7 +66,7 @@ def test_controls_and_two_ways_of_hiding_are_always_there(name):
         if "controls" in type(explainer).__module__
     ]
     assert len(controls) >= 2
-    if name != "truth":
+    if name not in ("truth", "vit"):
         fills = {
             type(metric.baseline) for metric in chosen["metrics"].values()
             if metric.name in ("deletion", "insertion")
