@@ -1,0 +1,351 @@
+"""How many forwards Shapley values need: leverage scores against Kernel SHAP on a trained run.
+
+python scripts/bench_shapley.py [--run RUN] [--images N] [--truth N] [--seeds N] [--out FOLDER]
+cost: 25 minutes of one CPU core for 20 images of a small network; expect: three tables, a picture
+
+The truth is a long run of paired leverage sampling with a seed of its own; how far it may be from
+the values of all coalitions is printed. Captum draws and fits as it always does: it explains an
+image of one pixel per superpixel, whose score is that of the perturbed image, so that what it asks
+at few passes is not computed again for many. What is evaluated is kept in the folder.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from captum import attr
+from scipy.stats import t as student
+from torch import Tensor
+
+from cellxai.adapters.explained_images import Subject, choose_subjects
+from cellxai.explain.base import Model, context_of
+from cellxai.explain.baselines import BlurBaseline
+from cellxai.explain.cost import frozen
+from cellxai.explain.perturbation import perturbed_scores
+from cellxai.explain.shapley.coalitions import Coalitions, draw_coalitions
+from cellxai.explain.shapley.regression import fit_players
+from cellxai.explain.shapley.rounds import Played, bound_of, covariance_of, game_of, play
+from cellxai.explain.shapley.stopping import StopAtError
+from cellxai.explain.superpixels.methods import Slic
+from cellxai.figures.colours import SERIES
+from cellxai.figures.style import drawing
+from cellxai.trained.run import load_run
+
+COUNTS = (96, 128, 192, 250, 384, 512, 768, 1000)
+MOST = COUNTS[-1]
+PAIRED, UNPAIRED = "leverage scores, paired", "leverage scores, unpaired"
+KERNEL, ORDERS = "Kernel SHAP (Captum)", "random orders (Captum)"
+METHODS = (PAIRED, UNPAIRED, KERNEL, ORDERS)
+ASKED = (0.3, 0.2, 0.15, 0.1)  # errors that the stop is asked for
+CONFIDENCE = 0.95
+SEED_OF_TRUTH = 1_000_003
+RESAMPLES = 2000
+
+Worth = Callable[[Tensor], Tensor]
+"""Coalitions [n s] to the score of each."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the methods say of one image.
+
+    Args:
+        truth: Values of the long run.
+        truth_bound: What its relative error does not exceed, with 95 % confidence.
+        errors: Relative error by seed, method and number of passes; NaN where a method has too few.
+        bounds: What the error of the paired method does not exceed, by its own account.
+        covered: Share of values inside their 95 % intervals, of the paired method.
+        stops: Passes, relative error and whether the bound was reached, by seed and asked error.
+    """
+
+    truth: np.ndarray
+    truth_bound: np.ndarray
+    errors: np.ndarray
+    bounds: np.ndarray
+    covered: np.ndarray
+    stops: np.ndarray
+
+
+class Remembered:
+    """Scores of coalitions, each asked of the network once."""
+
+    def __init__(self, worth: Worth) -> None:
+        self.worth = worth
+        self.known: dict[bytes, float] = {}
+
+    def __call__(self, masks: Tensor) -> Tensor:
+        """See ``Worth``."""
+        keys = [row.tobytes() for row in np.packbits(masks.numpy(), axis=1)]
+        new = {key: i for i, key in enumerate(keys) if key not in self.known}
+        if new:
+            scores = self.worth(masks[list(new.values())])
+            self.known |= dict(zip(new, scores.tolist(), strict=True))
+        return torch.tensor([self.known[key] for key in keys], dtype=torch.float64)
+
+
+def worth_of(model: Model, subject: Subject) -> tuple[Worth, int]:
+    """The score of each coalition of an image, and how many superpixels it has."""
+    context = context_of(subject.image, Slic(), BlurBaseline())
+    column = torch.tensor([[subject.target]])
+
+    def worth(masks: Tensor) -> Tensor:
+        owners = torch.zeros(len(masks), dtype=torch.long)
+        return perturbed_scores(model, subject.image, context, owners, masks, column)[:, 0]
+
+    return worth, int(context.superpixels.max()) + 1
+
+
+def played(coalitions: Coalitions, worth: Worth, n_rows: int) -> Played:
+    """The first coalitions and their scores."""
+    n_rows -= (n_rows - 2) % coalitions.rows_per_unit
+    scores = torch.full((coalitions.n_rows, 1), torch.nan, dtype=torch.float64)
+    scores[:n_rows, 0] = worth(coalitions.masks[:n_rows])
+    return Played(coalitions, scores, n_rows)
+
+
+def estimate(of_image: Played) -> tuple[Tensor, Tensor, float]:
+    """Values, their standard errors, and the bound of their relative error."""
+    game = game_of([of_image])
+    fit = fit_players(game)
+    covariance = covariance_of(game, fit, [of_image])
+    bound = bound_of(fit, covariance, [of_image], CONFIDENCE)
+    return fit.terms[0, 0], covariance[0, 0].diagonal().sqrt(), float(bound)
+
+
+def by_captum(name: str, worth: Worth, n_players: int, n_passes: int, seed: int) -> Tensor | None:
+    """Values of Captum's method after so many passes; None where that is less than one order."""
+    pixels = torch.ones(1, 1, 1, n_players)
+    labels = torch.arange(n_players).view(1, 1, 1, n_players)
+
+    def score(images: Tensor) -> Tensor:
+        return worth(images.flatten(1) > 0.5)[:, None]
+
+    arguments = {"baselines": torch.zeros_like(pixels), "target": 0, "feature_mask": labels}
+    n_orders = (n_passes - 1) // n_players
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        if name == KERNEL:
+            values = attr.KernelShap(score).attribute(pixels, n_samples=n_passes, **arguments)
+            return values.flatten().double()
+        if not n_orders:
+            return None
+        values = attr.ShapleyValueSampling(score).attribute(pixels, n_samples=n_orders, **arguments)
+        return values.flatten().double()
+
+
+def judge(model: Model, subject: Subject, first_seed: int, n_truth: int, n_seeds: int) -> Judged:
+    """All methods on one image, against a long run."""
+    worth, n_players = worth_of(model, subject)
+    long_run = draw_coalitions(n_players, n_truth, True, SEED_OF_TRUTH + first_seed)
+    truth, _, truth_bound = estimate(played(long_run, worth, n_truth))
+    errors, bounds, covered, stops = [], [], [], []
+    for seed in range(first_seed, first_seed + n_seeds):
+        own = Remembered(worth)
+        by_method, bound, share = errors_of_seed(own, truth, seed)
+        errors.append(by_method)
+        bounds.append(bound)
+        covered.append(share)
+        stops.append([stopped(own, truth, seed, asked) for asked in ASKED])
+    parts = (errors, bounds, covered, stops)
+    return Judged(truth.numpy(), np.array(truth_bound), *(np.array(part) for part in parts))
+
+
+def errors_of_seed(
+    worth: Worth, truth: Tensor, seed: int
+) -> tuple[list[list[float]], list[float], list[float]]:
+    """Errors by method and number of passes; bounds and coverage of the paired method."""
+    by_method, bounds, covered = [], [], []
+    for paired in (True, False):
+        coalitions = draw_coalitions(len(truth), MOST, paired, seed)
+        estimates = [estimate(played(coalitions, worth, n)) for n in COUNTS]
+        by_method.append([relative(values, truth) for values, _, _ in estimates])
+        if paired:
+            bounds = [bound for _, _, bound in estimates]
+            degrees = [(n - 2) // 2 - len(truth) + 1 for n in COUNTS]
+            pairs = zip(estimates, degrees, strict=True)
+            covered = [share_inside(e[0] - truth, e[1], degree) for e, degree in pairs]
+    for name in (KERNEL, ORDERS):
+        values = [by_captum(name, worth, len(truth), n, seed) for n in COUNTS]
+        by_method.append([np.nan if v is None else relative(v, truth) for v in values])
+    return by_method, bounds, covered
+
+
+def share_inside(misses: Tensor, standard_errors: Tensor, degrees: int) -> float:
+    """Share of the values whose interval holds the true one; NaN without degrees of freedom."""
+    if degrees < 1:
+        return np.nan
+    quantile = float(student.ppf((1 + CONFIDENCE) / 2, degrees))
+    return float((misses.abs() <= quantile * standard_errors).double().mean())
+
+
+def relative(values: Tensor, truth: Tensor) -> float:
+    return float((values - truth).norm() / truth.norm())
+
+
+def stopped(worth: Worth, truth: Tensor, seed: int, asked: float) -> tuple[float, float, float]:
+    """Passes until the stop, the error there, and whether the bound was reached in ``MOST``."""
+    coalitions = draw_coalitions(len(truth), MOST, True, seed)
+
+    def evaluate(owners: Tensor, masks: Tensor) -> Tensor:
+        return worth(masks)[:, None]
+
+    (end,) = play([coalitions], evaluate, 1, StopAtError(asked, CONFIDENCE))
+    values, _, bound = estimate(end)
+    return float(end.n_rows), relative(values, truth), float(bound <= asked)
+
+
+def judge_run(options: argparse.Namespace) -> Iterator[Judged]:
+    """Judges the first images of each class in turn; those in the folder are read from there."""
+    trained = load_run(options.run, "cpu")
+    trained.classifier.to(memory_format=torch.channels_last)  # half as long, the same numbers
+    per_class = -(-options.images // len(trained.classes))
+    for i, subject in enumerate(choose_subjects(trained, None, per_class)[: options.images]):
+        path = options.out / f"{i:03}.npz"
+        if not path.exists():
+            with frozen(trained.classifier):
+                done = judge(trained.classifier, subject, 100 * i, options.truth, options.seeds)
+            options.out.mkdir(parents=True, exist_ok=True)
+            np.savez_compressed(path, **vars(done))
+        with np.load(path) as file:
+            yield Judged(**{name: file[name] for name in file.files})
+
+
+def error_table(errors: np.ndarray) -> list[str]:
+    """Methods down, passes across: the mean error over images with its 95 % interval.
+
+    Args:
+        errors: [image, method, passes], the mean over seeds.
+    """
+    head = ["| method | " + " | ".join(map(str, COUNTS)) + " |", "|---" * (len(COUNTS) + 1) + "|"]
+    return head + [
+        f"| {name} | " + " | ".join(mean_and_interval(errors[:, m, n]) for n in range(len(COUNTS)))
+        + " |"
+        for m, name in enumerate(METHODS)
+    ]  # fmt: skip
+
+
+def mean_and_interval(values: np.ndarray) -> str:
+    """Mean over images ± half its interval by Student's t; a dash where some image has none."""
+    if np.isnan(values).any():
+        return "–"
+    n = len(values)
+    half = student.ppf((1 + CONFIDENCE) / 2, n - 1) * values.std(ddof=1) / n**0.5
+    return f"{values.mean():.3f} ± {half:.3f}"
+
+
+def passes_to_reach(mean_errors: np.ndarray, wanted: float) -> float:
+    """Passes at which a curve of errors falls to an error, linear in the logarithms between counts.
+
+    Infinite where it does not.
+    """
+    known = np.isfinite(mean_errors)
+    counts, errors = np.log(np.array(COUNTS)[known]), np.log(mean_errors[known])
+    below = np.flatnonzero(errors <= np.log(wanted))
+    if not len(below):
+        return np.inf
+    i = below[0]
+    if i == 0:
+        return float(np.exp(counts[0]))
+    share = (errors[i - 1] - np.log(wanted)) / (errors[i - 1] - errors[i])
+    return float(np.exp(counts[i - 1] + share * (counts[i] - counts[i - 1])))
+
+
+def reach_table(errors: np.ndarray, generator: np.random.Generator) -> list[str]:
+    """Passes to reach Kernel SHAP's error at the last count, with the interval over images."""
+    lines = ["| method | passes | 95 % interval | share |", "|---|---|---|---|"]
+    kernel = METHODS.index(KERNEL)
+    draws = generator.integers(len(errors), size=(RESAMPLES, len(errors)))
+    for m, name in enumerate(METHODS):
+        passes = [reach(errors[rows], m, kernel) for rows in (np.arange(len(errors)), *draws)]
+        low, high = np.quantile(passes[1:], [0.025, 0.975])
+        interval = f"{say_passes(low)} to {say_passes(high)}"
+        share = f"{passes[0] / MOST:.2f}" if np.isfinite(passes[0]) else "–"
+        lines.append(f"| {name} | {say_passes(passes[0])} | {interval} | {share} |")
+    return lines
+
+
+def reach(errors: np.ndarray, method: int, kernel: int) -> float:
+    means = errors.mean(0)
+    return passes_to_reach(means[method], means[kernel, -1])
+
+
+def say_passes(passes: float) -> str:
+    return f"{passes:.0f}" if np.isfinite(passes) else f"more than {MOST}"
+
+
+def stop_table(stops: np.ndarray) -> list[str]:
+    """Passes and true error where the stop ended, by the error asked for.
+
+    Args:
+        stops: [draw, asked, (passes, error, reached)].
+    """
+    head = ["| asked for | passes | true error | not above it | not reached |", "|---" * 5 + "|"]
+    for asked, (passes, error, reached) in zip(ASKED, np.moveaxis(stops, 0, 2), strict=True):
+        ended = reached > 0
+        held = f"{(error[ended] <= asked).mean():.0%}" if ended.any() else "–"
+        cells = (f"{passes.mean():.0f}", f"{error.mean():.3f}", held, f"{1 - ended.mean():.0%}")
+        head.append(f"| {asked} | " + " | ".join(cells) + " |")
+    return head
+
+
+def bound_table(images: Sequence[Judged]) -> list[str]:
+    """How often the bound of the error held, and the intervals of the values, by passes."""
+    paired = METHODS.index(PAIRED)
+    errors = np.concatenate([image.errors[:, paired] for image in images])
+    bounds = np.concatenate([image.bounds for image in images])
+    covered = np.concatenate([image.covered for image in images])
+    known = np.isfinite(covered).all(0)
+    head = ["| | " + " | ".join(str(n) for n, k in zip(COUNTS, known, strict=True) if k) + " |"]
+    rows = {
+        "bound, mean": [f"{bound:.2f}" for bound in bounds[:, known].mean(0)],
+        "error not above it": [f"{s:.0%}" for s in (errors <= bounds)[:, known].mean(0)],
+        "values inside their interval": [f"{s:.1%}" for s in covered[:, known].mean(0)],
+    }
+    lines = [f"| {name} | " + " | ".join(cells) + " |" for name, cells in rows.items()]
+    return [*head, "|---" * (int(known.sum()) + 1) + "|", *lines]
+
+
+def draw(errors: np.ndarray, path: Path) -> None:
+    """Error against passes, one curve per method, with the passes of equal error marked."""
+    means: Mapping[str, np.ndarray] = dict(zip(METHODS, errors.mean(0), strict=True))
+    with drawing(path, 6.4, 3.6) as figure:
+        axes = figure.subplots()
+        for (name, mean), colour in zip(means.items(), SERIES, strict=False):
+            axes.plot(COUNTS, mean, color=colour, label=name, marker="o", markersize=3)
+        axes.axhline(means[KERNEL][-1], color="grey", linewidth=0.8, linestyle="--")
+        axes.set(xscale="log", yscale="log", xlabel="forwards", ylabel="relative error")
+        axes.set(title=f"Shapley values of {len(errors)} images; dashed: Kernel SHAP at {MOST}")
+        axes.set_xticks(COUNTS, [str(n) for n in COUNTS], minor=False)
+        axes.minorticks_off()
+        axes.set_yticks([0.05, 0.1, 0.2, 0.5], ["0.05", "0.1", "0.2", "0.5"])
+        axes.legend()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, default=Path("runs/quickstart"))
+    parser.add_argument("--images", type=int, default=20)
+    parser.add_argument("--truth", type=int, default=16384)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("runs/shapley"))
+    options = parser.parse_args()
+    images = []
+    for i, image in enumerate(judge_run(options)):
+        images.append(image)
+        print(f"image {i + 1} of {options.images}: {len(image.truth)} superpixels", flush=True)
+    errors = np.stack([image.errors.mean(0) for image in images])
+    generator = np.random.default_rng(0)
+    stops = np.concatenate([image.stops for image in images])
+    bounds = [float(image.truth_bound) for image in images]
+    print(f"\ntruth: error at most {np.mean(bounds):.4f}, in the worst image {max(bounds):.4f}")
+    for lines in (error_table(errors), reach_table(errors, generator), bound_table(images),
+                  stop_table(stops)):  # fmt: skip
+        print("\n".join(["", *lines]))
+    draw(errors, options.out / "shapley_passes.png")
+
+
+if __name__ == "__main__":
+    main()
