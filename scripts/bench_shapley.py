@@ -10,12 +10,27 @@ at few passes is not computed again for many. What is evaluated is kept in the f
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from bench_shapley_tables import (
+    ASKED,
+    CONFIDENCE,
+    COUNTS,
+    KERNEL,
+    METHODS,
+    MOST,
+    ORDERS,
+    PAIRED,
+    bound_table,
+    draw,
+    error_table,
+    reach_table,
+    stop_table,
+)
 from captum import attr
 from scipy.stats import t as student
 from torch import Tensor
@@ -30,19 +45,10 @@ from cellxai.explain.shapley.regression import fit_players
 from cellxai.explain.shapley.rounds import Played, bound_of, covariance_of, game_of, play
 from cellxai.explain.shapley.stopping import StopAtError
 from cellxai.explain.superpixels.methods import Slic
-from cellxai.figures.colours import SERIES
-from cellxai.figures.style import drawing
 from cellxai.trained.run import load_run
 
-COUNTS = (96, 128, 192, 250, 384, 512, 768, 1000)
-MOST = COUNTS[-1]
-PAIRED, UNPAIRED = "leverage scores, paired", "leverage scores, unpaired"
-KERNEL, ORDERS = "Kernel SHAP (Captum)", "random orders (Captum)"
-METHODS = (PAIRED, UNPAIRED, KERNEL, ORDERS)
-ASKED = (0.3, 0.2, 0.15, 0.1)  # errors that the stop is asked for
-CONFIDENCE = 0.95
+BATCH = 32  # images in a forward pass
 SEED_OF_TRUTH = 1_000_003
-RESAMPLES = 2000
 
 Worth = Callable[[Tensor], Tensor]
 """Coalitions [n s] to the score of each."""
@@ -124,6 +130,7 @@ def by_captum(name: str, worth: Worth, n_players: int, n_passes: int, seed: int)
         return worth(images.flatten(1) > 0.5)[:, None]
 
     arguments = {"baselines": torch.zeros_like(pixels), "target": 0, "feature_mask": labels}
+    arguments |= {"perturbations_per_eval": BATCH}
     n_orders = (n_passes - 1) // n_players
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
@@ -213,138 +220,39 @@ def judge_run(options: argparse.Namespace) -> Iterator[Judged]:
             yield Judged(**{name: file[name] for name in file.files})
 
 
-def error_table(errors: np.ndarray) -> list[str]:
-    """Methods down, passes across: the mean error over images with its 95 % interval.
-
-    Args:
-        errors: [image, method, passes], the mean over seeds.
-    """
-    head = ["| method | " + " | ".join(map(str, COUNTS)) + " |", "|---" * (len(COUNTS) + 1) + "|"]
-    return head + [
-        f"| {name} | " + " | ".join(mean_and_interval(errors[:, m, n]) for n in range(len(COUNTS)))
-        + " |"
-        for m, name in enumerate(METHODS)
-    ]  # fmt: skip
-
-
-def mean_and_interval(values: np.ndarray) -> str:
-    """Mean over images ± half its interval by Student's t; a dash where some image has none."""
-    if np.isnan(values).any():
-        return "–"
-    n = len(values)
-    half = student.ppf((1 + CONFIDENCE) / 2, n - 1) * values.std(ddof=1) / n**0.5
-    return f"{values.mean():.3f} ± {half:.3f}"
-
-
-def passes_to_reach(mean_errors: np.ndarray, wanted: float) -> float:
-    """Passes at which a curve of errors falls to an error, linear in the logarithms between counts.
-
-    Infinite where it does not.
-    """
-    known = np.isfinite(mean_errors)
-    counts, errors = np.log(np.array(COUNTS)[known]), np.log(mean_errors[known])
-    below = np.flatnonzero(errors <= np.log(wanted))
-    if not len(below):
-        return np.inf
-    i = below[0]
-    if i == 0:
-        return float(np.exp(counts[0]))
-    share = (errors[i - 1] - np.log(wanted)) / (errors[i - 1] - errors[i])
-    return float(np.exp(counts[i - 1] + share * (counts[i] - counts[i - 1])))
-
-
-def reach_table(errors: np.ndarray, generator: np.random.Generator) -> list[str]:
-    """Passes to reach Kernel SHAP's error at the last count, with the interval over images."""
-    lines = ["| method | passes | 95 % interval | share |", "|---|---|---|---|"]
-    kernel = METHODS.index(KERNEL)
-    draws = generator.integers(len(errors), size=(RESAMPLES, len(errors)))
-    for m, name in enumerate(METHODS):
-        passes = [reach(errors[rows], m, kernel) for rows in (np.arange(len(errors)), *draws)]
-        low, high = np.quantile(passes[1:], [0.025, 0.975])
-        interval = f"{say_passes(low)} to {say_passes(high)}"
-        share = f"{passes[0] / MOST:.2f}" if np.isfinite(passes[0]) else "–"
-        lines.append(f"| {name} | {say_passes(passes[0])} | {interval} | {share} |")
-    return lines
-
-
-def reach(errors: np.ndarray, method: int, kernel: int) -> float:
-    means = errors.mean(0)
-    return passes_to_reach(means[method], means[kernel, -1])
-
-
-def say_passes(passes: float) -> str:
-    return f"{passes:.0f}" if np.isfinite(passes) else f"more than {MOST}"
-
-
-def stop_table(stops: np.ndarray) -> list[str]:
-    """Passes and true error where the stop ended, by the error asked for.
-
-    Args:
-        stops: [draw, asked, (passes, error, reached)].
-    """
-    head = ["| asked for | passes | true error | not above it | not reached |", "|---" * 5 + "|"]
-    for asked, (passes, error, reached) in zip(ASKED, np.moveaxis(stops, 0, 2), strict=True):
-        ended = reached > 0
-        held = f"{(error[ended] <= asked).mean():.0%}" if ended.any() else "–"
-        cells = (f"{passes.mean():.0f}", f"{error.mean():.3f}", held, f"{1 - ended.mean():.0%}")
-        head.append(f"| {asked} | " + " | ".join(cells) + " |")
-    return head
-
-
-def bound_table(images: Sequence[Judged]) -> list[str]:
-    """How often the bound of the error held, and the intervals of the values, by passes."""
-    paired = METHODS.index(PAIRED)
-    errors = np.concatenate([image.errors[:, paired] for image in images])
-    bounds = np.concatenate([image.bounds for image in images])
-    covered = np.concatenate([image.covered for image in images])
-    known = np.isfinite(covered).all(0)
-    head = ["| | " + " | ".join(str(n) for n, k in zip(COUNTS, known, strict=True) if k) + " |"]
-    rows = {
-        "bound, mean": [f"{bound:.2f}" for bound in bounds[:, known].mean(0)],
-        "error not above it": [f"{s:.0%}" for s in (errors <= bounds)[:, known].mean(0)],
-        "values inside their interval": [f"{s:.1%}" for s in covered[:, known].mean(0)],
-    }
-    lines = [f"| {name} | " + " | ".join(cells) + " |" for name, cells in rows.items()]
-    return [*head, "|---" * (int(known.sum()) + 1) + "|", *lines]
-
-
-def draw(errors: np.ndarray, path: Path) -> None:
-    """Error against passes, one curve per method, with the passes of equal error marked."""
-    means: Mapping[str, np.ndarray] = dict(zip(METHODS, errors.mean(0), strict=True))
-    with drawing(path, 6.4, 3.6) as figure:
-        axes = figure.subplots()
-        for (name, mean), colour in zip(means.items(), SERIES, strict=False):
-            axes.plot(COUNTS, mean, color=colour, label=name, marker="o", markersize=3)
-        axes.axhline(means[KERNEL][-1], color="grey", linewidth=0.8, linestyle="--")
-        axes.set(xscale="log", yscale="log", xlabel="forwards", ylabel="relative error")
-        axes.set(title=f"Shapley values of {len(errors)} images; dashed: Kernel SHAP at {MOST}")
-        axes.set_xticks(COUNTS, [str(n) for n in COUNTS], minor=False)
-        axes.minorticks_off()
-        axes.set_yticks([0.05, 0.1, 0.2, 0.5], ["0.05", "0.1", "0.2", "0.5"])
-        axes.legend()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("runs/quickstart"))
     parser.add_argument("--images", type=int, default=20)
-    parser.add_argument("--truth", type=int, default=16384)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--truth", type=int, default=8192)
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/shapley"))
     options = parser.parse_args()
     images = []
     for i, image in enumerate(judge_run(options)):
         images.append(image)
         print(f"image {i + 1} of {options.images}: {len(image.truth)} superpixels", flush=True)
-    errors = np.stack([image.errors.mean(0) for image in images])
-    generator = np.random.default_rng(0)
-    stops = np.concatenate([image.stops for image in images])
     bounds = [float(image.truth_bound) for image in images]
     print(f"\ntruth: error at most {np.mean(bounds):.4f}, in the worst image {max(bounds):.4f}")
-    for lines in (error_table(errors), reach_table(errors, generator), bound_table(images),
-                  stop_table(stops)):  # fmt: skip
+    for lines in tables(images):
         print("\n".join(["", *lines]))
-    draw(errors, options.out / "shapley_passes.png")
+    draw(np.stack([image.errors.mean(0) for image in images]), options.out / "shapley_passes.png")
+
+
+def tables(images: list[Judged]) -> list[list[str]]:
+    """All tables of the judged images."""
+    errors = np.stack([image.errors.mean(0) for image in images])
+    of_paired = np.concatenate([image.errors[:, METHODS.index(PAIRED)] for image in images])
+    bounds, covered, stops = (
+        np.concatenate([getattr(image, part) for image in images])
+        for part in ("bounds", "covered", "stops")
+    )
+    return [
+        error_table(errors),
+        reach_table(errors, np.random.default_rng(0)),
+        bound_table(of_paired, bounds, covered),
+        stop_table(stops),
+    ]
 
 
 if __name__ == "__main__":

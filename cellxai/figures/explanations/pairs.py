@@ -90,11 +90,12 @@ def _draw_chords(axes: Axes, panels: PairPanels, chosen: list[tuple[int, int]]) 
 
 
 def _draw_chord(axes: Axes, panels: PairPanels, pair: tuple[int, int], width: float) -> None:
-    ends = [inner_pixel(panels.superpixels == label)[::-1] for label in pair]
+    (y, x), (other_y, other_x) = (inner_pixel(panels.superpixels == label) for label in pair)
     raises = panels.pairs[pair] > 0
+    line = "-" if raises else (0, (2.5, 1.5))
     chord = FancyArrowPatch(
-        *ends, arrowstyle="-", connectionstyle=f"arc3,rad={BEND}", linewidth=width,
-        color=POSITIVE if raises else NEGATIVE, linestyle="-" if raises else (0, (2.5, 1.5)),
+        (x, y), (other_x, other_y), arrowstyle="-", connectionstyle=f"arc3,rad={BEND}",
+        linewidth=width, color=POSITIVE if raises else NEGATIVE, linestyle=line,
     )  # fmt: skip
     chord.set_path_effects([withStroke(linewidth=width + 1.2, foreground="white"), Normal()])
     axes.add_patch(chord)

@@ -111,9 +111,9 @@ def draw_first_pairs(
         image = picture_of(pictures.subject, pictures.planes)
         superpixels = pictures.context.superpixels[0].cpu().numpy()
         values, pairs = attribution.superpixel_values[0], attribution.superpixel_pairs[0]
-        numbers = (part.detach().cpu().double().numpy() for part in (values, pairs))
+        values, pairs = (part.detach().cpu().double().numpy() for part in (values, pairs))
         panels = PairPanels(
-            image, superpixels, *numbers, f"{method} on {title}", entry["explained"]
+            image, superpixels, values, pairs, f"{method} on {title}", entry["explained"]
         )
         draw_pairs(panels, pictures.folder / name)
         return {"pairs": name}
