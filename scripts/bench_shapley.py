@@ -1,12 +1,13 @@
 """How many forwards Shapley values need: leverage scores against Kernel SHAP on a trained run.
 
-python scripts/bench_shapley.py [--run RUN] [--images N] [--truth N] [--seeds N] [--out FOLDER]
+python scripts/bench_shapley.py [--run RUN] [--data CELLS] [--images N] [--truth N] [--seeds N]
 cost: 25 minutes of one CPU core for 20 images of a small network; expect: three tables, a picture
 
-The truth is a long run of paired leverage sampling with a seed of its own; how far it may be from
-the values of all coalitions is printed. Captum draws and fits as it always does: it explains an
-image of one pixel per superpixel, whose score is that of the perturbed image, so that what it asks
-at few passes is not computed again for many. What is evaluated is kept in the folder.
+A run that does not exist is trained first: a small network on the cells of the quickstart. The
+truth is a long run of paired leverage sampling with a seed of its own; how far it may be from the
+values of all coalitions is printed. Captum draws and fits as it always does: it explains an image
+of one pixel per superpixel, whose score is that of the perturbed image, so that what it asks at few
+passes is not computed again for many. What is evaluated is kept in the folder.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from bench_shapley_network import train
 from bench_shapley_tables import (
     ASKED,
     CONFIDENCE,
@@ -222,12 +224,16 @@ def judge_run(options: argparse.Namespace) -> Iterator[Judged]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, default=Path("runs/quickstart"))
+    parser.add_argument("--run", type=Path, default=Path("runs/small"))
+    parser.add_argument("--data", type=Path, default=Path("runs/quickstart/data/cells"))
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--truth", type=int, default=8192)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/shapley"))
     options = parser.parse_args()
+    if not options.run.exists():
+        train(options.data, options.run, options.epochs)
     images = []
     for i, image in enumerate(judge_run(options)):
         images.append(image)
