@@ -25,7 +25,7 @@ CONFIDENCE = 0.95  # of the error bound, where no stop asks for another
 
 @dataclass(frozen=True)
 class ShapleyExplanation:
-    """Shapley values of several classes of each image.
+    """Shapley values of several classes of each image, in float64 on the CPU.
 
     Args:
         values: In units of the score; 0 for superpixels that an image does not have.
@@ -95,20 +95,20 @@ class LeverageShap(SuperpixelExplainer):
     ) -> Attribution:
         """See :meth:`SuperpixelExplainer.attribute_superpixels`."""
         explanation = self.explain(model, images, targets[:, None], context)
-        values, exists = explanation.values[:, 0].to(images), explanation.exists
-        pairs = explanation.interactions
-        both = ~pairs_exist(exists)
+        exists = explanation.exists
+        neither = ~pairs_exist(exists)
+        pairs, values = explanation.interactions, explanation.values[:, 0].to(images)
         change = game_of(explanation.per_image).total[:, 0].to(images)
+
+        def padded(numbers: Tensor, missing: Tensor) -> Tensor:
+            return numbers[:, 0].masked_fill(missing, torch.nan).to(images)
+
         attribution = Attribution(
             values=paint_each(list(values), context.superpixels),
-            superpixel_values=values.masked_fill(~exists, torch.nan),
-            superpixel_covariance=explanation.covariance[:, 0]
-            .to(images)
-            .masked_fill(both, torch.nan),
+            superpixel_values=padded(explanation.values, ~exists),
+            superpixel_covariance=padded(explanation.covariance, neither),
             relative_error=explanation.error_bound[:, 0].to(images),
-            superpixel_pairs=None
-            if pairs is None
-            else pairs[:, 0].to(images).masked_fill(both, torch.nan),
+            superpixel_pairs=None if pairs is None else padded(pairs, neither),
             completeness_gap=values.sum(1) - change,
         )
         return with_doubts(attribution, explanation.doubts)

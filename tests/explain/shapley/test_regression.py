@@ -68,13 +68,13 @@ def test_the_error_shrinks_with_the_coalitions_and_its_mean_is_far_smaller():
     worth = curved_game(11)
     exact = exact_shapley_values(worth(all_coalitions(11)))
     few, many = (
-        torch.stack([values_of(worth, 11, n, seed=seed) for seed in range(40)]) - exact
+        torch.stack([values_of(worth, 11, n, seed=seed) for seed in range(24)]) - exact
         for n in (62, 402)
     )
     lengths = [misses.norm(dim=1).mean() for misses in (few, many)]
-    assert lengths[1] < 0.4 * lengths[0]
+    assert lengths[1] < 0.45 * lengths[0]
     for misses, length in zip((few, many), lengths, strict=True):
-        assert misses.mean(0).norm() < 0.4 * length  # 1 / √40 is 0.16
+        assert misses.mean(0).norm() < 0.4 * length  # 1 / √24 is 0.2
 
 
 def test_a_batch_of_games_equals_the_games_one_by_one():
