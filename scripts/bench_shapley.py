@@ -38,6 +38,7 @@ from scipy.stats import t as student
 from torch import Tensor
 
 from cellxai.adapters.explained_images import Subject, choose_subjects
+from cellxai.api import allow
 from cellxai.explain.base import Model, context_of
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.cost import frozen
@@ -232,6 +233,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/shapley"))
     options = parser.parse_args()
+    allow(["bench_shapley_network"])  # which the run names
     if not options.run.exists():
         train(options.data, options.run, options.epochs)
     images = []
