@@ -119,6 +119,12 @@ def check_scores(scores: object, targets: Int[Tensor, " t"]) -> Tensor:
     return scores
 
 
+PER_IMAGE = {  # axes after the image's
+    "superpixel_values": "s", "surrogate_r2": "", "ranking_stability": "", "completeness_gap": "",
+    "superpixel_covariance": "ss", "relative_error": "", "superpixel_pairs": "ss",
+}  # fmt: skip
+
+
 def check_answer(
     explainer: Explainer, answer: object, images: Float[Tensor, "b c h w"]
 ) -> Attribution:
@@ -145,12 +151,10 @@ def check_answer(
             f"{name} returned plane_values of shape {list(answer.plane_values.shape)}, expected "
             f"{list(images.shape)}, one number per plane and pixel of each image"
         )
-    per_image = ("superpixel_values", "surrogate_r2", "ranking_stability", "completeness_gap")
-    for part in per_image:
+    for part, axes in PER_IMAGE.items():
         numbers = getattr(answer, part)
-        n_axes = 2 if part == "superpixel_values" else 1
-        if numbers is not None and (numbers.dim() != n_axes or len(numbers) != b):
-            expected = f"[{b} s]" if n_axes == 2 else f"[{b}]"
+        if numbers is not None and (numbers.dim() != 1 + len(axes) or len(numbers) != b):
+            expected = f"[{' '.join([str(b), *axes])}]"
             raise ValueError(
                 f"{name} returned {part} of shape {list(numbers.shape)}, expected {expected}"
             )

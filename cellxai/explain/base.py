@@ -97,6 +97,12 @@ class Attribution:
             for methods that do not tell planes apart.
         superpixel_plane_values: Coefficient of each superpixel in each plane, padded as
             ``superpixel_values``, their sum over the planes.
+        superpixel_covariance: Covariance of ``superpixel_values`` over the draws of samples, padded
+            with NaN, for methods that estimate it; see :attr:`standard_errors`.
+        relative_error: What ‖values − exact‖ / ‖exact‖ over superpixels does not exceed, with the
+            confidence asked for, for methods that estimate it.
+        superpixel_pairs: Worth of each pair of superpixels beyond the two alone, in units of the
+            score, and of each alone on the diagonal, for methods that give it.
         cost: Filled in by :func:`cellxai.explain.cost.attribute_with_cost`.
         status: ``degraded`` where the method runs but is not what its name says on this model,
             ``unsupported`` where it cannot run at all and the map is NaN.
@@ -110,9 +116,19 @@ class Attribution:
     completeness_gap: Float[Tensor, " b"] | None = None
     plane_values: Float[Tensor, "b c h w"] | None = None
     superpixel_plane_values: Float[Tensor, "b c s"] | None = None
+    superpixel_covariance: Float[Tensor, "b s s"] | None = None
+    relative_error: Float[Tensor, " b"] | None = None
+    superpixel_pairs: Float[Tensor, "b s s"] | None = None
     cost: Cost = field(default_factory=Cost)
     status: Status = "ok"
     reason: str = ""
+
+    @property
+    def standard_errors(self) -> Float[Tensor, "b s"] | None:
+        """Of each of ``superpixel_values``, over the draws of samples; None where not estimated."""
+        if self.superpixel_covariance is None:
+            return None
+        return self.superpixel_covariance.diagonal(dim1=1, dim2=2).clamp(min=0).sqrt()
 
 
 class Explainer(ABC):

@@ -87,15 +87,22 @@ def attribute_by_plane(
     assert tall.superpixel_values is not None, "players are superpixels"
     by_plane = tall.superpixel_values.unflatten(1, (-1, n_planes)).mT
     painted = paint_each(list(by_plane), context.superpixels)
+    covariance = tall.superpixel_covariance
     attribution = replace(
         tall,
         values=painted.sum(1),
         superpixel_values=by_plane.sum(1),
         plane_values=painted,
         superpixel_plane_values=by_plane,
+        superpixel_covariance=None if covariance is None else _of_sums(covariance, n_planes),
         reason=tall.reason.replace("superpixels", "superpixels of single planes"),
     )
     return doubt_equal_planes(attribution, images)
+
+
+def _of_sums(covariance: Float[Tensor, "b k k"], n_planes: int) -> Float[Tensor, "b s s"]:
+    """Covariance of the sums over planes, of that of the players."""
+    return covariance.unflatten(2, (-1, n_planes)).sum(3).unflatten(1, (-1, n_planes)).sum(2)
 
 
 def lay_under_each_other(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 tall w"]:

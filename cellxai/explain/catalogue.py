@@ -50,6 +50,7 @@ from cellxai.explain.metrics.stability import (
     SegmentationStability,
 )
 from cellxai.explain.metrics.sufficiency import Sufficiency
+from cellxai.explain.shapley.leverage import LeverageShap
 from cellxai.explain.superpixels.methods import Grid
 
 
@@ -70,7 +71,7 @@ def every_explainer(n_samples: int = 1000) -> dict[str, Explainer]:
     """All explainers by their short names, in families.
 
     Args:
-        n_samples: Perturbed images of the methods that draw them: LIMEs and Kernel SHAP.
+        n_samples: Perturbed images of the methods that draw them: LIMEs, Kernel and Leverage SHAP.
     """
     return {
         "lime": Lime(n_samples),
@@ -98,6 +99,7 @@ def every_explainer(n_samples: int = 1000) -> dict[str, Explainer]:
         "ablation": FeatureAblation(),
         "shapley-sampling": ShapleyValueSampling(),
         "kernel-shap": KernelShap(n_samples),
+        "leverage-shap": LeverageShap(n_samples),
         "random": RandomAttribution(),
         "centre": CentreGaussian(),
         "edges": Edges(),

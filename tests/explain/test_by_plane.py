@@ -14,6 +14,7 @@ from cellxai.explain.hiding.shapley import KernelShap, ShapleyValueSampling
 from cellxai.explain.lime.captum import CaptumLime
 from cellxai.explain.lime.lime import Lime
 from cellxai.explain.lime.reference import LimeReference
+from cellxai.explain.shapley import LeverageShap
 
 BY_SUPERPIXEL = {
     "lime": lambda by_plane: Lime(60, by_plane=by_plane),
@@ -22,6 +23,7 @@ BY_SUPERPIXEL = {
     "ablation": lambda by_plane: FeatureAblation(by_plane=by_plane),
     "shapley-sampling": lambda by_plane: ShapleyValueSampling(2, by_plane=by_plane),
     "kernel-shap": lambda by_plane: KernelShap(40, by_plane=by_plane),
+    "leverage-shap": lambda by_plane: LeverageShap(40, by_plane=by_plane),
 }
 NO_PLANES = {"gradcam", "centre", "lrp-plus-flat"} | OF_ATTENTION
 EXPLAINERS = every_explainer(n_samples=40)
@@ -54,7 +56,12 @@ def exact(linear_in_planes, images, targets, context, quarters) -> Tensor:
 
 @pytest.mark.parametrize(
     "explainer",
-    [FeatureAblation(True), ShapleyValueSampling(2, True), KernelShap(400, True)],
+    [
+        FeatureAblation(True),
+        ShapleyValueSampling(2, True),
+        KernelShap(400, True),
+        LeverageShap(40, by_plane=True),
+    ],
     ids=lambda explainer: type(explainer).__name__,
 )
 def test_a_linear_model_gets_its_change_in_each_plane_and_superpixel_back(
@@ -66,7 +73,7 @@ def test_a_linear_model_gets_its_change_in_each_plane_and_superpixel_back(
     )
 
 
-@pytest.mark.parametrize("name", ["ablation", "shapley-sampling", "kernel-shap"])
+@pytest.mark.parametrize("name", ["ablation", "shapley-sampling", "kernel-shap", "leverage-shap"])
 def test_planes_of_an_additive_model_sum_to_what_a_superpixel_gets_by_itself(
     name, linear_in_planes, images, targets, context
 ):

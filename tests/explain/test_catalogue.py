@@ -32,7 +32,9 @@ def test_the_number_of_samples_reaches_the_methods_that_draw_them():
         for name, explainer in every_explainer(77).items()
         if getattr(explainer, "n_samples", None) == 77
     }
-    assert set(drawing) == {"lime", "lime-reference", "lime-captum", "kernel-shap"}
+    assert set(drawing) == {
+        "lime", "lime-reference", "lime-captum", "kernel-shap", "leverage-shap",
+    }  # fmt: skip
 
 
 def test_what_is_compared_by_default_has_controls_and_exists():

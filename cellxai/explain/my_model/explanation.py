@@ -100,6 +100,11 @@ class Explanation:
         return self._mean("completeness_gap")
 
     @property
+    def relative_error(self) -> float | None:
+        """What the values' distance to exact ones does not exceed, as a share of their length."""
+        return self._mean("relative_error")
+
+    @property
     def seed_agreement(self) -> float | None:
         """Mean rank correlation by superpixels between two seeds' maps; None with one seed."""
         if len(self.runs) < 2:
@@ -114,7 +119,8 @@ class Explanation:
             "explainer": self.explainer, "status": self.status, "reason": self.reason,
             "forwards": cost.forwards, "backwards": cost.backwards, "seconds": cost.seconds,
             "surrogate_r2": self.surrogate_r2, "ranking_stability": self.ranking_stability,
-            "completeness_gap": self.completeness_gap, "seed_agreement": self.seed_agreement,
+            "completeness_gap": self.completeness_gap, "relative_error": self.relative_error,
+            "seed_agreement": self.seed_agreement,
         }  # fmt: skip
 
     def _mean(self, part: str) -> float | None:
@@ -128,6 +134,7 @@ def certainty(row: Mapping[str, Any]) -> str:
         "surrogate_r2": "R² {:.2f}",
         "ranking_stability": "top stays {:.2f}",
         "completeness_gap": "gap {:.2g}",
+        "relative_error": "error at most {:.2g}",
         "seed_agreement": "seeds agree {:.2f}",
     }
     known = {name: row[name] for name in words if row[name] is not None}

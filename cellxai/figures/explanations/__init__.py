@@ -1,1 +1,1 @@
-"""Pictures of explanations: LIME's panels, the strip of explainers, the grid of images."""
+"""Pictures of explanations: LIME's panels, pairs, the strip of explainers, the grid of images."""

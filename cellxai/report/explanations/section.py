@@ -160,6 +160,7 @@ def _read_image(folder: RunFolder, entry: Mapping[str, Any]) -> ExplainedImage:
         "planes": f"{name}: the composite of its planes, then each plane by itself.",
         "lime": f"LIME on {name}: original, strongest superpixels for {target}, both signs.",
         "comparison": f"{name} and the map of every explainer for {target}.",
+        "pairs": f"{name}: pairs of superpixels that together do more or less for {target}.",
         "stains": f"The planes of {name}, and below each what explainers say of it for {target}.",
     }
     pictures = [

@@ -15,6 +15,7 @@ from cellxai.figures.explanations.comparison import Comparison, draw_comparison
 from cellxai.figures.explanations.grid import GridRow
 from cellxai.figures.explanations.lime_mask import LimeMask
 from cellxai.figures.explanations.lime_panels import LimePanels, draw_lime_panels
+from cellxai.figures.explanations.pairs import PairPanels, draw_pairs
 from cellxai.figures.explanations.stains import StainMaps, draw_stain_maps
 from cellxai.figures.planes import as_rgb, draw_planes
 from cellxai.verbs.explain.saved_maps import SavedMaps
@@ -59,6 +60,7 @@ def draw_pictures(pictures: Pictures, entry: Mapping[str, Any]) -> dict[str, str
         image = planes_last(subject.image[0])
         draw_planes(image, pictures.planes, folder / drawn["planes"], describe_image(entry))
         drawn |= draw_stains(pictures, entry, title)
+    drawn |= draw_first_pairs(pictures, entry, title)
     surrogate = first_surrogate(attributions)
     lime = f"{subject.name}_lime.png"
     if surrogate is None:
@@ -96,6 +98,27 @@ def draw_stains(pictures: Pictures, entry: Mapping[str, Any], title: str) -> dic
     name = f"{pictures.subject.name}_stains.png"
     draw_stain_maps(stains, pictures.folder / name)
     return {"stains": name}
+
+
+def draw_first_pairs(
+    pictures: Pictures, entry: Mapping[str, Any], title: str
+) -> dict[str, str | None]:
+    """Draws the pairs of superpixels of the first explainer that gives them; none without one."""
+    name = f"{pictures.subject.name}_pairs.png"
+    for method, attribution in pictures.attributions.items():
+        if attribution.superpixel_pairs is None or attribution.superpixel_values is None:
+            continue
+        image = picture_of(pictures.subject, pictures.planes)
+        superpixels = pictures.context.superpixels[0].cpu().numpy()
+        values, pairs = attribution.superpixel_values[0], attribution.superpixel_pairs[0]
+        values, pairs = (part.detach().cpu().double().numpy() for part in (values, pairs))
+        panels = PairPanels(
+            image, superpixels, values, pairs, f"{method} on {title}", entry["explained"]
+        )
+        draw_pairs(panels, pictures.folder / name)
+        return {"pairs": name}
+    (pictures.folder / name).unlink(missing_ok=True)  # of other explainers, asked before
+    return {}
 
 
 def picture_of(subject: Subject, planes: Sequence[str] = ()) -> Float[np.ndarray, "h w 3"]:

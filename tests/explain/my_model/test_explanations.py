@@ -11,6 +11,7 @@ from users_models import cnn
 
 from cellxai.explain import explain
 from cellxai.explain.lime import Lime
+from cellxai.explain.shapley import LeverageShap
 from cellxai.explain.superpixels.methods import Grid
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -45,6 +46,14 @@ def test_its_text_names_images_explainers_and_certainty(result):
     assert lines[0] == "2 images by LIME, grad, guided, edge"
     assert [line.split()[0] for line in lines[2:10]] == ["first"] * 4 + ["second"] * 4
     assert "R²" in lines[2]
+
+
+def test_what_estimates_its_error_says_it_in_frame_and_text():
+    images = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    result = explain(cnn(), images, {"shap": LeverageShap(60)}, superpixels=Grid(4))
+    (row,) = result.to_frame()
+    assert 0 < row["relative_error"] < 1
+    assert "error at most 0." in repr(result)
 
 
 def test_its_page_embeds_a_picture_per_image_and_escapes_names(result):

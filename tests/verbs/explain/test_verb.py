@@ -12,6 +12,7 @@ from cellxai.data.records import Columns, Record
 from cellxai.explain.base import Attribution, Explainer, context_of, unsupported_attribution
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.controls import Edges, RandomAttribution
+from cellxai.explain.shapley import LeverageShap
 from cellxai.trained.run import load_run
 from cellxai.verbs.explain import Explained, explain
 from cellxai.verbs.explain.verb import index_rows, known_of
@@ -120,6 +121,16 @@ def test_more_images_and_another_part_are_explained_on_request(run):
 def test_a_surrogate_without_superpixels_gets_no_lime_picture(drawn_run):
     result = explain(drawn_run, {"mine": Surrogate()}, REGIONS)
     assert {entry["lime"] for entry in read_index(result)["images"]} == {None}
+
+
+def test_pairs_of_superpixels_are_drawn_and_the_picture_goes_with_its_explainer(drawn_run):
+    pairs = {"pairs": LeverageShap(60, interactions=True)}
+    result = explain(drawn_run, pairs, REGIONS)
+    for entry in read_index(result)["images"]:
+        assert (result.folder / entry["pairs"]).read_bytes().startswith(b"\x89PNG")
+    without = explain(drawn_run, {"edges": Edges()}, REGIONS)
+    assert not list(without.folder.glob("*_pairs.png"))
+    assert not any("pairs" in entry for entry in read_index(without)["images"])
 
 
 def test_a_picture_of_explainers_that_were_asked_before_does_not_stay(drawn_run):
