@@ -25,9 +25,9 @@ from jaxtyping._import_hook import _JaxtypingLoader, _optimized_cache_from_sourc
 CHECKED = [
     "cellxai.adapters.explained_images", "cellxai.adapters.familiarity",
     "cellxai.adapters.removal", "cellxai.classifier", "cellxai.data", "cellxai.density",
-    "cellxai.evaluation", "cellxai.explain", "cellxai.trained.image_sets",
-    "cellxai.trained.image_stream", "cellxai.trained.layers", "cellxai.trained.rows",
-    "cellxai.trained.run",
+    "cellxai.evaluation", "cellxai.explain", "cellxai.intervals",
+    "cellxai.trained.image_sets", "cellxai.trained.image_stream", "cellxai.trained.layers",
+    "cellxai.trained.rows", "cellxai.trained.run",
     "cellxai.training", "cellxai.verbs.crossvalidate", "cellxai.verbs.density",
     "cellxai.verbs.evaluate", "cellxai.verbs.explain", "cellxai.verbs.export.loading",
     "cellxai.verbs.export.network", "cellxai.verbs.fit", "cellxai.verbs.preview.summaries",

@@ -7,7 +7,7 @@ from jaxtyping import Int
 from scipy.optimize import brentq
 from scipy.stats import ncx2
 
-from cellxai.evaluation.intervals import LEVEL, Interval
+from cellxai.intervals.level import LEVEL, Interval
 
 
 @dataclass(frozen=True)

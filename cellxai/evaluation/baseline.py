@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cellxai.data.statistics import PixelStatistics, fit_discriminant, read_statistics
-from cellxai.evaluation.grouped_shares import share_interval
-from cellxai.evaluation.intervals import sampling_units
+from cellxai.evaluation.units import sampling_units
+from cellxai.intervals.shares import grouped_share_interval
 from cellxai.trained.run import TrainedRun
 
 DEFINITION = (
@@ -69,7 +69,9 @@ def one_number_baseline(
         },
         "part": judged_part,
         "accuracy": float(right.mean()),
-        "wilson": share_interval(right, np.arange(len(right)) if units is None else units),
+        "interval": grouped_share_interval(
+            right, np.arange(len(right)) if units is None else units
+        ),
         "constant": {
             "class": classes[most_frequent],
             "accuracy": float((truth == most_frequent).mean()),

@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from cellxai.evaluation.intervals import Interval, wilson
+from cellxai.intervals.level import Interval
+from cellxai.intervals.shares import share_interval
 
 DEFINITION = (
     "A class is in the set where its p-value (1 + number of calibration images that are at least "
@@ -170,8 +171,8 @@ class Coverage:
 
     @property
     def interval(self) -> Interval | None:
-        """95 % interval of the share (Wilson)."""
-        return wilson(self.n_covered, self.n_images)
+        """95 % interval of the share."""
+        return share_interval(self.n_covered, self.n_images)
 
     def as_json(self) -> dict[str, Any]:
         """All figures as plain values."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cellxai.evaluation.baseline import one_number_baseline
-from cellxai.evaluation.intervals import wilson
+from cellxai.intervals import share_interval
 
 
 def test_one_number_that_tells_the_classes_tells_the_judged_images():
@@ -13,7 +13,7 @@ def test_one_number_that_tells_the_classes_tells_the_judged_images():
     found = one_number_baseline({"train": train, "test": test}, "test", ["a", "b", "c"])
     assert found["class_means"] == {"a": pytest.approx(1.1), "b": None, "c": pytest.approx(5.1)}
     assert found["accuracy"] == 0.5
-    assert found["wilson"] == wilson(2, 4)
+    assert found["interval"] == share_interval(2, 4)
     assert found["constant"] == {"class": "a", "accuracy": 0.25}
 
 

@@ -1,0 +1,21 @@
+"""Intervals that cover: of means, shares, areas, and of differences. One place for all of them."""
+
+from cellxai.intervals.definition import DEFINITION
+from cellxai.intervals.differences import difference_interval, paired_difference_interval
+from cellxai.intervals.level import LEVEL, Interval
+from cellxai.intervals.means import mean_interval
+from cellxai.intervals.resampling import resampled_intervals
+from cellxai.intervals.shares import grouped_share_interval, interval_of_share, share_interval
+
+__all__ = [
+    "DEFINITION",
+    "LEVEL",
+    "Interval",
+    "difference_interval",
+    "grouped_share_interval",
+    "interval_of_share",
+    "mean_interval",
+    "paired_difference_interval",
+    "resampled_intervals",
+    "share_interval",
+]
