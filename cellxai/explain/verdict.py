@@ -27,6 +27,8 @@ def with_verdict(attribution: Attribution, rounding: float = 0.0) -> Attribution
         return attribution
     largest = attribution.values.abs().flatten(1).amax(1)  # NaN where any is
     finite, empty = largest.isfinite(), largest == 0
+    if (finite & (largest.float() > rounding)).all():
+        return attribution
     lost = finite & ~empty & (largest.float() <= rounding)
     doubts = [
         doubt_of_images(~finite, "the map is not a finite number", if_all="unsupported"),
