@@ -96,7 +96,9 @@ def print_table(head: str, lines: Mapping[str, Mapping[str, float]], names: list
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description="how often ranks and verdicts are wrong, and find what is there"
+    )
     parser.add_argument("part", choices=("null", "power"))
     parser.add_argument("--tables", type=int, default=2000)
     given = parser.parse_args()

@@ -95,7 +95,7 @@ def classified(recalls: tuple[float, ...], figure: str, group_size: int = 1) -> 
         labels = np.arange(n) % k
         p = np.array(recalls)[labels]
         if group_size > 1:  # a group is easy or difficult in all of its classes
-            ease = norm.rvs(scale=1.0, size=n_units, random_state=generator)[units]
+            ease = generator.normal(size=n_units)[units]
             p = norm.cdf(norm.ppf(p) * sqrt(2) + ease)
         right = generator.random(n) < p
         other = (labels + 1 + generator.integers(k - 1, size=n)) % k

@@ -40,7 +40,7 @@ def bca(values: Sample) -> Ends:
     means, mean = resampled_means(values), values.mean(1, keepdims=True)
     below = (means < mean).mean(1) + (means == mean).mean(1) / 2
     bias = norm.ppf(np.clip(below, 1e-3, 1 - 1e-3))
-    left = mean - values  # what leaving each out adds to the mean, up to a factor
+    left = values - mean  # what leaving each out takes from the mean, up to a factor
     cubes, squares = (left**3).sum(1), (left**2).sum(1)
     acceleration = np.divide(cubes, 6 * squares**1.5, out=np.zeros_like(cubes), where=squares > 0)
     ordered = np.sort(means, 1)

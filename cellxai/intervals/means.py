@@ -12,7 +12,7 @@ from math import sqrt
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from cellxai.intervals.level import TAIL, Interval
 from cellxai.intervals.shares import share_interval
@@ -48,7 +48,7 @@ def mean_interval(
 
 def studentised_quantiles(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
     """Quantiles of (mean − true mean) / standard error, no nearer to 0 than Student's."""
-    student = float(t.ppf(1 - TAIL, len(values) - 1))
+    student = float(stdtrit(len(values) - 1, 1 - TAIL))
     if len(values) > MOST_RESAMPLED:
         return -student, student
     low, high = np.quantile(studentised_means(values), [TAIL, 1 - TAIL])

@@ -16,8 +16,7 @@ that variance (Korn and Graubard 1998, Survey Methodology 24).
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 from scipy.optimize import brentq
-from scipy.special import betainc
-from scipy.stats import t
+from scipy.special import betainc, stdtrit
 
 from cellxai.intervals.level import NORMAL_QUANTILE, TAIL, Interval
 
@@ -83,15 +82,17 @@ def size_for_variance(of_image: float, variance: float, n_groups: int | None = N
     """
     if n_groups is None:
         return of_image / variance
-    student = float(t.ppf(1 - TAIL, max(n_groups - 1, 1)))
+    student = float(stdtrit(max(n_groups - 1, 1), 1 - TAIL))
     return of_image / variance * (NORMAL_QUANTILE / student) ** 2
 
 
 def _share_with(probability: float, share: float, n_images: float) -> float:
     """The share under which that is the mid-P probability of as many right images, or more."""
-    return float(  # pyright: ignore[reportArgumentType]
-        brentq(lambda p: _at_least(p, share * n_images, n_images) - probability, 0.0, 1.0)
-    )
+
+    def excess(p: float) -> float:
+        return _at_least(p, share * n_images, n_images) - probability
+
+    return float(brentq(excess, 0.0, 1.0))  # pyright: ignore[reportArgumentType]
 
 
 def _at_least(p: float, n_right: float, n_images: float) -> float:
