@@ -33,7 +33,6 @@ from cellxai.data.synthetic import (
 )
 from cellxai.data.synthetic.anatomy import REAL_HEIGHT
 from cellxai.data.synthetic.foreign import FOREIGN_KINDS, ForeignKind
-from cellxai.evaluation.intervals import wilson
 from cellxai.explain.base import Attribution, Explainer, context_of
 from cellxai.explain.baselines import BlurBaseline
 from cellxai.explain.catalogue import every_explainer
@@ -43,6 +42,7 @@ from cellxai.explain.status import worst_status
 from cellxai.explain.superpixels.methods import Slic
 from cellxai.figures.density import ExplainedAnomaly, draw_anomalies
 from cellxai.files.folder import atomic, write_csv
+from cellxai.intervals import share_interval
 from cellxai.trained.run import TrainedRun, load_run
 
 FRESH_SEED = 20261122  # seed of scenes on which no setting was chosen
@@ -170,7 +170,7 @@ def result_row(name: str, maps: Sequence[Attribution], planted: PlantedImages) -
     values = unfamiliarity(maps)
     hits = pointing_game(values, planted.regions)
     hits = hits[hits.isfinite()]  # a method that cannot explain a density has no map
-    low, high = wilson(round(float(hits.sum())), len(hits)) or (np.nan, np.nan)
+    low, high = share_interval(round(float(hits.sum())), len(hits)) or (np.nan, np.nan)
     return {
         "explainer": name,
         "status": worst_status([attribution.status for attribution in maps]),

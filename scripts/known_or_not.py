@@ -16,7 +16,7 @@ from cellxai.data.readers.folder import ImageFolder
 from cellxai.data.readers.sartorius import Sartorius
 from cellxai.density.observing import observe_run
 from cellxai.density.pipeline import PIPELINE_FILE, DensityPipeline
-from cellxai.evaluation.intervals import wilson
+from cellxai.intervals import share_interval
 from cellxai.trained.image_sets import ImageSet
 from cellxai.trained.run import load_run
 from cellxai.verbs.synthesize import synthesize
@@ -57,7 +57,7 @@ def judge_run(run: Path, data: Path, seed: int, others: dict[str, Path]) -> None
         sets[name] = source.other(name, ImageFolder(folder))
     known = pipeline.judge(new.rows)
     alarms = int(known.flagged.sum())
-    low, high = wilson(alarms, N_NEW) or (0.0, 1.0)
+    low, high = share_interval(alarms, N_NEW) or (0.0, 1.0)
     print(f"{run}: {alarms / N_NEW:.1%} ({low:.1%} to {high:.1%}) of {N_NEW} new images flagged")
     for name, images in sets.items():
         verdicts = pipeline.judge(images.rows)

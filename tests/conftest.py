@@ -21,9 +21,9 @@ from checked_shapes import check_shapes
 CHECKED = [
     "cellxai.adapters.explained_images", "cellxai.adapters.familiarity",
     "cellxai.adapters.removal", "cellxai.classifier", "cellxai.data", "cellxai.density",
-    "cellxai.evaluation", "cellxai.explain", "cellxai.trained.image_sets",
-    "cellxai.trained.image_stream", "cellxai.trained.layers", "cellxai.trained.rows",
-    "cellxai.trained.run",
+    "cellxai.evaluation", "cellxai.explain", "cellxai.intervals",
+    "cellxai.trained.image_sets", "cellxai.trained.image_stream", "cellxai.trained.layers",
+    "cellxai.trained.rows", "cellxai.trained.run",
     "cellxai.training", "cellxai.verbs.crossvalidate", "cellxai.verbs.density",
     "cellxai.verbs.evaluate", "cellxai.verbs.explain", "cellxai.verbs.export.loading",
     "cellxai.verbs.export.network", "cellxai.verbs.fit", "cellxai.verbs.preview.summaries",

@@ -1,4 +1,4 @@
-"""Every detector on every set of strangers: areas and error rates with bootstrap intervals."""
+"""Every detector on every set of strangers: areas and error rates with intervals."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,9 @@ from cellxai.density.known_images import KnownImages
 from cellxai.density.rounds import DENSITY, Round
 from cellxai.density.separation import MEASURES, measure_separation
 from cellxai.density.strangers import Strangers
-from cellxai.evaluation.intervals import bootstrap, sampling_units
+from cellxai.evaluation.units import sampling_units
+from cellxai.intervals.level import Interval
+from cellxai.intervals.resampling import resampled_intervals
 
 WITH_INTERVAL = ("auroc", "fpr95")  # measures whose intervals are columns of the table
 
@@ -27,7 +29,7 @@ class DetectorResult:
         n_in: Number of known images.
         n_out: Number of strangers.
         values: The measures by name.
-        intervals: 95 % interval of each measure; ``None`` where all resamples agree.
+        intervals: 95 % interval of each measure; ``None`` where too few images define it.
     """
 
     detector: str
@@ -35,10 +37,14 @@ class DetectorResult:
     n_in: int
     n_out: int
     values: Mapping[str, float]
-    intervals: Mapping[str, tuple[float, float] | None]
+    intervals: Mapping[str, Interval | None]
+
+    def interval(self, name: str) -> Interval:
+        """The interval of a measure; NaN where there is none."""
+        return self.intervals[name] or (np.nan, np.nan)
 
     def cells(self) -> dict[str, Any]:
-        """The row of ``detectors.csv``; an interval of no width where all resamples agree."""
+        """The row of ``detectors.csv``."""
         cells: dict[str, Any] = {
             "detector": self.detector, "set": self.set, "n_in": self.n_in, "n_out": self.n_out
         }  # fmt: skip
@@ -46,7 +52,7 @@ class DetectorResult:
             value = self.values[name]
             cells[name] = f"{value:.6f}"
             if name in WITH_INTERVAL:
-                low, high = self.intervals[name] or (value, value)
+                low, high = self.interval(name)
                 cells |= {f"{name}_low": f"{low:.6f}", f"{name}_high": f"{high:.6f}"}
         return cells
 
@@ -58,7 +64,7 @@ class RoundConfidences:
     Args:
         confidence: Confidences of known images and strangers.
         strange: Whether each image is a stranger.
-        unit_rows: Row of each image in the units that the bootstrap draws.
+        unit_rows: Row of each image in the units that are resampled.
     """
 
     confidence: Float[np.ndarray, " n"]
@@ -71,14 +77,14 @@ def compare(
 ) -> list[DetectorResult]:
     """A result for each detector and set, over all rounds: means weighted by their known images.
 
-    A stranger that is scored in several rounds counts once, shared among them. The bootstrap draws
+    A stranger that is scored in several rounds counts once, shared among them. Resamples draw
     known images and strangers, in groups where they have these; an image that was corrupted and its
     corrupted twin are drawn together.
     """
     results: list[DetectorResult] = []
     of_known = [confidences_of_known(known, fitted) for fitted in rounds]
     for name, images in strangers.items():
-        units = bootstrap_units(known, images)
+        units = units_of_both(known, images)
         of_strangers = [confidences_of_strangers(images, fitted) for fitted in rounds]
         for detector in of_known[0]:
             confidences = [
@@ -109,8 +115,8 @@ def confidences_of_strangers(
     return {DENSITY: verdicts.evidence.numpy()} | fitted.confidences(images)
 
 
-def bootstrap_units(known: KnownImages, strangers: Strangers) -> Int[np.ndarray, " n"]:
-    """What the bootstrap draws, for the known images and then the strangers."""
+def units_of_both(known: KnownImages, strangers: Strangers) -> Int[np.ndarray, " n"]:
+    """What is resampled, for the known images and then the strangers."""
     own = sampling_units(known.records)
     if strangers.twins is not None:
         return np.r_[own, own[strangers.twins]]
@@ -157,12 +163,15 @@ def summarise_detector(
         return average_over_rounds(used, weights)
 
     values = statistics(np.ones((1, len(units))))
-    n_in = len(np.unique(np.concatenate([s.unit_rows[~s.strange] for s in used])))
-    n_out = len(np.unique(np.concatenate([s.unit_rows[s.strange] for s in used])))
+    of_known, of_strangers = (
+        np.unique(np.concatenate([s.unit_rows[s.strange == strange] for s in used]))
+        for strange in (False, True)
+    )
+    n_surest = min(len(np.unique(units[rows])) for rows in (of_known, of_strangers))
     return DetectorResult(
-        detector, set_name, n_in, n_out,
+        detector, set_name, len(of_known), len(of_strangers),
         {name: float(value[0]) for name, value in values.items()},
-        bootstrap(statistics, units, seed=seed),
+        resampled_intervals(statistics, units, n_surest, seed),
     )  # fmt: skip
 
 

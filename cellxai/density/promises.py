@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from scipy.special import betainc, betaincinv
 
-LEVEL = 0.95  # of the interval
+from cellxai.intervals.level import TAIL
+
 ROUNDING = 1e-9  # 0.04 · 25 is rounded in binary and still is one image
 
 
@@ -49,7 +50,7 @@ class Promise:
         if not self.rank:
             return 0.0, 0.0
         shape = self.rank, self.n_images + 1 - self.rank
-        low, high = (betaincinv(*shape, q) for q in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+        low, high = (betaincinv(*shape, q) for q in (TAIL, 1 - TAIL))
         return float(low), float(high)
 
     @property

@@ -16,7 +16,7 @@ from cellxai.density.roles import Roles
 from cellxai.density.settings import PipelineSettings
 from cellxai.density.verdicts import Verdicts
 from cellxai.density.views import View
-from cellxai.evaluation.intervals import sampling_units
+from cellxai.evaluation.units import sampling_units
 from cellxai.trained.image_sets import ImageSet
 
 DENSITY = "density"  # what tables call the verdict over all views

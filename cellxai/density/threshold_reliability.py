@@ -7,8 +7,8 @@ import numpy as np
 
 from cellxai.density.known_images import KnownImages
 from cellxai.density.rounds import Round
-from cellxai.evaluation.grouped_shares import share_interval
-from cellxai.evaluation.intervals import sampling_units
+from cellxai.evaluation.units import sampling_units
+from cellxai.intervals import grouped_share_interval
 
 NOMINAL_PERCENTS = (1.0, 2.0, 4.0, 5.0, 10.0, 20.0, 30.0, 50.0)
 
@@ -32,7 +32,7 @@ def measure_reliability(known: KnownImages, rounds: Sequence[Round]) -> list[dic
             fitted.pipeline.calibration_.at(percent).judge(part).flagged.numpy()
             for fitted, part in zip(judging, surprises, strict=True)
         ])  # fmt: skip
-        low, high = share_interval(flags, units) or (0.0, 1.0)
+        low, high = grouped_share_interval(flags, units) or (0.0, 1.0)
         rows.append({
             "nominal_percent": percent, "measured_share": f"{flags.mean():.6f}",
             "low": f"{low:.6f}", "high": f"{high:.6f}", "n": len(flags),

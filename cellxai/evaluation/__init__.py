@@ -10,19 +10,16 @@ from cellxai.evaluation.calibration import (
     reliability,
 )
 from cellxai.evaluation.curves import ClassCurve, class_curve
-from cellxai.evaluation.intervals import bootstrap, wilson
 from cellxai.evaluation.scores import judge
 from cellxai.evaluation.temperature import fit_temperature
 
 __all__ = [
     "ClassCurve",
     "Reliability",
-    "bootstrap",
     "class_curve",
     "equal_mass_bins",
     "equal_width_bins",
     "fit_temperature",
     "judge",
     "reliability",
-    "wilson",
 ]

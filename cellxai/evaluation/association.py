@@ -7,7 +7,7 @@ from jaxtyping import Int
 from scipy.optimize import brentq
 from scipy.stats import ncx2
 
-from cellxai.evaluation.intervals import LEVEL, Interval
+from cellxai.intervals.level import TAIL, Interval
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def associate(rows: Int[np.ndarray, " n"], columns: Int[np.ndarray, " n"]) -> As
     v = min(1.0, (phi2 / most) ** 0.5) if most > 0 else 0.0
     if chi2 / n > shape.min() - 1 - 1e-9:  # the most there is, which a correction would lower
         v = 1.0
-    ends = (noncentrality(chi2, freedom, share) for share in ((1 + LEVEL) / 2, (1 - LEVEL) / 2))
+    ends = (noncentrality(chi2, freedom, share) for share in (1 - TAIL, TAIL))
     low, high = (min(1.0, (end / (n * (shape.min() - 1))) ** 0.5) for end in ends)
     present = counts > 0
     return Association(

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Int
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault, Record
 from cellxai.data.statistics import PixelStatistics, fit_discriminant, read_statistics
-from cellxai.evaluation.grouped_shares import share_interval
-from cellxai.evaluation.intervals import sampling_units
+from cellxai.evaluation.units import sampling_units
+from cellxai.intervals.shares import grouped_share_interval
 from cellxai.trained.run import TrainedRun
 
 DEFINITION = (
@@ -71,7 +71,9 @@ def one_number_baseline(
         },
         "part": judged_part,
         "accuracy": float(right.mean()),
-        "wilson": share_interval(right, np.arange(len(right)) if units is None else units),
+        "interval": grouped_share_interval(
+            right, np.arange(len(right)) if units is None else units
+        ),
         "constant": {
             "class": classes[most_frequent],
             "accuracy": float((truth == most_frequent).mean()),

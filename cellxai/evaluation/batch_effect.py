@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from cellxai.evaluation.intervals import Interval, bootstrap
 from cellxai.evaluation.scores import resampled_scores
+from cellxai.evaluation.units import units_of_rarest_class
+from cellxai.intervals.level import Interval
+from cellxai.intervals.resampling import resampled_intervals
 
 N_FOLDS = 5
 N_PERMUTATIONS = 499
@@ -46,7 +48,7 @@ class Telling:
     Args:
         accuracy: Balanced accuracy over the folds: mean share of the images of each value that are
             recognised.
-        interval: 95 % bootstrap interval over the units; ``None`` where all resamples agree.
+        interval: 95 % interval over the units; ``None`` of one unit.
         chance: What guessing has: one over the number of values.
         p: Share of permutations, the real one among them, that do as well.
         beyond_class: Whether that is beyond what the class explains.
@@ -81,13 +83,14 @@ def tell(images: BatchImages, seed: int = 0) -> Telling:
         balanced(values, guess, n_values)
         for values, guess in zip(labellings, predicted, strict=True)
     ])  # fmt: skip
-    drawn = bootstrap(
+    drawn = resampled_intervals(
         lambda weights: {
             "balanced": resampled_scores(images.values, predicted[0], n_values, weights)[
                 "balanced_accuracy"
             ]
         },
         images.units,
+        units_of_rarest_class(images.values, images.units),
     )
     p = float((scores >= scores[0] - 1e-12).mean())
     return Telling(float(scores[0]), drawn["balanced"], 1 / n_values, p, is_free)

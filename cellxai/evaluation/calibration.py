@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from cellxai.intervals.level import TAIL
+
 N_BINS = 15  # as in the paper
 IMAGES_PER_BIN = 10  # at least, in bins of equal mass: with fewer, a bin is mostly chance
 N_DRAWS = 1000
@@ -80,7 +82,7 @@ def reliability(
     _, bin_of, counts = np.unique(bins, return_inverse=True, return_counts=True)
     accuracy, expected = (np.bincount(bin_of, values) / counts for values in (right, confidence))
     shares = simulate_shares(confidence, bin_of, counts, seed)
-    low, high = np.quantile(shares, [0.025, 0.975], axis=0)
+    low, high = np.quantile(shares, [TAIL, 1 - TAIL], axis=0)
     errors = bin_error(shares, expected, counts)
     if_calibrated = float(errors.mean()), float(np.quantile(errors, 0.95))
     return Reliability(counts, expected, accuracy, low, high, if_calibrated)

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from cellxai.evaluation.grouped_shares import share_interval
-from cellxai.evaluation.intervals import Interval
+from cellxai.intervals.level import Interval
+from cellxai.intervals.shares import grouped_share_interval
 
 DEFINITION = (
     "A class is in the set where its p-value (1 + number of calibration images that are at least "
@@ -165,7 +165,7 @@ class Coverage:
         n_covered: Number of the images whose set holds the true class.
         mean_size: Mean number of classes in a set.
         n_empty: Number of the images whose set is empty.
-        interval: 95 % interval of the share (Wilson; over groups, see ``grouped_shares``).
+        interval: 95 % interval of the share.
     """
 
     n_images: int
@@ -197,5 +197,5 @@ def measure_coverage(
     covered = sets.gather(-1, labels[:, None])[:, 0].numpy()
     mean_size = float(sizes.double().mean()) if len(sizes) else 0.0
     n_empty = int((sizes == 0).sum())
-    interval = share_interval(covered, units) if len(covered) else None
+    interval = grouped_share_interval(covered, units)
     return Coverage(len(labels), int(covered.sum()), mean_size, n_empty, interval)

@@ -16,10 +16,11 @@ from cellxai.evaluation.calibration import (
     reliability,
 )
 from cellxai.evaluation.curves import ClassCurve, class_curves, macro_average, resampled_auroc
-from cellxai.evaluation.grouped_shares import share_interval
-from cellxai.evaluation.intervals import bootstrap, sampling_units
 from cellxai.evaluation.scores import judge, resampled_scores
 from cellxai.evaluation.temperature import cross_entropy
+from cellxai.evaluation.units import sampling_units, units_of_rarest_class
+from cellxai.intervals.resampling import resampled_intervals
+from cellxai.intervals.shares import grouped_share_interval
 from cellxai.trained.run import TrainedRun
 
 BINNINGS: dict[str, Callable[[Float[np.ndarray, " n"]], Int[np.ndarray, " n"]]] = {
@@ -37,7 +38,7 @@ class PartJudgement:
         classes: Names of the classes, in the order of the logits.
         logits: The network's logits, on the CPU.
         labels: True classes.
-        units: What the bootstrap draws: see ``intervals.sampling_units``.
+        units: What is independent of others: see ``units.sampling_units``.
     """
 
     part: str
@@ -81,21 +82,19 @@ class PartJudgement:
         }
 
     def intervals(self) -> dict[str, Any]:
-        """95 % intervals by figure and by method."""
+        """95 % intervals by figure."""
         labels, probabilities = self.labels.numpy(), self.probabilities()
         predicted, n_classes = self.predicted.numpy(), len(self.classes)
-        drawn = bootstrap(
+        drawn = resampled_intervals(
             lambda weights: {
                 **resampled_scores(labels, predicted, n_classes, weights),
                 "macro_auroc": resampled_auroc(probabilities, labels, weights),
             },
             self.units,
+            units_of_rarest_class(labels, self.units),
         )
-        intervals: dict[str, Any] = {
-            name: {"bootstrap": interval} for name, interval in drawn.items()
-        }
-        intervals["accuracy"]["wilson"] = share_interval(labels == predicted, self.units)
-        return {"n_units": int(self.units.max()) + 1, **intervals}
+        accuracy = grouped_share_interval(labels == predicted, self.units)
+        return {"n_units": int(self.units.max()) + 1, **drawn, "accuracy": accuracy}
 
     def ranking(self) -> dict[str, Any]:
         """Areas under the ROC and the precision-recall curve; a class without them says why."""

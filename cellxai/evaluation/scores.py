@@ -12,8 +12,8 @@ from sklearn.metrics import (
 )
 from torch import Tensor
 
-from cellxai.evaluation.grouped_shares import share_interval
-from cellxai.evaluation.intervals import Interval, wilson
+from cellxai.intervals.level import Interval
+from cellxai.intervals.shares import grouped_share_interval, share_interval
 
 
 def judge(
@@ -67,8 +67,8 @@ def recall_interval(
     mine = labels == index
     right = predicted[mine] == index
     if units is None or not len(right):
-        return wilson(int(right.sum()), len(right))
-    return share_interval(right, units[mine])
+        return share_interval(int(right.sum()), len(right))
+    return grouped_share_interval(right, units[mine])
 
 
 def resampled_scores(

@@ -11,15 +11,18 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cellxai.data.wells import Well, in_plate_order
-from cellxai.evaluation.intervals import Interval, mean_interval, wilson
+from cellxai.intervals.level import Interval
+from cellxai.intervals.means import mean_interval
+from cellxai.intervals.shares import share_interval
 
 ALL_PLATES = "(all)"
 DEFINITION = (
     "A well's probabilities are means over its images, and its class is the likeliest by these. A "
-    "plate's figures are means over its wells, with an interval from these: Student's t with the "
-    "wells as units. Figures of all plates are means over the plates, with the plates as units "
-    "where there are two or more. accuracy_of_wells: share of the wells of one class whose class "
-    "is found; wilson takes the wells for independent, plates is Student's t over the plates."
+    "plate's figures are means over its wells, with an interval from these: bootstrap-t, never "
+    "narrower than Student's t, with the wells as units. Figures of all plates are means over the "
+    "plates, with the plates as units where there are two or more. accuracy_of_wells: share of the "
+    "wells of one class whose class is found; interval takes the wells for independent, plates has "
+    "the plates as units."
 )
 
 
@@ -91,7 +94,7 @@ def judge_well(well: Well, rows: Int[np.ndarray, " m"], images: WellImages) -> J
     predicted, own = int(mean.argmax()), probabilities.argmax(1)
     labels = None if images.labels is None else images.labels[rows]
     return JudgedWell(
-        well, len(rows), mean, clip(mean_interval(probabilities[:, predicted])), predicted,
+        well, len(rows), mean, mean_interval(probabilities[:, predicted], 0.0, 1.0), predicted,
         float((own == predicted).mean()),
         None if images.unknown is None else float(images.unknown[rows].mean()),
         None if labels is None or np.ptp(labels) else int(labels[0]),
@@ -157,7 +160,7 @@ def _judge_plate(
     figures = {}
     for name in units[0]:
         values = np.array([of_unit[name] for of_unit in units])
-        figures[name] = MeanOfUnits(float(values.mean()), clip(mean_interval(values)))
+        figures[name] = MeanOfUnits(float(values.mean()), mean_interval(values, 0.0, 1.0))
     n_images = sum(well.n_images for well in wells)
     return JudgedPlate(plate, unit, len(units), len(wells), n_images, figures)
 
@@ -182,15 +185,11 @@ def report_wells(wells: Sequence[JudgedWell], plates: Sequence[JudgedPlate]) -> 
     for well in right:
         by_plate.setdefault(well.well.plate, []).append(bool(well.is_right))
     n_right = sum(map(sum, by_plate.values()))
+    of_plates = np.array([np.mean(own) for own in by_plate.values()])
     return report | {
         "accuracy_of_wells": {
             "value": n_right / len(right), "n_right": n_right, "n_wells": len(right),
-            "wilson": wilson(n_right, len(right)),
-            "plates": clip(mean_interval(np.array([np.mean(own) for own in by_plate.values()]))),
+            "interval": share_interval(n_right, len(right)),
+            "plates": mean_interval(of_plates, 0.0, 1.0),
         }
     }  # fmt: skip
-
-
-def clip(interval: Interval | None) -> Interval | None:
-    """An interval of a share, whose ends are shares."""
-    return None if interval is None else (max(0.0, interval[0]), min(1.0, interval[1]))

@@ -1,7 +1,7 @@
 """Runs an explainer and counts what it costs."""
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from cellxai.explain.base import (
     unsupported_attribution,
 )
 from cellxai.explain.batch_size import clock_of
+from cellxai.explain.finite import finite_images
 from cellxai.explain.verdict import (
     UNKNOWN_PIXELS,
     with_verdict,
@@ -57,7 +58,8 @@ def attribute_with_cost(
     """
     check_targets(targets)
     images, context = outside_of_inference(images, context)
-    if not images.isfinite().flatten(1).all(1).any():
+    known = finite_images(images)
+    if not known.any():
         return unsupported_attribution(images, UNKNOWN_PIXELS)
     watch = ScoreWatch(targets)
     with gradients_possible(), frozen(model), _watched(model, watch) as watched_model:
@@ -78,7 +80,7 @@ def attribute_with_cost(
         watch.forwards, watch.backwards, seconds, peak_bytes, watch.largest_batch, watch.dtype
     )
     rounding = 0.0 if explainer.is_control else watch.rounding
-    return with_verdict(without_unknown_pixels(replace(attribution, cost=cost), images), rounding)
+    return with_verdict(without_unknown_pixels(replace(attribution, cost=cost), known), rounding)
 
 
 IN_PLACE = "modified by an inplace operation"
@@ -109,8 +111,9 @@ def frozen(model: Model) -> Iterator[None]:
     if not isinstance(model, nn.Module):
         yield
         return
-    training = [module for module in model.modules() if module.training]
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    modules = modules_of(model)
+    training = [module for module in modules if module.training]
+    trainable = [p for p in parameters_of(modules) if p.requires_grad]
     if training:  # to set what is set takes torch longer than some gradients
         model.eval()
     for parameter in trainable:
@@ -122,6 +125,26 @@ def frozen(model: Model) -> Iterator[None]:
             module.training = True  # not .train(), which would also wake submodules put to sleep
         for parameter in trainable:
             parameter.requires_grad_(True)
+
+
+def modules_of(model: nn.Module) -> list[nn.Module]:
+    """The model and every module inside, once each.
+
+    ``model.modules()`` makes the name of each on the way, which takes longer than a small gradient.
+    """
+    found, waiting = {id(model): model}, [model]
+    while waiting:
+        for module in waiting.pop()._modules.values():
+            if module is not None and id(module) not in found:
+                found[id(module)] = module
+                waiting.append(module)
+    return list(found.values())
+
+
+def parameters_of(modules: Iterable[nn.Module]) -> list[nn.Parameter]:
+    """The parameters of these modules themselves, once each."""
+    found = {id(p): p for module in modules for p in module._parameters.values() if p is not None}
+    return list(found.values())
 
 
 class PeakMemory:

@@ -25,10 +25,11 @@ def with_verdict(attribution: Attribution, rounding: float = 0.0) -> Attribution
     """
     if attribution.status == "unsupported":
         return attribution
-    finite = attribution.values.isfinite().flatten(1).all(1)
-    empty = finite & ~attribution.values.flatten(1).any(1)
-    largest = attribution.values.abs().flatten(1).amax(1).float()
-    lost = finite & ~empty & (largest <= rounding)
+    largest = attribution.values.abs().flatten(1).amax(1)  # NaN where any is
+    finite, empty = largest.isfinite(), largest == 0
+    if (finite & (largest.float() > rounding)).all():
+        return attribution
+    lost = finite & ~empty & (largest.float() <= rounding)
     doubts = [
         doubt_of_images(~finite, "the map is not a finite number", if_all="unsupported"),
         doubt_of_images(empty, "the map is 0 everywhere"),
@@ -37,12 +38,14 @@ def with_verdict(attribution: Attribution, rounding: float = 0.0) -> Attribution
     return with_doubts(attribution, [doubt for doubt in doubts if doubt is not None])
 
 
-def without_unknown_pixels(
-    attribution: Attribution, images: Float[Tensor, "b c h w"]
-) -> Attribution:
-    """No map of images with pixels that are no numbers: what a gradient says there is chance."""
-    unknown = ~images.isfinite().flatten(1).all(1)
-    return _without(attribution, unknown, UNKNOWN_PIXELS)
+def without_unknown_pixels(attribution: Attribution, known: Bool[Tensor, " b"]) -> Attribution:
+    """No map of images with pixels that are no numbers: what a gradient says there is chance.
+
+    Args:
+        attribution: Of the images.
+        known: Whether all pixels of each are numbers.
+    """
+    return _without(attribution, ~known, UNKNOWN_PIXELS)
 
 
 def without_unknown_scores(

@@ -103,14 +103,6 @@ def dig(value: Any, *keys: str) -> Any:
     return value
 
 
-def read_pair(value: Any) -> tuple[float, float] | None:
-    """Both ends of an interval; ``None`` where there is none."""
-    if value is None:
-        return None
-    low, high = value
-    return float(low), float(high)
-
-
 def embed(run: Path, path: Path, alt: str) -> Picture:
     """The picture as a ``data:`` address, if it is a PNG inside the run folder.
 

@@ -17,14 +17,15 @@ from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record, Source
 from cellxai.data.split_settings import LEAVE_ONE_OUT
 from cellxai.data.splits import SplitSettings, group_scan, groups_left_out, keep_common
-from cellxai.evaluation import baseline, intervals
+from cellxai.evaluation import baseline
 from cellxai.evaluation.baseline import classes_by_spread, spread_by_fold
-from cellxai.evaluation.grouped_shares import share_interval
-from cellxai.evaluation.intervals import bootstrap, sampling_units
 from cellxai.evaluation.scores import judge, resampled_scores
+from cellxai.evaluation.units import sampling_units, units_of_rarest_class
 from cellxai.files.folder import RunFolder, read_csv, read_json, write_csv, write_json
 from cellxai.files.frame import Frame, read_frame
 from cellxai.files.returned import Returned
+from cellxai.intervals import DEFINITION as INTERVALS
+from cellxai.intervals import grouped_share_interval, resampled_intervals
 from cellxai.training.measured import as_recorded
 from cellxai.training.run_settings import RunSettings
 from cellxai.training.settings import TrainingSettings
@@ -76,15 +77,15 @@ def describe_figures(figures: Mapping[str, Any]) -> str:
     """Accuracy and balanced accuracy with their intervals."""
     accuracy, balanced = (figures["intervals"][name] for name in FIGURES[:2])
     return (
-        f"accuracy {figures['accuracy']:.3f} {describe_interval(accuracy['wilson'])}, "
-        f"balanced {figures['balanced_accuracy']:.3f} {describe_interval(balanced['bootstrap'])}"
+        f"accuracy {figures['accuracy']:.3f} {describe_interval(accuracy)}, "
+        f"balanced {figures['balanced_accuracy']:.3f} {describe_interval(balanced)}"
     )
 
 
 def describe_interval(interval: Sequence[float] | None) -> str:
     """A 95 % interval, or that there is none."""
     if interval is None:
-        return "(no interval: all resamples agree)"
+        return "(no interval: one unit)"
     return f"(95 % interval {interval[0]:.3f} to {interval[1]:.3f})"
 
 
@@ -218,7 +219,7 @@ def judge_folds(
             **summarise_folds(labels, by_spread, folds, units, classes),
         },
         "left_out": list_left_out(run, n_folds),
-        "definitions": {"crossvalidation": DEFINITION, "intervals": intervals.DEFINITION},
+        "definitions": {"crossvalidation": DEFINITION, "intervals": INTERVALS},
     }
     rows = [
         {**row, "by_pixel_sd": classes[place]}
@@ -242,11 +243,12 @@ def summarise_folds(
         for values in [[figures[name] for figures in by_fold]]
     }
     pooled = judge_classes(labels, predicted, classes, units)
-    drawn = bootstrap(
-        lambda weights: resampled_scores(labels, predicted, len(classes), weights), units
+    drawn = resampled_intervals(
+        lambda weights: resampled_scores(labels, predicted, len(classes), weights),
+        units,
+        units_of_rarest_class(labels, units),
     )
-    own: dict[str, Any] = {name: {"bootstrap": interval} for name, interval in drawn.items()}
-    own["accuracy"]["wilson"] = share_interval(labels == predicted, units)
+    own = drawn | {"accuracy": grouped_share_interval(labels == predicted, units)}
     n_units = int(units.max()) + 1
     return {
         "folds": by_fold,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from cellxai.files.config import read_config
 from cellxai.files.folder import RunFolder, read_csv, read_json, write_csv
 from cellxai.files.frame import Frame
 from cellxai.files.returned import Returned
+from cellxai.intervals.saved import read_interval
 from cellxai.training.resuming import SAME_RESULTS, flatten
 
 COLUMNS = (
@@ -59,7 +61,7 @@ def runs(folder: Path, out: Path | None = None) -> RunTable:
 
     Reads what their folders say and imports nothing. ``validation`` is the best value of what chose
     the epoch (``training.monitor``); ``accuracy`` that of the part that had least say in the
-    training, with its 95 % interval (Wilson), after `cellxai evaluate`; ``density_flagged`` the
+    training, with its 95 % interval, after `cellxai evaluate`; ``density_flagged`` the
     share of that part that the density flags, after `cellxai density`.
 
     Args:
@@ -130,7 +132,7 @@ def read_scores(folder: RunFolder) -> dict[str, str]:
     report = read_json(source)
     part = report["judged_part"]
     scores = report["parts"][part]
-    low, high = scores["intervals"]["accuracy"]["wilson"]
+    low, high = read_interval(scores["intervals"]["accuracy"]) or (nan, nan)
     figures = (scores["accuracy"], low, high, scores["balanced_accuracy"], scores["macro_f1"])
     return dict(zip(names, (part, *(f"{figure:.4f}" for figure in figures)), strict=True))
 

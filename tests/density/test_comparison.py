@@ -24,5 +24,7 @@ def test_strangers_are_told_from_known_images_in_every_round(image_set, fitted_r
     by_name = {(result.detector, result.set): result for result in results}
     assert by_name["density", "far"].values["auroc"] == 1
     assert (by_name["density", "far"].n_in, by_name["density", "far"].n_out) == (30, 9)
-    low, high = by_name["density", "alike"].intervals["auroc"]
+    low, high = by_name["density", "alike"].interval("auroc")
     assert low < 0.5 < high
+    low, high = by_name["density", "far"].interval("auroc")
+    assert (low, high) == (pytest.approx(0.05 ** (1 / 9)), 1)  # nine strangers

@@ -9,7 +9,7 @@ import pytest
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Record
 from cellxai.evaluation.baseline import classes_by_spread, one_number_baseline, spread_by_fold
-from cellxai.evaluation.intervals import wilson
+from cellxai.intervals import share_interval
 
 
 def test_one_number_that_tells_the_classes_tells_the_judged_images():
@@ -18,7 +18,7 @@ def test_one_number_that_tells_the_classes_tells_the_judged_images():
     found = one_number_baseline({"train": train, "test": test}, "test", ["a", "b", "c"])
     assert found["class_means"] == {"a": pytest.approx(1.1), "b": None, "c": pytest.approx(5.1)}
     assert found["accuracy"] == 0.5
-    assert found["wilson"] == wilson(2, 4)
+    assert found["interval"] == share_interval(2, 4)
     assert found["constant"] == {"class": "a", "accuracy": 0.25}
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm, t
 
 from cellxai.evaluation.conformal import (
     ConformalClassifier,
@@ -15,7 +16,7 @@ from cellxai.evaluation.conformal import (
     nonconformity,
     rank_p_values,
 )
-from cellxai.evaluation.intervals import wilson, wilson_of_share
+from cellxai.intervals import interval_of_share, share_interval
 
 
 def draw(seed: int, n: int, k: int = 3):
@@ -115,7 +116,7 @@ def test_coverage_counts_what_sets_hold():
     sets = torch.tensor([[True, False], [True, True], [False, False]])
     coverage = measure_coverage(sets, torch.tensor([0, 1, 1]), np.arange(3))
     assert (coverage.n_covered, coverage.n_empty, coverage.mean_size) == (2, 1, 1.0)
-    assert coverage.interval == wilson(2, 3)
+    assert coverage.interval == share_interval(2, 3)
 
 
 def test_the_interval_of_the_coverage_counts_groups_and_not_their_images():
@@ -124,8 +125,9 @@ def test_the_interval_of_the_coverage_counts_groups_and_not_their_images():
     groups = np.arange(40) // 10  # three that are covered and one that is not
     alone = measure_coverage(sets, labels, np.arange(40)).interval
     grouped = measure_coverage(sets, labels, groups).interval
-    assert alone == wilson(30, 40)
-    assert grouped == pytest.approx(wilson_of_share(0.75, 3.0))
+    assert alone == share_interval(30, 40)
+    few_groups = (norm.ppf(0.975) / t(df=3).ppf(0.975)) ** 2  # say little of their variance
+    assert grouped == pytest.approx(interval_of_share(0.75, 3 * few_groups))
     assert measure_coverage(sets[:0], labels[:0], groups[:0]).interval is None
 
 

@@ -6,12 +6,13 @@ from sklearn.metrics import log_loss, roc_auc_score
 from cellxai.evaluation.judgement import PartJudgement
 
 
-def test_a_part_without_a_mistake_has_wilsons_interval_and_no_bootstrap_of_certainty():
+def test_a_part_without_a_mistake_is_no_certainty():
     labels = torch.arange(20) % 2
     logits = torch.eye(2)[labels] * 4 + 0.01 * torch.arange(20)[:, None]
     judged = PartJudgement("test", "ab", logits, labels, np.arange(20)).report
-    assert judged["intervals"]["accuracy"]["bootstrap"] is None
-    assert judged["intervals"]["accuracy"]["wilson"] == pytest.approx((0.8389, 1), abs=1e-4)
+    assert judged["intervals"]["accuracy"] == pytest.approx((0.05 ** (1 / 20), 1))
+    for figure in ("balanced_accuracy", "macro_f1", "macro_auroc"):  # ten of each class
+        assert judged["intervals"][figure] == pytest.approx((0.05 ** (1 / 10), 1))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def test_the_figures_are_those_of_scikit_learn(judged):
     assert areas["macro_auroc"] == pytest.approx(
         roc_auc_score(labels, probabilities, multi_class="ovr")
     )
-    low, high = report["intervals"]["macro_auroc"]["bootstrap"]
+    low, high = report["intervals"]["macro_auroc"]
     assert low < areas["macro_auroc"] < high
 
 

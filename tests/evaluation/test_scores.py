@@ -5,15 +5,15 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from cellxai.evaluation.intervals import wilson
 from cellxai.evaluation.scores import judge, resampled_scores
+from cellxai.intervals import share_interval
 
 
 def test_a_class_never_predicted_has_precision_zero_and_one_without_images_counts_in_no_mean():
     found = judge(torch.tensor([0, 0, 1]), torch.tensor([0, 0, 0]), ["a", "b", "c"])
     b = found["per_class"]["b"]
     assert (b["precision"], b["recall"], b["f1"], b["support"]) == (0, 0, 0, 1)
-    assert b["recall_interval"] == wilson(0, 1)
+    assert b["recall_interval"] == share_interval(0, 1)
     assert found["per_class"]["c"]["recall_interval"] is None
     assert found["balanced_accuracy"] == 0.5
     assert found["macro_f1"] == pytest.approx(0.4)  # of 0.8 and 0

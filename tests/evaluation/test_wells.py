@@ -5,12 +5,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import ttest_1samp
 
 from cellxai.data.wells import Well
-from cellxai.evaluation.intervals import mean_interval
 from cellxai.evaluation.well_tables import draw_wells, plate_row, well_row
 from cellxai.evaluation.wells import WellImages, judge_plates, judge_wells, report_wells
+from cellxai.intervals import mean_interval
 
 CLASSES = ["a", "b", "c"]
 
@@ -61,14 +60,6 @@ def average(table: pa.Table, keys: list[str], names: list[str]) -> list[dict]:
     grouped = table.group_by(keys).aggregate([(name, "mean") for name in names])
     rows = [{key.removesuffix("_mean"): x for key, x in r.items()} for r in grouped.to_pylist()]
     return sorted(rows, key=lambda row: [row[key] for key in keys])
-
-
-def test_the_interval_of_a_mean_is_that_of_students_test():
-    values = np.random.default_rng(0).normal(size=9)
-    expected = ttest_1samp(values, 0).confidence_interval(0.95)
-    assert mean_interval(values) == pytest.approx((expected.low, expected.high))
-    assert mean_interval(values[:1]) is None
-    assert mean_interval(np.full(5, 0.1 + 0.2)) is None
 
 
 def test_a_well_is_right_if_its_mean_is_and_one_of_two_labels_is_neither():
@@ -127,6 +118,6 @@ def test_intervals_by_well_cover_and_those_by_image_do_not():
         ):  # fmt: skip
             assert interval is not None
             covered[unit] += interval[0] <= 0.5 <= interval[1]
-    # 95 % ± 3 standard errors of 2000 draws; images of a well that are taken for independent miss.
-    assert covered["well"] / n_draws == pytest.approx(0.95, abs=0.015)
+    # Images of a well that are taken for independent miss.
+    assert 0.935 <= covered["well"] / n_draws <= 0.975
     assert covered["image"] / n_draws < 0.75

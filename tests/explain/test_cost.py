@@ -8,7 +8,13 @@ from cellxai.explain import cost
 from cellxai.explain.backward.gradcam import GradCam
 from cellxai.explain.backward.gradients import Saliency
 from cellxai.explain.base import Attribution, Explainer
-from cellxai.explain.cost import PeakMemory, attribute_with_cost, frozen
+from cellxai.explain.cost import (
+    PeakMemory,
+    attribute_with_cost,
+    frozen,
+    modules_of,
+    parameters_of,
+)
 from cellxai.explain.hiding.occlusion import FeatureAblation
 
 
@@ -128,3 +134,19 @@ def test_a_network_that_torch_cannot_differentiate_is_unsupported_in_one_line(
     attribution = attribute_with_cost(explainer, Overwriting(), images, targets, context)
     assert attribution.status == "unsupported"
     assert "writes in place over what its gradient needs" in attribution.reason
+
+
+@pytest.mark.parametrize("scripted", [False, True])
+def test_every_module_and_parameter_is_found_once_as_torch_finds_them(scripted):
+    shared = nn.Linear(3, 3)
+    inside = nn.Sequential(nn.BatchNorm1d(3), shared)
+    model = nn.Sequential(shared, inside, nn.Sequential(nn.ReLU(), inside, nn.Identity()))
+    model.register_module("absent", None)
+    if scripted:
+        model = nn.Sequential(torch.jit.script(nn.Sequential(inside, shared)), shared)
+    modules = modules_of(model)
+    assert len(modules) == len({*map(id, modules)}) == len(list(model.modules()))
+    assert {type(m) for m in modules} == {type(m) for m in model.modules()}
+    found = parameters_of(modules)
+    expected = list(model.parameters())
+    assert sorted(p.data_ptr() for p in found) == sorted(p.data_ptr() for p in expected)

@@ -146,9 +146,9 @@ def write_evaluation(root: Path) -> None:
         "per_class": dict.fromkeys(CLASSES, scores),
         "confusion": CONFUSION.tolist(),
         "intervals": {
-            "accuracy": {"wilson": [0.6461, 0.9851], "bootstrap": [0.75, 1.0]},
-            "balanced_accuracy": {"bootstrap": None},
-            "macro_auroc": {"bootstrap": [0.941, 1.0]},
+            "accuracy": [0.6461, 0.9851],
+            "balanced_accuracy": None,
+            "macro_auroc": [0.941, 1.0],
         },
         "ranking": {
             "macro_auroc": 0.987,
@@ -175,7 +175,7 @@ def write_evaluation(root: Path) -> None:
         "baseline": {
             "part": "test",
             "accuracy": 0.583,
-            "wilson": [0.32, 0.807],
+            "interval": [0.32, 0.807],
             "constant": {"class": "astro", "accuracy": 0.333},
         },
     }

@@ -15,7 +15,6 @@ from cellxai.report.saved_files import (
     embed_if_drawn,
     fill,
     read_json,
-    read_pair,
     read_rows,
     read_yaml,
 )
@@ -91,8 +90,6 @@ def test_nested_values_are_none_where_a_key_is_absent():
     saved = {"a": {"b": [1]}, "c": None}
     assert dig(saved, "a", "b") == [1]
     assert dig(saved, "a", "x", "y") is dig(saved, "c", "d") is dig([], "a") is None
-    assert read_pair([1, "2"]) == (1.0, 2.0)
-    assert read_pair(None) is None
 
 
 def test_yaml_that_would_build_an_object_is_refused(tmp_path):

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from cellxai.adapters.familiarity import SurpriseMap
-from cellxai.evaluation.intervals import wilson
 from cellxai.explain.controls import RandomAttribution
 from cellxai.files.folder import read_csv
+from cellxai.intervals import share_interval
 from cellxai.trained.run import load_run
 from cellxai.verbs.density.verb import density
 
@@ -46,7 +46,7 @@ def test_the_table_says_how_often_each_map_points_at_the_object_and_what_chance_
     assert rows.keys() == methods.keys()
     for row in rows.values():
         hits = round(6 * float(row["pointing"]))
-        low, high = wilson(hits, 6)
+        low, high = share_interval(hits, 6)
         assert float(row["low"]) == pytest.approx(low, abs=1e-3)
         assert float(row["high"]) == pytest.approx(high, abs=1e-3)
         assert 0.01 < float(row["chance"]) < 0.1

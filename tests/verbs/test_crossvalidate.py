@@ -85,7 +85,7 @@ def test_the_pooled_accuracy_is_the_share_of_right_rows(done, rows):
     right = [row["label"] == row["predicted"] for row in rows]
     pooled = done.report["out_of_fold"]
     assert pooled["accuracy"] == pytest.approx(np.mean(right))
-    low, high = pooled["intervals"]["accuracy"]["wilson"]
+    low, high = pooled["intervals"]["accuracy"]
     assert low <= pooled["accuracy"] <= high
     assert pooled["n_units"] == len(rows)
 

@@ -140,10 +140,15 @@ def batches_of(
         cut = superpixels_for(superpixels, [pixels[place] for place in places])
         for start in range(0, len(places), batch_size):
             chosen = places[start : start + batch_size]
-            batch = torch.stack([pixels[place] for place in chosen])
+            batch = as_batch([pixels[place] for place in chosen])
             fill = baseline or BlurBaseline()
             batches.append((chosen, batch, lazy_context_of(batch, cut, fill, batch_size)))
     return batches
+
+
+def as_batch(pixels: Sequence[Float[Tensor, "c h w"]]) -> Float[Tensor, "b c h w"]:
+    """Images of one size; a single one is not copied again, which costs as much as other checks."""
+    return pixels[0][None] if len(pixels) == 1 else torch.stack(list(pixels))
 
 
 def superpixels_for(

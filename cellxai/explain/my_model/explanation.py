@@ -58,7 +58,8 @@ class Explanation:
     @property
     def map(self) -> Float[Tensor, "h w"]:
         """Signed evidence per pixel in units of the score, the mean over the seeds, on the CPU."""
-        return torch.stack([run.values[0].detach().cpu() for run in self.runs]).mean(0)
+        maps = [run.values[0].detach().cpu() for run in self.runs]
+        return maps[0].clone() if len(maps) == 1 else torch.stack(maps).mean(0)
 
     @property
     def status(self) -> Status:

@@ -1,6 +1,7 @@
 """Explainers, metrics and classes by name: what a user says, as what the code takes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cellxai.explain.base import Explainer
@@ -26,7 +27,7 @@ def explainers_by_name(wanted: Explainers) -> dict[str, Explainer]:
         TypeError: If one is neither a name nor an explainer.
         ValueError: If a name is unknown, or there is none.
     """
-    return _by_name(wanted, every_explainer(), (Explainer,), "explainer")
+    return _by_name(wanted, every_explainer, (Explainer,), "explainer")
 
 
 def metrics_by_name(
@@ -38,11 +39,14 @@ def metrics_by_name(
         TypeError: If one is neither a name nor a metric.
         ValueError: If a name is unknown, or there is none.
     """
-    return _by_name(wanted, every_metric(regions), (Metric, ExplainerMetric), "metric")
+    return _by_name(wanted, partial(every_metric, regions), (Metric, ExplainerMetric), "metric")
 
 
 def _by_name(
-    wanted: object, known: Mapping[str, Kind], kinds: tuple[type, ...], kind: str
+    wanted: object,
+    catalogue: Callable[[], Mapping[str, Kind]],
+    kinds: tuple[type, ...],
+    kind: str,
 ) -> dict[str, Kind]:
     """What is asked for, by the name of the catalogue, of the mapping, or of its class."""
     if isinstance(wanted, Mapping):
@@ -50,6 +54,9 @@ def _by_name(
     else:
         entries = [(None, entry) for entry in _listed(wanted)]
     found: dict[str, Any] = {}
+    # Who passes instances needs none of the catalogue's.
+    is_asked = any(not isinstance(entry, kinds) for _, entry in entries) or not entries
+    known = catalogue() if is_asked else {}
     for own_name, entry in entries:
         if isinstance(entry, str):
             name = look_up(entry, known, kind)

@@ -1,18 +1,21 @@
 """Nothing of the caller's changes: modes, gradients, hooks, buffers, random states."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cellxai.explain.cost import modules_of, parameters_of
+
 HOOKS = (
     "_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called",
     "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs", "_backward_hooks",
     "_backward_pre_hooks",
 )  # fmt: skip
+NO_HOOKS: Mapping[int, object] = {}
 
 
 @contextmanager
@@ -56,11 +59,11 @@ class Guarded:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        modules = list(model.modules())
+        modules = modules_of(model)
         self._modes = [(module, module.training) for module in modules]
         self._gradients = [
             (parameter, parameter.requires_grad, parameter.grad, _copy(parameter.grad))
-            for parameter in model.parameters()
+            for parameter in parameters_of(modules)
         ]
         self._buffers = [
             (module, name, buffer, _copy(buffer))
@@ -68,7 +71,7 @@ class Guarded:
             for name, buffer in module._buffers.items()
         ]
         self._hooks = [
-            (hooks, dict(hooks) if hooks else {})
+            (hooks, dict(hooks) if hooks else NO_HOOKS)
             for module in modules
             for hooks in map(vars(module).get, HOOKS)
             if hooks is not None
@@ -104,7 +107,8 @@ def _copy(tensor: Tensor | None) -> Copied:
     """Content and version: the version tells whether anyone has written."""
     if tensor is None:
         return None
-    return tensor.detach().clone(), -1 if tensor.is_inference() else tensor._version
+    content = tensor.detach() if tensor.requires_grad else tensor
+    return content.clone(), -1 if tensor.is_inference() else tensor._version
 
 
 def _restored(tensor: Tensor | None, copied: Copied) -> Tensor | None:

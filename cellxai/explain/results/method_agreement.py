@@ -15,7 +15,7 @@ from torch import Tensor
 from cellxai.explain.metrics.agreement import highest
 from cellxai.explain.metrics.correlation import spearman
 from cellxai.explain.results.rows import Answer
-from cellxai.explain.results.significance import Interval, bootstrap_mean
+from cellxai.explain.results.significance import Interval, mean_over_images
 
 Alike = Callable[[Float[Tensor, "b s"], Float[Tensor, "b s"]], Float[Tensor, " b"]]
 Evidence = Mapping[str, Float[np.ndarray, " s"]]
@@ -38,9 +38,9 @@ class Agreement:
     by_image: Float[np.ndarray, "n m m"]
 
     def pairs(self) -> dict[tuple[str, str], Interval]:
-        """Mean and bootstrap interval of every pair over the images that have both."""
+        """Mean and interval of every pair over the images that have both."""
         return {
-            (self.methods[i], self.methods[j]): bootstrap_mean(self.by_image[:, i, j])
+            (self.methods[i], self.methods[j]): mean_over_images(self.by_image[:, i, j], -1.0, 1.0)
             for i, j in combinations(range(len(self.methods)), 2)
         }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from cellxai.explain.results.significance import Interval, bootstrap_mean
+from cellxai.explain.results.significance import Interval, mean_over_images
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class PlaneSummary:
 
     Args:
         plane: Its name.
-        share: Mean share of the evidence over the images, with its bootstrap interval.
+        share: Mean share of the evidence over the images, with its interval.
         signed: Mean of the signed evidence, in units of the score.
         n_highest: In how many images its share is the highest of all planes.
     """
@@ -41,7 +41,7 @@ def summarise_planes(
     return [
         PlaneSummary(
             name,
-            bootstrap_mean(shares[known, k]),
+            mean_over_images(shares[known, k], 0.0, 1.0),
             float(signed[known, k].mean()) if known.any() else float("nan"),
             int(highest[k]),
         )

@@ -5,6 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float
+
 from cellxai.explain.results.rows import Measure, ScoreRow
 from cellxai.explain.results.score_arrays import Results, Scores, mean, score_arrays
 from cellxai.explain.results.significance import (
@@ -12,7 +15,7 @@ from cellxai.explain.results.significance import (
     PairedTest,
     Verdict,
     beat_controls,
-    bootstrap_mean,
+    mean_over_images,
     paired_tests,
 )
 from cellxai.explain.status import SEVERITY, Status
@@ -149,7 +152,7 @@ def _summary(
         explainer=name,
         measure=scores.measure,
         control=verdict is None,
-        score=bootstrap_mean(scores.of([name])[name]),
+        score=_mean(scores.of([name])[name], scores.measure),
         chance=mean(row.chance for row in rows),
         verdict=verdict,
         counts=counts,
@@ -159,3 +162,10 @@ def _summary(
         backwards=mean(row.backwards for row in rows),
         seconds=mean(row.seconds for row in rows),
     )
+
+
+def _mean(values: Float[np.ndarray, " n"], measure: Measure) -> Interval:
+    """The mean score, within the range of the metric wherever the scores are."""
+    known = values[~np.isnan(values)]
+    least = min(measure.low, known.min(initial=np.inf))
+    return mean_over_images(values, least, max(measure.high, known.max(initial=-np.inf)))

@@ -2,16 +2,16 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
 from cellxai.explain.metrics.base import Direction
 from cellxai.explain.results.signed_rank import signed_rank_p
+from cellxai.intervals.means import mean_interval
 
 LEVEL = 0.05
 """Level of every test in a table: a p-value above it settles nothing."""
@@ -21,11 +21,12 @@ BeatsControls = Literal["yes", "no", "untestable"]
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over images and its bootstrap interval.
+    """A mean over images and its 95 % interval.
 
     Args:
         mean: NaN without images.
-        low: Lower end; NaN with fewer than two images, as one says nothing of the spread.
+        low: Lower end; NaN with fewer than two images, as one says nothing of the spread, and where
+            all are equal, which is no certainty.
         high: Upper end; NaN where the lower end is.
         n: Images with a score.
     """
@@ -77,27 +78,21 @@ class Verdict:
     n: int
 
 
-def bootstrap_mean(
-    scores: Float[np.ndarray, " n"],
-    level: float = 0.95,
-    n_resamples: int = 2000,
-    seed: int = 0,
+def mean_over_images(
+    scores: Float[np.ndarray, " n"], least: float = -np.inf, most: float = np.inf
 ) -> Interval:
-    """Mean and percentile bootstrap interval (Efron and Tibshirani 1993, ch. 13).
+    """Mean with the interval of :func:`cellxai.intervals.means.mean_interval`.
 
     Args:
         scores: One per image; NaN is left out here and must be counted by the caller.
-        level: Coverage aimed at.
-        n_resamples: Bootstrap samples.
-        seed: Makes the interval repeatable.
+        least: The smallest mean that is possible.
+        most: The largest.
     """
-    kept = np.sort(scores[~np.isnan(scores)])  # the order of the images must not matter
-    if len(kept) < 2:
-        return Interval(float(kept.sum()) if len(kept) else np.nan, np.nan, np.nan, len(kept))
-    tail = (1 - level) / 2
-    means = kept[_resamples(len(kept), n_resamples, seed)].mean(1)
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return Interval(float(kept.mean()), float(low), float(high), len(kept))
+    kept = np.sort(_complete(scores))  # the order of the images must not matter
+    if not len(kept):
+        return Interval(np.nan, np.nan, np.nan, 0)
+    low, high = mean_interval(kept, least, most) or (np.nan, np.nan)
+    return Interval(float(kept.mean()), low, high, len(kept))
 
 
 def paired_tests(
@@ -238,11 +233,6 @@ def _verdict(p: float, n: int, p_holm: float, n_tested: int, level: float) -> Ve
     # The smallest p-value that n images allow is 2⁻ⁿ: a method that wins on every one of them.
     hopeless = n == 0 or n_tested * 2.0**-n > level
     return Verdict("untestable" if hopeless else "no", p, p_holm, n)
-
-
-@lru_cache(maxsize=4)  # a table asks for the same number of images again and again
-def _resamples(n: int, n_resamples: int, seed: int) -> Int[np.ndarray, "r n"]:
-    return np.random.default_rng(seed).integers(n, size=(n_resamples, n))
 
 
 def _complete(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:

@@ -17,7 +17,7 @@ class ScoreLine:
         explainer: Its name in the config.
         control: Whether it is one: a map that knows nothing of the model.
         mean: Mean over the images on which every seed has a score; seeds averaged first.
-        low: Lower end of its bootstrap 95 % interval; none with fewer than two images.
+        low: Lower end of its 95 % interval; none with fewer than two images, or equal ones.
         high: Upper end of that interval.
         n_images: Number of images with a score.
         chance: Mean score of a map that knows nothing; none where theory has no answer.
@@ -134,7 +134,7 @@ class AgreementLine:
         first: One explainer.
         second: The other.
         mean: Mean over the images on which every seed has a score; seeds averaged first.
-        low: Lower end of its bootstrap 95 % interval.
+        low: Lower end of its 95 % interval.
         high: Upper end of that interval.
         n_images: Number of images compared.
     """
@@ -164,7 +164,7 @@ class CostLine:
         forwards: Mean number of images through the model.
         backwards: Mean number of images back through it.
         seconds: Mean time.
-        seconds_low: Lower end of its bootstrap 95 % interval over images.
+        seconds_low: Lower end of its 95 % interval over images.
         seconds_high: Upper end of that interval.
         peak_bytes: Most memory of any attribution, beyond what was held before; none where the
             system does not tell.

@@ -60,7 +60,7 @@ def _environment(table: WideTable) -> str:
 def _legend(table: WideTable) -> str:
     all_remarks = "; ".join(filter(None, map(_remarks, table.lines)))
     return (
-        "mean over images with its 95\\,\\% bootstrap interval, the best in bold; "
+        "mean over images with its 95\\,\\% interval, the best in bold; "
         f"{escape(what_ranks_rest_on(table))}."
         + (f" Remarks: {all_remarks}." if all_remarks else "")
     )

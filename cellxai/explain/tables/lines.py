@@ -9,7 +9,7 @@ from cellxai.explain.results.method_agreement import compare_methods
 from cellxai.explain.results.rows import Answer, ScoreRow
 from cellxai.explain.results.score_arrays import Results, mean
 from cellxai.explain.results.score_summary import Summary, compare, summarise
-from cellxai.explain.results.significance import LEVEL, PairedTest, Verdict, bootstrap_mean
+from cellxai.explain.results.significance import LEVEL, PairedTest, Verdict, mean_over_images
 from cellxai.explain.results.standings import Standing, rank_explainers
 from cellxai.explain.status import SEVERITY
 from cellxai.explain.tables.columns import (
@@ -136,5 +136,5 @@ def _seconds(timed: Sequence[tuple[str, float]]) -> tuple[float, float, float]:
     images: dict[str, list[float]] = {}
     for image, seconds in timed:
         images.setdefault(image, []).append(seconds)
-    interval = bootstrap_mean(np.array([mean(images[image]) for image in sorted(images)]))
+    interval = mean_over_images(np.array([mean(own) for own in images.values()]), least=0.0)
     return interval.mean, interval.low, interval.high

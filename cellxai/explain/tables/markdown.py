@@ -17,7 +17,7 @@ DASH = "–"
 SPECIAL = "\\`*_{}[]<>|#!~&$"
 
 LEGEND = (
-    "Mean over images [95 % bootstrap interval], seeds averaged first; ↑ higher is better, ↓ lower "
+    "Mean over images [95 % interval], seeds averaged first; ↑ higher is better, ↓ lower "
     "is better; the best of each metric is bold, *controls* left aside. *Beats controls*: better "
     "than every control by the ranks of the images (signed-rank test, Holm, 5 %)."
 )

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from cellxai.intervals.saved import read_interval
 from cellxai.report.printed_numbers import decimal, interval, percent
-from cellxai.report.saved_files import dig, read_pair
+from cellxai.report.saved_files import dig
 
 KINDS = {"overall": "all classes", "by_class": "within each class"}
 QUOTED = 0.9  # share of the line above the table: that of `cellxai score` unless told otherwise
@@ -85,7 +86,7 @@ def read_conformal_sets(saved: Any) -> ConformalSets | None:
 def _read_row(kind: str, asked: float, entry: Any) -> SetsOfClasses:
     judged = entry["test"]
     return SetsOfClasses(
-        kind, asked, float(judged["coverage"]), read_pair(judged["interval"]),
+        kind, asked, float(judged["coverage"]), read_interval(judged["interval"]),
         float(judged["mean_size"]), int(judged["n_empty"]), int(judged["n_images"]),
         str(entry["unresolved"] or ""),
     )  # fmt: skip

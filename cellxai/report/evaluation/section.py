@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cellxai.files.folder import RunFolder
+from cellxai.intervals.saved import read_interval
 from cellxai.report.evaluation.calibration import Calibration, read_calibration
 from cellxai.report.evaluation.conformal_sets import ConformalSets, read_conformal_sets
 from cellxai.report.evaluation.doubts import doubt_accuracy
@@ -19,7 +20,6 @@ from cellxai.report.saved_files import (
     embed_if_drawn,
     fill,
     read_json,
-    read_pair,
     read_rows,
 )
 
@@ -61,11 +61,11 @@ class Part:
         n_right: How many are classified as labelled.
         accuracy: Share of its images that are classified as labelled.
         balanced_accuracy: Mean recall of the classes, which a frequent class cannot dominate.
-        interval: 95 % confidence interval of the accuracy (Wilson).
-        balanced_interval: 95 % interval of the balanced accuracy (bootstrap); ``None`` where it
-            says nothing, as for a part without a mistake.
+        interval: 95 % interval of the accuracy.
+        balanced_interval: 95 % interval of the balanced accuracy; ``None`` in old results of a
+            part without a mistake.
         auroc: Mean AUROC of the classes.
-        auroc_interval: 95 % interval of it (bootstrap).
+        auroc_interval: 95 % interval of it.
         classes: One row per class.
     """
 
@@ -208,10 +208,10 @@ def _read_part(name: str, saved: dict[str, Any]) -> Part:
         round(accuracy * n_images),
         accuracy,
         float(saved["balanced_accuracy"]),
-        read_pair(dig(intervals, "accuracy", "wilson")),
-        read_pair(dig(intervals, "balanced_accuracy", "bootstrap")),
+        read_interval(dig(intervals, "accuracy")),
+        read_interval(dig(intervals, "balanced_accuracy")),
         dig(saved, "ranking", "macro_auroc"),
-        read_pair(dig(intervals, "macro_auroc", "bootstrap")),
+        read_interval(dig(intervals, "macro_auroc")),
         tuple(
             _read_class(label, scores, dig(ranked, label))
             for label, scores in saved["per_class"].items()
@@ -223,7 +223,7 @@ def _read_class(name: str, saved: dict[str, Any], ranked: Any) -> ClassScore:
     precision, recall, f1 = (float(saved[key]) for key in ("precision", "recall", "f1"))
     return ClassScore(
         name, precision, recall, f1, int(saved["support"]),
-        read_pair(saved.get("recall_interval")),
+        read_interval(saved.get("recall_interval")),
         dig(ranked, "auroc"), dig(ranked, "average_precision"),
     )  # fmt: skip
 
@@ -235,7 +235,11 @@ def _floors(saved: Any, part: Part) -> tuple[Floor, ...]:
     constant = saved["constant"]
     return (
         Floor("this network", part.accuracy, part.interval),
-        Floor("pixel standard deviation alone", saved["accuracy"], read_pair(saved.get("wilson"))),
+        Floor(
+            "pixel standard deviation alone",
+            saved["accuracy"],
+            read_interval(saved.get("interval", saved.get("wilson"))),
+        ),
         Floor(f"always {constant['class']}", constant["accuracy"], None),
     )
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cellxai.files.folder import RunFolder
+from cellxai.intervals.saved import read_interval
 from cellxai.report.pieces import Picture
-from cellxai.report.saved_files import dig, embed_if_drawn, read_pair
+from cellxai.report.saved_files import dig, embed_if_drawn
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,20 @@ def read_wells(folder: RunFolder, saved: dict[str, Any], part: str) -> Wells | N
     right = found.get("accuracy_of_wells")
     if right:
         name = f"wells whose class is right ({right['n_right']} of {right['n_wells']})"
-        rows.append(WellFigure(name, float(right["value"]), read_pair(right["wilson"]), "wells"))
+        rows.append(
+            WellFigure(
+                name,
+                float(right["value"]),
+                read_interval(right.get("interval", right.get("wilson"))),
+                "wells",
+            )
+        )
         if right.get("plates") is not None:
-            interval = read_pair(right["plates"])
+            interval = read_interval(right["plates"])
             rows.append(WellFigure(name, float(right["value"]), interval, "plates"))
     units = f"{found['unit']}s"
     for name, figure in found["figures"].items():
-        interval = read_pair(figure["interval"])
+        interval = read_interval(figure["interval"])
         rows.append(WellFigure(describe_figure(name), float(figure["mean"]), interval, units))
     alt = "Plates: accuracy, share of unfamiliar images and mean probability of a class by well."
     return Wells(

@@ -165,8 +165,7 @@ def draw_comparison(
 def make_bar(result: DetectorResult) -> DetectorScore:
     """A detector's AUROC with its interval."""
     value = result.values["auroc"]
-    interval = result.intervals["auroc"] or (value, value)
-    return DetectorScore(result.detector, result.set, value, *interval)
+    return DetectorScore(result.detector, result.set, value, *result.interval("auroc"))
 
 
 def severity_scores(

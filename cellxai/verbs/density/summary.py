@@ -15,9 +15,9 @@ from cellxai.density.promises import Promise
 from cellxai.density.rounds import DENSITY
 from cellxai.density.scored_sets import OUT_OF_FOLD, ScoredSet
 from cellxai.density.separation import DEFINITION
-from cellxai.evaluation.intervals import DEFINITION as INTERVALS
 from cellxai.files.frame import Frame, read_frame
 from cellxai.files.returned import Returned
+from cellxai.intervals.definition import DEFINITION as INTERVALS
 from cellxai.verbs.density.findings import DensityFindings
 from cellxai.verbs.density.warnings import count_noun
 

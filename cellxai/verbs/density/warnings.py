@@ -9,8 +9,8 @@ from cellxai.density.densities.mixture import FittedMixture
 from cellxai.density.rounds import DENSITY, Round
 from cellxai.density.scored_sets import ScoredSet
 from cellxai.density.views import View
-from cellxai.evaluation.grouped_shares import share_interval
-from cellxai.evaluation.intervals import sampling_units
+from cellxai.evaluation.units import sampling_units
+from cellxai.intervals import grouped_share_interval
 from cellxai.verbs.density.findings import DensityFindings
 
 CHANCE = 0.5
@@ -111,9 +111,7 @@ def training_warnings(sets: Sequence[ScoredSet], final: Round) -> Iterable[str]:
     asked = final.pipeline.settings.percent
     for scored in sets:
         n_flagged, n = int(scored.flagged.sum()), len(scored.flagged)
-        interval = (
-            share_interval(scored.flagged, sampling_units(scored.images.records)) if n else None
-        )
+        interval = grouped_share_interval(scored.flagged, sampling_units(scored.images.records))
         if scored.role == "fitted" and interval and interval[0] > asked / 100:
             yield (
                 f"{n_flagged} of {n} {scored.name} images are flagged themselves, more than "
@@ -124,22 +122,16 @@ def training_warnings(sets: Sequence[ScoredSet], final: Round) -> Iterable[str]:
 def separation_warnings(results: Sequence[DetectorResult]) -> Iterable[str]:
     """Of strangers that seem as known as known images, or that another detector finds better."""
     for ours in (result for result in results if result.detector == DENSITY):
-        area, (low, high) = ours.values["auroc"], interval_of(ours)
+        area, (low, high) = ours.values["auroc"], ours.interval("auroc")
         if low <= CHANCE:
             yield f"{ours.set}: AUROC {area:.3f} ({low:.3f} to {high:.3f}), not above chance"
         others = [result for result in results if result.set == ours.set]
         best = max(others, key=lambda result: result.values["auroc"])
-        if interval_of(best)[0] > high:
+        if best.interval("auroc")[0] > high:
             yield (
                 f"{ours.set}: {best.detector} separates them better, with an AUROC of "
                 f"{best.values['auroc']:.3f} against {area:.3f}"
             )
-
-
-def interval_of(result: DetectorResult) -> tuple[float, float]:
-    """The interval of an AUROC; of no width where all resamples agree."""
-    value = result.values["auroc"]
-    return result.intervals["auroc"] or (value, value)
 
 
 def class_warnings(unseen: bool, left_out_class: str | None) -> Iterable[str]:

@@ -16,11 +16,12 @@ from cellxai.data.loading.copied_images import (
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.records import Fault, Record, Scan, Source
 from cellxai.evaluation.comparison import compare_pairs, compare_shares
-from cellxai.evaluation.intervals import sampling_units
 from cellxai.evaluation.judgement import PartJudgement
+from cellxai.evaluation.units import sampling_units
 from cellxai.files.config import as_config
 from cellxai.files.folder import RunFolder, read_csv, read_json
 from cellxai.files.identity import hash_json
+from cellxai.intervals.saved import read_interval
 from cellxai.trained.run import TrainedRun
 
 KEY_LENGTH = 8  # letters that tell data sets apart in the names of folders
@@ -118,9 +119,15 @@ def compare_with_run(
     shared = np.array([key in own for key in keys])
     if shared.any():
         of_run = np.array([own[key] for key in keys if key in own])
-        return {"part": part, **compare_pairs(of_run, right[shared])}
-    shares = compare_shares(sum(own.values()), len(own), int(right.sum()), len(right))
-    return {"part": part, **shares}
+        return {"part": part, **compare_pairs(of_run, right[shared], judged.units[shared])}
+    of_part, here = report["parts"][part], judged.report
+    of_run, of_these = (read_interval(f["intervals"]["accuracy"]) for f in (of_part, here))
+    assert of_run is not None
+    assert of_these is not None
+    return {
+        "part": part,
+        **compare_shares(of_part["accuracy"], of_run, here["accuracy"], of_these, here["n_images"]),
+    }
 
 
 def describe_comparison(comparison: Mapping[str, Any]) -> str:
@@ -131,14 +138,15 @@ def describe_comparison(comparison: Mapping[str, Any]) -> str:
         f"{comparison['accuracy']:.3f} here, {comparison['accuracy_of_run']:.3f} on the run's "
         f"{comparison['part']} images"
     )
+    low, high = comparison["interval"]
+    difference = f"a difference of {comparison['difference']:+.3f} ({low:+.3f} to {high:+.3f})"
     if comparison["kind"] == "paired":
         return (
             f"paired on {comparison['n_images']} images of equal id: {figures}; right here alone "
             f"{comparison['right_here_alone']}, there alone {comparison['right_in_run_alone']} "
-            f"(McNemar p {comparison['p_value']:.3g})"
+            f"(McNemar p {comparison['p_value']:.3g}): {difference}"
         )
-    low, high = comparison["interval"]
-    return f"{figures}: a difference of {comparison['difference']:+.3f} ({low:+.3f} to {high:+.3f})"
+    return f"{figures}: {difference}"
 
 
 def note_known_images(trained: TrainedRun, other: OtherData) -> list[str]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cellxai import intervals
 from cellxai.data.grouping import with_columns
 from cellxai.data.records import Fault, Record, Source
-from cellxai.evaluation import calibration, conformal, intervals
+from cellxai.evaluation import calibration, conformal
 from cellxai.evaluation.baseline import baseline_of_run
 from cellxai.evaluation.class_calibration import ClassCalibration, read_calibration
 from cellxai.evaluation.comparison import DEFINITION as COMPARISON
@@ -54,7 +55,7 @@ class EvaluationSummary(Returned):
         folder: Where predictions, report and pictures lie.
         accuracy: Share of right predictions, by part.
         judged_part: Name of the part whose accuracy is to be quoted.
-        interval: 95 % interval of that accuracy (Wilson).
+        interval: 95 % interval of that accuracy.
         baseline: Accuracy of the pixel standard deviation alone on that part; ``None`` where no
             image could teach it.
         faults: Images that could not be read, or are new since the training, and were left out.
@@ -166,7 +167,7 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
         temperature.get("value"), trained.transforms.plane_names,
     )  # fmt: skip
     accuracy = {part: judgement.report["accuracy"] for part, judgement in parts.items()}
-    interval = parts[judged].report["intervals"]["accuracy"]["wilson"]
+    interval = parts[judged].report["intervals"]["accuracy"]
     faults = (*trained.new_images, *trained.images.faults)
     return EvaluationSummary(
         folder, accuracy, judged, interval, baseline.get("accuracy"), faults,
@@ -215,7 +216,7 @@ def evaluate_other(trained: TrainedRun, other: OtherData, out: Path | None) -> E
         trained.transforms.plane_names,
     )  # fmt: skip
     accuracy = {other.name: judged.report["accuracy"]}
-    interval = judged.report["intervals"]["accuracy"]["wilson"]
+    interval = judged.report["intervals"]["accuracy"]
     return EvaluationSummary(
         folder, accuracy, other.name, interval, None, other.faults, notes
     )  # fmt: skip

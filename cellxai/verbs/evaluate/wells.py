@@ -90,7 +90,7 @@ def describe_wells(report: Mapping[str, Any], part: str) -> tuple[str, ...]:
     found = report.get(part, {}).get("accuracy_of_wells")
     if found is None:
         return ()
-    low, high = found["wilson"]
+    low, high = found["interval"]
     line = (
         f"by well: {found['n_right']} of {found['n_wells']} wells right, {found['value']:.3f} (95 "
         f"% interval {low:.3f} to {high:.3f}, wells as units"

@@ -1,45 +1,47 @@
 import numpy as np
 import pytest
-from scipy.stats import bootstrap, wilcoxon
+from scipy.stats import wilcoxon
 
 from cellxai.explain.results.signed_rank import signed_rank_p
-from cellxai.explain.results.significance import beat_controls, bootstrap_mean, holm, paired_tests
+from cellxai.explain.results.significance import (
+    beat_controls,
+    holm,
+    mean_over_images,
+    paired_tests,
+)
+from cellxai.intervals import mean_interval, share_interval
 
 
-def test_the_interval_is_scipys_percentile_bootstrap():
-    scores = np.random.default_rng(0).gamma(2.0, size=40)
-    ours = bootstrap_mean(scores, n_resamples=20_000)
-    theirs = bootstrap(
-        (scores,), np.mean, n_resamples=20_000, method="percentile", rng=1
-    ).confidence_interval
+def test_the_mean_comes_with_the_interval_of_a_mean():
+    scores = np.random.default_rng(0).gamma(2.0, size=20)
+    ours = mean_over_images(scores)
     assert ours.mean == pytest.approx(scores.mean())
-    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
+    assert (ours.low, ours.high) == mean_interval(np.sort(scores))
 
 
-def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    intervals = [bootstrap_mean(rng.normal(size=40), n_resamples=400) for _ in range(300)]
-    covered = np.mean([interval.low <= 0 <= interval.high for interval in intervals])
-    assert 0.88 <= covered <= 0.98
+def test_equal_scores_have_no_interval_unless_they_are_all_hits():
+    assert np.isnan(mean_over_images(np.full(20, 0.3), 0.0, 1.0).low)
+    hits = mean_over_images(np.ones(20), 0.0, 1.0)
+    assert (hits.low, hits.high) == share_interval(20, 20)
 
 
 def test_the_same_scores_give_the_same_interval():
     scores = np.arange(10.0)
-    assert bootstrap_mean(scores) == bootstrap_mean(scores)
+    assert mean_over_images(scores) == mean_over_images(scores)
 
 
 def test_the_order_of_the_images_changes_nothing():
     scores = np.random.default_rng(0).gamma(2.0, size=17)
-    assert bootstrap_mean(scores[::-1]) == bootstrap_mean(scores)
+    assert mean_over_images(scores[::-1]) == mean_over_images(scores)
 
 
 def test_images_without_a_score_are_left_out_of_mean_and_count():
-    interval = bootstrap_mean(np.array([1.0, np.nan, 3.0]))
+    interval = mean_over_images(np.array([1.0, np.nan, 3.0]))
     assert (interval.mean, interval.n) == (2.0, 2)
 
 
 def test_one_image_has_a_mean_but_no_interval_and_none_has_neither():
-    single, none = bootstrap_mean(np.array([4.0])), bootstrap_mean(np.array([np.nan]))
+    single, none = mean_over_images(np.array([4.0])), mean_over_images(np.array([np.nan]))
     assert (single.mean, single.n) == (4.0, 1)
     assert np.isnan([single.low, single.high, none.mean, none.low, none.high]).all()
     assert none.n == 0

@@ -37,7 +37,7 @@ def test_an_evaluation_of_an_older_version_is_shown_without_what_it_lacks(run):
 def test_wells_are_on_the_page_where_images_name_theirs(run):
     path = run / "evaluation" / "report.json"
     saved = json.loads(path.read_text())
-    judged = {"value": 0.75, "n_right": 3, "n_wells": 4, "wilson": [0.301, 0.954], "plates": None}
+    judged = {"value": 0.75, "n_right": 3, "n_wells": 4, "interval": [0.301, 0.954], "plates": None}
     figures = {"p_astro": {"mean": 0.61, "interval": [0.42, 0.8]}}
     saved["wells"] = {"test": {
         "n_wells": 4, "n_plates": 1, "n_images": 12, "unit": "well", "figures": figures,

@@ -112,7 +112,7 @@ def test_every_part_has_its_own_note(tmp_path, part):
 
 def test_every_part_has_intervals_areas_and_calibration(report):
     for judged in report["parts"].values():
-        low, high = judged["intervals"]["accuracy"]["wilson"]
+        low, high = judged["intervals"]["accuracy"]
         assert low < judged["accuracy"] <= high
         assert {*judged["intervals"]} == {
             "n_units", "accuracy", "balanced_accuracy", "macro_f1", "macro_auroc"
