@@ -13,6 +13,7 @@ from cellxai.data.corruption import Corruption
 from cellxai.data.loading.datamodule import CellImages, to_batch
 from cellxai.data.pixels.corruptions import corrupt_records
 from cellxai.data.records import Fault, Record, Source
+from cellxai.explain.precision import float32_products
 from cellxai.figures.planes import as_picture
 from cellxai.files.folder import RunFolder
 from cellxai.trained.rows import HeldRows, JoinedRows, Rows, RowSource, SomeRows
@@ -212,6 +213,7 @@ class PixelFeatures(FeatureSource):
 
 
 @torch.inference_mode()
+@float32_products("exact")
 def look_at_all(
     look: Look, pixels: UInt8[Tensor, "n p h w"], device: torch.device, n_inputs: int = 3
 ) -> Outputs:
@@ -257,6 +259,7 @@ class LookedRows(RowSource):
         return len(self.pixels)
 
     @torch.inference_mode()
+    @float32_products("exact")
     def of(self, images: Int[Tensor, " m"]) -> Rows:
         """See :meth:`RowSource.of`."""
         parts = [

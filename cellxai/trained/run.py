@@ -16,6 +16,7 @@ from cellxai.data.loading.datamodule import CellImages, to_batch
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault
 from cellxai.data.splits import PARTS
+from cellxai.explain.precision import float32_products
 from cellxai.files.config import build_arguments
 from cellxai.files.folder import RunFolder, read_json
 from cellxai.training.allocator import keep_freed_memory
@@ -109,7 +110,7 @@ class TrainedRun:
 
     def outputs_of(self, images: CellImages, part: str) -> Outputs:
         """Logits and penultimate features of any images that are prepared as the run's own."""
-        with torch.inference_mode():
+        with torch.inference_mode(), float32_products("exact"):
             features = torch.cat(
                 [
                     self.classifier.features(batch.to(self.device))

@@ -98,3 +98,18 @@ def test_draws_are_those_of_the_cpu() -> None:
     x = overlapping()
     here = GaussianMixture(2, random_state=0).fit(x).sample(20)[0]
     assert_close(GaussianMixture(2, random_state=0).fit(x.cuda()).sample(20)[0], here)
+
+
+@pytest.mark.parametrize("covariance_type", get_args(CovarianceType))
+def test_a_fit_keeps_its_digits_where_tensor_cores_and_autocast_are_on(
+    covariance_type: CovarianceType,
+) -> None:
+    x = overlapping().float().cuda()
+    mixture = GaussianMixture(3, covariance_type=covariance_type, random_state=0, max_iter=5)
+    plain = mixture.fit(x).lower_bounds_
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        with torch.autocast("cuda", torch.bfloat16):
+            assert mixture.fit(x).lower_bounds_ == plain
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
