@@ -258,6 +258,7 @@ def unpack(packed: Float[Tensor, "run kq p"], n_features: int) -> Float[Tensor, 
 
 
 @cache
+@torch.inference_mode(False)  # gradients pass what is kept, whoever asked for it first
 def _places(n_features: int, device: torch.device) -> Int[Tensor, " m"]:
     """Where each element of a matrix is among the products."""
     rows, columns = pairs(n_features, device)
@@ -267,6 +268,7 @@ def _places(n_features: int, device: torch.device) -> Int[Tensor, " m"]:
 
 
 @cache
+@torch.inference_mode(False)
 def pairs(n_features: int, device: torch.device) -> tuple[Int[Tensor, " p"], Int[Tensor, " p"]]:
     """Which features :meth:`Full.monomials` multiplies, in its order."""
     index = torch.arange(n_features * (n_features + 1) // 2, device=device)
