@@ -113,3 +113,28 @@ def test_a_fit_keeps_its_digits_where_tensor_cores_and_autocast_are_on(
             assert mixture.fit(x).lower_bounds_ == plain
     finally:
         torch.backends.cuda.matmul.allow_tf32 = False
+
+
+@pytest.fixture
+def _only_repeatable():
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures("_only_repeatable")
+@pytest.mark.parametrize("covariance_type", get_args(CovarianceType))
+def test_a_fit_needs_nothing_that_cuda_cannot_repeat(covariance_type: CovarianceType) -> None:
+    x = overlapping(100).cuda()
+    mixture = GaussianMixture(3, covariance_type=covariance_type, random_state=0, max_iter=2)
+    mixture.fit(x, sample_weight=torch.ones(100)).predict(x)
+    GaussianMixture(2, missing="marginalize", random_state=0, max_iter=2).fit(with_gaps().cuda())
+
+
+@pytest.mark.usefixtures("_only_repeatable")
+@pytest.mark.parametrize("prior", ["dirichlet_process", "dirichlet_distribution"])
+def test_variational_bayes_needs_nothing_that_cuda_cannot_repeat(prior: str) -> None:
+    x = overlapping(100)
+    settings = {"weight_concentration_prior_type": prior, "random_state": 0, "max_iter": 3}
+    here = BayesianGaussianMixture(3, **settings).fit(x)
+    assert_close(BayesianGaussianMixture(3, **settings).fit(x.cuda()).weights_, here.weights_)
