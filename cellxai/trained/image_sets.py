@@ -220,7 +220,7 @@ def look_at_all(
     """What is computed of prepared images, a batch at a time, on the CPU."""
     logits, features, rows, n_bytes = [], [], [], 0
     for batch in pixels.split(BATCH_SIZE) if len(pixels) else ():
-        part = look(to_batch(batch, n_inputs).to(device))
+        part = look(to_batch(batch.to(device), n_inputs))
         features.append(part.features.cpu())
         if part.logits is not None:
             logits.append(part.logits.cpu())
@@ -263,7 +263,7 @@ class LookedRows(RowSource):
     def of(self, images: Int[Tensor, " m"]) -> Rows:
         """See :meth:`RowSource.of`."""
         parts = [
-            self.look(to_batch(self.pixels[batch], self.n_inputs).to(self.device)).rows
+            self.look(to_batch(self.pixels[batch].to(self.device), self.n_inputs)).rows
             for batch in images.split(BATCH_SIZE)
         ]
         return JoinedRows(parts).of(torch.arange(len(images)))

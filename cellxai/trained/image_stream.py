@@ -81,5 +81,5 @@ def run_batches(
 ) -> Float[Tensor, "n ..."]:
     """One row per image, on the CPU; none of no images."""
     batches = images.split(batch_size) if len(images) else ()
-    rows = [network(to_batch(batch, n_inputs).to(device)).cpu() for batch in batches]
+    rows = [network(to_batch(batch.to(device), n_inputs)).cpu() for batch in batches]
     return torch.cat(rows) if rows else torch.empty(0)

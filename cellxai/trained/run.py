@@ -113,8 +113,8 @@ class TrainedRun:
         with torch.inference_mode(), float32_products("exact"):
             features = torch.cat(
                 [
-                    self.classifier.features(batch.to(self.device))
-                    for batch, _ in images.tensor_batches(part)
+                    self.classifier.features(batch)
+                    for batch, _ in images.tensor_batches(part, device=self.device)
                 ]
             )
             return self.classifier.head[-1](features).cpu(), features.cpu()
@@ -122,7 +122,7 @@ class TrainedRun:
     def pixels(self, part: str, index: int) -> Float[Tensor, "1 p h w"]:
         """One image of a part as the network sees it, on the device."""
         pixels = self.images.images(part)[index : index + 1]
-        return to_batch(pixels, self.transforms.n_inputs).to(self.device)
+        return to_batch(pixels.to(self.device), self.transforms.n_inputs)
 
     def labels(self, part: str) -> Int[Tensor, " n"]:
         """True classes of a part."""
