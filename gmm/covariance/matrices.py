@@ -81,7 +81,9 @@ class Matrices(Covariance):
         within = total - self.pool_products(counts[..., None] * means, means)
         variances = within.diagonal(dim1=-2, dim2=-1)
         # Where no variance is near to its own rounding error, no covariance has to be taken for 0.
-        if not (variances > SAFELY * total.diagonal(dim1=-2, dim2=-1)).all():
+        # A GPU is not asked: to wait for its answer takes it longer than to go through them all.
+        on_cpu = within.device.type == "cpu"
+        if not on_cpu or not (variances > SAFELY * total.diagonal(dim1=-2, dim2=-1)).all():
             within = drop_rounding(within, total)
         covariances = within.div_(self.pool(counts)[..., None, None])
         covariances.diagonal(dim1=-2, dim2=-1).add_(reg_covar)
