@@ -44,7 +44,8 @@ def is_reduced() -> bool:
 def _switches() -> tuple[Any, ...]:
     # Not torch.get_float32_matmul_precision, which is an error where somebody has set
     # torch.backends.fp32_precision, and says "high" where products are exact again.
-    return torch.backends.cuda.matmul, torch.backends.mkldnn.matmul
+    backends: Any = torch.backends
+    return backends.cuda.matmul, backends.mkldnn.matmul
 
 
 @contextmanager

@@ -49,7 +49,8 @@ def describe_products() -> dict[str, str]:
 
     It is what torch was told by whoever started the process; a CPU never rounds.
     """
-    switches = {"convolution": torch.backends.cudnn.conv, "matmul": torch.backends.cuda.matmul}
+    backends: Any = torch.backends
+    switches = {"convolution": backends.cudnn.conv, "matmul": backends.cuda.matmul}
     return {
         name: "tf32" if switch.fp32_precision == "tf32" else "exact"
         for name, switch in switches.items()
