@@ -32,9 +32,9 @@ def samples_of(n: int, d: int) -> Tensor:
     return torch.randn(n, d, generator=torch.Generator().manual_seed(0)).cuda()
 
 
-def iterate(covariance_type: str, n_iterations: int) -> Counts:
+def iterate(covariance_type: str, n_iterations: int, dtype: torch.dtype) -> Counts:
     d, k = 8, 8
-    x, covariance = samples_of(20_000, d), COVARIANCES[covariance_type]
+    x, covariance = samples_of(20_000, d).to(dtype), COVARIANCES[covariance_type]
     shape = covariance.inner_shape(k, d)
     chol = torch.eye(d).double().expand(shape) if len(shape) == 3 else torch.ones(shape).double()
     weights = torch.full((1, k), 1 / k, dtype=torch.float64).cuda()
@@ -47,10 +47,25 @@ def iterate(covariance_type: str, n_iterations: int) -> Counts:
 
 
 @pytest.mark.parametrize("covariance_type", LAUNCHES)
-def test_an_iteration_of_em_waits_three_times(covariance_type: str) -> None:
-    first, second = (iterate(covariance_type, n) for n in (1, 2))
-    assert second.n_syncs - first.n_syncs <= 3, second
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_an_iteration_of_em_waits_two_or_three_times(covariance_type: str, dtype) -> None:
+    first, second = (iterate(covariance_type, n, dtype) for n in (1, 2))
+    # In float32 it is also asked which runs need more digits.
+    assert second.n_syncs - first.n_syncs <= (3 if dtype == torch.float32 else 2), second
     assert second.n_launches - first.n_launches <= LAUNCHES[covariance_type], second
+
+
+def test_missing_values_cost_no_wait_of_their_own() -> None:
+    x = samples_of(1000, 16).double()
+    x[torch.rand(1000, 16, generator=torch.Generator().manual_seed(1)).cuda() < 0.1] = torch.nan
+    spent = []
+    for n_iterations in (1, 2):
+        settings = {"max_iter": n_iterations, "tol": 0.0, "random_state": 0}
+        with counted() as counts:
+            GaussianMixture(4, missing="marginalize", **settings).fit(x)
+        spent.append(counts)
+    assert spent[1].n_syncs - spent[0].n_syncs <= 2, spent[1]
+    assert spent[1].n_launches - spent[0].n_launches <= 520, spent[1]
 
 
 def test_a_round_of_lloyd_is_ten_launches_and_one_wait_however_many_samples() -> None:
