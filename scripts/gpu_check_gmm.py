@@ -14,10 +14,16 @@ from gmm.covariance import COVARIANCES
 from gmm.em.kmeans import assign, means_of_clusters
 from gmm.em.likelihood import Likelihood
 from gmm.em.parameters import Parameters
+from gmm.options import CovarianceType
 from gmm.samples.in_memory import InMemory
 
 TYPES = ("full", "tied", "diag", "spherical", "low_rank")
-REGIMES = (("full", 64, 64), ("diag", 64, 64), ("spherical", 128, 1024), ("full", 128, 16))
+REGIMES: tuple[tuple[CovarianceType, int, int], ...] = (
+    ("full", 64, 64),
+    ("diag", 64, 64),
+    ("spherical", 128, 1024),
+    ("full", 128, 16),
+)
 FLOPS = {  # of an iteration, for each sample
     "full": lambda d, k: 2 * k * d * (d + 3),
     "diag": lambda d, k: 8 * k * d,
@@ -79,13 +85,18 @@ def with_gaps(x: Tensor) -> Tensor:
     return x[:200].masked_fill(missing[:200], torch.nan)
 
 
+def as_stream(x: Tensor) -> Any:
+    """The samples as chunks of arrays, which lie on the CPU."""
+    return Chunks(x.cpu().numpy())
+
+
 OTHERS: dict[str, Callable[[Tensor, str], Any]] = {
     "Bayes": lambda x, _: BayesianGaussianMixture(4, random_state=0, max_iter=20).fit(x).means_,
     "missing values": lambda x, _: GaussianMixture(
         2, missing="marginalize", random_state=0, max_iter=3
     ).fit(with_gaps(x)).means_,
     "a stream": lambda x, device: GaussianMixture(3, random_state=0, device=device).fit(
-        Chunks(x.cpu().numpy())
+        as_stream(x)
     ).means_,
     "a detector's threshold": lambda x, _: DensityDetector(
         GaussianMixture(2, random_state=0), random_state=0
@@ -115,7 +126,7 @@ def mixture_speed(tiny: bool) -> Numbers:
     return found
 
 
-def iteration(name: str, n: int, d: int, k: int, tiny: bool) -> Numbers:
+def iteration(name: CovarianceType, n: int, d: int, k: int, tiny: bool) -> Numbers:
     """One E- and one M-step: time, memory, kernels and waits."""
     x, covariance = torch.randn(n, d, device="cuda"), COVARIANCES[name]
     samples, objective = InMemory(x), Likelihood(covariance, 1e-6)
