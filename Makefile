@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help quickstart test test-slow docs browser bench-gmm bench-train bench-lime check lint lock clean
+.PHONY: help quickstart test test-slow docs browser bench-gmm bench-train bench-lime gpu-check check lint lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 14
@@ -41,6 +41,9 @@ bench-train: $(INSTALLED)  ## training against a plain loop and timm: the table 
 
 bench-lime: $(INSTALLED)  ## LIME against its package and the bare forward passes (6 minutes)
 	OMP_NUM_THREADS=2 $(BIN)/python scripts/bench_lime.py
+
+gpu-check: $(INSTALLED)  ## all that needs a CUDA device, into gpu_check.json (at most 9 minutes)
+	$(BIN)/python scripts/gpu_check.py
 
 lint: $(INSTALLED)  ## style, types, import arrows
 	$(BIN)/ruff check .

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")  # kinds of device that autocast can be on for
+IN_FULL = ("none", "ieee")  # what a switch of float32 products says where they keep their digits
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,18 +36,24 @@ def full_precision() -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 def is_reduced() -> bool:
     """Whether something may compute with fewer digits than its numbers have."""
-    return torch.get_float32_matmul_precision() != "highest" or any(
+    return any(switch.fp32_precision not in IN_FULL for switch in _switches()) or any(
         map(torch.is_autocast_enabled, DEVICES)
     )
 
 
+def _switches() -> tuple[Any, ...]:
+    # Not torch.get_float32_matmul_precision, which is an error where somebody has set
+    # torch.backends.fp32_precision, and says "high" where products are exact again.
+    backends: Any = torch.backends
+    return backends.cuda.matmul, backends.mkldnn.matmul
+
+
 @contextmanager
 def _switched_off() -> Iterator[None]:
-    allowed = torch.get_float32_matmul_precision()
     with ExitStack() as stack:
-        if allowed != "highest":
-            torch.set_float32_matmul_precision("highest")
-            stack.callback(torch.set_float32_matmul_precision, allowed)
+        for switch in _switches():
+            stack.callback(setattr, switch, "fp32_precision", switch.fp32_precision)
+            switch.fp32_precision = "ieee"
         for device in DEVICES:
             if torch.is_autocast_enabled(device):
                 stack.enter_context(torch.autocast(device, enabled=False))

@@ -26,6 +26,7 @@ from gmm.estimator import GaussianMixture
 from gmm.options import CovarianceType, Criterion, InitMethod, Missing, Regulariser
 from gmm.precision import full_precision
 from gmm.samples.in_memory import InMemory
+from gmm.samples.placement import read_device
 from gmm.samples.validation import (
     check_sample_count,
     validate_weights,
@@ -103,6 +104,7 @@ def sweep(
     tol: float = 1e-3,
     max_iter: int = 100,
     missing: Missing = "error",
+    device: str | None = None,
 ) -> Sweep:
     """Fits every number of components with every covariance type and picks the best.
 
@@ -129,6 +131,7 @@ def sweep(
         max_iter: Largest number of iterations.
         missing: ``marginalize`` takes NaN for a value that is not known; the criteria are then of
             the density of what is known.
+        device: Where to compute, such as ``cuda``; None for where the samples are.
 
     Raises:
         ValueError: If a setting or sample cannot be used, or if every candidate collapses.
@@ -137,7 +140,9 @@ def sweep(
     check_settings(reader.get_params(deep=False))
     counts = _read_choices(n_components, covariance_types)
     refuse_chunks(x, "sweep")
+    place = read_device(device)
     rows = read_rows(reader, x, fitting=True)
+    rows = rows.to(place or rows.device)
     MISSING[missing].check(rows)
     weights = None if sample_weight is None else validate_weights(sample_weight, rows)
     prototypes = [
@@ -151,6 +156,7 @@ def sweep(
             tol=tol,
             max_iter=max_iter,
             missing=missing,
+            device=device,
         )
         for name in covariance_types
         for count in counts

@@ -10,7 +10,7 @@ from typing import Any
 import lightning as L
 import torch
 from bench_train_ours import FAST, our_fit
-from bench_train_peers import seconds_a_step, timm_seconds
+from bench_train_peers import seconds_a_step_of_the_last_epoch, timm_seconds
 
 from cellxai.classifier.backbone import TimmBackbone
 from cellxai.classifier.module import ModelSettings
@@ -33,13 +33,17 @@ class WaitingGpu(L.Callback):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.marks: list[torch.cuda.Event] = []
+        self.epochs: list[list[torch.cuda.Event]] = []
 
     def mark(self) -> None:
         """Puts an event into the stream."""
         event = torch.cuda.Event(enable_timing=True)
         event.record()
-        self.marks.append(event)
+        self.epochs[-1].append(event)
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Begins with an epoch: what lies before it, validation and checkpoints, is no waiting."""
+        self.epochs.append([])
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any
@@ -52,11 +56,16 @@ class WaitingGpu(L.Callback):
         self.mark()
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Adds up what lies between the steps of the second half, where all is warm."""
+        """Adds up what lies between the steps of the later epochs, where all is warm."""
         torch.cuda.synchronize()
-        warm = self.marks[len(self.marks) // 4 * 2 :]
-        between = sum(a.elapsed_time(b) for a, b in zip(warm[1:-1:2], warm[2::2], strict=True))
-        self.path.write_text(json.dumps(between / warm[0].elapsed_time(warm[-1])))
+        warm = self.epochs[len(self.epochs) // 2 :]
+        between = sum(
+            a.elapsed_time(b)
+            for marks in warm
+            for a, b in zip(marks[1:-1:2], marks[2::2], strict=True)
+        )
+        whole = sum(marks[0].elapsed_time(marks[-1]) for marks in warm)
+        self.path.write_text(json.dumps(between / whole))
 
 
 def cuda_lines(
@@ -94,4 +103,4 @@ def our_cuda(
     )  # fmt: skip
     loading = LoadingSettings(pipeline="tensor")
     clock = our_fit(images, run, side, ModelSettings(TimmBackbone(backbone)), training, loading)
-    return seconds_a_step(clock) / BATCH_SIZE, json.loads(waiting.read_text())
+    return seconds_a_step_of_the_last_epoch(clock) / BATCH_SIZE, json.loads(waiting.read_text())

@@ -11,6 +11,7 @@ from cellxai.data.records import Source
 from cellxai.explain.baselines import Baseline, NearestBaseline
 from cellxai.trained.image_sets import NetworkFeatures
 from cellxai.trained.run import TrainedRun, load_run
+from cellxai.training.settings import Device
 
 
 class NearestInRun(Baseline):
@@ -38,11 +39,18 @@ class NearestInRun(Baseline):
             ValueError: If there is no other image to choose from, or images are of another size
                 than the run's.
         """
-        return self._nearest.fill(images, superpixels)
+        kind: Device = "cpu" if images.device.type == "cpu" else "cuda"
+        if kind not in self._by_device:
+            self._by_device[kind] = self._nearest(kind)
+        return self._by_device[kind].fill(images, superpixels)
 
     @cached_property
-    def _nearest(self) -> NearestBaseline:
-        trained = load_run(self.run)
+    def _by_device(self) -> dict[Device, NearestBaseline]:
+        return {}
+
+    def _nearest(self, device: Device) -> NearestBaseline:
+        """Computed where the explained images are, which is where the user said."""
+        trained = load_run(self.run, device)
         return NearestBaseline(
             to_batch(self._bank(trained), trained.transforms.n_inputs),
             lambda images: trained.classifier.features(images.to(trained.device)),

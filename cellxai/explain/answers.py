@@ -30,6 +30,8 @@ class ScoreWatch:
         self.dtype = ""
         self._precision: float | None = None
         self._targets = targets.unique()
+        # Asked once: each batch would wait for the answer.
+        self._last_target = int(self._targets.max()) if len(targets) else -1
         self._largest = torch.zeros(())
         self._all_known = torch.ones((), dtype=torch.bool)
 
@@ -40,7 +42,7 @@ class ScoreWatch:
             TypeError: If it is no tensor.
             ValueError: If it has no columns, or no column of a target.
         """
-        scores = check_scores(scores, self._targets)
+        scores = check_scores(scores, self._last_target)
         self.forwards += len(scores)
         self.largest_batch = max(self.largest_batch, len(scores))
         self.dtype = self.dtype or str(scores.dtype).removeprefix("torch.")
@@ -94,7 +96,7 @@ def check_targets(targets: Int[Tensor, " b"]) -> None:
         )
 
 
-def check_scores(scores: object, targets: Int[Tensor, " t"]) -> Tensor:
+def check_scores(scores: object, last_target: int) -> Tensor:
     """The scores, if they have a row per image and a column per target.
 
     Raises:
@@ -111,9 +113,9 @@ def check_scores(scores: object, targets: Int[Tensor, " t"]) -> Tensor:
             f"the model answers with shape {list(scores.shape)}, and explainers need scores [b k]; "
             "pass a function or module that returns one row per image"
         )
-    if len(targets) and int(targets.max()) >= scores.shape[1]:
+    if last_target >= scores.shape[1]:
         raise ValueError(
-            f"target {int(targets.max())} is no column of the {scores.shape[1]} scores; "
+            f"target {last_target} is no column of the {scores.shape[1]} scores; "
             f"pass targets from 0 to {scores.shape[1] - 1}"
         )
     return scores

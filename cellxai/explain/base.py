@@ -10,6 +10,8 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from cellxai.explain.baselines import Baseline
+from cellxai.explain.memory import most_images
+from cellxai.explain.precision import Precision, float32_products
 from cellxai.explain.status import Status
 from cellxai.explain.superpixels.base import Superpixels, renumber
 
@@ -30,10 +32,6 @@ falls without each, NaN where an image has fewer than p. ``part_planes`` [b p] i
 each part lies in, −1 for all of them; it may be left out where the image has no planes.
 """
 
-MOST_PIXELS = 32 * 224 * 224
-# Per forward pass: 32 images of the usual size. With 32 images of 520 × 704, a CPU spends its time
-# on finding memory, and explaining one image takes minutes.
-
 
 @dataclass(frozen=True)
 class Context:
@@ -44,12 +42,14 @@ class Context:
         baseline: What replaces hidden pixels, in the units of the images.
         seed: Makes every random choice repeatable: the same seed gives the same attribution.
         batch_size: Images per forward pass at most.
+        precision: With how many digits a CUDA device multiplies float32 numbers.
     """
 
     superpixels: Int[Tensor, "b h w"]
     baseline: Float[Tensor, "b c h w"]
     seed: int = 0
     batch_size: int = 32
+    precision: Precision = "exact"
 
     def __post_init__(self) -> None:
         # A gap in the labels would be a superpixel without pixels, and its coefficient a fiction.
@@ -231,6 +231,7 @@ def context_of(
     seed: int = 0,
     batch_size: int = 32,
     instances: Int[Tensor, "b h w"] | None = None,
+    precision: Precision = "exact",
 ) -> Context:
     """Segments the images once and fills their baseline: what every explainer is then given.
 
@@ -238,8 +239,9 @@ def context_of(
     ``instances`` are known cells, numbered from 1, for superpixels that follow them.
     """
     labels = renumber(superpixels.segment(images, instances))
-    most_images = max(MOST_PIXELS // images[0, 0].numel(), 1)
-    return Context(labels, baseline.fill(images, labels), seed, min(batch_size, most_images))
+    with float32_products(precision):  # a blur is a convolution
+        filled = baseline.fill(images, labels)
+    return Context(labels, filled, seed, min(batch_size, most_images(images)), precision)
 
 
 def attribution_of_planes(plane_values: Float[Tensor, "b c h w"]) -> Attribution:

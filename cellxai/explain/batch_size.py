@@ -10,13 +10,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cellxai.explain.base import Model
+from cellxai.explain.memory import most_tried
 from cellxai.explain.perturbation import is_out_of_memory
 from cellxai.files.folder import write_json
 from cellxai.files.identity import hash_content, shorten
 
 GAIN = 1.03  # a larger batch must be faster by this factor, or it is not worth its memory
 GIVE_UP = 0.5  # of the best rate: caches or memory are full, and larger batches are slower still
-MOST_ON_CUDA, MOST_ON_CPU = 1024, 32
 REPEATS = 2  # the faster pass counts: other work of the machine can only slow a pass down
 Clock = Callable[[torch.device], float]
 
@@ -76,7 +76,7 @@ def best_batch_size(
         clock: Tells the seconds once the device has done its work; :func:`clock_of` by default.
     """
     clock = clock or clock_of
-    limit = most or (MOST_ON_CUDA if image.device.type == "cuda" else MOST_ON_CPU)
+    limit = most or most_tried(image.device)
     rates: dict[int, float] = {}
     size = 1
     model(image)  # the first pass also loads kernels

@@ -22,6 +22,7 @@ from cellxai.explain.base import (
 )
 from cellxai.explain.batch_size import clock_of
 from cellxai.explain.finite import finite_images
+from cellxai.explain.precision import float32_products
 from cellxai.explain.verdict import (
     UNKNOWN_PIXELS,
     with_verdict,
@@ -62,7 +63,12 @@ def attribute_with_cost(
     if not known.any():
         return unsupported_attribution(images, UNKNOWN_PIXELS)
     watch = ScoreWatch(targets)
-    with gradients_possible(), frozen(model), _watched(model, watch) as watched_model:
+    with (
+        gradients_possible(),
+        frozen(model),
+        float32_products(context.precision),
+        _watched(model, watch) as watched_model,
+    ):
         peak = PeakMemory(images.device) if memory else None
         start = clock_of(images.device)
         try:

@@ -1,6 +1,7 @@
 """Scores of perturbed images: superpixels hidden on the device, in batches that fit in memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 
 import torch
 from jaxtyping import Bool, Float, Int, Int64
@@ -43,11 +44,12 @@ def perturbed_scores(
     """
 
     def scores(rows: slice) -> Float[Tensor, "m t"]:
-        batch = torch.cat(list(_perturbed_images(images, context, owners[rows], masks[rows])))
+        batch = torch.cat(list(_perturbed_images(images, context, listed[rows], masks[rows])))
         with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
             answer = model(batch)
         return answer.gather(1, columns[owners[rows]]).double()
 
+    listed = owners.tolist()  # known to the host from here on: a batch waits for nothing
     no_scores = columns.new_empty((0, columns.shape[1]), dtype=torch.float64)
     return torch.cat([no_scores, *in_batches(scores, len(masks), context.batch_size)])
 
@@ -79,10 +81,10 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 def _perturbed_images(
     images: Float[Tensor, "b c h w"],
     context: Context,
-    owners: Int64[Tensor, " n"],
+    owners: Sequence[int],
     masks: Bool[Tensor, "n s"],
 ) -> Iterator[Float[Tensor, "m c h w"]]:
     """The perturbed images, those of one owner together."""
-    which, counts = owners.unique_consecutive(return_counts=True)
-    for i, own_masks in zip(which.tolist(), masks.split(counts.tolist()), strict=True):
+    runs = [(owner, len(list(same))) for owner, same in groupby(owners)]
+    for (i, _), own_masks in zip(runs, masks.split([n for _, n in runs]), strict=True):
         yield hide_superpixels(images[i], context.baseline[i], context.superpixels[i], own_masks)

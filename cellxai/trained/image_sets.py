@@ -13,6 +13,7 @@ from cellxai.data.corruption import Corruption
 from cellxai.data.loading.datamodule import CellImages, to_batch
 from cellxai.data.pixels.corruptions import corrupt_records
 from cellxai.data.records import Fault, Record, Source
+from cellxai.explain.precision import float32_products
 from cellxai.figures.planes import as_picture
 from cellxai.files.folder import RunFolder
 from cellxai.trained.rows import HeldRows, JoinedRows, Rows, RowSource, SomeRows
@@ -212,13 +213,14 @@ class PixelFeatures(FeatureSource):
 
 
 @torch.inference_mode()
+@float32_products("exact")
 def look_at_all(
     look: Look, pixels: UInt8[Tensor, "n p h w"], device: torch.device, n_inputs: int = 3
 ) -> Outputs:
     """What is computed of prepared images, a batch at a time, on the CPU."""
     logits, features, rows, n_bytes = [], [], [], 0
     for batch in pixels.split(BATCH_SIZE) if len(pixels) else ():
-        part = look(to_batch(batch, n_inputs).to(device))
+        part = look(to_batch(batch.to(device), n_inputs))
         features.append(part.features.cpu())
         if part.logits is not None:
             logits.append(part.logits.cpu())
@@ -257,10 +259,11 @@ class LookedRows(RowSource):
         return len(self.pixels)
 
     @torch.inference_mode()
+    @float32_products("exact")
     def of(self, images: Int[Tensor, " m"]) -> Rows:
         """See :meth:`RowSource.of`."""
         parts = [
-            self.look(to_batch(self.pixels[batch], self.n_inputs).to(self.device)).rows
+            self.look(to_batch(self.pixels[batch].to(self.device), self.n_inputs)).rows
             for batch in images.split(BATCH_SIZE)
         ]
         return JoinedRows(parts).of(torch.arange(len(images)))

@@ -11,6 +11,7 @@ from cellxai.data.loading.datamodule import to_batch
 from cellxai.data.loading.prepared import prepare_all
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault, Record
+from cellxai.explain.precision import float32_products
 from cellxai.files.progress_bar import progress
 
 CHUNK_BYTES = 32 * 2**20  # of prepared pixels: 640 grey images of 224×224
@@ -70,6 +71,7 @@ def chunk_size(transforms: Transforms) -> int:
 
 
 @torch.inference_mode()
+@float32_products("exact")
 def run_batches(
     network: Callable[[Float[Tensor, "b p h w"]], Float[Tensor, "b ..."]],
     images: UInt8[Tensor, "n p h w"],
@@ -79,5 +81,5 @@ def run_batches(
 ) -> Float[Tensor, "n ..."]:
     """One row per image, on the CPU; none of no images."""
     batches = images.split(batch_size) if len(images) else ()
-    rows = [network(to_batch(batch, n_inputs).to(device)).cpu() for batch in batches]
+    rows = [network(to_batch(batch.to(device), n_inputs)).cpu() for batch in batches]
     return torch.cat(rows) if rows else torch.empty(0)

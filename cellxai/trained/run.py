@@ -16,6 +16,7 @@ from cellxai.data.loading.datamodule import CellImages, to_batch
 from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Fault
 from cellxai.data.splits import PARTS
+from cellxai.explain.precision import float32_products
 from cellxai.files.config import build_arguments
 from cellxai.files.folder import RunFolder, read_json
 from cellxai.training.allocator import keep_freed_memory
@@ -109,11 +110,11 @@ class TrainedRun:
 
     def outputs_of(self, images: CellImages, part: str) -> Outputs:
         """Logits and penultimate features of any images that are prepared as the run's own."""
-        with torch.inference_mode():
+        with torch.inference_mode(), float32_products("exact"):
             features = torch.cat(
                 [
-                    self.classifier.features(batch.to(self.device))
-                    for batch, _ in images.tensor_batches(part)
+                    self.classifier.features(batch)
+                    for batch, _ in images.tensor_batches(part, device=self.device)
                 ]
             )
             return self.classifier.head[-1](features).cpu(), features.cpu()
@@ -121,7 +122,7 @@ class TrainedRun:
     def pixels(self, part: str, index: int) -> Float[Tensor, "1 p h w"]:
         """One image of a part as the network sees it, on the device."""
         pixels = self.images.images(part)[index : index + 1]
-        return to_batch(pixels, self.transforms.n_inputs).to(self.device)
+        return to_batch(pixels.to(self.device), self.transforms.n_inputs)
 
     def labels(self, part: str) -> Int[Tensor, " n"]:
         """True classes of a part."""

@@ -23,10 +23,23 @@ class MovingAverage(WeightAveraging):
     def average(self, averaged: list[Tensor], current: list[Tensor], n_steps: Tensor) -> None:
         """Moves the averages, after ``n_steps`` steps, towards the current values in place."""
         if averaged[0].is_floating_point():
-            weight = 1 - decay_at(int(n_steps), self.decay)
-            torch._foreach_lerp_(averaged, current, weight)  # pyright: ignore
+            move_towards(averaged, current, n_steps, self.decay)
         else:  # BatchNorm counts its batches
             torch._foreach_copy_(averaged, current)  # pyright: ignore
+
+
+def move_towards(
+    averaged: list[Tensor], current: list[Tensor], n_steps: Tensor, decay: float
+) -> None:
+    """Moves the averages in place; on a GPU without waiting for the number of steps."""
+    if n_steps.device.type == "cpu":
+        weight = 1 - decay_at(int(n_steps), decay)
+        torch._foreach_lerp_(averaged, current, weight)  # pyright: ignore
+        return
+    share = 1 - ((1 + n_steps) / (10 + n_steps).double()).clamp(max=decay)
+    steps = torch._foreach_sub(current, averaged)  # pyright: ignore
+    torch._foreach_mul_(steps, share.to(averaged[0].dtype))  # pyright: ignore
+    torch._foreach_add_(averaged, steps)  # pyright: ignore
 
 
 def decay_at(n_steps: int, decay: float) -> float:

@@ -153,7 +153,7 @@ class LastCheckpoint(Checkpoint):
         # after the last step the epoch is not at its end before it is validated.
         if trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
-        stop = self.request.by_any(trainer)
+        stop = self.request.by_any_within(trainer)
         if stop or (self.every_steps and trainer.global_step % self.every_steps == 0):
             trainer.save_checkpoint(self.path)
         if stop:

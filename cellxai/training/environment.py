@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from cellxai.data.frames.reading import ImagePart
 from cellxai.data.loading.datamodule import CellImages
 from cellxai.data.records import Fault, Record
@@ -30,6 +32,7 @@ def describe_environment(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "device": device,
+        "float32_products": describe_products(),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in NAMED},
@@ -38,6 +41,19 @@ def describe_environment(
         **seeds,
         "n_parameters": n_parameters,
         "git_revision": git_revision(),
+    }
+
+
+def describe_products() -> dict[str, str]:
+    """How a CUDA device multiplies float32 numbers: ``tf32`` rounds the factors to 11 bits.
+
+    It is what torch was told by whoever started the process; a CPU never rounds.
+    """
+    backends: Any = torch.backends
+    switches = {"convolution": backends.cudnn.conv, "matmul": backends.cuda.matmul}
+    return {
+        name: "tf32" if switch.fp32_precision == "tf32" else "exact"
+        for name, switch in switches.items()
     }
 
 

@@ -16,6 +16,7 @@ from cellxai.classifier.monitor import higher_is_better
 from cellxai.data.loading.datamodule import CellImages
 
 MOST_IDS = 64  # in an error's line; a batch is seldom larger
+STEPS_BETWEEN_ASKING = 16  # the other processes whether one of them is to stop
 STOPPING = b"\nfinishing the step and its checkpoint; once more to stop at once\n"
 
 
@@ -47,7 +48,18 @@ class StopRequest:
 
     def by_any(self, trainer: L.Trainer) -> bool:
         """Whether any of the processes that train together was asked: they stop at one step."""
+        if trainer.world_size == 1:
+            return self.asked
         return trainer.strategy.reduce_boolean_decision(self.asked, all=False)
+
+    def by_any_within(self, trainer: L.Trainer) -> bool:
+        """The same inside of an epoch, where several processes ask each other only now and then.
+
+        To ask is to wait for the slowest of them, and for the GPU to finish what it was given.
+        """
+        if trainer.world_size > 1 and trainer.global_step % STEPS_BETWEEN_ASKING:
+            return False
+        return self.by_any(trainer)
 
     def answer(self) -> Stopped:
         """What to raise when the checkpoint is written."""
@@ -128,10 +140,15 @@ class FiniteLoss(L.Callback):
     ) -> None:
         """Lets only a finite network be saved: a gradient may overflow where the loss did not."""
         self.check()
-        for name, weight in checkpoint["state_dict"].items():
-            if name in self.frozen or not weight.is_floating_point():
-                continue
-            if not bool(torch.isfinite(weight).all()):
+        learnt = {
+            name: weight
+            for name, weight in checkpoint["state_dict"].items()
+            if name not in self.frozen and weight.is_floating_point()
+        }
+        finite = [torch.isfinite(weight).all() for weight in learnt.values()]
+        answers = torch.stack(finite).tolist() if finite else []  # one wait for them all
+        for name, is_finite in zip(learnt, answers, strict=True):
+            if not is_finite:
                 raise NotFiniteError(self.line(f"the weight {name} is not finite any more"))
 
     def check(self) -> None:

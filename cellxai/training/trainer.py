@@ -6,6 +6,9 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import lightning as L
 import torch
@@ -54,12 +57,35 @@ def train(
         inputs = CachedFeatures(images, classifier, training.cached_views)
     if training.channels_last:
         classifier.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    # With deterministic algorithms torch also fills every new tensor before it is written: a search
-    # aid for reads of memory that nobody wrote, which costs some percent of a step on a CPU.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore
     if training.compile:
         classifier.backbone.compile()  # in place: the names of the weights stay what they are
-    trainer = new_trainer(images, folder, training)
+    with repeatable_as_before():
+        _fit(new_trainer(images, folder, training), classifier, inputs, folder)
+
+
+@contextmanager
+def repeatable_as_before() -> Iterator[None]:
+    """What is switched for repeatable steps is at the end as it was before."""
+    settings: Any = torch.utils.deterministic
+    mode, benchmark = torch.get_deterministic_debug_mode(), torch.backends.cudnn.benchmark
+    fills = settings.fill_uninitialized_memory
+    # With deterministic algorithms torch also fills every new tensor before it is written: a search
+    # aid for reads of memory that nobody wrote, which costs some percent of a step on a CPU.
+    settings.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(mode)
+        torch.backends.cudnn.benchmark = benchmark
+        settings.fill_uninitialized_memory = fills
+
+
+def _fit(
+    trainer: L.Trainer,
+    classifier: CellClassifier,
+    inputs: L.LightningDataModule,
+    folder: RunFolder,
+) -> None:
     last = find_last_checkpoint(folder)
     resumed = None if last is None else str(last)
     try:

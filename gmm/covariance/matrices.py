@@ -81,7 +81,9 @@ class Matrices(Covariance):
         within = total - self.pool_products(counts[..., None] * means, means)
         variances = within.diagonal(dim1=-2, dim2=-1)
         # Where no variance is near to its own rounding error, no covariance has to be taken for 0.
-        if not (variances > SAFELY * total.diagonal(dim1=-2, dim2=-1)).all():
+        # A GPU is not asked: to wait for its answer takes it longer than to go through them all.
+        on_cpu = within.device.type == "cpu"
+        if not on_cpu or not (variances > SAFELY * total.diagonal(dim1=-2, dim2=-1)).all():
             within = drop_rounding(within, total)
         covariances = within.div_(self.pool(counts)[..., None, None])
         covariances.diagonal(dim1=-2, dim2=-1).add_(reg_covar)
@@ -258,6 +260,7 @@ def unpack(packed: Float[Tensor, "run kq p"], n_features: int) -> Float[Tensor, 
 
 
 @cache
+@torch.inference_mode(False)  # gradients pass what is kept, whoever asked for it first
 def _places(n_features: int, device: torch.device) -> Int[Tensor, " m"]:
     """Where each element of a matrix is among the products."""
     rows, columns = pairs(n_features, device)
@@ -267,6 +270,7 @@ def _places(n_features: int, device: torch.device) -> Int[Tensor, " m"]:
 
 
 @cache
+@torch.inference_mode(False)
 def pairs(n_features: int, device: torch.device) -> tuple[Int[Tensor, " p"], Int[Tensor, " p"]]:
     """Which features :meth:`Full.monomials` multiplies, in its order."""
     index = torch.arange(n_features * (n_features + 1) // 2, device=device)

@@ -14,9 +14,10 @@ from gmm.covariance.noise import Noisy
 from gmm.em.completion import expected_sums
 from gmm.em.objective import Maximum, Objective, P
 from gmm.em.parameters import Estimate
+from gmm.memory import budget_of
 from gmm.samples.in_memory import InMemory, Samples
 from gmm.samples.noise import read_noise
-from gmm.samples.statistics import CHUNK_BYTES, Statistics, total
+from gmm.samples.statistics import Statistics, total
 
 COPIES = 4  # numbers per element of a covariance, sample and component that a step writes
 
@@ -26,7 +27,7 @@ class Deconvolved(Objective[P]):
 
     The M-step and the bound are those of samples without noise, with expected statistics in the
     place of theirs. Samples are taken so many at a time that their covariances fit into
-    :data:`gmm.samples.statistics.CHUNK_BYTES` for each run.
+    ``chunk_bytes`` of :mod:`gmm.memory` for each run.
 
     Args:
         complete: The objective without noise.
@@ -89,7 +90,7 @@ def check_in_memory(samples: object) -> None:
 
 def noisy_size(noise: Float[Tensor, "n d *d"], n_components: int, covariance: Covariance) -> int:
     """Samples at a time: few where each has a matrix per component."""
-    numbers = CHUNK_BYTES["cpu" if noise.device.type == "cpu" else "cuda"] // 8
+    numbers = budget_of(noise.device).chunk_bytes // 8
     d = noise.shape[1]
     is_matrix = noise.ndim == 3 or len(covariance.inner_shape(n_components, d)) == 3
     return max(1, numbers // (COPIES * n_components * (d * d if is_matrix else d)))

@@ -15,27 +15,29 @@ from typing_extensions import override
 
 from gmm.em.kmeans import kmeans, spread_samples
 from gmm.em.objective import Objective, P
+from gmm.memory import budget_of
 from gmm.options import InitMethod
 from gmm.samples.in_memory import InMemory
 from gmm.samples.statistics import summarise, total
 
 PART = 4096
-# Samples for which responsibilities exist at a time. Fixed, since random ones are drawn part by
-# part: a size that followed the machine would make another start of the same seed.
+# Samples for which random responsibilities are drawn at a time. Fixed: a size that followed the
+# machine would make another start of the same seed.
 
 
 class Start(ABC):
     """Initial responsibilities of a batch of restarts; read as often as there are types to fit."""
 
     @abstractmethod
-    def responsibilities(self) -> Iterator[Float[Tensor, "run k part"]]:
-        """Responsibilities of the first ``PART`` samples, of the next ``PART``, and so on."""
+    def responsibilities(self, size: int) -> Iterator[Float[Tensor, "run k part"]]:
+        """Responsibilities of the first ``size`` samples, of the next ``size``, and so on."""
 
     def parameters(
         self, samples: InMemory, objective: Objective[P]
     ) -> tuple[P, Bool[Tensor, " run"]]:
         """The parameters after one M-step, and which runs have positive definite covariances."""
-        return from_responsibilities(samples, self.responsibilities(), PART, objective)
+        size = budget_of(samples.x.device).part
+        return from_responsibilities(samples, self.responsibilities(size), size, objective)
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,9 @@ class Assigned(Start):
     share: Float[Tensor, " n"]
 
     @override
-    def responsibilities(self) -> Iterator[Float[Tensor, "run k part"]]:
+    def responsibilities(self, size: int) -> Iterator[Float[Tensor, "run k part"]]:
         components = torch.arange(self.n_components, device=self.labels.device)[:, None]
-        for part, share in zip(self.labels.split(PART, 1), self.share.split(PART), strict=True):
+        for part, share in zip(self.labels.split(size, 1), self.share.split(size), strict=True):
             yield (part[:, None] == components) * share
 
 
@@ -76,13 +78,20 @@ class Random(Start):
     device: torch.device
 
     @override
-    def responsibilities(self) -> Iterator[Float[Tensor, "run k part"]]:
+    def responsibilities(self, size: int) -> Iterator[Float[Tensor, "run k part"]]:
         sources = generators(self.seeds)
-        for first in range(0, self.n_samples, PART):
-            shape = (self.n_components, min(PART, self.n_samples - first))
-            drawn = [torch.rand(shape, dtype=torch.float64, generator=g) for g in sources]
-            resp = torch.stack(drawn).to(self.device)
+        for first in range(0, self.n_samples, size):
+            n = min(size, self.n_samples - first)
+            pieces = [self._draw(min(PART, n - start), sources) for start in range(0, n, PART)]
+            resp = torch.cat(pieces, -1).to(self.device)
             yield resp / resp.sum(1, keepdim=True)
+
+    def _draw(
+        self, n_samples: int, sources: Sequence[torch.Generator]
+    ) -> Float[Tensor, "run k piece"]:
+        shape = (self.n_components, n_samples)
+        drawn = [torch.rand(shape, dtype=torch.float64, generator=g) for g in sources]
+        return torch.stack(drawn)
 
 
 @dataclass(frozen=True)
@@ -98,8 +107,8 @@ class Mixed(Start):
     order: Int[Tensor, " run"]
 
     @override
-    def responsibilities(self) -> Iterator[Float[Tensor, "run k part"]]:
-        for parts in zip(*(begun.responsibilities() for begun in self.starts), strict=True):
+    def responsibilities(self, size: int) -> Iterator[Float[Tensor, "run k part"]]:
+        for parts in zip(*(begun.responsibilities(size) for begun in self.starts), strict=True):
             yield torch.cat(parts)[self.order.to(parts[0].device)]
 
 

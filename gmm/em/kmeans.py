@@ -7,9 +7,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from gmm.memory import budget_of
+
 MOST_ROUNDS = 300  # scikit-learn's limit and tolerance: its clusters are what EM users expect
 RELATIVE_TOL = 1e-4
-CHUNK_ELEMENTS = 2**18  # distances at a time, whatever the number of samples
+UNITS = 2.0**52  # that a whole is counted in: as fine as float64, which holds all their sums
 
 
 def spread_samples(
@@ -51,9 +53,19 @@ def draw_in_proportion(
     mass: Float[Tensor, "run n"], numbers: Float[Tensor, "run trial"]
 ) -> Int[Tensor, "run trial"]:
     """Indices drawn in proportion to ``mass``, by inverting its cumulative sum."""
-    cumulative = mass.cumsum(1, dtype=torch.float64)
+    cumulative = cumulate(mass)
     drawn = torch.searchsorted(cumulative, numbers * cumulative[:, -1:], right=True)
     return drawn.clamp(max=mass.shape[1] - 1)
+
+
+def cumulate(mass: Float[Tensor, "run n"]) -> Float[Tensor, "run n"]:
+    """The cumulative sum in float64, or in units of a share of the whole."""
+    if mass.device.type == "cpu":
+        return mass.cumsum(1, dtype=torch.float64)
+    # A GPU adds floating point in an order that no two calls share, and whole numbers exactly.
+    total = mass.sum(1, keepdim=True, dtype=torch.float64)
+    shares = mass.double() * (UNITS / total.clamp_min(torch.finfo(torch.float64).tiny))
+    return shares.long().cumsum(1).double()
 
 
 def best_candidate(
@@ -64,7 +76,7 @@ def best_candidate(
     lengths: Float[Tensor, " n"],
 ) -> tuple[Int[Tensor, "run 1"], Float[Tensor, "run n"]]:
     """The candidate that leaves the least sum of squared distances, and what it leaves of each."""
-    size = chunk_size(candidates.numel())
+    size = chunk_size(candidates.numel(), x.device)
     if len(x) <= size:
         left = squared_distances(x, x[candidates], lengths).minimum(nearest[:, None])
         best = (left.sum(-1) if mass is None else left @ mass).argmin(1, keepdim=True)
@@ -130,7 +142,7 @@ def mean_variance(x: Float[Tensor, "n d"], mass: Float[Tensor, " n"] | None) -> 
 
 def assign(x: Float[Tensor, "n d"], centres: Float[Tensor, "run k d"]) -> Int[Tensor, "run n"]:
     """The nearest centre of each sample."""
-    size = chunk_size(centres.shape[0] * centres.shape[1])
+    size = chunk_size(centres.shape[0] * centres.shape[1], x.device)
     parts = slices(len(x), size)
     nearest = [relative_distances(x[part], centres).min(1).indices for part in parts]
     return nearest[0] if len(nearest) == 1 else torch.cat(nearest, -1)
@@ -147,7 +159,7 @@ def means_of_clusters(
     A centre that has lost all its samples moves to the sample farthest from its own centre.
     """
     sums, counts = [], []
-    for part in slices(len(x), chunk_size(centres.shape[0] * centres.shape[1])):
+    for part in slices(len(x), chunk_size(centres.shape[0] * centres.shape[1], x.device)):
         members = membership(labels[:, part], centres, None if mass is None else mass[part])
         sums.append(members @ x[part])
         counts.append(members.sum(-1, keepdim=True))
@@ -200,9 +212,9 @@ def relative_distances(
     return products.unflatten(0, centres.shape[:2])
 
 
-def chunk_size(n_rows: int) -> int:
+def chunk_size(n_rows: int, device: torch.device) -> int:
     """Samples whose distances to all centres of all runs are computed at a time."""
-    return max(CHUNK_ELEMENTS // n_rows, 1024)
+    return max(budget_of(device).distances // n_rows, 1024)
 
 
 def slices(n_samples: int, size: int) -> list[slice]:

@@ -229,38 +229,62 @@ def run(
     return Runs(reached.parameters.translate(samples.reference), climbs, reached.added)
 
 
-def _step(samples: Samples, current: Estimate, objective: Objective) -> tuple[Statistics, Maximum]:
-    """One E- and one M-step.
+def _which_again(
+    samples: Samples, current: Estimate, maximum: Maximum, objective: Objective
+) -> Bool[Tensor, " run"]:
+    """Which runs were summed in too few digits.
 
     Where sums in float32 lead to a mixture that is too near to singular for float32, or too far
     from the reference, they had too few digits for it, and are taken again in float64.
     """
-    statistics = objective.expectation(samples, current)
-    maximum = objective.maximise(statistics)
     if samples.dtype == torch.float64 or are_summed_as_few(samples, current):
-        return statistics, maximum
+        return torch.zeros_like(maximum.valid)
     task = task_of(current, samples.n_samples, samples.dtype)
-    again = need_again(current, maximum.parameters, maximum.valid, objective.covariance, task)
-    if not again.any():
-        return statistics, maximum
+    return need_again(current, maximum.parameters, maximum.valid, objective.covariance, task)
+
+
+def _sum_again(
+    samples: Samples,
+    current: Estimate,
+    statistics: Statistics,
+    again: Bool[Tensor, " run"],
+    objective: Objective,
+) -> Statistics:
+    """The statistics, those of some runs taken again in float64."""
     double = objective.expectation(samples, current.select(again), double=True)
     order = torch.cat([again.nonzero()[:, 0], (~again).nonzero()[:, 0]]).argsort()
-    statistics = join_runs([double, statistics.select(~again)]).select(order)
-    return statistics, objective.maximise(statistics)
+    return join_runs([double, statistics.select(~again)]).select(order)
 
 
 def _iterate(
     samples: Samples, before: _Batch, objective: Objective, climbs: Sequence[Climb], tol: float
 ) -> _Batch:
     """One E- and one M-step of the runs that have not ended; their climbs are taken down."""
-    statistics, maximum = _step(samples, before.parameters, objective)
+    current = before.parameters
+    statistics = objective.expectation(samples, current)
+    maximum = objective.maximise(statistics)
+    again = _which_again(samples, current, maximum, objective)
+    bounds = objective.lower_bound(statistics, current, maximum.parameters)
+    reached, is_again = _tell(bounds, maximum, again)
+    if any(is_again):
+        statistics = _sum_again(samples, current, statistics, again, objective)
+        maximum = objective.maximise(statistics)
+        bounds = objective.lower_bound(statistics, current, maximum.parameters)
+        reached, _ = _tell(bounds, maximum, again)
     parameters = maximum.parameters
-    bounds = objective.lower_bound(statistics, before.parameters, parameters)
-    # The only numbers that have to leave the device in an iteration.
-    for run, bound, valid in zip(before.runs, bounds.tolist(), maximum.valid.tolist(), strict=True):
-        climbs[run].step(bound if valid else -math.inf, tol)
+    for run, bound in zip(before.runs, reached, strict=True):
+        climbs[run].step(bound, tol)
     failed = [place for place, run in enumerate(before.runs) if climbs[run].failed]
     if failed:
         index = torch.tensor(failed, device=bounds.device)
         parameters = parameters.replace_runs(index, before.parameters.select(index))
     return _Batch(before.runs, parameters, maximum.added)
+
+
+def _tell(
+    bounds: Float[Tensor, " run"], maximum: Maximum, again: Bool[Tensor, " run"]
+) -> tuple[list[float], list[float]]:
+    """The bounds, -inf where a run failed, and which runs to sum again: one copy to the host."""
+    sound = bounds.where(maximum.valid, -math.inf)
+    reached, is_again = torch.stack([sound, again.to(sound)]).tolist()
+    return reached, is_again

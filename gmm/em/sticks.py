@@ -85,14 +85,14 @@ WEIGHT_PRIORS: dict[WeightPriorType, WeightPrior] = {
 def sums_after(values: Float[Tensor, "*run k"]) -> Float[Tensor, "*run k"]:
     """For each component, the sum over those that come after it."""
     # Not the sum from it on minus itself: a small rest would drown beside a large component.
-    return pad(values[..., 1:].flip(-1).cumsum(-1).flip(-1), (0, 1))
+    return pad(cumulate(values[..., 1:].flip(-1)).flip(-1), (0, 1))
 
 
 def expected_log_weights(sticks: Float[Tensor, "run k 2"]) -> Float[Tensor, "run k"]:
     """E[log π_k] in nats, Blei & Jordan (2006) eq. 21; Bishop (2006) eq. 10.66."""
     taken, left = sticks.digamma().unbind(-1)
     whole = sticks.sum(-1).digamma()
-    return taken - whole + pad((left - whole)[..., :-1].cumsum(-1), (1, 0))
+    return taken - whole + pad(cumulate((left - whole)[..., :-1]), (1, 0))
 
 
 def expected_weights(sticks: Float[Tensor, "run k 2"]) -> Float[Tensor, "run k"]:
@@ -107,3 +107,12 @@ def log_normaliser(sticks: Float[Tensor, "run k 2"]) -> Float[Tensor, " run"]:
     log_beta = sticks.lgamma().sum(-1) - sticks.sum(-1).lgamma()
     # A stick of which nothing is left has nothing random.
     return log_beta.where(sticks[..., 1] > 0, 0.0).sum(-1)
+
+
+def cumulate(values: Float[Tensor, "*run k"]) -> Float[Tensor, "*run k"]:
+    """The cumulative sum over the components, the same in every call on every device."""
+    if values.device.type == "cpu":
+        return values.cumsum(-1)
+    # Of floating point, a GPU has no cumulative sum that is repeatable; components are few.
+    k = values.shape[-1]
+    return values @ values.new_ones(k, k).triu()

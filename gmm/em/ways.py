@@ -108,7 +108,9 @@ def need_again(
     again = need_float64(after, covariance, task) | ~valid
     if covariance.far_in_float32:  # moments about the reference do not do for these
         again = again | (is_near(before, covariance) & ~is_near(after, covariance))
-    return again & ~need_float64(before, covariance, task) if again.any() else again
+    if again.device.type == "cpu" and not again.any():  # elsewhere to ask costs more than to know
+        return again
+    return again & ~need_float64(before, covariance, task)
 
 
 def choose_ways(
@@ -129,21 +131,23 @@ def choose_ways(
         everyone = torch.ones(parameters.n_runs, dtype=torch.bool, device=task.device)
         return [(everyone, _cheapest(covariance, task))]
     wide = need_float64(parameters, covariance, task) | double
-    if wide.all():
+    if wide.device.type == "cpu" and wide.all():
         return [(wide, _cheapest(covariance, replace(task, dtype=torch.float64)))]
     near = ~wide & is_near(parameters, covariance)
     far = ~wide & ~near
-    if far.any() and not prefers_float32(replace(task, n_runs=int(far.sum()))):
-        wide, far = wide | far, torch.zeros_like(far)
     groups = [
         (wide, lambda task: _cheapest(covariance, replace(task, dtype=torch.float64))),
         (near, lambda task: _cheapest(covariance, task)),
         (far, lambda task: Way(task.dtype, packs=False, about_means=True)),
     ]
+    counts = torch.stack([wide, near, far]).sum(1).tolist()  # all that the host has to know
+    if counts[2] and not prefers_float32(replace(task, n_runs=counts[2])):
+        groups[0], groups[2] = (wide | far, groups[0][1]), (torch.zeros_like(far), groups[2][1])
+        counts = [counts[0] + counts[2], counts[1], 0]
     return [
-        (runs, choose(replace(task, n_runs=int(runs.sum()))))
-        for runs, choose in groups
-        if runs.any()
+        (runs, choose(replace(task, n_runs=count)))
+        for (runs, choose), count in zip(groups, counts, strict=True)
+        if count
     ]
 
 

@@ -18,6 +18,7 @@ from typing_extensions import override
 from gmm.covariance import Covariance
 from gmm.samples.chunks import Check, Chunks, as_chunks
 from gmm.samples.in_memory import InMemory
+from gmm.samples.placement import own_device
 from gmm.samples.statistics import Chunk, Statistics
 from gmm.samples.streaming import Streamed, Surveyed
 from gmm.samples.survey import Moments, Survey, check_weight, no_moments, survey
@@ -143,7 +144,7 @@ class Pooled(Surveyed):
 
     @override
     def agree(self, values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
-        sent = values.to(_wire(self.group), torch.float64, copy=True).contiguous()
+        sent = values.to(_wire(self.group, values.device), torch.float64, copy=True).contiguous()
         dist.broadcast(sent, group=self.group, group_src=0)
         return sent.to(values)
 
@@ -222,7 +223,7 @@ def _source(x: Any) -> Chunks:
 
 def _gather(values: Float[Tensor, " m"], group: ProcessGroup | None) -> Float[Tensor, "process m"]:
     """The values of every process, in the order of their ranks."""
-    sent = values.to(_wire(group))
+    sent = values.to(_wire(group, values.device))
     received = [torch.empty_like(sent) for _ in range(dist.get_world_size(group))]
     dist.all_gather(received, sent, group=group)
     return torch.stack(received).to(values.device)
@@ -230,13 +231,18 @@ def _gather(values: Float[Tensor, " m"], group: ProcessGroup | None) -> Float[Te
 
 def _sum(values: Float[Tensor, "..."], group: ProcessGroup | None) -> Float[Tensor, "..."]:
     """The sum over all processes, the same to the last bit in each."""
-    sent = values.to(_wire(group), copy=True).contiguous()
+    sent = values.to(_wire(group, values.device), copy=True).contiguous()
     dist.all_reduce(sent, group=group)
     return sent.to(values.device)
 
 
-def _wire(group: ProcessGroup | None) -> torch.device:
-    """Where tensors have to be for a group to send them: NCCL reads CUDA memory alone."""
+def _wire(group: ProcessGroup | None, near: torch.device) -> torch.device:
+    """Where tensors have to be for a group to send them: NCCL reads the memory of a GPU alone.
+
+    Args:
+        group: The processes.
+        near: Where they are. If that is a GPU, it is this process's own, whatever the current one.
+    """
     if "nccl" not in str(dist.get_backend(group)):
         return torch.device("cpu")
-    return torch.device("cuda", torch.cuda.current_device())
+    return near if near.type == "cuda" else own_device("cuda")

@@ -9,8 +9,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gmm.covariance.completion import Group, Incomplete
+from gmm.memory import budget_of
 from gmm.samples.in_memory import centre
-from gmm.samples.statistics import CHUNK_BYTES, SMALLEST_CHUNK
+from gmm.samples.statistics import SMALLEST_CHUNK
 
 WORD = 31  # features whose pattern is one number, so that two of them fit into 64 bits
 COPIES = 8  # numbers per value and component that an E- and M-step writes to memory
@@ -90,7 +91,7 @@ def arrange(
     """All samples in parts, each of which has few sizes of patterns and fits into a CPU's cache.
 
     On a GPU a part is as large as fills it. The memory of one E- and M-step is about that of a
-    part, :data:`gmm.samples.statistics.CHUNK_BYTES`, for each run.
+    part, ``chunk_bytes`` of :mod:`gmm.memory`, for each run.
 
     Args:
         missing: Which values are missing.
@@ -99,7 +100,7 @@ def arrange(
             the order of the samples, and no groups.
     """
     device, d = missing.device, missing.shape[1]
-    budget = CHUNK_BYTES["cpu" if device.type == "cpu" else "cuda"] // (8 * n_components)
+    budget = budget_of(device).chunk_bytes // (8 * n_components)
     budget = max(budget, SMALLEST_CHUNK * COPIES * d)
     if not by_pattern:
         rows = torch.arange(len(missing), device=device)

@@ -1,5 +1,6 @@
 """Anything like an array as a tensor, and where and in which precision to compute with it."""
 
+import os
 import reprlib
 from typing import Any, get_args
 
@@ -72,8 +73,19 @@ def read_dtype(dtype: FloatType | None) -> torch.dtype | None:
     return getattr(torch, dtype)
 
 
+def own_device(device: str | torch.device) -> torch.device:
+    """The device with the number of this process, where it has none of its own and is CUDA."""
+    named = torch.device(device)
+    local = os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", ""))
+    if named.type != "cuda" or named.index is not None or not local.isdigit():
+        return named
+    return torch.device("cuda", int(local) % max(torch.cuda.device_count(), 1))
+
+
 def read_device(device: str | torch.device | None) -> torch.device | None:
     """The device that a setting names; None for where the samples are.
+
+    Of the processes that torchrun or SLURM starts on a machine, ``cuda`` is another GPU for each.
 
     Raises:
         ValueError: If there is no such device, or this machine does not have it.
@@ -81,7 +93,7 @@ def read_device(device: str | torch.device | None) -> torch.device | None:
     if device is None:
         return None
     try:
-        return torch.empty(0, device=device).device
+        return torch.empty(0, device=own_device(device)).device
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(

@@ -16,15 +16,9 @@ from torch import Tensor
 from gmm.covariance import Covariance
 from gmm.covariance.cost import Task
 from gmm.covariance.products import multiply
+from gmm.memory import budget_of
 
-CHUNK_BYTES = {"cpu": 2**23, "cuda": 2**28}
-# Memory that one run writes per chunk, whatever the number of samples: a share of the last-level
-# cache of a CPU, and enough for each kernel to fill a GPU.
-PRODUCTS_BYTES = {"cpu": 2**21, "cuda": 2**28}
-# The same where products of features are written down and read twice: of the cache of one core, for
-# that behind it belongs to all. Chunks of 8 MiB take twice as long where other work fills it.
 SMALLEST_CHUNK = 256  # below, the matrix products are too narrow to be fast
-LARGEST_CHUNK = {"cpu": 2**15, "cuda": 2**20}
 
 
 @dataclass(frozen=True)
@@ -116,10 +110,10 @@ def chunk_size(
     packs: bool = False,
 ) -> int:
     """Samples per chunk: the same for any number of runs, so that a run's sums are too."""
-    kind = "cpu" if device.type == "cpu" else "cuda"
-    most = PRODUCTS_BYTES if packs else CHUNK_BYTES
+    budget = budget_of(device)
+    most = budget.products_bytes if packs else budget.chunk_bytes
     per_sample = covariance.scratch(n_components, n_features, packs=packs) * dtype.itemsize
-    return min(max(most[kind] // per_sample, SMALLEST_CHUNK), LARGEST_CHUNK[kind])
+    return min(max(most // per_sample, SMALLEST_CHUNK), budget.largest_chunk)
 
 
 def summarise(

@@ -9,10 +9,9 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from gmm.memory import budget_of
 from gmm.samples.placement import to_tensor
 from gmm.samples.validation import read_numbers, validate_weights
-
-PART = 4096  # samples in float64 at a time, however long the chunks are
 
 
 @dataclass(frozen=True)
@@ -125,18 +124,19 @@ def survey(
 def _moments(
     x: Float[Tensor, "n d"], weights: Float[Tensor, " n"] | None, device: torch.device
 ) -> Moments:
-    total = no_moments(x.shape[1], device)
-    for first in range(0, len(x), PART):
-        part = x[first : first + PART].detach().to(device, torch.float64)
-        share = weights_of(weights, first, first + PART, device)
+    total, n_missing = no_moments(x.shape[1], device), torch.zeros((), device=device).long()
+    size = budget_of(device).part
+    for first in range(0, len(x), size):
+        part = x[first : first + size].detach().to(device, torch.float64)
+        share = weights_of(weights, first, first + size, device)
         share = part.new_ones(len(part)) if share is None else share
         missing = part.isnan()
         known = share @ (~missing).to(part.dtype)
         mean = share @ part.where(~missing, 0.0) / known.clamp_min(torch.finfo(torch.float64).tiny)
         squares = share @ (part - mean).where(~missing, 0.0).square().sum(1)
-        n_missing = int(missing.sum())
-        total = total + Moments(len(part), share.sum(), mean, squares, known, n_missing)
-    return total
+        n_missing = n_missing + missing.sum()
+        total = total + Moments(len(part), share.sum(), mean, squares, known)
+    return replace(total, n_missing=int(n_missing))
 
 
 def no_moments(n_features: int, device: torch.device) -> Moments:

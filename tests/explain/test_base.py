@@ -1,7 +1,8 @@
 import torch
 
-from cellxai.explain.base import MOST_PIXELS, Attribution, Case, Explainer, context_of
+from cellxai.explain.base import Attribution, Case, Explainer, context_of
 from cellxai.explain.baselines import ConstantBaseline
+from cellxai.explain.memory import MOST_PIXELS
 from cellxai.explain.superpixels.methods import Grid
 
 
@@ -12,7 +13,7 @@ def test_large_images_come_in_smaller_batches_and_never_in_none():
         ).batch_size
 
     assert batch_size(64) == 8
-    assert batch_size(896) == MOST_PIXELS // 896**2 == 2
+    assert batch_size(896) == MOST_PIXELS["cpu"] // 896**2 == 2
     assert batch_size(1400) == 1
 
 

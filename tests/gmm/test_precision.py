@@ -88,3 +88,32 @@ def test_a_fit_to_samples_that_require_grad_keeps_no_graph(fit, x):
     assert mixture.bic(x.clone().requires_grad_()) == pytest.approx(detached.bic(x), rel=1e-6)
     assert np.isfinite(mixture.means_.numpy()).all()
     copy.deepcopy(kept)
+
+
+@pytest.fixture
+def _switches():
+    """What the switches of float32 products say, put back at the end."""
+    products = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)
+    before = [switch.fp32_precision for switch in products]
+    yield
+    torch.backends.fp32_precision = "none"
+    torch.set_float32_matmul_precision("highest")
+    for switch, precision in zip(products, before, strict=True):
+        switch.fp32_precision = precision
+
+
+@pytest.mark.usefixtures("_switches")
+def test_short_products_everywhere_by_one_switch_change_nothing(x):
+    plain = ANSWERS["fit"](x)
+    torch.backends.cuda.matmul.fp32_precision = "none"
+    torch.backends.fp32_precision = "tf32"  # now torch.get_float32_matmul_precision is an error
+    assert ANSWERS["fit"](x) == plain
+    assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+
+
+@pytest.mark.usefixtures("_switches")
+def test_exact_products_asked_for_again_stay_exact(x):
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cuda.matmul.fp32_precision = "ieee"
+    ANSWERS["scores"](x)
+    assert torch.backends.cuda.matmul.fp32_precision == "ieee"

@@ -1,11 +1,12 @@
 import re
 
+import lightning as L
 import pytest
 import torch
 
 from cellxai.classifier.module import CellClassifier
 from cellxai.trained.run import load_run
-from cellxai.training.stopping import NotFiniteError
+from cellxai.training.stopping import STEPS_BETWEEN_ASKING, NotFiniteError, StopRequest
 from cellxai.verbs.fit import fit
 
 
@@ -57,3 +58,21 @@ def test_a_network_that_is_not_finite_is_not_saved(settings, tmp_path, monkeypat
         fit(run=tmp_path / "run", **settings())
     saved = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
     assert saved["epoch"] == 0
+
+
+def test_processes_ask_each_other_now_and_then_whether_one_is_to_stop(monkeypatch):
+    trainer, asked = L.Trainer(barebones=True), []
+    monkeypatch.setattr(L.Trainer, "world_size", 2)
+    monkeypatch.setattr(
+        trainer.strategy, "reduce_boolean_decision", lambda own, **_: asked.append(own) or own
+    )
+    request = StopRequest()
+    request.asked = True
+    answers = []
+    for step in range(1, 2 * STEPS_BETWEEN_ASKING + 1):
+        monkeypatch.setattr(L.Trainer, "global_step", step)
+        answers.append(request.by_any_within(trainer))
+    assert len(asked) == 2
+    assert [step for step, answer in enumerate(answers, 1) if answer] == [
+        STEPS_BETWEEN_ASKING, 2 * STEPS_BETWEEN_ASKING,
+    ]  # fmt: skip

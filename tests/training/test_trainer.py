@@ -193,3 +193,14 @@ def test_processes_without_an_image_or_that_nobody_started_are_refused(
     with pytest.raises(ValueError, match=r"devices=1, but torchrun started 2 .* pass training"):
         fit(run=tmp_path / "run", **settings())
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("mode", [0, 1])
+def test_what_makes_steps_repeatable_is_off_again_after_the_training(settings, tmp_path, mode):
+    torch.set_deterministic_debug_mode(mode)
+    try:
+        fit(run=tmp_path / "run", **settings(epochs=1))
+        assert torch.get_deterministic_debug_mode() == mode
+        assert torch.utils.deterministic.fill_uninitialized_memory
+    finally:
+        torch.set_deterministic_debug_mode(0)

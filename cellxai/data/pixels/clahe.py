@@ -77,7 +77,12 @@ def histograms(tiled: UInt8[Tensor, "b t pixels"]) -> Int64[Tensor, "b t levels"
     n, n_tiles, _ = tiled.shape
     tile = torch.arange(n * n_tiles, device=tiled.device).reshape(n, n_tiles, 1)
     flat = (tile * N_LEVELS + tiled).flatten()
-    return torch.bincount(flat, minlength=n * n_tiles * N_LEVELS).reshape(n, n_tiles, N_LEVELS)
+    size = n * n_tiles * N_LEVELS
+    if flat.device.type == "cpu":
+        return torch.bincount(flat, minlength=size).reshape(n, n_tiles, N_LEVELS)
+    # The host would wait for the largest of all values, to know how long the result is.
+    counts = torch.zeros(size, dtype=torch.int64, device=flat.device)
+    return counts.scatter_add_(0, flat, torch.ones_like(flat)).reshape(n, n_tiles, N_LEVELS)
 
 
 def clip(

@@ -178,7 +178,7 @@ def equalise_chosen(
     """The images, each plane of those that are ``chosen`` equalised."""
     if not chosen.any():
         return images
-    rows = torch.from_numpy(chosen).to(images.device)
+    rows = torch.from_numpy(chosen.nonzero()[0]).to(images.device)  # a mask's length is unknown
     planes = images[rows]
     equalised = equalise_batch(planes.flatten(0, 1), CLAHE_CLIP_LIMIT, CLAHE_TILES)
     images[rows] = equalised.reshape(planes.shape)

@@ -13,6 +13,7 @@ from cellxai.explain.benchmark.judge import Judgement, error_line, judge, judge_
 from cellxai.explain.benchmark.pace import Pace
 from cellxai.explain.benchmark.plan import Setup, Task, planned_keys, survey, tasks_of
 from cellxai.explain.cost import frozen
+from cellxai.explain.precision import float32_products
 from cellxai.explain.results.store import Store
 from cellxai.explain.status import Status
 from cellxai.files.identity import hash_tensors, shorten
@@ -76,7 +77,8 @@ def run_benchmark(
         ValueError: If two items share an id, or if the store holds results of the same names made
             with other settings, another model or other images.
     """
-    with store.keep_open(), frozen(setup.model):
+    products = float32_products(setup.precision)
+    with store.keep_open(), frozen(setup.model), products:
         images = survey(items, tell)
         contents = {f"image '{name}'": content for name, (_, content) in images.items()}
         store.bind(setup.settings() | contents, setup.measures())
@@ -103,7 +105,9 @@ def _make_ready(
     try:
         item = items[index]
         size = batch_size or fastest_batch_size(store, setup.model, item)
-        ready = make_ready(item, setup.model, setup.superpixels, setup.baseline, size)
+        ready = make_ready(
+            item, setup.model, setup.superpixels, setup.baseline, size, setup.precision
+        )
     except Exception as error:
         return f"image: {error_line(error)}"
     store.bind(truth_settings(ready))

@@ -16,6 +16,7 @@ from cellxai.explain.benchmark.judge import OF_METRIC, judge
 from cellxai.explain.benchmark.plan import Setup, Task
 from cellxai.explain.cost import frozen
 from cellxai.explain.metrics.base import ExplainerMetric
+from cellxai.explain.precision import float32_products
 from cellxai.explain.results.rows import Answer, ScoreRow
 
 REPEATS = 3  # the fastest counts: what else the machine does can only slow a pass down
@@ -107,7 +108,7 @@ def forecast(setup: Setup, item: Item, batch_size: int) -> Forecast:
         batch_size: Images per forward pass at most.
     """
     model, images = setup.model, item.image[None]
-    with frozen(model):
+    with frozen(model), float32_products(setup.precision):
         with torch.no_grad():
             scores = model(images)
         target = int(scores.argmax()) if item.target is None else item.target

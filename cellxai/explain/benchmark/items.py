@@ -10,6 +10,7 @@ from torch import Tensor
 from cellxai.explain.base import Case, Model, context_of
 from cellxai.explain.baselines import Baseline
 from cellxai.explain.metrics.probing import Remembering
+from cellxai.explain.precision import Precision
 from cellxai.explain.superpixels.base import Superpixels
 from cellxai.explain.superpixels.instances import known_instances
 from cellxai.files.identity import hash_tensors, shorten
@@ -73,13 +74,20 @@ class ReadyItem:
 
 
 def make_ready(
-    item: Item, model: Model, superpixels: Superpixels, baseline: Baseline, batch_size: int
+    item: Item,
+    model: Model,
+    superpixels: Superpixels,
+    baseline: Baseline,
+    batch_size: int,
+    precision: Precision = "exact",
 ) -> ReadyItem:
     """Predicts where no target is given, finds out the truth, segments, and fills the baseline."""
     images = item.image[None]
     target = predicted_class(model, images) if item.target is None else item.target
     known = item.truth(target) if callable(item.truth) else item.truth
-    context = context_of(images, superpixels, baseline, 0, batch_size, known_instances(known))
+    context = context_of(
+        images, superpixels, baseline, 0, batch_size, known_instances(known), precision
+    )
     targets = torch.tensor([target], device=images.device)
     truth = {name: values[None] for name, values in known.items()}
     return ReadyItem(item.id, Case(model, images, targets, context, truth), Remembering(model))

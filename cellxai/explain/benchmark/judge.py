@@ -14,6 +14,7 @@ from cellxai.explain.benchmark.plan import Judge, Task
 from cellxai.explain.cost import attribute_with_cost, frozen
 from cellxai.explain.metrics.base import Metric, applies, chance_level, is_degenerate
 from cellxai.explain.metrics.probing import part_means
+from cellxai.explain.precision import float32_products
 from cellxai.explain.results.rows import Answer, ScoreRow
 
 OF_METRIC = "metric: "  # how the reason of a row begins where the map itself is well
@@ -101,7 +102,7 @@ def judge(
         return replace(failure, inapplicable=lacking)
     answer = answer_of(item, task, attribution)
     explanation = Explanation(seeded, explainer, attribution, answer)
-    with frozen(case.model):
+    with frozen(case.model), float32_products(case.context.precision):
         rows = tuple(score_row(explanation, name, metrics[name]) for name in names)
     return Judgement(answer, rows, lacking)
 

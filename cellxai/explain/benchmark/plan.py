@@ -9,6 +9,7 @@ from cellxai.explain.base import Explainer, Model
 from cellxai.explain.baselines import Baseline
 from cellxai.explain.benchmark.items import Item
 from cellxai.explain.metrics.base import ExplainerMetric, Metric
+from cellxai.explain.precision import Precision
 from cellxai.explain.provenance import identify_model
 from cellxai.explain.results.rows import Key, Measure
 from cellxai.explain.superpixels.base import Superpixels
@@ -36,6 +37,7 @@ class Setup:
         superpixels: Shared by all explainers and metrics.
         baseline: Shared by all explainers, and by metrics without one of their own.
         seeds: Every explainer runs once with each.
+        precision: With how many digits a CUDA device multiplies float32 numbers.
     """
 
     model: Model
@@ -44,6 +46,7 @@ class Setup:
     superpixels: Superpixels
     baseline: Baseline
     seeds: Sequence[int] = (0,)
+    precision: Precision = "exact"
 
     def settings(self) -> dict[str, str]:
         """All that a row depends on besides its key, by the name that an error would give it."""
@@ -55,7 +58,7 @@ class Setup:
             f"control '{name}'": "yes" if explainer.is_control else "no"
             for name, explainer in self.explainers.items()
         }
-        return {"model": identify_model(self.model)} | texts
+        return {"model": identify_model(self.model), "precision": self.precision} | texts
 
     def measures(self) -> list[Measure]:
         """What the metrics say of themselves."""

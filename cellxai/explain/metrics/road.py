@@ -1,5 +1,7 @@
 """ROAD, remove and debias: what is removed is imputed, so that its shape does not give it away."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -77,14 +79,16 @@ def linear_imputation(
     whole. The equations of all removed pixels are solved at once, channel by channel.
     """
     gone = removed[:, None].to(images)
-    weight = _neighbours(torch.ones_like(gone))
+    kernel = images.new_tensor(NEIGHBOUR_WEIGHTS)[None, None]
+    neighbours = partial(_neighbours, kernel)
+    weight = neighbours(torch.ones_like(gone))
 
     def equations(values: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        return gone * (weight * values - _neighbours(gone * values))
+        return gone * (weight * values - neighbours(gone * values))
 
     kept = (1 - gone) * images
     mean = kept.sum((-1, -2), keepdim=True) / (1 - gone).sum((-1, -2), keepdim=True)
-    solved = conjugate_gradients(equations, gone * _neighbours(kept), gone * mean)
+    solved = conjugate_gradients(equations, gone * neighbours(kept), gone * mean)
     return torch.where(removed[:, None], solved, images)
 
 
@@ -94,7 +98,8 @@ def normal_like(images: Float[Tensor, "b c h w"], seed: int) -> Float[Tensor, "b
     return torch.stack(drawn).to(images)
 
 
-def _neighbours(values: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+def _neighbours(
+    kernel: Float[Tensor, "1 1 3 3"], values: Float[Tensor, "b c h w"]
+) -> Float[Tensor, "b c h w"]:
     """Weighted sum of the eight neighbours of each pixel; nothing lies beyond the border."""
-    kernel = values.new_tensor(NEIGHBOUR_WEIGHTS)[None, None]
     return F.conv2d(values.flatten(0, 1)[:, None], kernel, padding=1).view_as(values)

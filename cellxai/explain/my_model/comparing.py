@@ -28,6 +28,7 @@ from cellxai.explain.my_model.question import read_question
 from cellxai.explain.my_model.reading import ModelError, Reading, ReadModel
 from cellxai.explain.my_model.regions import Regions, regions_of_images
 from cellxai.explain.my_model.untouched import untouched
+from cellxai.explain.precision import float32_products
 from cellxai.explain.results.score_arrays import read_results
 from cellxai.explain.results.store import Store
 from cellxai.explain.superpixels.base import Superpixels
@@ -97,7 +98,7 @@ def compare(
     path = Path(store)
     path = path if path.suffix else path / WHOLE.file
     judged, judges = explainers_by_name(explainers), metrics_by_name(metrics, regions or ())
-    with torch.inference_mode(False), torch.no_grad(), untouched(model):
+    with torch.inference_mode(False), torch.no_grad(), untouched(model), float32_products("exact"):
         reading = Reading(output, output_is, mean, std, bounds, preprocess)
         asked = read_question(model, reading, images, names, target, classes)
         pixels, columns = asked.images, asked.targets or [None] * len(asked.images)

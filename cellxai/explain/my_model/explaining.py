@@ -23,6 +23,7 @@ from cellxai.explain.my_model.naming import (
 from cellxai.explain.my_model.question import read_question
 from cellxai.explain.my_model.reading import ModelError, Reading, ReadModel
 from cellxai.explain.my_model.untouched import untouched
+from cellxai.explain.precision import float32_products
 from cellxai.explain.score import Logit, followed_by_curves
 from cellxai.explain.superpixels.base import Superpixels
 from cellxai.explain.superpixels.methods import Slic
@@ -86,7 +87,7 @@ def explain(
     subjects: dict[int, Subject] = {}
     entries: dict[tuple[int, str], Explanation] = {}
     # Tensors made in inference mode could not be differentiated through.
-    with torch.inference_mode(False), torch.no_grad(), untouched(model):
+    with torch.inference_mode(False), torch.no_grad(), untouched(model), float32_products("exact"):
         reading = Reading(output, output_is, mean, std, bounds, preprocess)
         asked = read_question(model, reading, images, names, target, classes)
         read, pixels, wanted = asked.model, asked.images, asked.targets

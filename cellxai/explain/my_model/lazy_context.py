@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cellxai.explain.base import MOST_PIXELS, Context
+from cellxai.explain.base import Context
 from cellxai.explain.baselines import Baseline
+from cellxai.explain.memory import most_images
 from cellxai.explain.superpixels.base import Superpixels, renumber
 
 Later = Tensor | Callable[[], Tensor]
@@ -73,6 +74,5 @@ def lazy_context_of(
     def segment() -> Int[Tensor, "b h w"]:
         return superpixels.segment(images)
 
-    most_images = max(MOST_PIXELS // images[0, 0].numel(), 1)
-    context = LazyContext(segment, fill, 0, min(batch_size, most_images))
+    context = LazyContext(segment, fill, 0, min(batch_size, most_images(images)))
     return context

@@ -22,6 +22,7 @@ from cellxai.explain.my_model.naming import DEFAULT_METRICS, Metrics, metrics_by
 from cellxai.explain.my_model.reading import ReadModel
 from cellxai.explain.my_model.regions import Regions, regions_of_images
 from cellxai.explain.my_model.untouched import untouched
+from cellxai.explain.precision import float32_products
 from cellxai.explain.results.rows import Answer, ScoreRow
 from cellxai.explain.results.score_arrays import Results
 
@@ -48,7 +49,12 @@ def measure(
         TypeError: If a metric is something else.
     """
     judges = metrics_by_name(metrics, regions or ())
-    with torch.inference_mode(False), torch.no_grad(), untouched(explanations.model.model):
+    with (
+        torch.inference_mode(False),
+        torch.no_grad(),
+        untouched(explanations.model.model),
+        float32_products("exact"),
+    ):
         images = [subject.image for subject in explanations.subjects]
         known = regions_of_images(regions, images)
         rows: list[ScoreRow] = []

@@ -11,6 +11,7 @@ from cellxai.explain.benchmark import Item, Setup
 from cellxai.explain.benchmark.plan import Judge
 from cellxai.explain.benchmark.shards import Shard
 from cellxai.explain.catalogue import standard_metrics
+from cellxai.explain.precision import Precision
 from cellxai.explain.score import Score
 from cellxai.explain.superpixels.base import Superpixels
 from cellxai.trained.run import load_run
@@ -37,6 +38,7 @@ class Question:
     seeds: tuple[int, ...]
     batch_size: int | None
     device: Device
+    precision: Precision
     shard: str | None
     retry_failed: bool
 
@@ -85,6 +87,7 @@ def assign(question: Question, share: Shard) -> Assignment:
         question.superpixels,
         question.baseline,
         question.seeds,
+        question.precision,
     )
     return Assignment(
         question,

@@ -14,6 +14,7 @@ from cellxai.explain.benchmark.judge import OF_METRIC
 from cellxai.explain.benchmark.shards import WHOLE, Shard
 from cellxai.explain.catalogue import standard_explainers
 from cellxai.explain.metrics.base import ExplainerMetric, Metric
+from cellxai.explain.precision import Precision
 from cellxai.explain.results.rows import ScoreRow
 from cellxai.explain.results.store import Store
 from cellxai.explain.score import Score
@@ -93,6 +94,7 @@ def benchmark(
     seeds: Sequence[int] = (0,),
     batch_size: int | None = None,
     device: Device = "auto",
+    precision: Precision = "exact",
     shard: str | None = None,
     retry_failed: bool = False,
     dry_run: bool = False,
@@ -124,6 +126,8 @@ def benchmark(
         batch_size: Images per forward pass at most; null for what is fastest here, tried at the
             first start and kept.
         device: Where to compute; "auto" takes a CUDA device when there is one.
+        precision: Whether a CUDA device multiplies float32 numbers as a CPU does, or "fast", with
+            11 bits of each (TF32); the results keep which.
         shard: i/n takes every n-th image from the i-th on, into a file of its own, for arrays of
             jobs; `cellxai merge` joins them. null for all images.
         retry_failed: Whether to compute again what failed, and to look again for truth that was
@@ -148,6 +152,7 @@ def benchmark(
         seeds=tuple(seeds),
         batch_size=batch_size,
         device=device,
+        precision=precision,
         shard=shard,
         retry_failed=retry_failed,
     )

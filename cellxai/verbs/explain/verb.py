@@ -20,6 +20,7 @@ from cellxai.explain.base import Explainer
 from cellxai.explain.baselines import Baseline, BlurBaseline
 from cellxai.explain.batch_size import remembered_batch_size
 from cellxai.explain.catalogue import named_explainers, standard_explainers
+from cellxai.explain.precision import Precision, float32_products
 from cellxai.explain.score import Score
 from cellxai.explain.superpixel_cache import CachedSuperpixels
 from cellxai.explain.superpixels.base import Superpixels
@@ -54,6 +55,7 @@ class Question:
         mask: What the picture of LIME shows in its second panel; ``None`` for the three strongest.
         seed: Seed of every random choice.
         batch_size: Images per forward pass at most; ``None`` for what is fastest here.
+        precision: With how many digits a CUDA device multiplies float32 numbers.
     """
 
     explainers: Mapping[str, Explainer] = field(default_factory=standard_explainers)
@@ -67,6 +69,7 @@ class Question:
     batch_size: int | None = None
     classes: ClassChoice = field(default_factory=ClassChoice)
     mask: LimeMask | None = None
+    precision: Precision = "exact"
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ def explain(
     seed: int = 0,
     batch_size: int | None = None,
     device: Device = "auto",
+    precision: Precision = "exact",
 ) -> Explained:
     """Explains the prediction of a few images with every explainer, side by side.
 
@@ -156,6 +160,8 @@ def explain(
         batch_size: Images per forward pass at most; null for what is fastest here, tried once and
             remembered in the run folder.
         device: Where to compute; "auto" takes a CUDA device when there is one.
+        precision: Whether a CUDA device multiplies float32 numbers as a CPU does, or "fast", with
+            11 bits of each (TF32).
 
     Raises:
         FileNotFoundError: If a density is to be explained and the run has none.
@@ -168,7 +174,7 @@ def explain(
     question = Question(
         explainers or standard_explainers(), superpixels or Slic(), baseline or BlurBaseline(),
         images, images_per_class, part, score, seed, batch_size, ClassChoice(target, top_labels),
-        mask,
+        mask, precision,
     )  # fmt: skip
     return explain_run(load_run(run, device), question)
 
@@ -179,6 +185,11 @@ def explain_run(trained: TrainedRun, question: Question) -> Explained:
     Maps, pictures and the index are written image by image: whenever it is stopped, what is done
     is there.
     """
+    with float32_products(question.precision):
+        return _explain_run(trained, question)
+
+
+def _explain_run(trained: TrainedRun, question: Question) -> Explained:
     work = prepare_work(trained, question)
     pictured, left_out = read_images(trained, question)
     subjects = question.classes.of(pictured, trained.classes, work.scored)
@@ -217,6 +228,7 @@ def prepare_work(trained: TrainedRun, question: Question) -> Work:
         question.baseline,
         question.seed,
         question.mask,
+        question.precision,
     )
 
 

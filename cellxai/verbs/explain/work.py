@@ -16,6 +16,7 @@ from cellxai.adapters.familiarity import ImageDensity, image_density
 from cellxai.explain.base import Attribution, Context, Explainer, context_of
 from cellxai.explain.baselines import Baseline, nats_off_data
 from cellxai.explain.cost import attribute_with_cost
+from cellxai.explain.precision import Precision
 from cellxai.explain.superpixel_cache import CachedSuperpixels
 from cellxai.explain.superpixels.instances import known_instances
 from cellxai.figures.explanations.lime_mask import LimeMask
@@ -42,6 +43,7 @@ class Work:
         baseline: What replaces hidden pixels.
         seed: Seed of every random choice.
         mask: What the picture of LIME shows in its second panel; None for the three strongest.
+        precision: With how many digits a CUDA device multiplies float32 numbers.
     """
 
     trained: TrainedRun
@@ -51,6 +53,7 @@ class Work:
     baseline: Baseline
     seed: int
     mask: LimeMask | None = None
+    precision: Precision = "exact"
 
     @property
     def folder(self) -> Path:
@@ -70,6 +73,7 @@ class Work:
             "score": {"name": self.scored.name, "units": self.scored.score.units},
             "seed": self.seed,
             "layout": memory_layout(self.trained.classifier),
+            "precision": self.precision,
         }
 
     def settings_hash(self, subject: Subject) -> str:
@@ -83,7 +87,7 @@ class Work:
         image, column = subject.image, self.scored.column(subject.target)
         context = context_of(
             image, self.superpixels, self.baseline, self.seed, batch_size,
-            known_instances(subject.truth),
+            known_instances(subject.truth), self.precision,
         )  # fmt: skip
         target = torch.tensor([column], device=image.device)
         attributions = {
@@ -137,7 +141,8 @@ class Work:
         )  # fmt: skip
         if self.mask is not None:  # its picture is drawn with the maps
             parts = (*parts, self.mask)
-        return hash_settings(self.scored.model, self.explainers, *parts, seed=self.seed)
+        settings = hash_settings(self.scored.model, self.explainers, *parts, seed=self.seed)
+        return settings if self.precision == "exact" else f"{settings} {self.precision}"
 
     @cached_property
     def _log_density(self) -> ImageDensity | None:

@@ -1,5 +1,6 @@
 """The verb ``export``: weights, a card and, if asked for, a program, each checked as written."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from jaxtyping import Float
 from safetensors.torch import save
 from torch import Tensor
 
+from cellxai.explain.precision import float32_products
 from cellxai.files.folder import atomic, write_json
 from cellxai.files.identity import hash_file
 from cellxai.files.returned import Returned
@@ -81,7 +83,12 @@ def export(
     Raises:
         ValueError: If what was written does not answer as the run does.
     """
-    trained = load_run(run, device)
+    with float32_products("exact"):
+        return export_run(load_run(run, device), out, format)
+
+
+def export_run(trained: TrainedRun, out: Path, format: Format) -> Exported:  # noqa: A002
+    """:func:`export` of a run that is read already."""
     images, paths = images_to_check(trained)
     network = network_of(trained.classifier)
     # As it will be read back: in another layout sums round otherwise.
@@ -93,7 +100,9 @@ def export(
     write_weights(network, out / WEIGHTS)
     difference = None
     if format == "torch_export":
-        difference = write_program(network, images, expected, out / PROGRAM)
+        # Of the CPU, wherever it was checked: an archive of a GPU's tensors opens on a GPU alone.
+        of_cpu = copy.deepcopy(network).cpu(), images.cpu()
+        difference = write_program(*of_cpu, expected, out / PROGRAM)
     else:
         (out / PROGRAM).unlink(missing_ok=True)
     names = [WEIGHTS] if difference is None else [WEIGHTS, PROGRAM]

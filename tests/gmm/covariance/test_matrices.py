@@ -3,7 +3,8 @@ import torch
 
 from gmm.covariance import COVARIANCES
 from gmm.covariance.halves import invert_triangular
-from gmm.covariance.matrices import ROWS_AT_ONCE, pairs, unpack
+from gmm.covariance.matrices import ROWS_AT_ONCE, _places, pairs, unpack
+from gmm.estimator import GaussianMixture
 
 CPU = torch.device("cpu")
 
@@ -57,3 +58,16 @@ def test_few_samples_read_a_factor_in_parts_and_keep_the_digits_of_their_own(dty
     expected = (chol.double().mT @ deviations).square().sum(-2)
     found = COVARIANCES["full"].squared_distances(chol, deviations)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_gradients_pass_what_was_first_asked_for_in_inference_mode():
+    mixture = GaussianMixture(2, random_state=0).fit(torch.randn(40, 3).double())
+    pairs.cache_clear()
+    _places.cache_clear()
+    x = torch.randn(2000, 3).double()
+    with torch.inference_mode():
+        mixture.as_module()(x)
+    mixture.as_module()(x.requires_grad_()).sum().backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+    assert not any(index.is_inference() for index in (*pairs(3, x.device), _places(3, x.device)))

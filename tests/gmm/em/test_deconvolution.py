@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from em_by_rows import constrain
 
 import gmm
 from gmm.estimator import GaussianMixture
+from gmm.memory import BUDGETS
 
 pytestmark = pytest.mark.filterwarnings("ignore:the best of 1 runs did not converge")
 NOISE = ("variances", "covariances")
@@ -118,7 +121,8 @@ def test_parts_of_the_samples_change_nothing(noise, blobs, monkeypatch):
     x = torch.from_numpy(blobs[::10])
     settings = {"random_state": 0, "max_iter": 3, "tol": 0.0, "n_init": 2}
     whole = GaussianMixture(2, **settings).fit(x, noise_covariances=noise)
-    monkeypatch.setattr("gmm.em.deconvolution.CHUNK_BYTES", {"cpu": 8 * 7 * 4 * 2 * 16})
+    small = replace(BUDGETS["cpu"], chunk_bytes=8 * 7 * 4 * 2 * 16)
+    monkeypatch.setitem(BUDGETS, "cpu", small)
     parts = GaussianMixture(2, **settings).fit(x, noise_covariances=noise)
     torch.testing.assert_close(parts.means_, whole.means_, rtol=1e-10, atol=1e-10)
     scores = parts.score_samples(x, noise_covariances=noise)

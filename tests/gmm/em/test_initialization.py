@@ -18,7 +18,12 @@ METHODS = get_args(InitMethod)
 
 def responsibilities(x, method, seeds, k=3):
     return torch.cat(
-        list(initialization.start(InMemory(x), k, method, seeds).responsibilities()), 2
+        list(
+            initialization.start(InMemory(x), k, method, seeds).responsibilities(
+                initialization.PART
+            )
+        ),
+        2,
     )
 
 
@@ -33,7 +38,9 @@ def test_a_restart_does_not_depend_on_its_batch_mates(method, blobs):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_start_can_be_read_twice(method, blobs):
     start = initialization.start(InMemory(torch.from_numpy(blobs)), 3, method, [0])
-    first, second = (torch.cat(list(start.responsibilities()), 2) for _ in range(2))
+    first, second = (
+        torch.cat(list(start.responsibilities(initialization.PART)), 2) for _ in range(2)
+    )
     assert torch.equal(first, second)
 
 
@@ -59,11 +66,11 @@ def test_every_component_starts_at_a_sample_of_its_own(method, blobs):
 
 def test_random_responsibilities_cross_part_borders(monkeypatch, blobs):
     monkeypatch.setattr(initialization, "PART", 100)
-    parts = list(
-        initialization.start(InMemory(torch.from_numpy(blobs)), 2, "random", [0]).responsibilities()
-    )
+    start = initialization.start(InMemory(torch.from_numpy(blobs)), 2, "random", [0])
+    parts = list(start.responsibilities(100))
     assert [part.shape[2] for part in parts] == [100, 100, 100, 100, 50]
     assert not np.allclose(parts[0], parts[1])
+    assert torch.equal(torch.cat(list(start.responsibilities(300)), 2), torch.cat(parts, 2))
 
 
 @pytest.mark.parametrize("method", ["kmeans", "k-means++"])

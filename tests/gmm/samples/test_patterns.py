@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from gmm.memory import BUDGETS
 from gmm.samples.patterns import COPIES, WORD, arrange, cut, find_patterns
-from gmm.samples.statistics import CHUNK_BYTES, SMALLEST_CHUNK
+from gmm.samples.statistics import SMALLEST_CHUNK
 
 
 def holes(n, d, share, seed=0):
@@ -49,7 +50,7 @@ def test_parts_are_bounded_by_memory():
     assert sum(sizes) == 5000
     assert max(sizes) <= SMALLEST_CHUNK  # as 2**23 bytes hold 65 of them
     sizes = [len(part.rows) for part in arrange(holes(5000, 4, 0.3), 50)]
-    assert 8 * 50 * COPIES * 4 * max(sizes) <= CHUNK_BYTES["cpu"]
+    assert 8 * 50 * COPIES * 4 * max(sizes) <= BUDGETS["cpu"].chunk_bytes
 
 
 def test_samples_keep_their_order_where_patterns_do_not_matter():

@@ -4,7 +4,8 @@ import torch
 from chunked_statistics import statistics_of
 
 from gmm.covariance import COVARIANCES
-from gmm.samples.statistics import LARGEST_CHUNK, SMALLEST_CHUNK, chunk_size
+from gmm.memory import BUDGETS
+from gmm.samples.statistics import SMALLEST_CHUNK, chunk_size
 
 
 def test_chunks_add_up_to_the_whole(covariance_type, blobs, soft_responsibilities):
@@ -17,10 +18,10 @@ def test_chunks_add_up_to_the_whole(covariance_type, blobs, soft_responsibilitie
 
 
 def test_chunks_stay_within_their_limits():
-    assert chunk_size(COVARIANCES["diag"], 1, 1) == LARGEST_CHUNK["cpu"]
+    assert chunk_size(COVARIANCES["diag"], 1, 1) == BUDGETS["cpu"].largest_chunk
     assert chunk_size(COVARIANCES["full"], 100, 1000) == SMALLEST_CHUNK
     usual = chunk_size(COVARIANCES["full"], 16, 32)
-    assert SMALLEST_CHUNK < usual < LARGEST_CHUNK["cpu"]
+    assert SMALLEST_CHUNK < usual < BUDGETS["cpu"].largest_chunk
     assert chunk_size(COVARIANCES["full"], 16, 32, torch.float32) > usual
     on_gpu = chunk_size(COVARIANCES["full"], 16, 32, device=torch.device("cuda"))
-    assert usual < on_gpu < LARGEST_CHUNK["cuda"]
+    assert usual < on_gpu < BUDGETS["cuda"].largest_chunk

@@ -15,8 +15,8 @@ def ask(run, **others) -> Question:
     arguments = {
         "explainers": {"edges": Edges()}, "metrics": None, "superpixels": Grid(16),
         "baseline": BlurBaseline(), "truth": None, "images_per_class": 1, "part": None,
-        "score": "logit", "seeds": (0, 1), "batch_size": None, "device": "cpu", "shard": None,
-        "retry_failed": False,
+        "score": "logit", "seeds": (0, 1), "batch_size": None, "device": "cpu",
+        "precision": "exact", "shard": None, "retry_failed": False,
     }  # fmt: skip
     return Question(run=run, **arguments | others)
 
