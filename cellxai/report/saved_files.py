@@ -2,7 +2,6 @@
 
 import csv
 import json
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 
 from cellxai.files.folder import read_csv
+from cellxai.report.encoded_pictures import shrink
 from cellxai.report.pieces import Card, Doubt, Picture, Section
 
 CsvRow = Mapping[str, str]
@@ -112,7 +112,7 @@ def read_pair(value: Any) -> tuple[float, float] | None:
 
 
 def embed(run: Path, path: Path, alt: str) -> Picture:
-    """The picture as a ``data:`` address, if it is a PNG inside the run folder.
+    """The picture as a ``data:`` address, if it is a PNG inside the run folder; as WebP if large.
 
     The name may come from a file that anyone edited, and the page is made to be passed on: a name
     or a link that leads out of the run folder would publish some other file.
@@ -127,7 +127,10 @@ def embed(run: Path, path: Path, alt: str) -> Picture:
         return Picture(alt, problem=f"{path.name} cannot be shown (not a PNG)")
     # A PNG opens with its signature, then length and name of the header, then width and height.
     width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
-    return Picture(alt, "data:image/png;base64," + b64encode(content).decode(), width, height)
+    try:
+        return Picture(alt, shrink(content), width, height)
+    except ValueError as error:
+        return Picture(alt, problem=f"{path.name} cannot be shown ({describe_error(error)})")
 
 
 def embed_if_drawn(run: Path, path: Path, alt: str) -> Picture | None:
