@@ -20,7 +20,7 @@ from cellxai.report.encoded_pictures import png
 from cellxai.report.saved_files import MALFORMED, attempt, read_rows
 
 LARGEST_SIDE = 256  # pixels of a map on the page; larger ones are thinned out
-MAILED = 9_000_000  # letters of all images with their maps, on a page that is mailed
+MAILED = 8_000_000  # letters of all images with their maps, on a page that is mailed
 LETTERS_PER_IMAGE = 80_000  # where there are so many that the page is larger anyway
 N_TRIED = 6  # images, by which it is judged how large all are
 MARGIN = 0.85  # of what the others may take: smaller pictures compress less well
