@@ -72,6 +72,7 @@ def test_a_run_without_results_has_dashes_and_says_what_was_not_asked(pair):
 
 def test_a_folder_of_runs_is_listed_with_links_that_lead_to_their_pages(pair):
     report(pair[0])
+    shutil.rmtree(pair[1] / "report", ignore_errors=True)
     made = report(pair[0].parent)
     page = Page(made.path)
     assert made.path == pair[0].parent / "runs.html"
