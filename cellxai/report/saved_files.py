@@ -15,6 +15,7 @@ from cellxai.report.pieces import Card, Doubt, Picture, Section
 
 CsvRow = Mapping[str, str]
 
+OF_VIEW = "p: "  # begins the name of a column
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MALFORMED = (
     OSError,
@@ -82,6 +83,16 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     if not rows:
         raise ValueError(f"{path.name} has 0 rows, expected at least one")
     return rows
+
+
+def p_by_view(row: CsvRow) -> tuple[tuple[str, float], ...]:
+    """The p-value of each view in a row of ``density/scores.csv``, the lowest first."""
+    views = (
+        (name.removeprefix(OF_VIEW), float(cell))
+        for name, cell in row.items()
+        if name and name.startswith(OF_VIEW) and cell
+    )
+    return tuple(sorted(views, key=lambda view: view[1]))
 
 
 def read_yaml(path: Path) -> Any:

@@ -5,6 +5,7 @@ a PNG whose red and green hold the label. The script of the page lays them over 
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from cellxai.files.folder import RunFolder
 from cellxai.report.encoded_pictures import png
-from cellxai.report.saved_files import MALFORMED, attempt, read_rows
+from cellxai.report.saved_files import MALFORMED, attempt, p_by_view, read_rows
 
 LARGEST_SIDE = 256  # pixels of a map on the page; larger ones are thinned out
 MAILED = 8_000_000  # letters of all images with their maps, on a page that is mailed
@@ -29,6 +30,7 @@ ROBUST_PERCENTILE = 99.0  # full colour, as in the drawn pictures
 NO_EVIDENCE, FULL = 128, 127  # levels: 128 is none, 1 and 255 are the full scale of either sign
 MOST_IMAGES = 500  # with their maps; of more, the page would open too slowly
 PREFIX = "map/"
+MOST_VIEWS = 3  # beside an image
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,15 @@ class Known:
 
     Args:
         possible: The conformal set of classes, where ``evaluate`` wrote one.
-        log_p: Log p-value of being known, in nats, where ``density`` scored it.
+        p: p-value of being known, where ``density`` scored it.
         unfamiliar: Whether the density flags it.
+        views: The views that it surprises most, with their p-values.
     """
 
     possible: str | None = None
-    log_p: float | None = None
+    p: float | None = None
     unfamiliar: bool | None = None
+    views: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,8 +131,9 @@ def describe_image(
         "part": str(entry["part"]),
         "explained": str(entry.get("explained") or entry["target"]),
         "possible": of_image.possible,
-        "log_p": of_image.log_p,
+        "p": of_image.p,
         "unfamiliar": of_image.unfamiliar,
+        "views": of_image.views,
         "width": pixels.shape[1],
         "height": pixels.shape[0],
         "pixels": png(pixels),
@@ -214,13 +219,19 @@ def read_known(folder: RunFolder) -> dict[str, Known]:
     possible = {row["id"]: row.get("possible_classes") for row in predictions}
     scored = {row["id"]: row for row in rows(folder.density / "scores.csv") if "log_p" in row}
     return {
-        name: Known(
-            possible.get(name),
-            float(scored[name]["log_p"]) if name in scored else None,
-            scored[name]["unfamiliar"] == "1" if name in scored else None,
-        )
+        name: Known(possible.get(name), *read_familiarity(scored.get(name)))
         for name in {*possible, *scored}
     }
+
+
+def read_familiarity(
+    row: Mapping[str, str] | None,
+) -> tuple[float | None, bool | None, tuple[tuple[str, float], ...]]:
+    """p-value, whether it is flagged, and its most surprised views, from a row of ``scores.csv``."""
+    if row is None:
+        return None, None, ()
+    p = float(row["p"]) if row.get("p") else math.exp(float(row["log_p"]))
+    return p, row["unfamiliar"] == "1", p_by_view(row)[:MOST_VIEWS]
 
 
 def rows(path: Path) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from html_page import Page
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from cellxai.files.folder import RunFolder, read_csv
+from cellxai.files.folder import RunFolder, read_csv, write_csv
 from cellxai.report.explanations.browser_data import (
     LARGEST_SIDE,
     browser_data,
@@ -54,7 +54,19 @@ def test_levels_give_back_the_map_and_sums_are_those_of_its_superpixels(run):
 def test_an_image_says_what_evaluation_and_density_found_of_it(run):
     shown = images_of(run)[0]
     (row,) = (r for r in read_csv(run / "density" / "scores.csv") if r["id"] == shown["id"])
-    assert (shown["log_p"], shown["unfamiliar"]) == (float(row["log_p"]), row["unfamiliar"] == "1")
+    assert shown["p"] == pytest.approx(np.exp(float(row["log_p"])))  # an older table has no p
+    assert (shown["unfamiliar"], shown["views"]) == (row["unfamiliar"] == "1", [])
+    views = {"p: tones": "0.5", "p: pixels": "0.01", "p: logits": "0.2", "p: bn2": "0.3"}
+    add_columns(run / "density" / "scores.csv", p="0.25", **views)
+    shown = images_of(run)[0]
+    assert shown["p"] == 0.25
+    assert shown["views"] == [["pixels", 0.01], ["logits", 0.2], ["bn2", 0.3]]
+
+
+def add_columns(path: Path, **cells: str) -> None:
+    found = read_csv(path)
+    path.unlink()
+    write_csv(path, [row | cells for row in found])
 
 
 def test_a_large_map_is_thinned_out_and_keeps_its_sums(run):
