@@ -33,6 +33,7 @@ VERBS = {
         "cellxai.verbs.report:report", "one self-contained page from a run, or of several",
         several="run",
     ),
+    "view": Verb("cellxai.verbs.view:view", "a live page: drop images, get answers", several="run"),
 }  # fmt: skip
 
 

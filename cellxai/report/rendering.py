@@ -6,13 +6,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cellxai.report.printed_numbers import decimal, duration, figure, interval, nats, percent
-from cellxai.report.scripts import page_script, script_hash
+from cellxai.report.scripts import SCRIPTS, page_script, script_hash
 
 
-def render_template(template: str, /, **values: object) -> str:
-    """A template of this folder as HTML, with the scripts of the page and the hash of them."""
+def render_template(template: str, /, scripts: tuple[str, ...] = SCRIPTS, **values: object) -> str:
+    """A template of this folder as HTML, with some scripts and the policy that allows them."""
     found = environment().get_template(template)
-    return found.render(values, script=page_script(), script_hash=script_hash())
+    return found.render(values, script=page_script(scripts), script_hash=script_hash(scripts))
 
 
 @cache

@@ -227,7 +227,7 @@ def read_known(folder: RunFolder) -> dict[str, Known]:
 def read_familiarity(
     row: Mapping[str, str] | None,
 ) -> tuple[float | None, bool | None, tuple[tuple[str, float], ...]]:
-    """p-value, whether it is flagged, and its most surprised views, from a row of ``scores.csv``."""
+    """p-value, whether it is flagged, and its most surprised views, of a row of ``scores.csv``."""
     if row is None:
         return None, None, ()
     p = float(row["p"]) if row.get("p") else math.exp(float(row["log_p"]))
