@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ OPTIONS = (
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+VIOLATIONS = "{resultTypes: ['violations']}"
 
 
 @contextmanager
@@ -25,3 +27,20 @@ def open_chromium() -> Iterator:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS, *root])
         yield browser
         browser.close()
+
+
+def find_faults(page) -> list[str]:
+    """What axe-core finds wrong with a page, all that is folded up or behind a tab included."""
+    package = pytest.importorskip(
+        "axe_playwright_python", reason="axe-playwright-python, which has axe-core, is missing"
+    )
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    page.wait_for_timeout(300)
+    axe = (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+    page.evaluate(axe)  # the page's own policy lets no other script in
+    found = page.evaluate(f"axe.run(document, {VIOLATIONS})")["violations"]
+    for number in range(1, page.locator("[role=tab]").count()):
+        page.locator("[role=tab]").nth(number).click()
+        panel = f"axe.run('[role=tabpanel]:not(.unchosen)', {VIOLATIONS})"
+        found += page.evaluate(panel)["violations"]
+    return [f"{fault['id']}: {node['html'][:200]}" for fault in found for node in fault["nodes"]]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-SCRIPTS = ("browser.js", "tables.js", "tabs.js")
+SCRIPTS = ("browser.js", "tables.js", "tabs.js", "scrolling.js")
 
 
 @cache

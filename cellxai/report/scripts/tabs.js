@@ -20,11 +20,14 @@
       panel.setAttribute("aria-labelledby", tab.id);
       return tab;
     });
-    const choose = (chosen) => tabs.forEach((tab, place) => {
-      tab.setAttribute("aria-selected", String(place === chosen));
-      tab.tabIndex = place === chosen ? 0 : -1;
-      panels[place].classList.toggle("unchosen", place !== chosen);
-    });
+    const choose = (chosen) => {
+      tabs.forEach((tab, place) => {
+        tab.setAttribute("aria-selected", String(place === chosen));
+        tab.tabIndex = place === chosen ? 0 : -1;
+        panels[place].classList.toggle("unchosen", place !== chosen);
+      });
+      window.dispatchEvent(new Event("resize")); // pictures have their size only now
+    };
     list.append(...tabs);
     group.before(list);
     list.addEventListener("click", (event) => {
