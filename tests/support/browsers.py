@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,3 +45,11 @@ def find_faults(page) -> list[str]:
         panel = f"axe.run('[role=tabpanel]:not(.unchosen)', {VIOLATIONS})"
         found += page.evaluate(panel)["violations"]
     return [f"{fault['id']}: {node['html'][:200]}" for fault in found for node in fault["nodes"]]
+
+
+def wait_until(page, expression: str, seconds: float = 60) -> None:
+    """Waits for an expression; Playwright's own way needs ``eval``, which the policy forbids."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"not within {seconds} s: {expression}"
+        page.wait_for_timeout(50)

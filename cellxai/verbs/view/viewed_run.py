@@ -58,7 +58,7 @@ class ViewedRun:
         )
         (row,) = self.scorer.rows(chunk, {record.id: KEY})
         if row.fault:
-            raise ValueError(row.fault)
+            raise ValueError(row.fault.removeprefix(f"image {record.id}: "))
         shares = [float(share) for share in row.probabilities.values()]
         return {
             "predicted": row.predicted,

@@ -5,18 +5,21 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 import torch
+from browsers import wait_until
 
 from cellxai.explain.backward import GradCam
 from cellxai.explain.base import unsupported_attribution
 from cellxai.files.folder import read_csv
 from cellxai.verbs.score import score
 from cellxai.verbs.view import view
+from cellxai.verbs.view.jobs import Jobs
 from cellxai.verbs.view.viewed_run import ViewedRun, read_runs
 
 MODULE = "cellxai.verbs.view.viewed_run"
@@ -53,15 +56,38 @@ def test_a_dropped_image_gets_what_score_and_explain_say(viewed, tiny_run, tmp_p
     assert (failed["status"], failed["reason"]) == ("failed", "no such layer")
 
 
+@pytest.mark.slow
+def test_what_cannot_be_decoded_is_one_line_without_our_own_name_of_it(viewed, tmp_path):
+    (run,) = read_runs([viewed], ["run"], "cpu")
+    jobs = Jobs([run], tmp_path)
+    path = jobs.new_file()
+    path.write_bytes(b"no image")
+    jobs.start()
+    name = jobs.add(run, path, ["gradcam"])
+    job = jobs.find(name)
+    assert job is not None
+    while job.state != "done":
+        time.sleep(0.05)
+    jobs.stop()
+    assert job.problem.startswith("this file: no image, expected PNG")
+
+
 class Broken(GradCam):
     def attribute(self, *_):
         raise ValueError("no such layer")
 
 
+def heed_ctrl_c() -> None:
+    """A process in the background of a shell is told to ignore it, and tells its own so."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.slow
 def test_ctrl_c_ends_it_cleanly(viewed):
     command = [sys.executable, "-m", "cellxai", "view", "--run", str(viewed), "--device", "cpu"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+    )
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line.startswith("view: http://127.0.0.1:")
@@ -84,8 +110,8 @@ def test_names_stay_text_in_the_browser_and_maps_come_as_they_are_done(served, c
         {"name": name, "mimeType": "image/png", "buffer": b"PNG"},
         {"name": "broken", "mimeType": "image/png", "buffer": b"no"},
     ])  # fmt: skip
-    page.wait_for_function("document.querySelectorAll('.answer figure').length == 4")
-    page.wait_for_function("document.querySelectorAll('.answer .note.bad').length == 1")
+    wait_until(page, "document.querySelectorAll('.answer figure').length == 4")
+    wait_until(page, "document.querySelectorAll('.answer .note.bad').length == 1")
     text = page.locator("[data-part=answers]").inner_text()
     assert name in text
     assert "<b>astro</b>" in text
