@@ -27,6 +27,7 @@ import cellxai.verbs.report
 import cellxai.verbs.runs
 import cellxai.verbs.score
 import cellxai.verbs.synthesize
+import cellxai.verbs.view
 from cellxai.files.text_paths import taking_text
 from cellxai.verbs.export import load_exported
 from gmm.commandline.trust import allow
@@ -50,6 +51,7 @@ report = taking_text(cellxai.verbs.report.report)
 runs = taking_text(cellxai.verbs.runs.runs)
 score = taking_text(cellxai.verbs.score.score)
 synthesize = taking_text(cellxai.verbs.synthesize.synthesize)
+view = taking_text(cellxai.verbs.view.view)
 
 __all__ = [
     "allow",
@@ -73,4 +75,5 @@ __all__ = [
     "runs",
     "score",
     "synthesize",
+    "view",
 ]

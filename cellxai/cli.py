@@ -30,7 +30,11 @@ VERBS = {
     "benchmark": Verb("cellxai.verbs.benchmark:benchmark", "which explanation to believe?", "run"),
     "merge": Verb("cellxai.verbs.merge:merge", "the shards of a benchmark in one table", "run"),
     "export": Verb("cellxai.verbs.export:export", "weights and a card for another machine"),
-    "report": Verb("cellxai.verbs.report:report", "one self-contained page from a run"),
+    "report": Verb(
+        "cellxai.verbs.report:report", "one self-contained page from a run, or of several",
+        several="run",
+    ),
+    "view": Verb("cellxai.verbs.view:view", "a live page: drop images, get answers", several="run"),
 }  # fmt: skip
 
 

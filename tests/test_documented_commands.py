@@ -84,6 +84,8 @@ NOT_RUN = {
     "runs/sartorius_mobilenet": "a run on real data",
     "runs/qs": "the quickstart with other seeds, of which one is run in small",
     "stains": "minutes; tests/verbs/test_planes.py takes planes through the verbs",
+    "cellxai view": "serves until Ctrl-C; tests/verbs/view does that",
+    "--run runs/other": "a second run; tests/report/several compares two",
     "cells_": "real data; tests/verbs/test_single_cells.py runs cells in small",
     "runs/shortcut": "the runs of scripts/shortcut_test.py, which take an hour",
 }

@@ -28,6 +28,19 @@ DEFINITION = (
     "they are; the interval of the share covered has the groups as its units."
 )
 
+NO_CLASS, BETWEEN_CLASSES = "(none)", " | "  # in the cell of a table
+
+
+def name_sets(
+    sets: Bool[Tensor, "n k"], logits: Float[Tensor, "n k"], names: Sequence[str]
+) -> list[str]:
+    """The cell that names the classes of each image's set, the likeliest first."""
+    orders = logits.argsort(1, descending=True).tolist()
+    return [
+        BETWEEN_CLASSES.join(names[int(c)] for c in order if is_possible[int(c)]) or NO_CLASS
+        for order, is_possible in zip(orders, sets.tolist(), strict=True)
+    ]
+
 
 @dataclass(frozen=True)
 class ConformalClassifier:

@@ -13,6 +13,7 @@ from gmm.files.atomic import atomic
 from gmm.files.leftovers import TEMPORARY
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # `Path` makes one slash of two
+CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
 OLD_TEMPORARY = re.compile(r"\.[^.]+\.\d+\.\w+")  # as versions before this named them
 
 
@@ -36,7 +37,7 @@ class RunFolder:
     @property
     def config(self) -> Path:
         """The whole resolved config; ``cellxai fit --config`` reruns it."""
-        return self.root / "config.yaml"
+        return self.root / CONFIG
 
     @property
     def split(self) -> Path:
@@ -46,7 +47,7 @@ class RunFolder:
     @property
     def environment(self) -> Path:
         """Versions, device, seeds and the fingerprint of the data."""
-        return self.root / "environment.json"
+        return self.root / ENVIRONMENT
 
     @property
     def metrics(self) -> Path:
@@ -101,6 +102,12 @@ class RunFolder:
     def report(self) -> Path:
         """The self-contained page."""
         return self.root / "report" / "index.html"
+
+
+def find_runs(folder: Path) -> list[Path]:
+    """The run folders inside a folder, at any depth: what has a config and an environment."""
+    found = (path.parent for path in sorted(folder.rglob(CONFIG)))
+    return [path for path in found if (path / ENVIRONMENT).is_file()]
 
 
 def refuse_address(option: str, path: Path) -> None:

@@ -1,10 +1,6 @@
 """The page: the saved results of a run, section by section, as HTML that needs no network."""
 
 import shlex
-from functools import cache
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cellxai.files.folder import RunFolder
 from cellxai.report.answers import answer_questions, collect_doubts
@@ -15,9 +11,8 @@ from cellxai.report.evaluation.section import evaluation_section
 from cellxai.report.explanations.section import explanation_section
 from cellxai.report.origin import Origin
 from cellxai.report.pieces import Picture, Section
-from cellxai.report.printed_numbers import decimal, duration, figure, interval, nats, percent
+from cellxai.report.rendering import render_template
 from cellxai.report.saved_files import attempt, dig, embed_if_drawn, read_json
-from cellxai.report.scripts import page_script, script_hash
 from cellxai.report.training.section import training_section
 
 # A minute, where the default benchmark takes hours: whoever has none sees first what it is.
@@ -51,8 +46,8 @@ def command_on(verb: str, folder: RunFolder) -> str:
 
 def render(folder: RunFolder, origin: Origin, sections: tuple[Section, ...]) -> str:
     """The page as HTML. Everything that comes from the run folder is escaped."""
-    page = _environment().get_template("page.html.jinja")
-    return page.render(
+    return render_template(
+        "page.html.jinja",
         name=folder.root.resolve().name,
         rerun=f"cellxai fit --config {shlex.quote(str(folder.config))}",
         origin=origin,
@@ -60,8 +55,6 @@ def render(folder: RunFolder, origin: Origin, sections: tuple[Section, ...]) -> 
         answers=answer_questions(sections),
         doubts=collect_doubts(sections),
         picture=first_picture(folder),
-        script=page_script(),
-        script_hash=script_hash(),
     )
 
 
@@ -69,24 +62,3 @@ def first_picture(folder: RunFolder) -> Picture | None:
     """What the page opens with: the explained images under their methods, if there are any."""
     alt = "Explained images, one per row, with the map of every method."
     return embed_if_drawn(folder.root, folder.explain / "grid.png", alt)
-
-
-@cache
-def _environment() -> Environment:
-    # Labels and ids are whatever a stranger's CSV holds: escaping is on for every template.
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "decimal": decimal,
-        "figure": figure,
-        "percent": percent,
-        "nats": nats,
-        "duration": duration,
-        "interval": interval,
-    }
-    return environment

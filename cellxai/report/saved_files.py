@@ -2,7 +2,6 @@
 
 import csv
 import json
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import Any
 import yaml
 
 from cellxai.files.folder import read_csv
+from cellxai.report.encoded_pictures import shrink
 from cellxai.report.pieces import Card, Doubt, Picture, Section
 
 CsvRow = Mapping[str, str]
 
+OF_VIEW = "p: "  # begins the name of a column
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MALFORMED = (
     OSError,
@@ -84,6 +85,16 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     return rows
 
 
+def p_by_view(row: CsvRow) -> tuple[tuple[str, float], ...]:
+    """The p-value of each view in a row of ``density/scores.csv``, the lowest first."""
+    views = (
+        (name.removeprefix(OF_VIEW), float(cell))
+        for name, cell in row.items()
+        if name and name.startswith(OF_VIEW) and cell
+    )
+    return tuple(sorted(views, key=lambda view: view[1]))
+
+
 def read_yaml(path: Path) -> Any:
     """The value of a YAML file; tags that would build Python objects are refused.
 
@@ -104,7 +115,7 @@ def dig(value: Any, *keys: str) -> Any:
 
 
 def embed(run: Path, path: Path, alt: str) -> Picture:
-    """The picture as a ``data:`` address, if it is a PNG inside the run folder.
+    """The picture as a ``data:`` address, if it is a PNG inside the run folder; as WebP if large.
 
     The name may come from a file that anyone edited, and the page is made to be passed on: a name
     or a link that leads out of the run folder would publish some other file.
@@ -119,7 +130,10 @@ def embed(run: Path, path: Path, alt: str) -> Picture:
         return Picture(alt, problem=f"{path.name} cannot be shown (not a PNG)")
     # A PNG opens with its signature, then length and name of the header, then width and height.
     width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
-    return Picture(alt, "data:image/png;base64," + b64encode(content).decode(), width, height)
+    try:
+        return Picture(alt, shrink(content), width, height)
+    except ValueError as error:
+        return Picture(alt, problem=f"{path.name} cannot be shown ({describe_error(error)})")
 
 
 def embed_if_drawn(run: Path, path: Path, alt: str) -> Picture | None:

@@ -9,7 +9,7 @@ from typing import Any
 from cellxai.classifier.monitor import higher_is_better
 from cellxai.data.pixels.planes import rename_colour
 from cellxai.files.config import read_config
-from cellxai.files.folder import RunFolder, read_csv, read_json, write_csv
+from cellxai.files.folder import RunFolder, find_runs, read_csv, read_json, write_csv
 from cellxai.files.frame import Frame
 from cellxai.files.returned import Returned
 from cellxai.intervals.saved import read_interval
@@ -71,8 +71,7 @@ def runs(folder: Path, out: Path | None = None) -> RunTable:
     Raises:
         FileNotFoundError: If there is no run.
     """
-    found = [path.parent for path in sorted(folder.rglob("config.yaml"))]
-    found = [path for path in found if RunFolder(path).environment.is_file()]
+    found = find_runs(folder)
     if not found:
         raise FileNotFoundError(
             f"folder={folder}: no run folder in it, expected some that `cellxai fit` made"

@@ -5,6 +5,7 @@ the verb is called, so ``--help`` of a program that needs torch answers without 
 """
 
 import importlib
+import json
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -32,11 +33,13 @@ class Verb:
         target: ``module:function``, imported when the verb is called.
         summary: One line for the list of verbs.
         subject: The option that a first word without dashes is for; ``None`` if there is none.
+        several: The option that may be given several times; ``None`` if there is none.
     """
 
     target: str
     summary: str
     subject: str | None = None
+    several: str | None = None
 
     def load(self) -> Callable[..., Any]:
         """The function behind the verb."""
@@ -46,6 +49,18 @@ class Verb:
         """The words, with the name of the option that a first word without dashes is for."""
         bare = self.subject and words and not words[0].startswith("-")
         return [f"--{self.subject}", *words] if bare else words
+
+    def gather(self, words: Sequence[str]) -> list[str]:
+        """The words, with all values of an option that may be given several times as one list."""
+        option, rest, values = f"--{self.several}", [], []
+        given = iter(words)
+        for word in given:
+            name, equals, value = word.partition("=")
+            if self.several and name == option:
+                values.append(value if equals else next(given, ""))
+            else:
+                rest.append(word)
+        return [option, json.dumps(values), *rest] if len(values) > 1 else list(words)
 
 
 def run(
@@ -122,6 +137,7 @@ def call(
             from gmm.commandline.trust import take_allowed, trust_own_words
 
             words, names = take_allowed(words)
+            words = verb.gather(words)
             refuse_repeated(words)
             trust_own_words(words, names)
             function = verb.load()

@@ -1,36 +1,23 @@
 """The page in a real browser: Chromium, driven by Playwright."""
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browsers import open_chromium, wait_until
 
 from cellxai.verbs.report import report
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: `make browser` installs it"),
-]
+pytestmark = pytest.mark.slow
 ATTACK = "<img src=x onerror=alert(1)>"
-OPTIONS = (
-    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator:
-    root = ["--no-sandbox"] if os.getuid() == 0 else []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS, *root])
+    with open_chromium() as browser:
         yield browser
-        browser.close()
 
 
 class Opened:
@@ -70,7 +57,7 @@ def test_methods_are_picked_side_by_side_and_four_at_most(opened):
     for number in range(boxes.count()):
         if not boxes.nth(number).is_checked() and boxes.nth(number).is_enabled():
             boxes.nth(number).check()
-    page.wait_for_function("document.querySelectorAll('#browser figure.map').length == 5")
+    wait_until(page, "document.querySelectorAll('#browser figure.map').length == 5")
     assert opened.maps()[0] == "image"
     assert page.locator("[data-part=methods] input:disabled").count() == boxes.count() - 4
 
@@ -79,11 +66,11 @@ def test_keys_move_through_the_images_and_the_address_brings_the_view_back(opene
     page = opened.page
     page.locator(".thumbnail").first.focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.querySelector('[data-part=title]').textContent == 'test001'")
+    wait_until(page, "document.querySelector('[data-part=title]').textContent == 'test001'")
     assert "image=test001" in page.url
     page.goto("about:blank")
     page.goto(f"{opened.address}#image=test002&methods=saliency,lime&scale=common&outlines=1")
-    page.wait_for_function("document.querySelectorAll('#browser figure.map').length == 3")
+    wait_until(page, "document.querySelectorAll('#browser figure.map').length == 3")
     assert page.locator("[data-part=title]").inner_text() == "test002"
     assert opened.maps() == ["image", "saliency", "lime"]
     assert page.locator("[data-part=scale]").input_value() == "common"
@@ -94,7 +81,7 @@ def test_strength_and_a_common_scale_change_what_is_drawn(opened):
     page = opened.page
     page.goto("about:blank")
     page.goto(f"{opened.address}#image=test000&methods=lime,occlusion")
-    page.wait_for_function("document.querySelectorAll('#browser figure.map').length == 3")
+    wait_until(page, "document.querySelectorAll('#browser figure.map').length == 3")
     image, lime = opened.pixels(0), opened.pixels(1)
     # The map of occlusion is that of LIME times five: alike where each has its own scale.
     assert lime == pytest.approx(opened.pixels(2), abs=2)
@@ -120,7 +107,7 @@ def test_the_superpixel_under_the_pointer_says_its_sum(opened):
     canvas = opened.page.locator("#browser .stack").nth(1)
     canvas.scroll_into_view_if_needed()
     canvas.hover(position={"x": 5, "y": 5})
-    opened.page.wait_for_function("document.querySelector('.pointed')?.textContent")
+    wait_until(opened.page, "document.querySelector('.pointed')?.textContent")
     assert re.search(r"superpixel 0: [+−]\d", opened.page.locator(".pointed").first.inner_text())
 
 

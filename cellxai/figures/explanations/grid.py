@@ -14,6 +14,7 @@ from cellxai.figures.style import drawing, picture_axes
 
 CELL_INCHES = 1.5
 MOST_ACROSS = 8  # explainers: wider than that, a page shrinks each map to a stamp
+MOST_DOWN = 8  # images, spread over all of them: the page opens with this picture
 MARGIN_INCHES = 0.6
 
 
@@ -37,12 +38,14 @@ class GridRow:
 def draw_grid(rows: Sequence[GridRow], path: Path) -> None:
     """Draws images down and explainers across, each map at its own 99th percentile of strength.
 
-    More explainers than fit beside each other go on below, beside the same images again.
+    More explainers than fit beside each other go on below, beside the same images again. Of many
+    images, ``MOST_DOWN`` are drawn, at equal distances in their order.
 
     Args:
         rows: Images, all with the same explainers.
         path: The PNG to write.
     """
+    rows = spread_out(rows)
     names = list(rows[0].maps)
     blocks = [names[start : start + MOST_ACROSS] for start in range(0, len(names), MOST_ACROSS)]
     lines = [(row, block) for block in blocks for row in rows]
@@ -57,6 +60,11 @@ def draw_grid(rows: Sequence[GridRow], path: Path) -> None:
             draw_line(line, row, block)
             for axes, name in zip(line, ["image", *block], strict=False):
                 axes.set_title(name if row is rows[0] else "", fontsize=8)
+
+
+def spread_out(rows: Sequence[GridRow]) -> Sequence[GridRow]:
+    """At most ``MOST_DOWN`` of the images, at equal distances."""
+    return rows[:: max(1, -(-len(rows) // MOST_DOWN))]
 
 
 def draw_line(line: Sequence[Axes], row: GridRow, names: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isnan, nan
 
+from cellxai.report.benchmark.bars import Scale, scale_of
 from cellxai.report.benchmark.words import (
     ABOUT,
     describe_ranking,
@@ -77,11 +78,12 @@ class MetricScore:
 
 @dataclass(frozen=True)
 class MetricColumn:
-    """One metric: its name, which scores are better, and the score of a map that knows nothing."""
+    """One metric: its name, which scores are better, what knows nothing scores, and its range."""
 
     metric: str
     direction: str
     chance: float
+    scale: Scale
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,12 @@ def _read_columns(scores: Sequence[MetricScore]) -> tuple[MetricColumn, ...]:
     for score in scores:
         by_metric.setdefault(score.metric, []).append(score)
     return tuple(
-        MetricColumn(metric, own[0].direction, _first_number(score.chance for score in own))
+        MetricColumn(
+            metric,
+            own[0].direction,
+            _first_number(score.chance for score in own),
+            scale_of(value for s in own for value in (s.low, s.mean, s.high, s.chance)),
+        )
         for metric, own in by_metric.items()
     )
 

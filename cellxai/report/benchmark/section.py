@@ -14,13 +14,13 @@ from cellxai.report.benchmark.families import (
     read_family_ranks,
     read_score,
 )
+from cellxai.report.benchmark.standings import Standing, read_standings
 from cellxai.report.benchmark.words import parse_number
 from cellxai.report.pieces import Card, Doubt, Picture, Section
 from cellxai.report.saved_files import CsvRow, attempt, embed, fill, read_json, read_rows
 
 MUST_BEAT = ("truth", "faithfulness", "sanity")
 """Families in which a method that explains anything beats a map that knows nothing."""
-MOST_OPEN = 2  # families that are seen without a click, where there are more than three
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Benchmark:
 
     Args:
         families: The families of metrics, the one that can prove most first.
-        n_open: How many of them are seen without a click.
+        standings: Every explainer in all of them.
         overview: Pictures of the whole benchmark.
         statuses: Each status that a score can have beside ``ok``.
         troubles: Explainers with such scores.
@@ -72,12 +72,22 @@ class Benchmark:
     """
 
     families: tuple[Family, ...]
-    n_open: int
+    standings: tuple[Standing, ...]
     overview: tuple[Picture, ...]
     statuses: tuple[str, ...]
     troubles: tuple[Trouble, ...]
     costs: dict[str, tuple[Price, ...]]
     problems: tuple[str, ...]
+
+    @property
+    def tested(self) -> tuple[Family, ...]:
+        """Families in which explainers could be compared with the controls."""
+        return tuple(family for family in self.families if not family.is_untested)
+
+    @property
+    def untested(self) -> tuple[str, ...]:
+        """The names of the others."""
+        return tuple(family.name for family in self.families if family.is_untested)
 
 
 def benchmark_section(folder: RunFolder, command: str) -> Section:
@@ -118,8 +128,7 @@ def _make_cards(benchmark: Benchmark) -> tuple[Card, ...]:
 
 def _find_doubts(benchmark: Benchmark) -> tuple[Doubt, ...]:
     """Families in which no method is better than a map that knows nothing."""
-    untold = [family.name for family in benchmark.families if family.is_untested]
-    lost = [f for f in benchmark.families if not f.winners and not f.is_untested]
+    lost = [family for family in benchmark.tested if not family.winners]
     doubts = [
         Doubt(
             f"No explainer beats the controls in {family.name}, {family.ranked}: there its maps "
@@ -128,8 +137,9 @@ def _find_doubts(benchmark: Benchmark) -> tuple[Doubt, ...]:
         for family in lost
         if family.name in MUST_BEAT
     ]
-    if untold:
-        what = f"Too few images to tell explainers from controls in {', '.join(untold)}"
+    if benchmark.untested:
+        where = ", ".join(benchmark.untested)
+        what = f"Too few images to tell explainers from controls in {where}"
         doubts.append(Doubt(f"{what}: ask for more with --images_per_class."))
     return tuple(doubts)
 
@@ -154,7 +164,7 @@ def _read_benchmark(folder: RunFolder, source: Path) -> Benchmark:
     )
     return Benchmark(
         families,
-        MOST_OPEN if len(families) > MOST_OPEN + 1 else len(families),
+        read_standings(families),
         tuple(picture for family, picture in drawn or () if not family),
         STATUSES,
         _find_troubles(scores),

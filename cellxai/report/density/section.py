@@ -17,11 +17,13 @@ from cellxai.report.saved_files import (
     embed,
     embed_if_drawn,
     fill,
+    p_by_view,
     read_json,
     read_rows,
 )
 
-N_UNUSUAL = 3  # of each set
+N_UNUSUAL, N_USUAL = 3, 1  # of each set: the least and the most typical
+SURPRISING = 0.05  # p-values that are marked
 SHEET = "Sheet of the most and the least surprising images, each with its log p-value."
 PICTURES = {
     "views": "Share of every set of images that surprises each view, and the share flagged.",
@@ -43,6 +45,12 @@ class Unusual:
     log_p: float
     view: str
     flagged: bool
+    p_by_view: Mapping[str, float]
+
+    @property
+    def strange(self) -> frozenset[str]:
+        """Views whose p-value is at most ``SURPRISING``."""
+        return frozenset(view for view, p in self.p_by_view.items() if p <= SURPRISING)
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class Density:
         promise: What the threshold does to unseen known images; ``None`` in old results.
         detectors: Others beside the density; ``None`` where there are none.
         pictures: The pictures that were drawn, by name in ``PICTURES``.
-        unusual: The ``N_UNUSUAL`` images that are strangest in each set.
+        unusual: The strangest images of each set, and the most typical.
         problems: Why something cannot be shown, one line each.
     """
 
@@ -159,7 +167,9 @@ def _read_unusual(path: Path) -> tuple[Unusual, ...]:
     for row in read_rows(path):
         flagged = int(row["unfamiliar"]) == 1
         log_p, view = float(row["log_p"]), row["view"]
-        unusual = Unusual(row["set"], row["id"], row["label"], log_p, view, flagged)
+        p_of = dict(p_by_view(row))
+        unusual = Unusual(row["set"], row["id"], row["label"], log_p, view, flagged, p_of)
         by_set[row["set"]].append(unusual)
     lowest = [sorted(images, key=lambda image: image.log_p) for images in by_set.values()]
-    return tuple(image for images in lowest for image in images[:N_UNUSUAL])
+    ends = [[*images[:N_UNUSUAL], *images[N_UNUSUAL:][-N_USUAL:]] for images in lowest]
+    return tuple(image for images in ends for image in images)

@@ -4,10 +4,9 @@ A map is a grey PNG of 8 bits, whose level says the evidence on a scale of its o
 a PNG whose red and green hold the label. The script of the page lays them over the image.
 """
 
-import io
 import json
-from base64 import b64encode
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,23 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 from markupsafe import Markup
-from PIL import Image
 from safetensors import SafetensorError, safe_open
 
 from cellxai.files.folder import RunFolder
-from cellxai.report.saved_files import MALFORMED, attempt, dig, read_rows
+from cellxai.report.encoded_pictures import png
+from cellxai.report.saved_files import MALFORMED, attempt, p_by_view, read_rows
 
 LARGEST_SIDE = 256  # pixels of a map on the page; larger ones are thinned out
-MAP_BYTES = 10_000_000  # of all maps together, a byte a pixel: more maps are smaller ones
+MAILED = 8_000_000  # letters of all images with their maps, on a page that is mailed
+LETTERS_PER_IMAGE = 80_000  # where there are so many that the page is larger anyway
+N_TRIED = 6  # images, by which it is judged how large all are
+MARGIN = 0.85  # of what the others may take: smaller pictures compress less well
 LARGEST_FILE = 2**30  # bytes of a file of maps that is read
 ROBUST_PERCENTILE = 99.0  # full colour, as in the drawn pictures
 NO_EVIDENCE, FULL = 128, 127  # levels: 128 is none, 1 and 255 are the full scale of either sign
-MOST_IMAGES = 60  # with their maps; of more, the page would be too large to mail
+MOST_IMAGES = 500  # with their maps; of more, the page would open too slowly
 PREFIX = "map/"
+MOST_VIEWS = 3  # beside an image
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,15 @@ class Known:
 
     Args:
         possible: The conformal set of classes, where ``evaluate`` wrote one.
-        log_p: Log p-value of being known, in nats, where ``density`` scored it.
+        p: p-value of being known, where ``density`` scored it.
         unfamiliar: Whether the density flags it.
+        views: The views that it surprises most, with their p-values.
     """
 
     possible: str | None = None
-    log_p: float | None = None
+    p: float | None = None
     unfamiliar: bool | None = None
+    views: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,24 +71,48 @@ def browser_data(folder: RunFolder, entries: list[Mapping[str, Any]]) -> Browser
         entries: What ``explain/index.json`` says of each image.
     """
     known, shown = read_known(folder), entries[:MOST_IMAGES]
-    side, images = side_of_maps(shown), []
-    for entry in shown:
-        try:
-            path = folder.explain / "maps" / f"{entry['id']}.safetensors"
-            images.append(describe_image(entry, path, folder.root, known, side))
-        except (*MALFORMED, SafetensorError):
-            continue  # its drawn pictures are on the page, or the reason why not
+    images = describe_images(folder, shown, known, find_side(folder, shown, known))
     if not images:
         return None
     ids = frozenset(image["id"] for image in images)
     return BrowserData(as_script_data({"images": images, "n_all": len(entries)}), ids)
 
 
-def side_of_maps(entries: list[Mapping[str, Any]]) -> int:
-    """The longest side in pixels at which the maps of all images fit into a page that is mailed."""
-    counts = (dig(entry, "explainers") for entry in entries)
-    n_maps = sum(len(count) for count in counts if isinstance(count, dict))
-    return int(min(LARGEST_SIDE, (MAP_BYTES / max(n_maps, 1)) ** 0.5))
+def find_side(
+    folder: RunFolder, entries: Sequence[Mapping[str, Any]], known: Mapping[str, Known]
+) -> int:
+    """The longest side in pixels at which all images with their maps fit into the page."""
+    tried = entries[:: -(-len(entries) // N_TRIED) or 1]
+    images = describe_images(folder, tried, known, LARGEST_SIDE)
+    if not images:
+        return LARGEST_SIDE
+    letters = sum(map(count_letters, images)) / len(images) * len(entries)
+    allowed = MARGIN * max(MAILED, LETTERS_PER_IMAGE * len(entries))
+    longest = max(max(image["width"], image["height"]) for image in images)
+    return LARGEST_SIDE if letters <= allowed else int(longest * (allowed / letters) ** 0.5)
+
+
+def count_letters(image: Mapping[str, Any]) -> int:
+    """How long an image with its maps is on the page."""
+    levels = sum(len(described["levels"]) for described in image["maps"].values())
+    return len(image["pixels"]) + len(image["superpixels"]) + levels
+
+
+def describe_images(
+    folder: RunFolder,
+    entries: Sequence[Mapping[str, Any]],
+    known: Mapping[str, Known],
+    side: int,
+) -> list[dict[str, Any]]:
+    """The images whose maps can be read, no side longer than ``side`` pixels."""
+    images = []
+    for entry in entries:
+        try:
+            path = folder.explain / "maps" / f"{entry['id']}.safetensors"
+            images.append(describe_image(entry, path, folder.root, known, side))
+        except (*MALFORMED, SafetensorError):
+            continue  # its drawn pictures are on the page, or the reason why not
+    return images
 
 
 def describe_image(
@@ -102,8 +131,9 @@ def describe_image(
         "part": str(entry["part"]),
         "explained": str(entry.get("explained") or entry["target"]),
         "possible": of_image.possible,
-        "log_p": of_image.log_p,
+        "p": of_image.p,
         "unfamiliar": of_image.unfamiliar,
+        "views": of_image.views,
         "width": pixels.shape[1],
         "height": pixels.shape[0],
         "pixels": png(pixels),
@@ -146,9 +176,14 @@ def to_pixels(image: Float[np.ndarray, "c h w"], side: int) -> UInt8[np.ndarray,
 
 
 def thin(plane: np.ndarray, side: int) -> np.ndarray:
-    """Every n-th row and column, so that no side has more than ``side`` pixels."""
-    step = -(-max(plane.shape) // side)
-    return plane[step // 2 :: step, step // 2 :: step] if step > 1 else plane
+    """Rows and columns at equal distances, so that no side has more than ``side`` pixels."""
+    scale = min(1.0, side / max(plane.shape))
+    counts = [max(1, round(scale * length)) for length in plane.shape]
+    rows, columns = (
+        ((np.arange(count) + 0.5) * length / count).astype(int)
+        for count, length in zip(counts, plane.shape, strict=True)
+    )
+    return plane[np.ix_(rows, columns)]
 
 
 def describe_map(
@@ -178,26 +213,25 @@ def label_image(labels: Int[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
     return np.stack(planes, axis=-1).astype(np.uint8)
 
 
-def png(pixels: UInt8[np.ndarray, "h w *c"]) -> str:
-    """Pixels as the ``data:`` address of a PNG, without loss."""
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + b64encode(buffer.getvalue()).decode()
-
-
 def read_known(folder: RunFolder) -> dict[str, Known]:
     """What evaluation and density say of each image; nothing where a file is missing or broken."""
     predictions = rows(folder.evaluation / "predictions.csv")
     possible = {row["id"]: row.get("possible_classes") for row in predictions}
     scored = {row["id"]: row for row in rows(folder.density / "scores.csv") if "log_p" in row}
     return {
-        name: Known(
-            possible.get(name),
-            float(scored[name]["log_p"]) if name in scored else None,
-            scored[name]["unfamiliar"] == "1" if name in scored else None,
-        )
+        name: Known(possible.get(name), *read_familiarity(scored.get(name)))
         for name in {*possible, *scored}
     }
+
+
+def read_familiarity(
+    row: Mapping[str, str] | None,
+) -> tuple[float | None, bool | None, tuple[tuple[str, float], ...]]:
+    """p-value, whether it is flagged, and its most surprised views, of a row of ``scores.csv``."""
+    if row is None:
+        return None, None, ()
+    p = float(row["p"]) if row.get("p") else math.exp(float(row["log_p"]))
+    return p, row["unfamiliar"] == "1", p_by_view(row)[:MOST_VIEWS]
 
 
 def rows(path: Path) -> list[dict[str, str]]:

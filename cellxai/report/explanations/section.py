@@ -59,6 +59,7 @@ class Explanations:
         images: In the order of the index; after the first ``MOST_DRAWN``, only what the browser
             cannot show.
         browser: Every image and map as data for the script of the page; ``None`` without any.
+        n_images: How many images were explained.
         n_left_out: Images whose drawn pictures are not embedded, for the browser has them.
         superpixels: How the superpixels were made.
         baseline: What replaced hidden pixels.
@@ -68,6 +69,7 @@ class Explanations:
 
     images: tuple[ExplainedImage, ...]
     browser: Markup | None
+    n_images: int
     n_left_out: int
     superpixels: str
     baseline: str
@@ -93,7 +95,7 @@ def explanation_section(folder: RunFolder, command: str) -> Section:
 
 def _make_cards(explanations: Explanations) -> tuple[Card, ...]:
     names = {explainer.name for image in explanations.images for explainer in image.explainers}
-    detail = f"compared on {len(explanations.images) + explanations.n_left_out} images"
+    detail = f"compared on {explanations.n_images} images"
     return (Card("Explainers", str(len(names)), detail),)
 
 
@@ -122,6 +124,7 @@ def _read_explanations(folder: RunFolder, source: Path) -> Explanations:
     return Explanations(
         tuple(_read_or_say_why(folder, entry) for entry in drawn),
         browser.script_data if browser else None,
+        len(entries),
         len(entries) - len(drawn),
         _describe_setting(saved["superpixels"]),
         _describe_setting(saved["baseline"]),

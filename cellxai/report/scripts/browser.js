@@ -90,6 +90,10 @@
     }));
   }
 
+  function badge(word, kind) {
+    return element("span", { className: `tag ${kind}`, textContent: word });
+  }
+
   function drawFacts(image) {
     const facts = [
       ["labelled", image.label ?? "not labelled"],
@@ -98,10 +102,17 @@
       ["part", image.part],
     ];
     if (image.possible) facts.push(["possible classes", image.possible]);
-    if (image.log_p !== null) {
-      facts.push(["is it known?", `${image.unfamiliar ? "unfamiliar" : "known"} (p = ${Math.exp(image.log_p).toPrecision(2)})`]);
+    if (image.views.length) {
+      facts.push(["most surprised views", image.views.map(([view, p]) => `${view} (p = ${p.toPrecision(2)})`).join(", ")]);
     }
     part("title").textContent = image.id;
+    const badges = [];
+    if (image.label !== null) badges.push(image.label === image.predicted ? badge("right", "good") : badge("misclassified", "bad"));
+    if (image.unfamiliar !== null) {
+      const p = `p = ${image.p.toPrecision(2)}`;
+      badges.push(image.unfamiliar ? badge(`unfamiliar, ${p}`, "bad") : badge(`known, ${p}`, "good"));
+    }
+    part("badges").replaceChildren(...badges);
     part("facts").replaceChildren(...facts.map(([name, value]) => element("div", {},
       element("dt", { textContent: name }), element("dd", { textContent: value }))));
   }

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from cellxai.evaluation.class_calibration import CALIBRATION_FILE, ClassCalibration
-from cellxai.evaluation.conformal import measure_coverage
+from cellxai.evaluation.conformal import measure_coverage, name_sets
 from cellxai.evaluation.judgement import PartJudgement
 from cellxai.evaluation.temperature import cross_entropy, fit_temperature
 from cellxai.trained.run import TrainedRun
 
 ERROR_RATES = (0.05, 0.1, 0.2)  # whose sets are judged on the test images
+SHOWN_RATE = 0.1  # whose sets stand in predictions.csv, as in scores.csv
 
 
 def calibrate_run(
@@ -46,6 +47,16 @@ def judge_sets(
                 ).as_json()
             figures.setdefault(name, {})[f"{rate}"] = entry
     return figures
+
+
+def possible_classes(
+    kept: ClassCalibration | None, judged: PartJudgement, classes: Sequence[str]
+) -> list[str]:
+    """The set of each test image at ``SHOWN_RATE``; blank for images that had a say in it."""
+    if kept is None or judged.part != "test":
+        return [""] * len(judged.labels)
+    sets = kept.conformal(SHOWN_RATE).sets(judged.logits)
+    return name_sets(sets, judged.logits, classes)
 
 
 def describe_sets(sets: dict[str, Any]) -> tuple[str, ...]:

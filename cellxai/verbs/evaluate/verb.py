@@ -25,6 +25,7 @@ from cellxai.verbs.evaluate.certainty import (
     calibrate_run,
     describe_sets,
     judge_sets,
+    possible_classes,
     temperature_of_run,
 )
 from cellxai.verbs.evaluate.other_data import (
@@ -137,12 +138,18 @@ def evaluate_run(trained: TrainedRun) -> EvaluationSummary:
     judged = trained.judged_part
     temperature = temperature_of_run(parts)
     weights = hash_tensors(trained.classifier.state_dict())
-    calibration_ = calibrate_run(trained, parts, weights)
-    sets = judge_sets(calibration_, parts, trained.classes)
+    kept = calibrate_run(trained, parts, weights)
+    sets = judge_sets(kept, parts, trained.classes)
     baseline = baseline_of_run(trained, judged)
     records = {part: trained.images.records(part) for part in parts}
     rows = [
-        row for part in parts for row in prediction_rows(parts[part], records[part], calibration_)
+        row | {"possible_classes": possible}
+        for part, judgement in parts.items()
+        for row, possible in zip(
+            prediction_rows(judgement, records[part], kept),
+            possible_classes(kept, judgement, trained.classes),
+            strict=True,
+        )
     ]
     every = [record for part in parts for record in records[part]]
     write_csv(folder / "predictions.csv", with_columns(rows, every))

@@ -12,9 +12,9 @@ from cellxai.data.pixels.transforms import Transforms
 from cellxai.data.records import Source
 from cellxai.density.pipeline import DensityPipeline
 from cellxai.evaluation.class_calibration import ClassCalibration
-from cellxai.evaluation.conformal import ConformalClassifier
+from cellxai.evaluation.conformal import ConformalClassifier, name_sets
 from cellxai.trained.image_stream import Chunk
-from cellxai.verbs.score.table import BETWEEN_CLASSES, NO_CLASS, ScoreRow, probability_columns
+from cellxai.verbs.score.table import ScoreRow, probability_columns
 
 BLANK = ("", "", "", "", "", "")  # the cells of the density
 
@@ -43,12 +43,7 @@ class Certainty:
         """The cell that names the classes of each image's set, the likeliest first."""
         if self.conformal is None:
             return [""] * len(logits)
-        orders = logits.argsort(1, descending=True).tolist()
-        sets = self.conformal.sets(logits).tolist()
-        return [
-            BETWEEN_CLASSES.join(names[int(c)] for c in order if is_possible[int(c)]) or NO_CLASS
-            for order, is_possible in zip(orders, sets, strict=True)
-        ]
+        return name_sets(self.conformal.sets(logits), logits, names)
 
 
 @dataclass(frozen=True)

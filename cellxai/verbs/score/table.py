@@ -16,7 +16,6 @@ from scipy.stats import false_discovery_control
 from cellxai.files.folder import atomic
 from gmm.files.atomic import name_full_disk
 
-NO_CLASS, BETWEEN_CLASSES = "(none)", " | "
 NO_COLUMNS: Mapping[tuple[str, str], Mapping[str, str]] = {}
 OF_CLASS = "p_"  # begins the name of a column, here as in evaluation/predictions.csv
 # A file's name may be no UTF-8: its bytes are written as they are.
@@ -35,7 +34,7 @@ class ScoreRow:
         predicted: The likeliest class.
         probability: Probability of that class, calibrated where ``evaluate`` was called.
         possible_classes: The conformal set: classes that the image may have, the likeliest first;
-            :data:`NO_CLASS` where it may have none, empty where ``evaluate`` was not called.
+            ``(none)`` where it may have none, empty where ``evaluate`` was not called.
         known_p: P-value of being known: at most this share of known images is as strange; empty, as
             all up to ``strange``, without a density.
         q_value: Of all images of the call that are as strange or stranger, the share that is

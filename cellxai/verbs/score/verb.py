@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cellxai.data.records import Record, Scan, Source
 from cellxai.density.promises import Promise
+from cellxai.evaluation.conformal import BETWEEN_CLASSES, NO_CLASS
 from cellxai.evaluation.well_tables import WELLS
 from cellxai.files.folder import RunFolder, read_json, write_json
 from cellxai.files.frame import Frame, read_frame
@@ -20,8 +21,6 @@ from cellxai.verbs.score.parts import cut_images, key_of_record
 from cellxai.verbs.score.scorer import Scorer
 from cellxai.verbs.score.sheet import draw_sheet
 from cellxai.verbs.score.table import (
-    BETWEEN_CLASSES,
-    NO_CLASS,
     ScoreRow,
     append_rows,
     fill_in,

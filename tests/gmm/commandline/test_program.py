@@ -185,3 +185,11 @@ def test_a_file_in_the_current_folder_hides_no_library(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False
     )
     assert done.returncode == 0
+
+
+def test_an_option_that_may_be_repeated_becomes_one_list():
+    verb = Verb("json:dumps", "writes", several="run")
+    words = ["--run", "a", "--out", "o", "--run=b c"]
+    assert verb.gather(words) == ["--run", '["a", "b c"]', "--out", "o"]
+    assert verb.gather(["--run", "a"]) == ["--run", "a"]
+    assert Verb("json:dumps", "writes").gather(words) == words

@@ -110,3 +110,29 @@ def test_each_score_that_was_explained_has_its_own_section(run):
     assert "Benchmark of the log odds: can the explanation be believed?</h2>" in page
     assert '<a href="#benchmark-density">Benchmark of the density</a>' in page
     assert page.count("explainers that beat the controls") == 1
+
+
+def test_that_images_are_too_few_is_said_once(run):
+    path = run / "benchmark" / "ranks.csv"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r",(yes|no),(?=[^,]*$)", ",untestable,", text, flags=re.M), "utf-8")
+    content = benchmark_section(RunFolder(run), "").content
+    assert content.untested == ("faithfulness", "localisation")
+    text = section(run)
+    assert text.count("Too few images") == 1
+    assert "could be tested" not in text
+
+
+def test_every_score_with_an_interval_is_a_bar_inside_its_width(run):
+    text = section(run)
+    content = benchmark_section(RunFolder(run), "").content
+    n_scores = sum(
+        cell is not None and cell.mean == cell.mean
+        for family in content.families
+        for line in family.lines
+        for cell in line.cells
+    )
+    assert text.count('<svg class="bar"') == n_scores
+    for x, width in re.findall(r'<rect class="range" x="([\d.-]+)" y="2.5" width="([\d.]+)"', text):
+        assert float(x) >= 0
+        assert float(x) + float(width) <= 100.6

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from report_files import change_table, section_of
 
-from cellxai.files.folder import RunFolder
+from cellxai.files.folder import RunFolder, read_csv, write_csv
 from cellxai.report.density.section import density_section
 
 NEW = ("reliability.csv", "detectors.csv", "reliability.png", "detectors.png")
@@ -87,3 +87,16 @@ def test_names_are_text_and_never_markup(run):
     text = section_of(run, "density")
     assert "<script" not in text
     assert text.count("&lt;script&gt;") > 4
+
+
+def test_the_p_value_of_each_view_is_told_of_the_ends_of_each_set_and_low_ones_are_bold(run):
+    path = run / "density" / "scores.csv"
+    rows = [row | {"p: tones": "0.5", "p: bn2": "0.0312"} for row in read_csv(path)]
+    write_csv(path, rows)
+    content = density_section(RunFolder(run), "").content
+    by_set = [[u for u in content.unusual if u.set == name] for name in ("train", "phc_u373")]
+    for images in by_set:
+        scores = [float(row["log_p"]) for row in rows if row["set"] == images[0].set]
+        assert [image.log_p for image in images] == [*sorted(scores)[:3], max(scores)]
+        assert images[0].strange == {"bn2"}
+    assert section_of(run, "density").count("<strong>0.031</strong>") == len(content.unusual)

@@ -11,14 +11,15 @@ from html_page import Page
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from cellxai.files.folder import RunFolder, read_csv
+from cellxai.files.folder import RunFolder, read_csv, write_csv
 from cellxai.report.explanations.browser_data import (
     LARGEST_SIDE,
-    MAP_BYTES,
     browser_data,
-    side_of_maps,
+    count_letters,
 )
 from cellxai.verbs.report import report
+
+MODULE = "cellxai.report.explanations.browser_data"
 
 
 def decode(address: str) -> np.ndarray:
@@ -53,7 +54,19 @@ def test_levels_give_back_the_map_and_sums_are_those_of_its_superpixels(run):
 def test_an_image_says_what_evaluation_and_density_found_of_it(run):
     shown = images_of(run)[0]
     (row,) = (r for r in read_csv(run / "density" / "scores.csv") if r["id"] == shown["id"])
-    assert (shown["log_p"], shown["unfamiliar"]) == (float(row["log_p"]), row["unfamiliar"] == "1")
+    assert shown["p"] == pytest.approx(np.exp(float(row["log_p"])))  # an older table has no p
+    assert (shown["unfamiliar"], shown["views"]) == (row["unfamiliar"] == "1", [])
+    views = {"p: tones": "0.5", "p: pixels": "0.01", "p: logits": "0.2", "p: bn2": "0.3"}
+    add_columns(run / "density" / "scores.csv", p="0.25", **views)
+    shown = images_of(run)[0]
+    assert shown["p"] == 0.25
+    assert shown["views"] == [["pixels", 0.01], ["logits", 0.2], ["bn2", 0.3]]
+
+
+def add_columns(path: Path, **cells: str) -> None:
+    found = read_csv(path)
+    path.unlink()
+    write_csv(path, [row | cells for row in found])
 
 
 def test_a_large_map_is_thinned_out_and_keeps_its_sums(run):
@@ -85,11 +98,25 @@ def test_an_image_whose_maps_cannot_be_read_is_left_to_its_drawn_pictures(run, t
     assert "test000" in Page(report(run).path).section("explanations")
 
 
-def test_the_maps_of_many_images_fit_into_a_page_that_is_mailed():
-    entries = [{"explainers": dict.fromkeys(map(str, range(12)))}] * 24
-    assert 24 * 12 * side_of_maps(entries) ** 2 <= MAP_BYTES
-    assert side_of_maps(entries[:1]) == LARGEST_SIDE
-    assert side_of_maps([{}, None]) == LARGEST_SIDE
+@pytest.mark.parametrize("shape", [(40, 60), (300, 200)])
+def test_maps_are_only_made_smaller_where_the_page_would_be_too_large(run, shape, monkeypatch):
+    generator, labels = np.random.default_rng(0), np.zeros(shape, np.int32)
+    for entry in entries_of(run):
+        noise = {
+            f"map/{name}": generator.normal(size=shape).astype(np.float32)
+            for name in entry["explainers"]
+        }
+        path = run / "explain" / "maps" / f"{entry['id']}.safetensors"
+        save_file({"image": np.ones((1, *shape), np.float32), "superpixels": labels, **noise}, path)
+    whole = images_of(run)
+    assert max(whole[0]["width"], whole[0]["height"]) == min(max(shape), LARGEST_SIDE)
+    allowed = sum(map(count_letters, whole)) // 3
+    monkeypatch.setattr(f"{MODULE}.MAILED", allowed)
+    monkeypatch.setattr(f"{MODULE}.LETTERS_PER_IMAGE", 0)
+    shrunk = images_of(run)
+    assert 0.6 * allowed < sum(map(count_letters, shrunk)) <= allowed
+    ratio = shrunk[0]["width"] / shrunk[0]["height"]
+    assert ratio == pytest.approx(shape[1] / shape[0], rel=0.05)
 
 
 def test_no_name_ends_the_script_element(run):

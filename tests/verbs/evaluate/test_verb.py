@@ -212,3 +212,11 @@ def test_without_a_validation_part_nothing_is_calibrated_and_an_old_file_goes(ti
     assert calibrate_run(kept, {}, "w") is None
     assert not old_copy.exists()
     assert "no validation part" in judge_sets(None, {}, trained.classes)["problem"]
+
+
+def test_test_images_have_the_conformal_set_whose_coverage_is_judged(evaluated, report):
+    rows = read_csv(evaluated.folder / "predictions.csv")
+    assert not any(row["possible_classes"] for row in rows if row["part"] != "test")
+    judged = [row for row in rows if row["part"] == "test"]
+    covered = [row["label"] in row["possible_classes"].split(" | ") for row in judged]
+    assert sum(covered) == report["conformal"]["overall"]["0.1"]["test"]["n_covered"]

@@ -1,0 +1,1 @@
+"""Pages of several runs: those of a folder as a list, and some side by side."""
