@@ -70,7 +70,10 @@ SMALL = {
     "grid": ["--vary", json.dumps(GRID)],
     "density": ["--pipeline.n_folds", "3", "--detectors", "{}"],
     "explain": ["--explainers", "gradcam"],
-    "benchmark": ["--config", "configs/benchmark/smoke.yaml", "--images_per_class", "1"],
+    # One size of batches, as the whole and its shards are merged here and have to agree to the bit.
+    "benchmark": [
+        "--config", "configs/benchmark/smoke.yaml", "--images_per_class", "1", "--batch_size", "8",
+    ],
 }  # fmt: skip
 NOT_RUN = {
     "PATH/TO/": "real data, which is not in this repository, and minutes to hours",
