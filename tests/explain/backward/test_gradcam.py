@@ -119,7 +119,7 @@ def test_a_patch_embedding_is_no_last_convolution_unless_it_is_named(images, tar
 @pytest.mark.parametrize(
     ("build", "layer"),
     [(vit, "blocks.0"), (dinov2_with_registers, "blocks.0"), (eva_with_gates, "blocks.1"),
-     (swin, "norm"), (maxvit, "norm")],
+     (swin, "norm"), pytest.param(maxvit, "norm", marks=pytest.mark.slow)],
     ids=["class token", "registers", "pooled tokens", "channels last", "channels first"],
 )  # fmt: skip
 def test_of_a_transformer_it_is_the_last_layer_whose_patches_matter(build, layer):

@@ -6,7 +6,7 @@ import pytest
 import timm
 import torch
 from modified_gradients import relevance_by_gradients
-from small_transformers import SIDE_PX, TRANSFORMERS, small_transformer, swin, vit
+from small_transformers import SIDE_PX, TRANSFORMERS, maxvit, small_transformer, swin, vit
 from torch import nn
 from torch.nn import functional as F
 
@@ -18,7 +18,17 @@ from cellxai.explain.backward.lrp_spreads import Layer, composite_of, gamma_spre
 from cellxai.explain.backward.rules import Call, run_under
 from cellxai.explain.base import Context
 
-BUILDERS = pytest.mark.parametrize("build", TRANSFORMERS, ids=lambda build: build.__name__)
+LONGER = (maxvit, swin)  # a second each: many small windows
+BUILDERS = pytest.mark.parametrize(
+    "build",
+    [
+        pytest.param(build, id=build.__name__, marks=[pytest.mark.slow] * (build in LONGER))
+        for build in TRANSFORMERS
+    ],
+)
+VIT_AND_SWIN = pytest.mark.parametrize(
+    "build", [pytest.param(vit, id="vit"), pytest.param(swin, id="swin", marks=pytest.mark.slow)]
+)
 
 
 def question(side_px=SIDE_PX, dtype=torch.float64):
@@ -45,13 +55,13 @@ def test_it_equals_gradients_with_constant_factors(build):
 
 
 def test_in_single_precision_it_equals_them_too():
-    model, (images, targets, context) = small_transformer(swin), question()
+    model, (images, targets, context) = small_transformer(vit), question()
     expected = relevance_by_gradients(model, images, targets)
     single = LRP("attention").attribute(model.float(), images.float(), targets, context)
     assert_same_maps(single.plane_values.double(), expected)
 
 
-@pytest.mark.parametrize("build", [vit, swin], ids=["vit", "swin"])
+@VIT_AND_SWIN
 @pytest.mark.parametrize("composite", ["attention-gamma", "epsilon-plus"])
 def test_the_map_and_what_constants_take_are_the_score(build, composite):
     model, (images, targets, context) = small_transformer(build), question()
@@ -61,7 +71,7 @@ def test_the_map_and_what_constants_take_are_the_score(build, composite):
     assert (attribution.completeness_gap.abs() <= 1e-4 * scores.abs()).all()
 
 
-@pytest.mark.parametrize("build", [vit, swin], ids=["vit", "swin"])
+@VIT_AND_SWIN
 def test_a_batch_equals_its_images_one_by_one(build):
     model, (images, targets, context) = small_transformer(build), question()
     together = LRP("attention").attribute(model, images, targets, context)
