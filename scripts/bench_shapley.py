@@ -1,7 +1,7 @@
 """How many forwards Shapley values need: leverage scores against Kernel SHAP on a trained run.
 
 python scripts/bench_shapley.py [--run RUN] [--data CELLS] [--images N] [--truth N] [--seeds N]
-cost: 25 minutes of one CPU core for 20 images of a small network; expect: three tables, a picture
+cost: 10 CPU seconds an image with the small network; expect: four tables and a picture
 
 A run that does not exist is trained first: a small network on the cells of the quickstart. The
 truth is a long run of paired leverage sampling with a seed of its own; how far it may be from the

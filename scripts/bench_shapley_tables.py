@@ -130,5 +130,7 @@ def draw(errors: np.ndarray, path: Path) -> None:
         axes.set(title=f"Shapley values of {len(errors)} images; dashed: Kernel SHAP at {MOST}")
         axes.set_xticks(COUNTS, [str(n) for n in COUNTS], minor=False)
         axes.minorticks_off()
-        axes.set_yticks([0.05, 0.1, 0.2, 0.5], ["0.05", "0.1", "0.2", "0.5"])
+        axes.set_yticks(
+            [0.01, 0.02, 0.05, 0.1, 0.2, 0.5], ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5"]
+        )
         axes.legend()
