@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cellxai.cli import main
-from cellxai.files.folder import read_csv
+from cellxai.files.folder import RunFolder, read_csv
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "quickstart.yaml"
 SMALL = (
@@ -39,6 +39,6 @@ def test_a_quickstart_ends_with_the_numbers_of_the_cpu(tmp_path: Path, monkeypat
         assert float(mine["train_loss"]) == pytest.approx(float(other["train_loss"]), rel=1e-3)
     assert read(tmp_path / "cuda", "environment.json")["device"].startswith("pretended CUDA")
     assert (tmp_path / "cuda" / "report" / "index.html").stat().st_size > 100_000
-    maps = read(tmp_path / "cuda", "explanations/index.json")
+    maps = read(RunFolder(tmp_path / "cuda").explain, "index.json")
     assert maps["precision"] == "exact"
     assert {row["status"] for row in maps["images"][0]["explainers"].values()} == {"ok"}
