@@ -23,7 +23,7 @@ def compare_accuracy(first: RunResults, other: RunResults) -> str:
         compared = compare_pairs(own, others, np.arange(len(common)))
         return f"{other.name}: {describe_pairs(compared, first.name)}"
     own, others = (np.array(list(of_run.values())) for of_run in right)
-    intervals = [interval_of_share(float(each.mean()), len(each)) for each in (own, others)]
+    intervals = [interval_of_share(float(each.mean()), float(len(each))) for each in (own, others)]
     compared = compare_shares(
         float(own.mean()), intervals[0], float(others.mean()), intervals[1], len(others)
     )

@@ -60,7 +60,8 @@ def test_whatever_a_row_depends_on_is_among_the_settings(net):
     setup = Setup(net, explainers, metrics, Grid(8), ConstantBaseline())
     settings = setup.settings()
     assert {*settings} == {
-        "model", "superpixels", "baseline", "explainer 'edges'", "explainer 'saliency'",
+        "model", "precision", "superpixels", "baseline",
+        "explainer 'edges'", "explainer 'saliency'",
         "control 'edges'", "control 'saliency'", "metric 'gini'", "metric 'deletion'",
     }  # fmt: skip
     assert (settings["control 'edges'"], settings["control 'saliency'"]) == ("yes", "no")
