@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,42 +34,9 @@ from cellxai.trained.run import TrainedRun, load_run
 from cellxai.training.settings import Device
 from cellxai.verbs.explain.pictures import grid_row
 from cellxai.verbs.explain.plane_evidence import write_planes
+from cellxai.verbs.explain.question import Question
 from cellxai.verbs.explain.saved_maps import SavedMaps, maps_by_explainer, read_maps, write_maps
 from cellxai.verbs.explain.work import Work
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of a run: which images, by which explainers, of which score.
-
-    Args:
-        explainers: Explainers by name.
-        superpixels: What LIME hides and what the pictures outline.
-        baseline: What replaces hidden pixels.
-        images: Ids of the run's images, files, folders and patterns; ``None`` for the first of each
-            class.
-        images_per_class: How many of each class, where no image is named.
-        part: Where they are taken from; ``None`` for the part that influenced the training least.
-        score: What is explained of the predicted class, or of the image.
-        classes: Which classes of each image.
-        mask: What the picture of LIME shows in its second panel; ``None`` for the three strongest.
-        seed: Seed of every random choice.
-        batch_size: Images per forward pass at most; ``None`` for what is fastest here.
-        precision: With how many digits a CUDA device multiplies float32 numbers.
-    """
-
-    explainers: Mapping[str, Explainer] = field(default_factory=standard_explainers)
-    superpixels: Superpixels = field(default_factory=Slic)
-    baseline: Baseline = field(default_factory=BlurBaseline)
-    images: Sequence[str] | None = None
-    images_per_class: int = 1
-    part: str | None = None
-    score: ScoreName | Score = "logit"
-    seed: int = 0
-    batch_size: int | None = None
-    classes: ClassChoice = field(default_factory=ClassChoice)
-    mask: LimeMask | None = None
-    precision: Precision = "exact"
 
 
 @dataclass(frozen=True)
