@@ -52,6 +52,9 @@ def explain(name: str, net: nn.Module, device: str, precision: Precision = "exac
 def test_a_map_is_that_of_the_cpu(name: str, net: nn.Module) -> None:
     here, there = explain(name, net, "cpu"), explain(name, net, "cuda")
     assert (there.status, there.cost.forwards) == (here.status, here.cost.forwards)
+    if here.status == "unsupported":  # such as attention in a network that has none
+        assert there.reason == here.reason
+        return
     assert_close(there.values, here.values, 2e-2 if name == "lime-bf16" else 1e-4)
 
 

@@ -33,6 +33,7 @@ from cellxai.explain.status import Doubt, doubt_of_images
 from cellxai.explain.verdict import with_doubts
 
 TOLERATED_LOSS = 0.05  # of the relevance, on its way to the pixels
+UNITS_OF_NOISE = 16  # of the last digit of the score: what is smaller is rounding
 OUTSIDE = 0.1  # of the width of the box: noise on an image may leave it by a little
 
 
@@ -108,6 +109,7 @@ class LRP(Explainer):
             attribution, promised, TOLERATED_LOSS, law="conservation", elsewhere=absorbed
         )
         doubts = doubts_of_score(promised, missed) + doubts_of_constants(passes, promised)
+        doubts += doubts_of_rounding(values, promised, images.dtype)
         doubts += [Doubt("degraded", hidden) for hidden in [passes[0].hidden] if hidden]
         if composite.at_pixels is not None:
             doubts += self._doubts_of_pixels(images, passes[0].n_pixel_layers)
@@ -146,6 +148,18 @@ def doubts_of_constants(
     }
     shares = shares_in_words(taken, promised)
     return [Doubt("ok", f"of the score, constants take: {', '.join(shares)}")] if shares else []
+
+
+def doubts_of_rounding(
+    values: Float[Tensor, "b c h w"], promised: Float[Tensor, " b"], dtype: torch.dtype
+) -> list[Doubt]:
+    """That constants leave the pixels less than the network's precision can tell from nothing."""
+    left = values.to(promised).flatten(1).abs().sum(1)
+    noise = UNITS_OF_NOISE * torch.finfo(dtype).eps * promised.abs()
+    precision = str(dtype).removeprefix("torch.")
+    fault = f"constants leave the pixels no more of the score than the rounding of {precision}"
+    doubt = doubt_of_images(left < noise, fault)
+    return [] if doubt is None else [doubt]
 
 
 @dataclass(frozen=True)
