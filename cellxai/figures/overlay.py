@@ -37,7 +37,7 @@ def tint_by_sign(
     strength = np.minimum(np.abs(values) / limit, 1)[..., None] * STRONGEST_TINT
     colour = np.where((values > 0)[..., None], to_rgb(POSITIVE), to_rgb(NEGATIVE))
     grey = DARKEST + (1 - DARKEST) * image.mean(-1, keepdims=True)
-    return (1 - strength) * grey + strength * colour
+    return np.minimum((1 - strength) * grey + strength * colour, 1)  # rounding may exceed white
 
 
 def robust_limit(values: Float[np.ndarray, "*shape"]) -> float:
