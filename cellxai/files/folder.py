@@ -110,6 +110,11 @@ def find_runs(folder: Path) -> list[Path]:
     return [path for path in found if (path / ENVIRONMENT).is_file()]
 
 
+def as_paths(run: list[Path] | Path) -> list[Path]:
+    """The folders that an option names which may be given several times."""
+    return [Path(path) for path in run] if isinstance(run, list) else [Path(run)]
+
+
 def refuse_address(option: str, path: Path) -> None:
     """Refuses an address on the network where a local path belongs.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cellxai.files.folder import RunFolder
+from cellxai.files.folder import CONFIG, RunFolder, as_paths
 from cellxai.report.page import command_on, smallest_benchmark
 
 QUESTIONS: tuple[tuple[str, Callable[[RunFolder], Path], str], ...] = (
@@ -30,8 +30,15 @@ def what_next(verb: str, words: Words, arguments: Mapping[str, Any]) -> str:
     follow = FOLLOWERS.get(verb)
     if follow:
         return follow(words, arguments)
-    run = arguments.get("run")
-    return after_run(RunFolder(Path(run))) if run and RunFolder(Path(run)).config.is_file() else ""
+    run = run_asked(arguments)
+    return "" if run is None else after_run(run)
+
+
+def run_asked(arguments: Mapping[str, Any]) -> RunFolder | None:
+    """The run that a verb was called on; ``None`` where there were several, or what is no run."""
+    paths = as_paths(arguments.get("run") or [])
+    is_one = len(paths) == 1 and (paths[0] / CONFIG).is_file()
+    return RunFolder(paths[0]) if is_one else None
 
 
 def after_run(run: RunFolder) -> str:
@@ -45,19 +52,20 @@ def after_run(run: RunFolder) -> str:
 
 def after_page(words: Words, arguments: Mapping[str, Any]) -> str:
     """The page is to be opened; a run without a benchmark has one question left."""
-    run = RunFolder(Path(arguments["run"]))
+    run = run_asked(arguments)
+    if run is None:
+        return ""
     rest = "" if run.benchmark.is_dir() else f", or {after_run(run)}"
-    return f"open {run.report} in a browser{rest}"
+    return f"open {arguments.get('out') or run.report} in a browser{rest}"
 
 
 def after_score(words: Words, arguments: Mapping[str, Any]) -> str:
     """The same images explained, where they are given by name."""
-    images = arguments.get("images")
-    if not images:
+    images, run = arguments.get("images"), run_asked(arguments)
+    if not images or run is None:
         return ""
     names = shlex.quote(images if isinstance(images, str) else ",".join(map(str, images)))
-    explain = command_on("explain", RunFolder(Path(arguments["run"])))
-    return f"{explain} --images {names}   # what the classes were seen by"
+    return f"{command_on('explain', run)} --images {names}   # what the classes were seen by"
 
 
 def same_data(verb: str, purpose: str) -> Callable[[Words, Mapping[str, Any]], str]:

@@ -162,8 +162,11 @@ def call(
         return MISTAKE if mistake else FAILURE
     if result is not None:
         print(paint_warnings(str(result), sys.stdout))
-        if what_next:
-            suggest(load_function(what_next)(prog.split()[1], words, arguments))
+        # Who reads along is told what to do next; a file or a pipe has the answer alone.
+        if what_next and sys.stderr.isatty():
+            line = load_function(what_next)(prog.split()[1], words, arguments)
+            if line:
+                print(f"next: {line}", file=sys.stderr)
     return getattr(result, "exit_code", 0)
 
 
@@ -171,12 +174,6 @@ def load_function(target: str) -> Callable[..., Any]:
     """What ``module:function`` names."""
     module, _, function = target.partition(":")
     return getattr(importlib.import_module(module), function)
-
-
-def suggest(line: str) -> None:
-    """Shows what to do next to who reads along; a file or a pipe has the answer alone."""
-    if line and sys.stderr.isatty():
-        print(f"next: {line}", file=sys.stderr)
 
 
 def lacks_memory(error: BaseException) -> bool:

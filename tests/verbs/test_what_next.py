@@ -59,10 +59,17 @@ def test_a_data_set_keeps_its_words():
 
 def test_the_page_is_to_be_opened_and_scored_images_are_explained(run):
     assert str(run.report) in what_next("report", [], {"run": run.root})
+    assert "mine.html" in what_next("report", [], {"run": [run.root], "out": Path("mine.html")})
     line = what_next("score", [], {"run": run.root, "images": ["a.png", "b c.png"]})
     assert takes(cli, line)
     assert shlex.split(line)[-1] != "a.png,b c.png"  # the remark stands behind it
     assert "'a.png,b c.png'" in line
+
+
+@pytest.mark.parametrize("verb", ["report", "view", "evaluate"])
+def test_of_several_runs_or_of_what_is_no_run_nothing_is_suggested(verb, run, tmp_path):
+    assert what_next(verb, [], {"run": [run.root, run.root]}) == ""
+    assert what_next(verb, [], {"run": tmp_path}) == ""
 
 
 @pytest.mark.parametrize("verb", sorted(FOLLOWERS))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellxai.files.folder import CONFIG, RunFolder, find_runs
+from cellxai.files.folder import CONFIG, RunFolder, as_paths, find_runs
 from cellxai.files.returned import Returned
 from cellxai.report.origin import read_origin
 from cellxai.report.page import read_sections, render
@@ -49,7 +49,7 @@ def report(run: list[Path] | Path, out: Path | None = None) -> ReportPage | Seve
         FileNotFoundError: If it is neither a run folder nor a folder of runs.
         ValueError: If a run is named twice.
     """
-    paths = [Path(path) for path in run] if isinstance(run, list) else [run]
+    paths = as_paths(run)
     if len(paths) > 1:
         for path in paths:
             check_run_folder(path)

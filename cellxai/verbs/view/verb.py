@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cellxai.files.folder import as_paths
 from cellxai.files.returned import Returned
 from cellxai.report.several.runs import tell_apart
 from cellxai.training.settings import Device
@@ -45,7 +46,7 @@ def view(run: list[Path] | Path, port: int = 0, device: Device = "auto") -> View
     """
     if not 0 <= port <= LARGEST_PORT:
         raise ValueError(f"port={port}: expected 0 to {LARGEST_PORT}, 0 for a free one")
-    paths = [Path(path) for path in run] if isinstance(run, list) else [Path(run)]
+    paths = as_paths(run)
     runs = read_runs(paths, tell_apart(paths), device)
     with TemporaryDirectory(prefix="cellxai-view-") as folder:
         try:
