@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -22,19 +23,24 @@ from cellxai.explain.base import (
 )
 from cellxai.explain.cost import frozen
 
-NO_PLANES = "attention is among patches, which are no planes of the image"
 
+class Rollout(Explainer, ABC):
+    """Attention followed through the layers: R ← stays · R + mixing · R, from R = 1.
 
-class GradientRollout(Explainer):
-    """Attention that raises the score, followed through the layers (arXiv:2103.15679, eq. 5–6).
-
-    Of each layer Ā = mean over heads of (∇A ⊙ A)⁺ and R ← R + Ā R, from R = 1. The map is the row
-    of R that the score is read from: the class token's, or the mean of those that are pooled.
-    Never negative. Needs attention among all tokens: within windows it is *unsupported*.
+    The map is the row of R that the score is read from: the class token's, or the mean of those
+    that are pooled. Never negative. Needs attention among all tokens: within windows it is
+    *unsupported*.
     """
 
-    meaning = "where attention that raises the score comes from, and not what lowers it"
-    no_planes = NO_PLANES
+    no_planes = "attention is among patches, which are no planes of the image"
+    stays: ClassVar[float]
+    """The part of R that stays, on the way around the attention."""
+
+    @abstractmethod
+    def mixing(
+        self, attention: Float[Tensor, "b heads n n"], gradient: Float[Tensor, "b heads n n"]
+    ) -> Float[Tensor, "b n n"]:
+        """How a layer mixes the tokens, besides what stays."""
 
     def attribute(
         self,
@@ -44,94 +50,71 @@ class GradientRollout(Explainer):
         context: Context,
     ) -> Attribution:
         """See :meth:`Explainer.attribute`."""
-        return attribute_by_rollout(GradientWeighted(), model, images, targets, context.batch_size)
+        if not isinstance(model, nn.Module):
+            return unsupported_attribution(images, "rollout needs the layers of a torch.nn.Module")
+        size = context.batch_size
+        with frozen(model):
+            layouts = token_layouts(model, images)
+            maps: list[Tensor | str] = []
+            for batch, labels in zip(images.split(size), targets.split(size), strict=True):
+                attentions, gradients = attentions_with_gradients(model, batch, labels)
+                n_tokens = attentions[0].shape[-1] if attentions else 0
+                layout = layouts.get(n_tokens)
+                fault = fault_of(attentions, layout)
+                if fault or layout is None:
+                    return unsupported_attribution(images, fault)
+                rows = self.roll_out(attentions, gradients)
+                maps += layout.channels_first(rows[..., None])[:, 0]
+        return Attribution(CoarseMaps(maps).upsample(images, "bilinear"))
+
+    def roll_out(
+        self, attentions: Sequence[Tensor], gradients: Sequence[Tensor]
+    ) -> Float[Tensor, "b n"]:
+        """Of each token, how much of it arrives where the score is read.
+
+        Rows of the last attention without a gradient, such as all but the class token's, are not
+        read.
+        """
+        n_tokens = attentions[0].shape[-1]
+        mixed = torch.eye(n_tokens, dtype=attentions[0].dtype, device=attentions[0].device)
+        mixed = mixed.expand(len(attentions[0]), -1, -1)
+        for attention, gradient in zip(attentions, gradients, strict=True):
+            mixed = self.stays * mixed + self.mixing(attention, gradient) @ mixed
+        is_read = gradients[-1].ne(0).any(1).any(-1).to(mixed)
+        weights = is_read / is_read.sum(-1, keepdim=True).clamp(min=1)
+        return (weights[:, None] @ mixed)[:, 0]
 
 
-class AttentionRollout(Explainer):
+class GradientRollout(Rollout):
+    """Attention that raises the score, followed through the layers (arXiv:2103.15679, eq. 5–6).
+
+    Of each layer Ā = mean over heads of (∇A ⊙ A)⁺ and R ← R + Ā R, see :class:`Rollout`.
+    """
+
+    meaning = "where attention that raises the score comes from, and not what lowers it"
+    stays = 1.0
+
+    def mixing(
+        self, attention: Float[Tensor, "b heads n n"], gradient: Float[Tensor, "b heads n n"]
+    ) -> Float[Tensor, "b n n"]:
+        """See :meth:`Rollout.mixing`."""
+        return (attention * gradient).clamp(min=0).mean(1)
+
+
+class AttentionRollout(Rollout):
     """Attention followed through the layers, whatever the class (arXiv:2005.00928, section 3).
 
     R ← (A + 1)/2 · R, A the mean over heads. What it shows is the same for every target.
     """
 
     meaning = "where attention comes from, whatever class is asked for"
-    no_planes = NO_PLANES
-
-    def attribute(
-        self,
-        model: Model,
-        images: Float[Tensor, "b c h w"],
-        targets: Int[Tensor, " b"],
-        context: Context,
-    ) -> Attribution:
-        """See :meth:`Explainer.attribute`."""
-        return attribute_by_rollout(MeanOfHeads(), model, images, targets, context.batch_size)
-
-
-class Step(ABC):
-    """How one layer of attention mixes what was mixed before."""
-
-    @abstractmethod
-    def mixing(
-        self, attention: Float[Tensor, "b heads n n"], gradient: Float[Tensor, "b heads n n"]
-    ) -> Float[Tensor, "b n n"]:
-        """The matrix that multiplies R from the left, without the part that stays."""
-
-    @abstractmethod
-    def stays(self) -> float:
-        """The part of R that stays, on the way around the attention."""
-
-
-class GradientWeighted(Step):
-    """(∇A ⊙ A)⁺ beside all of what was there."""
+    stays = 0.5
 
     def mixing(
         self, attention: Float[Tensor, "b heads n n"], gradient: Float[Tensor, "b heads n n"]
     ) -> Float[Tensor, "b n n"]:
-        """See :meth:`Step.mixing`."""
-        return (attention * gradient).clamp(min=0).mean(1)
-
-    def stays(self) -> float:
-        """See :meth:`Step.stays`."""
-        return 1.0
-
-
-class MeanOfHeads(Step):
-    """Half of A beside half of what was there."""
-
-    def mixing(
-        self, attention: Float[Tensor, "b heads n n"], gradient: Float[Tensor, "b heads n n"]
-    ) -> Float[Tensor, "b n n"]:
-        """See :meth:`Step.mixing`."""
+        """See :meth:`Rollout.mixing`."""
         return attention.mean(1) / 2
-
-    def stays(self) -> float:
-        """See :meth:`Step.stays`."""
-        return 0.5
-
-
-def attribute_by_rollout(
-    step: Step,
-    model: Model,
-    images: Float[Tensor, "b c h w"],
-    targets: Int[Tensor, " b"],
-    batch_size: int,
-) -> Attribution:
-    """The map of patches of each image, upsampled bilinearly; or why there is none."""
-    if not isinstance(model, nn.Module):
-        return unsupported_attribution(images, "rollout needs the layers of a torch.nn.Module")
-    with frozen(model):
-        layouts = token_layouts(model, images)
-        maps: list[Tensor | str] = []
-        for batch, labels in zip(images.split(batch_size), targets.split(batch_size), strict=True):
-            attentions, gradients = attentions_with_gradients(model, batch, labels)
-            n_tokens = attentions[0].shape[-1] if attentions else 0
-            layout = layouts.get(n_tokens)
-            fault = fault_of(attentions, layout)
-            if fault or layout is None:
-                return unsupported_attribution(images, fault)
-            rows = roll_out(step, attentions, gradients)
-            maps += layout.channels_first(rows[..., None])[:, 0]
-    return Attribution(CoarseMaps(maps).upsample(images, "bilinear"))
 
 
 def token_layouts(model: nn.Module, images: Float[Tensor, "b c h w"]) -> dict[int, TokenLayout]:
@@ -167,20 +150,3 @@ def fault_of(attentions: Sequence[Tensor], layout: TokenLayout | None) -> str:
     if layout is None:
         return f"rollout needs attention among all patches, got {n_tokens} tokens a time (windows)"
     return ""
-
-
-def roll_out(
-    step: Step, attentions: Sequence[Tensor], gradients: Sequence[Tensor]
-) -> Float[Tensor, "b n"]:
-    """Of each token, how much of it arrives where the score is read.
-
-    Rows of the last attention without a gradient, such as all but the class token's, are not read.
-    """
-    n_tokens = attentions[0].shape[-1]
-    mixed = torch.eye(n_tokens, dtype=attentions[0].dtype, device=attentions[0].device)
-    mixed = mixed.expand(len(attentions[0]), -1, -1)
-    for attention, gradient in zip(attentions, gradients, strict=True):
-        mixed = step.stays() * mixed + step.mixing(attention, gradient) @ mixed
-    is_read = gradients[-1].ne(0).any(1).any(-1).to(mixed)
-    weights = is_read / is_read.sum(-1, keepdim=True).clamp(min=1)
-    return (weights[:, None] @ mixed)[:, 0]

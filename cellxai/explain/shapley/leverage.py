@@ -98,7 +98,7 @@ class LeverageShap(SuperpixelExplainer):
         exists = explanation.exists
         neither = ~pairs_exist(exists)
         pairs, values = explanation.interactions, explanation.values[:, 0].to(images)
-        change = game_of(explanation.per_image).total[:, 0].to(images)
+        change = torch.stack([played.total[0] for played in explanation.per_image]).to(images)
 
         def padded(numbers: Tensor, missing: Tensor) -> Tensor:
             return numbers[:, 0].masked_fill(missing, torch.nan).to(images)

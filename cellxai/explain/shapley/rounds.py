@@ -36,6 +36,11 @@ class Played:
     error_bound: Float[Tensor, " t"] | None = None
 
     @property
+    def total(self) -> Float[Tensor, " t"]:
+        """What all players together are worth: the change of the score from the baseline."""
+        return self.scores[0] - self.scores[1]
+
+    @property
     def degrees(self) -> int:
         """Units that were asked, less the values that are fitted to them."""
         return self.coalitions.units_in(self.n_rows) - (self.coalitions.n_players - 1)
