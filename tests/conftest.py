@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import pytest
+from browsers import open_chromium
 from checked_shapes import check_shapes
 
 # Shapes and dtypes are checked where the maths is. Not in what a user calls first: there, wrong
@@ -86,6 +87,13 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         training=TrainingSettings(epochs=2, batch_size=8, device="cpu"),
     )
     return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator:
+    """A real browser; skips where there is none."""
+    with open_chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -1,22 +1,15 @@
 """The rules of axe-core on every page, at both widths, dark and light; and the page on paper."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsers import find_faults, open_chromium
+from browsers import find_faults
 
 from cellxai.adapters.benchmark_pictures import draw_results
 from cellxai.verbs.report import report
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator:
-    with open_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -2,22 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsers import open_chromium, wait_until
+from browsers import wait_until
 
 from cellxai.verbs.report import report
 
 pytestmark = pytest.mark.slow
 ATTACK = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator:
-    with open_chromium() as browser:
-        yield browser
 
 
 class Opened:

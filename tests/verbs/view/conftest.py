@@ -8,18 +8,11 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from browsers import open_chromium
 
 from cellxai.verbs.view.server import LiveServer
 from cellxai.verbs.view.viewed_run import ViewedRun, as_address
 
 ATTACK = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator:
-    with open_chromium() as browser:
-        yield browser
 
 
 class QuickRun:
